@@ -1,0 +1,62 @@
+/** What every error of this package says: what went wrong, where, what was found, what was expected. */
+export interface ErrorDetail {
+  /** The fault in a few words: "tensor is missing". */
+  readonly what: string;
+  /** The file, tensor, option or line it was found in. */
+  readonly where: string;
+  readonly got?: string;
+  readonly expected?: string;
+}
+
+function message({ what, where, got, expected }: ErrorDetail): string {
+  let text = `${where}: ${what}`;
+  if (got !== undefined) text += `; got ${got}`;
+  if (expected !== undefined) text += `; expected ${expected}`;
+  return text;
+}
+
+/** The base of every error thrown on purpose. Anything else that escapes is a defect. */
+export class QslmError extends Error {
+  readonly detail: ErrorDetail;
+
+  constructor(detail: ErrorDetail, options?: ErrorOptions) {
+    super(message(detail), options);
+    this.name = new.target.name;
+    this.detail = detail;
+  }
+}
+
+/** A checkpoint file that cannot be read: format, truncation, forbidden pickle content, shapes, NaN. */
+export class CheckpointError extends QslmError {}
+/** A tokenizer file that cannot be read, or text it cannot represent. */
+export class TokenizerError extends QslmError {}
+/** Evaluation data that cannot be used: no header, wrong label, empty text. */
+export class DataError extends QslmError {}
+/** A bit width, scheme or plan that makes no sense. */
+export class QuantError extends QslmError {}
+/** A compute backend that is unknown, or does not start. */
+export class BackendError extends QslmError {}
+/** A configuration or an input that the model cannot run. */
+export class ModelError extends QslmError {}
+/** A search that cannot be run, or whose constraints nothing meets. */
+export class SearchError extends QslmError {}
+/** A measurement store that is damaged, locked or from another version. */
+export class StoreError extends QslmError {}
+/** A file that could not be written; nothing half-written is left. */
+export class OutputError extends QslmError {}
+/** A figure that cannot be drawn from the records given. */
+export class PlotError extends QslmError {}
+/** A command line or an option that is not understood. */
+export class UsageError extends QslmError {}
+
+/** Work stopped by the caller's AbortSignal (Ctrl-C, a notebook's interrupt). */
+export class AbortedError extends QslmError {
+  constructor(where: string) {
+    super({ what: 'stopped on request', where });
+  }
+}
+
+/** @throws {AbortedError} when the signal has fired. */
+export function throwIfAborted(signal: AbortSignal | undefined, where: string): void {
+  if (signal?.aborted) throw new AbortedError(where);
+}

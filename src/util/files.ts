@@ -1,0 +1,63 @@
+import { randomBytes } from 'node:crypto';
+import { open, mkdir, rename, rm, type FileHandle } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { OutputError } from './errors.js';
+
+/**
+ * Writes a file so that a reader sees the old content or the whole new one, never a part: the bytes go
+ * to a neighbour (`<path>.<random>.partial`), are flushed to disk, and the neighbour is renamed. On any
+ * failure the neighbour is removed and the old file is untouched.
+ *
+ * @param write receives the open neighbour; what it returns is passed on.
+ * @throws {OutputError} when the disk is full, the folder cannot be made or is not writable.
+ */
+export async function writeFileAtomically<T>(
+  path: string,
+  write: (file: FileHandle) => Promise<T>,
+): Promise<T> {
+  const partial = `${path}.${randomBytes(4).toString('hex')}.partial`;
+  try {
+    await mkdir(dirname(path), { recursive: true });
+    const file = await open(partial, 'wx');
+    let result: T;
+    try {
+      result = await write(file);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await rename(partial, path);
+    return result;
+  } catch (error) {
+    await rm(partial, { force: true }).catch(() => undefined);
+    throw asOutputError(path, error);
+  }
+}
+
+/** {@link writeFileAtomically} for content that is already in memory. */
+export async function saveFile(path: string, content: string | Uint8Array): Promise<void> {
+  await writeFileAtomically(path, (file) => file.writeFile(content));
+}
+
+/** What the operating system's codes mean to the person who chose the path. */
+const CAUSES: Readonly<Record<string, string>> = {
+  ENOSPC: 'no space left on the disk',
+  EDQUOT: 'the disk quota is used up',
+  EFBIG: 'the file would exceed the size limit',
+  EACCES: 'no permission to write',
+  EPERM: 'no permission to write',
+  EROFS: 'the file system is read-only',
+  EISDIR: 'the path is a folder',
+  ENOTDIR: 'a part of the path is a file, not a folder',
+  EEXIST: 'a part of the path is a file, not a folder',
+};
+
+function asOutputError(path: string, error: unknown): unknown {
+  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+  const what = CAUSES[code];
+  if (what === undefined) return error;
+  return new OutputError(
+    { what: 'cannot write', where: path, got: `${code} (${what})`, expected: 'a writable path' },
+    { cause: error },
+  );
+}
