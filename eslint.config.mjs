@@ -6,7 +6,9 @@ export default tseslint.config(
   { ignores: ['dist/', 'out/', 'coverage/', 'node_modules/', 'src/backend/assembly/', '*.mjs'] },
   ...tseslint.configs.strictTypeChecked,
   {
-    languageOptions: { parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname } },
+    languageOptions: {
+      parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname },
+    },
     plugins: { 'import-x': importX },
     settings: {
       'import-x/extensions': ['.ts'],
@@ -18,7 +20,10 @@ export default tseslint.config(
       '@typescript-eslint/switch-exhaustiveness-check': 'error',
       '@typescript-eslint/consistent-type-imports': 'error',
       // Numbers in template strings are what error messages are made of.
-      '@typescript-eslint/restrict-template-expressions': ['error', { allowNumber: true, allowBoolean: true }],
+      '@typescript-eslint/restrict-template-expressions': [
+        'error',
+        { allowNumber: true, allowBoolean: true },
+      ],
       // Typed-array and shape indexing is checked by the tests; a guard for each element hides the formula.
       '@typescript-eslint/no-non-null-assertion': 'off',
     },

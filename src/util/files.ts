@@ -40,7 +40,7 @@ export async function saveFile(path: string, content: string | Uint8Array): Prom
 }
 
 /** What the operating system's codes mean to the person who chose the path. */
-const CAUSES: Readonly<Record<string, string>> = {
+const CAUSES: Readonly<Record<string, string | undefined>> = {
   ENOSPC: 'no space left on the disk',
   EDQUOT: 'the disk quota is used up',
   EFBIG: 'the file would exceed the size limit',

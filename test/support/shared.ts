@@ -24,6 +24,9 @@ export function itShared(
     return;
   }
   it(title, function () {
-    return test.apply(this, needs.map((need) => sharedPath(need)!));
+    return test.apply(
+      this,
+      needs.map((need) => sharedPath(need)!),
+    );
   });
 }
