@@ -10,6 +10,8 @@ export interface Interval {
 }
 
 interface MeasurementBase {
+  /** {@link Task.id} of the task that was measured: two measurements compare only where it is equal. */
+  readonly taskId: string;
   readonly value: number;
   readonly interval: Interval;
   /** Sentences, or windows. */
@@ -18,6 +20,11 @@ interface MeasurementBase {
   readonly tokens: number;
   /** Wall time in seconds. */
   readonly seconds: number;
+  /**
+   * Sequences longer than the model's context length: computed in full, though the model was never
+   * trained on such positions. Absent where there are none.
+   */
+  readonly beyondContext?: number;
 }
 
 /** Accuracy over sentences, in [0, 1]. */
