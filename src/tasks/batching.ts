@@ -1,0 +1,104 @@
+import type { TokenBatch } from '../model/types.js';
+import { UsageError } from '../util/errors.js';
+
+/**
+ * Tokens a batch, padding included, unless a caller says otherwise. A batch has to be large enough to
+ * spread the cost of a kernel call and small enough that one layer's activations stay near the cache:
+ * at width 192 and a hidden layer four times as wide, 2,048 positions take 1.6 and 6.3 MB in fp32.
+ */
+export const DEFAULT_BATCH_TOKENS = 2048;
+
+/** Sequences that go through the model together. */
+export interface SequenceBatch {
+  /** [batch, time]; a row shorter than `time` is filled up with padding on its right. */
+  readonly inputs: TokenBatch;
+  /** Real tokens of each row, [batch]. */
+  readonly lengths: Int32Array;
+  /** Where the row's sequence stands in the data, [batch]. */
+  readonly indices: Int32Array;
+}
+
+export interface BucketOptions {
+  /** Most tokens in a batch, padding included. A sequence that alone is longer is a batch of its own. */
+  readonly batchTokens: number;
+  /** The token that fills up rows; it must be in the model's vocabulary. */
+  readonly paddingId: number;
+}
+
+/**
+ * Batches of sequences of similar length: sorted by length, shortest first (equal lengths in data
+ * order), then cut so that no batch exceeds `batchTokens`. Depends on nothing but its arguments.
+ * `indices` puts what a model says of each row back into data order.
+ *
+ * @throws {UsageError} for a batch size that is not a positive integer.
+ */
+export function lengthBucketedBatches(
+  sequences: readonly Int32Array[],
+  { batchTokens, paddingId }: BucketOptions,
+): SequenceBatch[] {
+  requirePositiveInteger(batchTokens, 'tokens a batch');
+  const order = sequences.map((_, index) => index);
+  order.sort((a, b) => sequences[a].length - sequences[b].length || a - b);
+
+  const batches: SequenceBatch[] = [];
+  let rows: number[] = [];
+  for (const index of order) {
+    // Sorted: the newest row is the longest, so it sets the width of the whole batch.
+    if (rows.length > 0 && sequences[index].length * (rows.length + 1) > batchTokens) {
+      batches.push(collate(sequences, rows, paddingId));
+      rows = [];
+    }
+    rows.push(index);
+  }
+  if (rows.length > 0) batches.push(collate(sequences, rows, paddingId));
+  return batches;
+}
+
+/**
+ * Batches of neighbours of equal length, in data order and without padding: for windows of a text.
+ *
+ * @throws {UsageError} for a batch size that is not a positive integer.
+ */
+export function equalLengthBatches(
+  sequences: readonly Int32Array[],
+  batchTokens: number,
+): SequenceBatch[] {
+  requirePositiveInteger(batchTokens, 'tokens a batch');
+  const batches: SequenceBatch[] = [];
+  for (let first = 0; first < sequences.length;) {
+    const time = sequences[first].length;
+    const most = Math.max(1, Math.floor(batchTokens / time));
+    const rows = [first];
+    while (rows.length < most && sequences[first + rows.length]?.length === time) {
+      rows.push(first + rows.length);
+    }
+    batches.push(collate(sequences, rows, 0));
+    first += rows.length;
+  }
+  return batches;
+}
+
+function collate(
+  sequences: readonly Int32Array[],
+  rows: readonly number[],
+  paddingId: number,
+): SequenceBatch {
+  const lengths = Int32Array.from(rows, (row) => sequences[row].length);
+  const time = lengths.reduce((longest, length) => Math.max(longest, length), 0);
+  const ids = new Int32Array(rows.length * time).fill(paddingId);
+  rows.forEach((row, position) => {
+    ids.set(sequences[row], position * time);
+  });
+  return { inputs: { ids, batch: rows.length, time }, lengths, indices: Int32Array.from(rows) };
+}
+
+/** @throws {UsageError} when a setting is not a whole number above zero. */
+export function requirePositiveInteger(value: number, setting: string): void {
+  if (Number.isSafeInteger(value) && value > 0) return;
+  throw new UsageError({
+    what: 'not a usable number',
+    where: setting,
+    got: String(value),
+    expected: 'a whole number, 1 or more',
+  });
+}
