@@ -1,0 +1,86 @@
+import type { SequenceModel } from '../model/types.js';
+import { ModelError, throwIfAborted } from '../util/errors.js';
+import { breathe, type RunOptions } from '../util/progress.js';
+import type { SequenceBatch } from './batching.js';
+
+/** How a run over batches is reported while it lasts. */
+export interface RunReport {
+  /** The task, in progress events and errors. */
+  readonly phase: string;
+  readonly unit: string;
+  readonly total: number;
+  /** Units a batch contributes. */
+  readonly unitsOf: (batch: SequenceBatch) => number;
+  /** A running figure; asked for after each batch. */
+  readonly note: () => string;
+}
+
+/**
+ * Hands batch after batch to `run`. Between two batches timers and signals get their turn.
+ *
+ * @throws {AbortedError} before the next batch, once the signal has fired.
+ */
+export async function runBatches<Batch extends SequenceBatch>(
+  batches: readonly Batch[],
+  run: (batch: Batch) => Promise<void>,
+  { phase, unit, total, unitsOf, note }: RunReport,
+  { onProgress, signal }: RunOptions,
+): Promise<void> {
+  let done = 0;
+  onProgress?.({ phase, done, total, unit });
+  for (const batch of batches) {
+    throwIfAborted(signal, phase);
+    await run(batch);
+    done += unitsOf(batch);
+    onProgress?.({ phase, done, total, unit, note: note() });
+    await breathe();
+  }
+  throwIfAborted(signal, phase);
+}
+
+/** @throws {ModelError} when the model's embedding does not know one of the tokens. */
+export function requireKnownTokens(
+  sequences: readonly Int32Array[],
+  model: SequenceModel,
+  where: string,
+): void {
+  const isUnknown = (id: number): boolean => id < 0 || id >= model.vocabSize;
+  const unknown = sequences.flatMap((ids) => ids.find(isUnknown) ?? []).at(0);
+  if (unknown === undefined) return;
+  throw new ModelError({
+    what: 'a token that the embedding does not know',
+    where,
+    got: `token ${unknown}`,
+    expected: `0 to ${model.vocabSize - 1}: the tokenizer that the model was trained with`,
+  });
+}
+
+/** @throws {ModelError} when the model answered with another number of values than asked for. */
+export function requireCount(values: Float32Array, expected: number, where: string): void {
+  if (values.length === expected) return;
+  throw new ModelError({
+    what: 'wrong number of values from the model',
+    where,
+    got: String(values.length),
+    expected: String(expected),
+  });
+}
+
+/** @throws {ModelError} for NaN and infinities: they must not end up as a wrong answer or a sum. */
+export function requireFinite(value: number, what: string, where: () => string): void {
+  if (Number.isFinite(value)) return;
+  throw new ModelError({
+    what: `${what} is not a finite number`,
+    where: where(),
+    got: String(value),
+    expected: 'a finite number; NaN weights or an overflow cause this',
+  });
+}
+
+/** Sequences of more tokens than the model saw in training. */
+export function countBeyond(
+  sequences: readonly { length: number }[],
+  contextLength: number,
+): number {
+  return sequences.filter(({ length }) => length > contextLength).length;
+}

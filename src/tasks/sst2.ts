@@ -1,0 +1,214 @@
+import type { Pooling, SequenceModel } from '../model/types.js';
+import { DataError, ModelError } from '../util/errors.js';
+import { sha256 } from '../util/hash.js';
+import { canonicalJson } from '../util/json.js';
+import type { RunOptions } from '../util/progress.js';
+import {
+  DEFAULT_BATCH_TOKENS,
+  lengthBucketedBatches,
+  requirePositiveInteger,
+  type SequenceBatch,
+} from './batching.js';
+import { wilsonInterval } from './intervals.js';
+import {
+  countBeyond,
+  requireCount,
+  requireFinite,
+  requireKnownTokens,
+  runBatches,
+} from './run-batches.js';
+import type { AccuracyMeasurement, Task } from './task.js';
+import type { LabelledSentence } from './tsv.js';
+
+export interface Sst2Options {
+  readonly examples: readonly LabelledSentence[];
+  readonly tokenizer: { encode(text: string): Int32Array };
+  /** Where the sentences came from, for people and errors. */
+  readonly source: string;
+  /**
+   * What is averaged before the classifier. `real-tokens` (default) leaves padding out.
+   * `all-positions` is what the paper's prototype does: padding is averaged in, so that a sentence's
+   * class depends on the longest sentence it shares a batch with, and the accuracy on `batchTokens`.
+   */
+  readonly pooling?: Pooling;
+  /** Only the first sentences, this many at most. */
+  readonly limit?: number;
+  /** Tokens a batch, padding included. With `real-tokens` it changes speed and memory, not results. */
+  readonly batchTokens?: number;
+  /** The token that fills up shorter sentences; the models bundled here have `<|padding|>`, 1. */
+  readonly paddingId: number;
+}
+
+/** {@link Task} of {@link sst2Task}. */
+export interface Sst2Task extends Task {
+  readonly metric: 'accuracy';
+  readonly pooling: Pooling;
+  evaluate(model: SequenceModel, options?: RunOptions): Promise<AccuracyMeasurement>;
+}
+
+/** Raise when the definition changes, so that stored measurements of the old one are not taken for it. */
+const DEFINITION = 1;
+
+/** Negative and positive. */
+const CLASSES = 2;
+
+/**
+ * Binary sentence classification, as GLUE's SST-2: a sentence is tokenized without special tokens, the
+ * final hidden states are averaged (see `pooling`), and the class with the larger logit is compared with
+ * the label; of equal logits the smaller class wins, as in torch.argmax. Accuracy is right ÷ all, with
+ * Wilson's 95 % interval.
+ *
+ * A sentence longer than the model's context is computed in full, nothing is cut off; the measurement
+ * counts such sentences in `beyondContext`. The batches are made once, here: each evaluation hands the
+ * model the same {@link TokenBatch} objects in the same order.
+ *
+ * @throws {DataError} for no sentences, a label other than 0 and 1, a sentence that has no tokens.
+ * @throws {UsageError} for a limit or batch size that is not a positive integer.
+ * `evaluate` throws {ModelError} for a model without two classes, tokens outside its vocabulary, and
+ * logits that are not finite; {AbortedError} between batches.
+ */
+export function sst2Task({
+  examples,
+  tokenizer,
+  source,
+  pooling = 'real-tokens',
+  limit,
+  batchTokens = DEFAULT_BATCH_TOKENS,
+  paddingId,
+}: Sst2Options): Sst2Task {
+  if (limit !== undefined) requirePositiveInteger(limit, 'limit on sentences');
+  const chosen = examples.slice(0, limit);
+  if (chosen.length === 0) {
+    throw new DataError({ what: 'no sentences', where: source, expected: 'at least one' });
+  }
+  const labels = chosen.map((example, index) => checkedLabel(example, index, source));
+  const sequences = chosen.map((example, index) => encode(example, index, source, tokenizer));
+  const batches = lengthBucketedBatches(sequences, { batchTokens, paddingId });
+
+  const data = sha256(canonicalJson(sequences.map((ids, i) => [labels[i], Array.from(ids)])));
+  const settings = { task: 'sst2', definition: DEFINITION, data, pooling };
+  const composition = pooling === 'all-positions' ? { batchTokens, paddingId } : {};
+  const task = {
+    name: 'sst2',
+    metric: 'accuracy',
+    source,
+    id: sha256(canonicalJson({ ...settings, ...composition })),
+    pooling,
+    items: sequences.length,
+    tokens: sequences.reduce((total, ids) => total + ids.length, 0),
+  } as const;
+  return {
+    ...task,
+    evaluate: async (model, options = {}) => {
+      const started = performance.now();
+      requireClasses(model, source);
+      requireKnownTokens(
+        batches.map(({ inputs }) => inputs.ids),
+        model,
+        source,
+      );
+      const correct = await classify({ model, batches, labels, pooling, source }, options);
+      const right = correct.reduce<number>((total, one) => total + one, 0);
+      const beyondContext = countBeyond(sequences, model.contextLength);
+      return {
+        metric: 'accuracy',
+        taskId: task.id,
+        value: right / task.items,
+        interval: wilsonInterval(right, task.items),
+        items: task.items,
+        tokens: task.tokens,
+        seconds: (performance.now() - started) / 1000,
+        ...(beyondContext > 0 ? { beyondContext } : {}),
+        correct,
+      };
+    },
+  };
+}
+
+interface Classification {
+  readonly model: SequenceModel;
+  readonly batches: readonly SequenceBatch[];
+  readonly labels: readonly number[];
+  readonly pooling: Pooling;
+  readonly source: string;
+}
+
+/** 1 where the class is the label, in data order. */
+async function classify(
+  { model, batches, labels, pooling, source }: Classification,
+  options: RunOptions,
+): Promise<(0 | 1)[]> {
+  const correct = new Array<0 | 1>(labels.length).fill(0);
+  let [right, done] = [0, 0];
+  const run = async ({ inputs, lengths, indices }: SequenceBatch): Promise<void> => {
+    const logits = await model.classLogits(inputs, lengths, pooling); // [batch * classes]
+    requireCount(logits, inputs.batch * CLASSES, 'class logits');
+    indices.forEach((index, row) => {
+      const scores = logits.subarray(row * CLASSES, (row + 1) * CLASSES);
+      for (const score of scores) {
+        requireFinite(score, 'class logit', () => `sentence ${index + 1} of ${source}`);
+      }
+      if (argmax(scores) === labels[index]) {
+        correct[index] = 1;
+        right++;
+      }
+    });
+    done += indices.length;
+  };
+  await runBatches(
+    batches,
+    run,
+    {
+      phase: 'SST-2 accuracy',
+      unit: 'sentences',
+      total: labels.length,
+      unitsOf: (batch) => batch.indices.length,
+      note: () => `accuracy ${(right / done).toFixed(3)}`,
+    },
+    options,
+  );
+  return correct;
+}
+
+/** The first of the largest values. */
+function argmax(values: Float32Array): number {
+  let best = 0;
+  for (let i = 1; i < values.length; i++) if (values[i] > values[best]) best = i;
+  return best;
+}
+
+function checkedLabel({ label }: LabelledSentence, index: number, source: string): number {
+  if (label === 0 || label === 1) return label;
+  throw new DataError({
+    what: 'wrong label',
+    where: `sentence ${index + 1} of ${source}`,
+    got: String(label),
+    expected: '0 (negative) or 1 (positive)',
+  });
+}
+
+function encode(
+  { sentence }: LabelledSentence,
+  index: number,
+  source: string,
+  tokenizer: Sst2Options['tokenizer'],
+): Int32Array {
+  const ids = sentence.trim() === '' ? new Int32Array() : tokenizer.encode(sentence);
+  if (ids.length > 0) return ids;
+  throw new DataError({
+    what: 'empty sentence',
+    where: `sentence ${index + 1} of ${source}`,
+    got: JSON.stringify(sentence),
+    expected: 'at least one token',
+  });
+}
+
+function requireClasses(model: SequenceModel, source: string): void {
+  if (model.classes === CLASSES) return;
+  throw new ModelError({
+    what: model.classes === 0 ? 'the model has no classifier' : 'wrong number of classes',
+    where: `SST-2 (${source})`,
+    got: `${model.classes} classes`,
+    expected: `a model fine-tuned for ${CLASSES} classes (classifier.weight [2, width])`,
+  });
+}
