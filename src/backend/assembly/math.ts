@@ -1,0 +1,59 @@
+// Four-lane float32 helpers shared by the kernels. Nothing here or in the kernels has static data: the
+// module lives in the memory of the TensorFlow.js WebAssembly backend and must not lay anything there.
+
+/** 1.5 * 2^23: adding it rounds a small float to an integer that sits in the low mantissa bits. */
+const ROUND_TO_INTEGER: f32 = 12582912.0;
+const LOG2_E: f32 = 1.44269504088896341;
+/** ln 2 in two parts, so that x - n ln 2 keeps its last bits (Cody and Waite). */
+const LN2_HIGH: f32 = 0.693359375;
+const LN2_LOW: f32 = -2.12194440e-4;
+/** Below this e^x is under the smallest normal float32 and 0 is returned. */
+const EXP_LOWEST: f32 = -87.3;
+const EXP_HIGHEST: f32 = 88.3;
+
+/**
+ * e^x in each lane, relative error below 2e-7 (Cephes' expf polynomial on [-ln 2 / 2, ln 2 / 2]).
+ * 0 below -87.3; x above 88.3 counts as 88.3; NaN stays NaN.
+ */
+// @ts-ignore: decorator
+@inline
+export function exp4(x: v128): v128 {
+  const tiny = f32x4.lt(x, f32x4.splat(EXP_LOWEST));
+  // max(limit, x) and min(limit, x) of WebAssembly pass NaN on.
+  const clamped = f32x4.min(f32x4.max(x, f32x4.splat(EXP_LOWEST)), f32x4.splat(EXP_HIGHEST));
+  const shifted = f32x4.add(
+    f32x4.mul(clamped, f32x4.splat(LOG2_E)),
+    f32x4.splat(ROUND_TO_INTEGER),
+  );
+  const n = f32x4.sub(shifted, f32x4.splat(ROUND_TO_INTEGER));
+  let r = f32x4.sub(clamped, f32x4.mul(n, f32x4.splat(LN2_HIGH)));
+  r = f32x4.sub(r, f32x4.mul(n, f32x4.splat(LN2_LOW)));
+  let p = f32x4.splat(1.9875691500e-4);
+  p = f32x4.add(f32x4.mul(p, r), f32x4.splat(1.3981999507e-3));
+  p = f32x4.add(f32x4.mul(p, r), f32x4.splat(8.3334519073e-3));
+  p = f32x4.add(f32x4.mul(p, r), f32x4.splat(4.1665795894e-2));
+  p = f32x4.add(f32x4.mul(p, r), f32x4.splat(1.6666665459e-1));
+  p = f32x4.add(f32x4.mul(p, r), f32x4.splat(5.0000001201e-1));
+  p = f32x4.add(f32x4.mul(p, f32x4.mul(r, r)), f32x4.add(r, f32x4.splat(1.0)));
+  // Times 2^n: n is in the low bits of `shifted`; moved up by 23 it adds to the exponent field.
+  const scaled = i32x4.add(p, i32x4.shl(shifted, 23));
+  return v128.andnot(scaled, tiny);
+}
+
+/** The sum of the four lanes, pairwise. */
+// @ts-ignore: decorator
+@inline
+export function sum4(x: v128): f32 {
+  return (
+    f32x4.extract_lane(x, 0) +
+    f32x4.extract_lane(x, 2) +
+    (f32x4.extract_lane(x, 1) + f32x4.extract_lane(x, 3))
+  );
+}
+
+/** One lane from memory in lane 0; the other lanes repeat it. */
+// @ts-ignore: decorator
+@inline
+export function splatAt(address: usize): v128 {
+  return v128.load32_splat(address);
+}

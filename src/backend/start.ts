@@ -1,0 +1,104 @@
+import * as tf from '@tensorflow/tfjs-core';
+import '@tensorflow/tfjs-backend-cpu';
+import type { BackendWasm } from '@tensorflow/tfjs-backend-wasm';
+import { BackendError } from '../util/errors.js';
+import { registerCpuKernels } from './kernels/cpu.js';
+import { registerWasmKernels } from './kernels/wasm.js';
+
+/** Backends by the name a user gives; `auto` takes the first that starts, in this order. */
+export const BACKENDS = ['tensorflow', 'wasm', 'cpu'] as const;
+export type BackendName = (typeof BACKENDS)[number];
+
+/** Which backend runs, and why. */
+export interface BackendReport {
+  readonly name: BackendName;
+  /** "TensorFlow.js 4.22.0, WebAssembly with SIMD" */
+  readonly description: string;
+  /** With `auto`: each backend tried before and why it did not start. */
+  readonly passedOver: readonly { readonly name: BackendName; readonly reason: string }[];
+}
+
+const registered = new Set<BackendName>();
+
+/** Registers our kernels once a backend, after it has started. */
+async function registerKernels(name: BackendName): Promise<void> {
+  if (registered.has(name)) return;
+  if (name === 'wasm') await registerWasmKernels(tf.backend() as BackendWasm);
+  if (name === 'cpu') registerCpuKernels();
+  registered.add(name);
+}
+
+/**
+ * tfjs-node-gpu registers itself as backend `tensorflow` when it is loaded; it needs libtensorflow, which
+ * its install script downloads. It calls `util.isNullOrUndefined`, which Node 23 removed.
+ */
+async function loadTensorflow(): Promise<void> {
+  const util = (await import('node:util')).default as { isNullOrUndefined?: unknown };
+  util.isNullOrUndefined ??= (value: unknown) => value === null || value === undefined;
+  await import('@tensorflow/tfjs-node-gpu');
+  const backend: unknown = tf.findBackend('tensorflow');
+  if (backend === null) throw new Error('the native library did not register a backend');
+}
+
+async function activate(name: BackendName): Promise<string> {
+  if (name === 'tensorflow') await loadTensorflow();
+  if (name === 'wasm') await import('@tensorflow/tfjs-backend-wasm');
+  if (!(await tf.setBackend(name))) throw new Error('TensorFlow.js could not initialize it');
+  await tf.ready();
+  await registerKernels(name);
+  return describe(name);
+}
+
+async function describe(name: BackendName): Promise<string> {
+  const version = `TensorFlow.js ${tf.version_core}`;
+  switch (name) {
+    case 'tensorflow':
+      return `${version}, native library`;
+    case 'wasm': {
+      const simd = await tf.env().getAsync('WASM_HAS_SIMD_SUPPORT');
+      return `${version}, WebAssembly ${simd === true ? 'with' : 'without'} SIMD, one thread`;
+    }
+    case 'cpu':
+      return `${version}, plain JavaScript`;
+  }
+}
+
+/** The first line of an error: native loaders print pages. */
+function reasonOf(error: unknown): string {
+  const text = error instanceof Error ? error.message : String(error);
+  return text.split('\n', 1)[0];
+}
+
+/**
+ * Starts the compute backend for everything that follows, and our kernels on it.
+ *
+ * @param name a backend, or `auto`: native TensorFlow where it is installed, else WebAssembly
+ * @throws {BackendError} when the name is unknown or the backend does not start
+ */
+export async function startBackend(name: string = 'auto'): Promise<BackendReport> {
+  const chosen = BACKENDS.filter((backend) => name === 'auto' || backend === name);
+  if (chosen.length === 0)
+    throw new BackendError({
+      what: 'unknown backend',
+      where: '--backend',
+      got: `"${name}"`,
+      expected: `auto, ${BACKENDS.join(', ')}`,
+    });
+  const passedOver: { name: BackendName; reason: string }[] = [];
+  for (const backend of chosen) {
+    try {
+      return { name: backend, description: await activate(backend), passedOver };
+    } catch (error) {
+      passedOver.push({ name: backend, reason: reasonOf(error) });
+    }
+  }
+  throw new BackendError({
+    what: 'no backend starts',
+    where: `backend ${name}`,
+    got: passedOver.map((tried) => `${tried.name}: ${tried.reason}`).join('; '),
+    expected:
+      name === 'tensorflow'
+        ? 'libtensorflow, which `npm run setup:gpu` installs'
+        : 'one of the backends to start',
+  });
+}
