@@ -1,0 +1,68 @@
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import Ajv from 'ajv';
+import addFormats from 'ajv-formats';
+import { openHeadless, type HeadlessView } from '../../src/plots/headless.js';
+import type { ChartSpec } from '../../src/plots/spec.js';
+
+const SCHEMA = resolve(__dirname, '../../node_modules/vega-lite/build/vega-lite-schema.json');
+
+/** Vega-Lite's own schema; JSON Schema draft 7, with keywords that Ajv's strict mode does not know. */
+let validate: ReturnType<Ajv['compile']> | undefined;
+
+function validator(): ReturnType<Ajv['compile']> {
+  if (validate === undefined) {
+    const ajv = new Ajv({ strict: false, allErrors: false });
+    addFormats(ajv);
+    ajv.addFormat('color-hex', /^#([0-9a-f]{3}|[0-9a-f]{6})$/i);
+    validate = ajv.compile(JSON.parse(readFileSync(SCHEMA, 'utf8')) as object);
+  }
+  return validate;
+}
+
+/** Fails when the figure is not valid Vega-Lite. */
+export function assertValid(spec: ChartSpec): void {
+  const check = validator();
+  const valid = check(spec);
+  const faults = check.errors?.map((error) => `${error.instancePath} ${error.message ?? ''}`);
+  assert.ok(valid, faults?.join('\n'));
+}
+
+/**
+ * Compiles and runs a figure, hands over its view, and fails on any warning, also of those that come
+ * while `use` changes signals.
+ */
+export async function withView(
+  spec: ChartSpec,
+  use: (view: HeadlessView) => Promise<void> | void = () => undefined,
+): Promise<void> {
+  const warnings: string[] = [];
+  const view = await openHeadless(spec, (message) => warnings.push(message));
+  try {
+    await use(view);
+  } finally {
+    view.finalize();
+  }
+  assert.deepEqual(warnings, []);
+}
+
+/** Every check that holds for all figures: schema, compilation, dataflow, a picture with ink in it. */
+export async function assertGoodChart(spec: ChartSpec): Promise<void> {
+  assertValid(spec);
+  assert.ok(
+    spec.description.length > 30,
+    'a figure needs a description for those who cannot see it',
+  );
+  await withView(spec, async (view) => {
+    const svg = await view.toSVG();
+    const width = Number(/<svg[^>]* width="([\d.]+)"/.exec(svg)?.[1]);
+    assert.ok(width > 200 && width <= 740, `${width} px do not fit a notebook's width`);
+    assert.doesNotMatch(svg, /NaN|undefined|Infinity/);
+  });
+}
+
+/** The texts that a figure shows. */
+export function textsOf(svg: string): string[] {
+  return [...svg.matchAll(/<text[^>]*>([^<]*)<\/text>/g)].map((match) => match[1]);
+}
