@@ -1,0 +1,288 @@
+import * as tf from '@tensorflow/tfjs-core';
+import type { Tensor1D, Tensor2D, Tensor3D } from '@tensorflow/tfjs-core';
+import { scoped } from '../backend/scope.js';
+import { layerNorm, maskedMean, tokenNll } from '../backend/kernels/ops.js';
+import type { Checkpoint } from '../checkpoint/types.js';
+import { ModelError, throwIfAborted } from '../util/errors.js';
+import { breathe, type RunOptions } from '../util/progress.js';
+import { linear, runBlock, type SpikeProbe } from './block.js';
+import { deriveConfig, type ConfigFlags, type ConfigReport, type ModelConfig } from './config.js';
+import { checkParameters, parametersOf, type Parameter } from './parameters.js';
+import { disposeState, initialBlockState, initialState, type RecurrentState } from './state.js';
+import type { Pooling, SequenceModel, TokenBatch } from './types.js';
+import { Weights, type ParameterSource } from './weights.js';
+
+/** Values the head computes at once: its output is V values a token, the largest array there is. */
+const HEAD_VALUES = 1 << 21;
+/** Fewer rows than this waste the matrix product. */
+const HEAD_ROWS_AT_LEAST = 128;
+
+/**
+ * A SpikeGPT on the running TensorFlow.js backend: the training graph of the published model without
+ * dropout (the published generation script differs from it and is not followed).
+ *
+ * The phases, each usable alone: `embed` tokens to x [B, T, C]; `runBlocks` over x; `normalize` with
+ * ln_out; then logits, class logits or likelihoods. Whoever receives a tensor disposes it.
+ */
+export class SpikeGPT implements SequenceModel {
+  private constructor(
+    readonly config: ModelConfig,
+    readonly report: ConfigReport,
+    readonly parameters: readonly Parameter[],
+    private readonly weights: Weights,
+  ) {}
+
+  /**
+   * Reads a checkpoint into the running backend, one tensor at a time.
+   *
+   * @throws {CheckpointError} when tensors are missing, surplus, misshapen or not finite
+   */
+  static async load(
+    checkpoint: Checkpoint,
+    { onProgress, signal, ...flags }: ConfigFlags & RunOptions = {},
+  ): Promise<SpikeGPT> {
+    const report = await deriveConfig(checkpoint, flags);
+    const parameters = parametersOf(report.config);
+    checkParameters(checkpoint, parameters);
+    const model = new SpikeGPT(
+      report.config,
+      report,
+      parameters,
+      new Weights(report.config, parameters),
+    );
+    try {
+      for (const [done, { name }] of parameters.entries()) {
+        throwIfAborted(signal, `loading ${checkpoint.path}`);
+        await model.loadParameter(checkpoint, name);
+        onProgress?.({
+          phase: 'load weights',
+          done: done + 1,
+          total: parameters.length,
+          unit: 'tensors',
+        });
+        await breathe();
+      }
+    } catch (error) {
+      model.dispose();
+      throw error;
+    }
+    return model;
+  }
+
+  private async loadParameter(source: ParameterSource, name: string): Promise<void> {
+    this.weights.set(name, await source.readFloat32(name), source.path);
+  }
+
+  /** Replaces one parameter, in the checkpoint's layout: how a plan's quantized values get in. */
+  setParameter(name: string, values: Float32Array, where = 'setParameter'): void {
+    this.weights.set(name, values, where);
+  }
+
+  get vocabSize(): number {
+    return this.config.vocabSize;
+  }
+  get contextLength(): number {
+    return this.config.contextLength;
+  }
+  get classes(): number {
+    return this.config.classes;
+  }
+
+  /** @throws {ModelError} for an empty batch, a wrong size, or a token outside the vocabulary */
+  private checkTokens({ ids, batch, time }: TokenBatch): void {
+    if (batch < 1 || time < 1 || ids.length !== batch * time)
+      throw new ModelError({
+        what: 'the token batch has no positions, or not as many tokens as its shape',
+        where: 'model input',
+        got: `${ids.length} tokens for [${batch}, ${time}]`,
+        expected: 'batch * time tokens, at least one',
+      });
+    const { vocabSize } = this.config;
+    const at = ids.findIndex((id) => id < 0 || id >= vocabSize);
+    if (at >= 0)
+      throw new ModelError({
+        what: 'token outside the vocabulary',
+        where: `model input, sequence ${Math.floor(at / time)}, position ${at % time}`,
+        got: `token ${ids[at]}`,
+        expected: `0 to ${vocabSize - 1}`,
+      });
+  }
+
+  /** Embedded tokens, [B, T, C]: spikes (0 or 1), or the dense embedding. */
+  embed(tokens: TokenBatch): Tensor3D {
+    this.checkTokens(tokens);
+    const { ids, batch, time } = tokens;
+    return tf.tidy(() =>
+      tf
+        .gather(this.weights.matrix('emb.weight'), tf.tensor1d(ids, 'int32'))
+        .reshape<Tensor3D>([batch, time, this.config.width]),
+    );
+  }
+
+  /**
+   * Blocks `from` up to, not including, `to`, each sequence from a cleared state.
+   *
+   * @param x [B, T, C], the residual stream before block `from`; not disposed
+   * @param onBlock called with the residual stream after each block, which it must not keep
+   * @returns the residual stream before block `to`
+   */
+  runBlocks(x: Tensor3D, from: number, to: number, { probe, onBlock }: BlockHooks = {}): Tensor3D {
+    return tf.tidy(() => {
+      let stream = x;
+      for (let block = from; block < to; block++) {
+        const before = stream;
+        const state = initialBlockState(this.config, x.shape[0]);
+        const result = this.runBlock(block, stream, state, probe);
+        disposeState([state, result.state]);
+        stream = result.x;
+        if (before !== x) before.dispose();
+        onBlock?.(block, stream);
+      }
+      return stream === x ? x.clone() : stream;
+    });
+  }
+
+  private runBlock(
+    block: number,
+    x: Tensor3D,
+    state: RecurrentState[number],
+    probe?: SpikeProbe,
+  ): ReturnType<typeof runBlock> {
+    return runBlock(this.weights, block, this.config.ffnPre, x, state, probe);
+  }
+
+  /** ln_out over the residual stream after the last block, [B, T, C]. */
+  normalize(x: Tensor3D): Tensor3D {
+    return layerNorm(x, this.weights.vector('ln_out.weight'), this.weights.vector('ln_out.bias'));
+  }
+
+  /** The normalized hidden states of whole sequences, [B, T, C]. */
+  hidden(tokens: TokenBatch, hooks: BlockHooks = {}): Tensor3D {
+    return tf.tidy(() => {
+      const x = this.embed(tokens);
+      return this.normalize(this.runBlocks(x, 0, this.config.layers, hooks));
+    });
+  }
+
+  /** Language-model logits of hidden states, [B, T, V]. */
+  headLogits(hidden: Tensor3D): Tensor3D {
+    return tf.tidy(() => linear(hidden, this.headMatrix()));
+  }
+
+  private headMatrix(): Tensor2D {
+    if (this.config.head) return this.weights.matrix('head.weight');
+    throw new ModelError({
+      what: 'the model has no language-model head',
+      where: 'head.weight',
+      expected: 'a checkpoint with head.weight',
+    });
+  }
+
+  /**
+   * NLL of each target under hidden states [B, T, C], in nats, [B * T] on the host. The head runs on
+   * some rows at a time, so that memory does not grow with B * T * V.
+   */
+  async headNll(hidden: Tensor3D, targets: Int32Array): Promise<Float32Array> {
+    const head = this.headMatrix();
+    const rows = hidden.shape[0] * hidden.shape[1];
+    const most = Math.max(HEAD_ROWS_AT_LEAST, Math.floor(HEAD_VALUES / this.config.vocabSize));
+    const nll = new Float32Array(rows);
+    for (let start = 0; start < rows; start += most) {
+      const count = Math.min(most, rows - start);
+      const part = tf.tidy(() => {
+        const flat = hidden.reshape<Tensor2D>([rows, this.config.width]);
+        const logits: Tensor2D = tf.matMul(
+          flat.slice([start, 0], [count, this.config.width]),
+          head,
+        );
+        const wanted = tf.tensor1d(targets.subarray(start, start + count), 'int32');
+        return tokenNll(logits, wanted);
+      });
+      nll.set(await part.data(), start);
+      part.dispose();
+    }
+    return nll;
+  }
+
+  async tokenNll(inputs: TokenBatch, targets: Int32Array): Promise<Float32Array> {
+    this.checkTokens({ ...inputs, ids: targets });
+    const hidden = this.hidden(inputs);
+    try {
+      return await this.headNll(hidden, targets);
+    } finally {
+      hidden.dispose();
+    }
+  }
+
+  /** Class logits of hidden states, [B, classes]: mean over tokens, then the classifier. */
+  poolAndClassify(hidden: Tensor3D, lengths: Int32Array): Tensor2D {
+    if (this.config.classes === 0)
+      throw new ModelError({
+        what: 'the model has no classifier',
+        where: 'classifier.weight',
+        expected: 'a checkpoint fine-tuned for classification',
+      });
+    return tf.tidy(() => {
+      const counts: Tensor1D = tf.tensor1d(lengths, 'int32');
+      return tf.matMul(maskedMean(hidden, counts), this.weights.matrix('classifier.weight'));
+    });
+  }
+
+  async classLogits(
+    inputs: TokenBatch,
+    lengths: Int32Array,
+    pooling: Pooling,
+  ): Promise<Float32Array> {
+    this.checkLengths(inputs, lengths);
+    const counted =
+      pooling === 'real-tokens' ? lengths : new Int32Array(inputs.batch).fill(inputs.time);
+    const logits = tf.tidy(() => this.poolAndClassify(this.hidden(inputs), counted));
+    const values = (await logits.data()) as Float32Array;
+    logits.dispose();
+    return values;
+  }
+
+  private checkLengths({ batch, time }: TokenBatch, lengths: Int32Array): void {
+    const wrong = lengths.findIndex((length) => length < 1 || length > time);
+    if (lengths.length === batch && wrong < 0) return;
+    throw new ModelError({
+      what: 'sequence lengths do not fit the batch',
+      where: 'model input',
+      got:
+        wrong < 0 ? `${lengths.length} lengths` : `length ${lengths[wrong]} of sequence ${wrong}`,
+      expected: `${batch} lengths from 1 to ${time}`,
+    });
+  }
+
+  initialState(batch: number): RecurrentState {
+    return initialState(this.config, batch);
+  }
+
+  /**
+   * The recurrent form: continues B sequences by T tokens from an explicit state. Equal to the parallel
+   * form over the whole sequence, whatever the cuts.
+   *
+   * @returns hidden states [B, T, C] and the state after the last token; `state` is not disposed
+   */
+  step(tokens: TokenBatch, state: RecurrentState): { hidden: Tensor3D; state: RecurrentState } {
+    return scoped(() => {
+      let x = this.embed(tokens);
+      const after = state.map((before, block) => {
+        const result = this.runBlock(block, x, before);
+        x = result.x;
+        return result.state;
+      });
+      return { hidden: this.normalize(x), state: after };
+    });
+  }
+
+  dispose(): void {
+    this.weights.dispose();
+  }
+}
+
+/** Ways to look inside while the blocks run. */
+export interface BlockHooks {
+  readonly probe?: SpikeProbe | undefined;
+  readonly onBlock?: ((block: number, residual: Tensor3D) => void) | undefined;
+}
