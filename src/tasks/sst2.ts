@@ -1,4 +1,5 @@
 import type { Pooling, SequenceModel } from '../model/types.js';
+import type { Tokenizer } from '../tokenizer/tokenizer.js';
 import { DataError, ModelError } from '../util/errors.js';
 import { sha256 } from '../util/hash.js';
 import { canonicalJson } from '../util/json.js';
@@ -22,7 +23,7 @@ import type { LabelledSentence } from './tsv.js';
 
 export interface Sst2Options {
   readonly examples: readonly LabelledSentence[];
-  readonly tokenizer: { encode(text: string): Int32Array };
+  readonly tokenizer: Pick<Tokenizer, 'encode'>;
   /** Where the sentences came from, for people and errors. */
   readonly source: string;
   /**

@@ -1,4 +1,5 @@
 import type { SequenceModel } from '../model/types.js';
+import type { Tokenizer } from '../tokenizer/tokenizer.js';
 import { DataError, UsageError } from '../util/errors.js';
 import { sha256 } from '../util/hash.js';
 import { canonicalJson } from '../util/json.js';
@@ -14,10 +15,7 @@ import { cutWindows, type WindowOptions } from './windows.js';
 export interface Wikitext2Options extends Partial<WindowOptions> {
   /** In WikiText's style, as the model was trained on: words and punctuation between spaces. */
   readonly text: string;
-  readonly tokenizer: {
-    encode(text: string): Int32Array;
-    decode(ids: Int32Array): string;
-  };
+  readonly tokenizer: Pick<Tokenizer, 'encode' | 'byteLengthOf'>;
   /** Where the text came from, for people and errors. */
   readonly source: string;
   /** Predict this many tokens at most, from the start of the text; whole windows of them count. */
@@ -31,7 +29,7 @@ export interface Wikitext2Task extends Task, WindowOptions {
   readonly metric: 'perplexity';
   /** Tokens at the end of the (limited) text that no window predicts; 0 with tail `keep`. */
   readonly tokensLeftOut: number;
-  /** UTF-8 bytes of the text of the predicted tokens. */
+  /** UTF-8 bytes that the predicted tokens stand for. */
   readonly bytes: number;
   evaluate(model: SequenceModel, options?: RunOptions): Promise<PerplexityMeasurement>;
 }
@@ -49,8 +47,7 @@ const FEWEST_PREDICTIONS = 2;
  * predicts the token after it. With N predictions in all:
  *
  * - perplexity = exp(Σ NLL / N), NLL in nats, a token;
- * - bits per byte = Σ NLL / ln 2 / UTF-8 bytes of the N predicted tokens' text; a character that the
- *   first or the last of them cuts in two is left out of the bytes.
+ * - bits per byte = Σ NLL / ln 2 / UTF-8 bytes that the N predicted tokens stand for.
  *
  * The first token of the text is never predicted. Sums are in float64 and in the order of the text, so
  * the size of the batches does not show in them. The 95 % interval takes windows as the sampling unit
@@ -90,7 +87,7 @@ export function wikitext2Task({
   const tokens = windows.at(-1)!.end;
   const scored = stream.slice(0, tokens + 1);
   const batches = windowBatches(scored, windows, batchTokens);
-  const bytes = countBytes(tokenizer.decode(scored.slice(1)), text);
+  const bytes = scored.slice(1).reduce((total, id) => total + tokenizer.byteLengthOf(id), 0);
   const data = sha256(new Uint8Array(scored.buffer));
   const task = {
     name: 'wikitext2',
@@ -145,15 +142,6 @@ export function wikitext2Task({
       };
     },
   };
-}
-
-/**
- * UTF-8 bytes of decoded tokens. A byte-level token can end within a character; what is left of it at
- * either end decodes to replacement characters, which the text itself may hold only by chance.
- */
-function countBytes(decoded: string, text: string): number {
-  const whole = text.includes('\uFFFD') ? decoded : decoded.replace(/^\uFFFD+|\uFFFD+$/g, '');
-  return Buffer.byteLength(whole, 'utf8');
 }
 
 function requireWindowSettings(
