@@ -1,0 +1,151 @@
+import { createHash } from 'node:crypto';
+import { open, stat, type FileHandle } from 'node:fs/promises';
+import { crc32 } from 'node:zlib';
+import { CheckpointError } from '../util/errors.js';
+
+/** Read and hash in pieces: a signal gets through between two, and no buffer grows with the file. */
+const PIECE_BYTES = 8 * 1024 * 1024;
+
+/** A file read by position. Every failure is a CheckpointError that names the file. */
+export class FileSource {
+  private constructor(
+    readonly path: string,
+    /** Size on opening, in bytes. */
+    readonly size: number,
+    private readonly file: FileHandle,
+  ) {}
+
+  /** @throws {CheckpointError} when there is no such file, it is a folder or a device, or is empty. */
+  static async open(path: string): Promise<FileSource> {
+    try {
+      // Before opening: opening a named pipe would wait for a writer.
+      const { size } = regularFile(path, await stat(path));
+      return new FileSource(path, size, await open(path, 'r'));
+    } catch (error) {
+      throw asCheckpointError(path, error);
+    }
+  }
+
+  /** Bytes [position, position + length), in memory of their own. Checks the bounds first. */
+  async read(position: number, length: number): Promise<Uint8Array> {
+    this.requireWithin(position, length);
+    const bytes = new Uint8Array(length);
+    await this.readInto(bytes, position);
+    return bytes;
+  }
+
+  /** Fills `target` from `position` on. */
+  async readInto(target: Uint8Array, position: number): Promise<void> {
+    this.requireWithin(position, target.length);
+    for (let done = 0; done < target.length;) {
+      const length = Math.min(PIECE_BYTES, target.length - done);
+      const bytesRead = await this.readSome(target, done, length, position + done);
+      if (bytesRead === 0)
+        throw new CheckpointError({
+          what: 'the file became shorter while it was read',
+          where: this.path,
+          got: `${position + done} bytes`,
+          expected: `${this.size} bytes, its size on opening`,
+        });
+      done += bytesRead;
+    }
+  }
+
+  /** CRC-32 (zip's) of bytes [position, position + length). */
+  async crc32(position: number, length: number): Promise<number> {
+    let crc = 0;
+    await this.eachPiece(position, length, (piece) => (crc = crc32(piece, crc)));
+    return crc;
+  }
+
+  /** SHA-256 of the whole file, lower-case hex. */
+  async sha256(): Promise<string> {
+    const hash = createHash('sha256');
+    await this.eachPiece(0, this.size, (piece) => hash.update(piece));
+    return hash.digest('hex');
+  }
+
+  /** Hands over bytes [position, position + length) in order. A piece is valid until the call returns. */
+  async eachPiece(
+    position: number,
+    length: number,
+    use: (piece: Uint8Array) => void,
+    pieceBytes = PIECE_BYTES,
+  ): Promise<void> {
+    this.requireWithin(position, length);
+    const buffer = new Uint8Array(Math.min(pieceBytes, length));
+    for (let done = 0; done < length;) {
+      const piece = buffer.subarray(0, Math.min(buffer.length, length - done));
+      await this.readInto(piece, position + done);
+      use(piece);
+      done += piece.length;
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.file.close();
+  }
+
+  private async readSome(
+    target: Uint8Array,
+    offset: number,
+    length: number,
+    position: number,
+  ): Promise<number> {
+    try {
+      return (await this.file.read(target, offset, length, position)).bytesRead;
+    } catch (error) {
+      throw asCheckpointError(this.path, error);
+    }
+  }
+
+  private requireWithin(position: number, length: number): void {
+    // Written so that NaN fails too.
+    if (position >= 0 && length >= 0 && position + length <= this.size) return;
+    throw new CheckpointError({
+      what: 'the file is truncated, or points beyond its end',
+      where: this.path,
+      got: `${this.size} bytes`,
+      expected: `${length} bytes from position ${position}`,
+    });
+  }
+}
+
+function regularFile<T extends { isFile(): boolean; isDirectory(): boolean; size: number }>(
+  path: string,
+  stats: T,
+): T {
+  if (!stats.isFile())
+    throw new CheckpointError({
+      what: 'cannot read a checkpoint from it',
+      where: path,
+      got: stats.isDirectory() ? 'a folder' : 'a device, socket or pipe',
+      expected: 'a file',
+    });
+  if (stats.size === 0)
+    throw new CheckpointError({
+      what: 'the file is empty',
+      where: path,
+      got: '0 bytes',
+      expected: 'a PyTorch or safetensors checkpoint',
+    });
+  return stats;
+}
+
+const CAUSES: Readonly<Record<string, string | undefined>> = {
+  ENOENT: 'there is no such file',
+  ENOTDIR: 'a part of the path is a file, not a folder',
+  EACCES: 'no permission to read the file',
+  EPERM: 'no permission to read the file',
+  EBADF: 'the checkpoint is closed',
+  EIO: 'the disk failed while reading',
+};
+
+function asCheckpointError(path: string, error: unknown): unknown {
+  if (!(error instanceof Error) || !('code' in error)) return error;
+  const code = String(error.code);
+  return new CheckpointError(
+    { what: CAUSES[code] ?? 'cannot read', where: path, got: code },
+    { cause: error },
+  );
+}
