@@ -1,0 +1,21 @@
+/**
+ * A state dict takes about 200 bytes of pickle, and 120 of safetensors header, for each tensor; the
+ * largest SpikeGPT has 400 tensors. 4 MiB holds 20,000, and what a hostile header of that size can make
+ * a reader allocate stays below 100 MB.
+ */
+export const MAX_HEADER_BYTES = 4 * 1024 * 1024;
+
+/** Zip entries: a storage for each of those tensors, and the few others `torch.save` writes. */
+export const MAX_ZIP_ENTRIES = 25_000;
+
+/** Containers a pickle may build, and slots of its memo: a tensor takes ten. */
+export const MAX_PICKLE_OBJECTS = 250_000;
+
+/** Values on a pickle's stack at once. Picklers flush after 1,000 items. */
+export const MAX_PICKLE_STACK = 100_000;
+
+/** Open MARKs of a pickle, its nesting depth: a state dict of a training checkpoint needs five. */
+export const MAX_PICKLE_DEPTH = 1_000;
+
+/** PyTorch's own limit on the dimensions of a tensor (`TensorImpl`, 64). */
+export const MAX_DIMENSIONS = 64;
