@@ -1,0 +1,46 @@
+import type { Dtype } from './dtypes.js';
+
+export type { Dtype, FloatDtype } from './dtypes.js';
+
+/** A tensor of a checkpoint, without its values. */
+export interface TensorInfo {
+  readonly name: string;
+  readonly dtype: Dtype;
+  /** Row-major sizes, slowest dimension first; [] for a scalar. */
+  readonly shape: readonly number[];
+}
+
+export type CheckpointFormat = 'torch-zip' | 'torch-legacy' | 'safetensors';
+
+/**
+ * An open checkpoint. Names, types, shapes and the place of every tensor in the file were checked on
+ * opening; values are read when asked for, one tensor at a time, by position.
+ */
+export interface Checkpoint {
+  readonly path: string;
+  readonly format: CheckpointFormat;
+  /** In the order of the file. PyTorch's `module.` prefix (DataParallel) is taken off. */
+  readonly tensors: ReadonlyMap<string, TensorInfo>;
+  /**
+   * safetensors: its `__metadata__`. PyTorch: strings, numbers and booleans that lie beside the
+   * weights in the top-level dictionary ("epoch"), as text.
+   */
+  readonly metadata: Readonly<Record<string, string>>;
+
+  /**
+   * The values as float32, row-major, [product of the shape]. Memory used: the result, plus the
+   * tensor's bytes where it is stored with strides.
+   *
+   * @throws {CheckpointError} for an unknown name, a checksum that does not match, a failing disk.
+   */
+  readFloat32(name: string): Promise<Float32Array>;
+
+  /** The elements as stored (little-endian), row-major, without conversion. Throws as `readFloat32`. */
+  readBytes(name: string): Promise<Uint8Array>;
+
+  /** SHA-256 of the whole file, lower-case hex; computed on the first call. */
+  sha256(): Promise<string>;
+
+  /** Closes the file. Reading afterwards throws. */
+  close(): Promise<void>;
+}
