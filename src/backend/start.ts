@@ -43,10 +43,27 @@ async function loadTensorflow(): Promise<void> {
 async function activate(name: BackendName): Promise<string> {
   if (name === 'tensorflow') await loadTensorflow();
   if (name === 'wasm') await import('@tensorflow/tfjs-backend-wasm');
-  if (!(await tf.setBackend(name))) throw new Error('TensorFlow.js could not initialize it');
+  const started =
+    name === 'wasm' ? withoutListeners(() => tf.setBackend(name)) : tf.setBackend(name);
+  if (!(await started)) throw new Error('TensorFlow.js could not initialize it');
   await tf.ready();
   await registerKernels(name);
   return describe(name);
+}
+
+/**
+ * Runs `start` and takes away the process-wide listeners it added: Emscripten's rethrow every uncaught
+ * error from inside its own one-line source, of which Node then prints 70,000 characters.
+ */
+async function withoutListeners<T>(start: () => Promise<T>): Promise<T> {
+  const events = ['uncaughtException', 'unhandledRejection'] as const;
+  const before = events.map((event) => process.listeners(event as 'uncaughtException'));
+  const result = await start();
+  events.forEach((event, index) => {
+    for (const listener of process.listeners(event as 'uncaughtException'))
+      if (!before[index].includes(listener)) process.off(event, listener);
+  });
+  return result;
 }
 
 async function describe(name: BackendName): Promise<string> {

@@ -1,4 +1,4 @@
-import { matMul, tidy, type Tensor2D, type Tensor3D } from '@tensorflow/tfjs-core';
+import { matMul, reshape, tidy, type Tensor2D, type Tensor3D } from '@tensorflow/tfjs-core';
 import { layerNorm, spikingResidual, squaredRelu, tokenMix, wkv } from '../backend/kernels/ops.js';
 import type { BlockState } from './state.js';
 import type { Weights } from './weights.js';
@@ -12,8 +12,8 @@ export type SpikeProbe = (block: number, module: SpikingModule, spikes: Tensor3D
 /** x [B, T, in] · W [in, out]. */
 export function linear(x: Tensor3D, weight: Tensor2D): Tensor3D {
   const [batch, time, width] = x.shape;
-  const product = matMul(x.reshape<Tensor2D>([batch * time, width]), weight);
-  return product.reshape([batch, time, weight.shape[1]]);
+  const rows: Tensor2D = reshape(x, [batch * time, width]);
+  return reshape(matMul(rows, weight), [batch, time, weight.shape[1]]);
 }
 
 /**

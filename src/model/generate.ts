@@ -1,4 +1,4 @@
-import type { Tensor3D } from '@tensorflow/tfjs-core';
+import { slice } from '@tensorflow/tfjs-core';
 import { scoped } from '../backend/scope.js';
 import { ModelError, UsageError, throwIfAborted } from '../util/errors.js';
 import { breathe } from '../util/progress.js';
@@ -83,7 +83,7 @@ function advance(
   const tokens = { ids, batch: 1, time: ids.length };
   const { last, state } = scoped(() => {
     const result = model.step(tokens, before);
-    const last: Tensor3D = result.hidden.slice([0, ids.length - 1, 0], [1, 1, model.config.width]);
+    const last = slice(result.hidden, [0, ids.length - 1, 0], [1, 1, model.config.width]);
     return { last: model.headLogits(last), state: result.state };
   });
   const logits = last.dataSync<'float32'>().slice();

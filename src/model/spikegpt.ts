@@ -113,9 +113,10 @@ export class SpikeGPT implements SequenceModel {
     this.checkTokens(tokens);
     const { ids, batch, time } = tokens;
     return tf.tidy(() =>
-      tf
-        .gather(this.weights.matrix('emb.weight'), tf.tensor1d(ids, 'int32'))
-        .reshape<Tensor3D>([batch, time, this.config.width]),
+      tf.reshape<tf.Rank.R3>(
+        tf.gather(this.weights.matrix('emb.weight'), tf.tensor1d(ids, 'int32')),
+        [batch, time, this.config.width],
+      ),
     );
   }
 
@@ -190,11 +191,9 @@ export class SpikeGPT implements SequenceModel {
     for (let start = 0; start < rows; start += most) {
       const count = Math.min(most, rows - start);
       const part = tf.tidy(() => {
-        const flat = hidden.reshape<Tensor2D>([rows, this.config.width]);
-        const logits: Tensor2D = tf.matMul(
-          flat.slice([start, 0], [count, this.config.width]),
-          head,
-        );
+        const flat: Tensor2D = tf.reshape(hidden, [rows, this.config.width]);
+        const some = tf.slice(flat, [start, 0], [count, this.config.width]);
+        const logits: Tensor2D = tf.matMul(some, head);
         const wanted = tf.tensor1d(targets.subarray(start, start + count), 'int32');
         return tokenNll(logits, wanted);
       });

@@ -12,8 +12,9 @@ import { EMPTY_EXPONENT, LAYER_NORM_EPSILON, LIF_TAU, LIF_THRESHOLD } from './na
 export function layerNorm<T extends Tensor>(x: T, gamma: Tensor1D, beta: Tensor1D): T {
   return tf.tidy(() => {
     const { mean, variance } = tf.moments(x, -1, true);
-    const scale = tf.rsqrt(variance.add(LAYER_NORM_EPSILON));
-    return x.sub(mean).mul(scale).mul(gamma).add(beta);
+    const scale = tf.rsqrt(tf.add(variance, LAYER_NORM_EPSILON));
+    const centred = tf.sub(x, mean);
+    return tf.add(tf.mul(tf.mul(centred, scale), gamma), beta);
   });
 }
 
@@ -27,12 +28,15 @@ export function tokenMix(
   const [batch, time, channels] = x.shape;
   return tf.tidy(() => {
     const normed = layerNorm(x, gamma, beta);
-    const first = shift.reshape<Tensor3D>([batch, 1, channels]);
-    const before = tf.concat([first, normed.slice([0, 0, 0], [batch, time - 1, channels])], 1);
-    const difference = normed.sub(before);
+    const first: Tensor3D = tf.reshape(shift, [batch, 1, channels]);
+    const before = tf.concat([first, tf.slice(normed, [0, 0, 0], [batch, time - 1, channels])], 1);
+    const difference = tf.sub<Tensor3D>(normed, before);
     return {
-      mixed: tf.unstack(mixes).map((mix) => before.add(difference.mul<Tensor3D>(mix))),
-      last: normed.slice([0, time - 1, 0], [batch, 1, channels]).reshape([batch, channels]),
+      mixed: tf.unstack(mixes).map((mix) => tf.add<Tensor3D>(before, tf.mul(difference, mix))),
+      last: tf.reshape<tf.Rank.R2>(tf.slice(normed, [0, time - 1, 0], [batch, 1, channels]), [
+        batch,
+        channels,
+      ]),
     };
   });
 }
@@ -40,15 +44,20 @@ export function tokenMix(
 /** `x` moved `steps` tokens later, `fill` before it. x: [B, T, C]. */
 function delayed(x: Tensor3D, steps: number, fill: number): Tensor3D {
   const [batch, time, channels] = x.shape;
-  const kept = x.slice([0, 0, 0], [batch, time - steps, channels]);
-  return kept.pad(
-    [
-      [0, 0],
-      [steps, 0],
-      [0, 0],
-    ],
-    fill,
-  );
+  const kept = tf.slice(x, [0, 0, 0], [batch, time - steps, channels]);
+  const none: [number, number] = [0, 0];
+  return tf.pad(kept, [none, [steps, 0], none], fill);
+}
+
+/** past · x + present · y. */
+function blend(past: Tensor3D, x: Tensor3D, present: Tensor3D, y: Tensor3D): Tensor3D {
+  return tf.add(tf.mul(past, x), tf.mul(present, y));
+}
+
+/** The weights e^{p - m} and e^{q - m}, m = max(p, q), of two sums scaled by e^p and e^q; and m. */
+function weigh(p: Tensor3D, q: Tensor3D): { past: Tensor3D; present: Tensor3D; top: Tensor3D } {
+  const top = tf.maximum<Tensor3D>(p, q);
+  return { past: tf.exp(tf.sub<Tensor3D>(p, top)), present: tf.exp(tf.sub<Tensor3D>(q, top)), top };
 }
 
 /**
@@ -64,35 +73,33 @@ export function wkv(
   state: Tensor3D,
 ): { out: Tensor3D; state: Tensor3D } {
   const [batch, time, channels] = k.shape;
-  const row = (index: number): Tensor3D => state.slice([0, index, 0], [batch, 1, channels]);
   return tf.tidy(() => {
+    const row = (index: number): Tensor3D => tf.slice(state, [0, index, 0], [batch, 1, channels]);
     const w = tf.neg(tf.exp(decay));
     let a: Tensor3D = tf.concat([row(0), v], 1);
-    let b = tf.concat([row(1), tf.onesLike(v)], 1);
-    let p = tf.concat([row(2), k], 1);
+    let b: Tensor3D = tf.concat([row(1), tf.onesLike(v)], 1);
+    let p: Tensor3D = tf.concat([row(2), k], 1);
     for (let distance = 1; distance <= time; distance *= 2) {
-      const earlier = delayed(p, distance, EMPTY_EXPONENT).add<Tensor3D>(w.mul(distance));
-      const top = tf.maximum<Tensor3D>(p, earlier);
-      const past = tf.exp(earlier.sub(top));
-      const present = tf.exp(p.sub(top));
-      a = present.mul(a).add(past.mul(delayed(a, distance, 0)));
-      b = present.mul(b).add(past.mul(delayed(b, distance, 0)));
+      const earlier = delayed(p, distance, EMPTY_EXPONENT);
+      const { past, present, top } = weigh(tf.add(earlier, tf.mul(w, distance)), p);
+      a = blend(past, delayed(a, distance, 0), present, a);
+      b = blend(past, delayed(b, distance, 0), present, b);
       p = top;
     }
-    const states = [a, b, p];
-    const [numerator, denominator, exponent] = states.map((prefix) =>
-      prefix.slice<Tensor3D>([0, 0, 0], [batch, time, channels]),
+    const prefixes = [a, b, p];
+    const [numerator, denominator, exponent] = prefixes.map((prefix) =>
+      tf.slice(prefix, [0, 0, 0], [batch, time, channels]),
     );
-    const now = k.add<Tensor3D>(first);
-    const top = tf.maximum(exponent, now);
-    const past = tf.exp(exponent.sub(top));
-    const present = tf.exp(now.sub(top));
-    const average = past
-      .mul(numerator)
-      .add(present.mul(v))
-      .div<Tensor3D>(past.mul(denominator).add(present));
-    const last = states.map((prefix) => prefix.slice<Tensor3D>([0, time, 0], [batch, 1, channels]));
-    return { out: tf.sigmoid(r).mul<Tensor3D>(average), state: tf.concat<Tensor3D>(last, 1) };
+    const { past, present } = weigh(exponent, tf.add(k, first));
+    const average = tf.div<Tensor3D>(
+      blend(past, numerator, present, v),
+      blend(past, denominator, present, tf.onesLike(v)),
+    );
+    const last = prefixes.map((prefix) => tf.slice(prefix, [0, time, 0], [batch, 1, channels]));
+    return {
+      out: tf.mul<Tensor3D>(tf.sigmoid(r), average),
+      state: tf.concat<Tensor3D>(last, 1),
+    };
   });
 }
 
@@ -105,11 +112,11 @@ const LIF_MEMORY_TOKENS = 64;
 /** h[t] = x[t] / 2 + h[t - 1] / 2, the second term only where no spike at t - 1 reset it. */
 function membranePotentials(current: Tensor3D, spikes: Tensor3D): Tensor3D {
   const time = current.shape[1];
-  let potential = current.div<Tensor3D>(LIF_TAU);
-  let factor = delayed(tf.scalar(1).sub<Tensor3D>(spikes), 1, 0).mul<Tensor3D>(1 - 1 / LIF_TAU);
+  let potential: Tensor3D = tf.div(current, LIF_TAU);
+  let factor: Tensor3D = tf.mul(delayed(tf.sub(1, spikes), 1, 0), 1 - 1 / LIF_TAU);
   for (let distance = 1; distance < Math.min(time, LIF_MEMORY_TOKENS); distance *= 2) {
-    potential = potential.add(factor.mul(delayed(potential, distance, 0)));
-    factor = factor.mul(delayed(factor, distance, 0));
+    potential = tf.add(potential, tf.mul(factor, delayed(potential, distance, 0)));
+    factor = tf.mul(factor, delayed(factor, distance, 0));
   }
   return potential;
 }
@@ -130,34 +137,29 @@ export function spikingResidual(
 ): { out: Tensor3D; membrane: Tensor2D; spikes: Tensor3D | undefined } {
   const [batch, time, channels] = x.shape;
   return tf.tidy(() => {
-    const gated = gate === undefined ? x : tf.sigmoid(gate).mul<Tensor3D>(x);
+    const gated = gate === undefined ? x : tf.mul<Tensor3D>(tf.sigmoid(gate), x);
     // The potential before the first token enters like a current beside x[0]: both are halved.
-    const initial: Tensor3D = membrane.reshape<Tensor3D>([batch, 1, channels]).pad([
-      [0, 0],
-      [0, time - 1],
-      [0, 0],
-    ]);
-    const current = gated.add<Tensor3D>(initial);
+    const none: [number, number] = [0, 0];
+    const rest: Tensor3D = tf.reshape(membrane, [batch, 1, channels]);
+    const current = tf.add<Tensor3D>(gated, tf.pad(rest, [none, [0, time - 1], none]));
     let spikes: Tensor3D = tf.zerosLike(current);
     let potential: Tensor3D = tf.zerosLike(current);
     for (let round = 0; round <= time; round++) {
       const guess = spikes;
       const { h, fired, settled } = tf.tidy(() => {
         const h = membranePotentials(current, guess);
-        const fired = h.greaterEqual(LIF_THRESHOLD).cast<Tensor3D>('float32');
-        return { h, fired, settled: tf.equal(fired, guess).all() };
+        const fired = tf.cast(tf.greaterEqual<Tensor3D>(h, LIF_THRESHOLD), 'float32');
+        return { h, fired, settled: tf.all(tf.equal(fired, guess)) };
       });
       potential = h;
       spikes = fired;
       if (settled.dataSync()[0] === 1) break;
     }
-    const after = potential
-      .mul<Tensor3D>(tf.scalar(1).sub(spikes))
-      .slice([0, time - 1, 0], [batch, 1, channels])
-      .reshape<Tensor2D>([batch, channels]);
+    const kept = tf.mul<Tensor3D>(potential, tf.sub(1, spikes));
+    const after = tf.slice(kept, [0, time - 1, 0], [batch, 1, channels]);
     return {
-      out: residual.add<Tensor3D>(spikes),
-      membrane: after,
+      out: tf.add<Tensor3D>(residual, spikes),
+      membrane: tf.reshape<tf.Rank.R2>(after, [batch, channels]),
       spikes: withSpikes ? spikes : undefined,
     };
   });
@@ -170,18 +172,18 @@ export function squaredRelu<T extends Tensor>(x: T): T {
 export function tokenNll(logits: Tensor2D, targets: Tensor1D): Tensor1D {
   return tf.tidy(() => {
     const [rows, classes] = logits.shape;
-    const index = tf.range(0, rows, 1, 'int32').mul(classes).add(targets);
-    const chosen = tf.gather(logits.reshape([rows * classes]), index);
-    return tf.logSumExp(logits, -1).sub<Tensor1D>(chosen);
+    const index = tf.add<Tensor1D>(tf.mul(tf.range(0, rows, 1, 'int32'), classes), targets);
+    const chosen = tf.gather(tf.reshape<tf.Rank.R1>(logits, [rows * classes]), index);
+    return tf.sub<Tensor1D>(tf.logSumExp(logits, -1), chosen);
   });
 }
 
 export function maskedMean(x: Tensor3D, lengths: Tensor1D): Tensor2D {
   const [batch, time] = x.shape;
   return tf.tidy(() => {
-    const counts = lengths.cast('float32').reshape([batch, 1]);
-    const real = tf.range(0, time).reshape([1, time]).less(counts).cast('float32');
-    const total = x.mul<Tensor3D>(real.reshape([batch, time, 1])).sum<Tensor2D>(1);
-    return total.div<Tensor2D>(counts);
+    const counts: Tensor2D = tf.reshape(tf.cast(lengths, 'float32'), [batch, 1]);
+    const real = tf.less(tf.reshape(tf.range(0, time), [1, time]), counts);
+    const mask = tf.reshape(tf.cast(real, 'float32'), [batch, time, 1]);
+    return tf.div<Tensor2D>(tf.sum(tf.mul(x, mask), 1), counts);
   });
 }
