@@ -101,6 +101,8 @@ export async function startBackend(name: string = 'auto'): Promise<BackendReport
       got: `"${name}"`,
       expected: `auto, ${BACKENDS.join(', ')}`,
     });
+  // Without it the cpu backend advertises tfjs-node on stderr at its first tensor.
+  tf.enableProdMode();
   const passedOver: { name: BackendName; reason: string }[] = [];
   for (const backend of chosen) {
     try {

@@ -172,7 +172,10 @@ export function squaredRelu<T extends Tensor>(x: T): T {
 export function tokenNll(logits: Tensor2D, targets: Tensor1D): Tensor1D {
   return tf.tidy(() => {
     const [rows, classes] = logits.shape;
-    const index = tf.add<Tensor1D>(tf.mul(tf.range(0, rows, 1, 'int32'), classes), targets);
+    const index = tf.add<Tensor1D>(
+      tf.mul(tf.range(0, rows, 1, 'int32'), tf.scalar(classes, 'int32')),
+      targets,
+    );
     const chosen = tf.gather(tf.reshape<tf.Rank.R1>(logits, [rows * classes]), index);
     return tf.sub<Tensor1D>(tf.logSumExp(logits, -1), chosen);
   });

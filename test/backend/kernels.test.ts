@@ -1,0 +1,237 @@
+import assert from 'node:assert/strict';
+import * as tf from '@tensorflow/tfjs-core';
+import * as composite from '../../src/backend/kernels/composite.js';
+import { LAYER_NORM_EPSILON, EMPTY_EXPONENT } from '../../src/backend/kernels/names.js';
+import * as ops from '../../src/backend/kernels/ops.js';
+import * as reference from '../../src/backend/kernels/reference.js';
+import { startBackend } from '../../src/backend/start.js';
+import { seededRandom } from '../../src/util/random.js';
+
+/** Every fast form: our kernels on wasm and cpu, and the whole-tensor scans that `tensorflow` runs. */
+const FORMS = [
+  { title: 'kernels on wasm', backend: 'wasm', ops },
+  { title: 'kernels on cpu', backend: 'cpu', ops },
+  { title: 'composed of tfjs operations', backend: 'wasm', ops: composite },
+] as const;
+
+/** One group of lanes and below, an odd width, the width of the bundled model; one token, many. */
+const EXTENTS = [
+  { batch: 1, time: 1, channels: 1 },
+  { batch: 2, time: 5, channels: 3 },
+  { batch: 2, time: 1, channels: 6 },
+  { batch: 3, time: 17, channels: 10 },
+  { batch: 1, time: 150, channels: 48 },
+  { batch: 2, time: 33, channels: 192 },
+] as const;
+
+/** Normally distributed float32 values (Box and Muller), so that inputs are exact in both forms. */
+function normal(seed: number, size: number, scale = 1): number[] {
+  const random = seededRandom(seed);
+  return Array.from({ length: size }, () => {
+    const radius = Math.sqrt(-2 * Math.log(1 - random.float()));
+    return Math.fround(scale * radius * Math.cos(2 * Math.PI * random.float()));
+  });
+}
+
+function close(actual: ArrayLike<number>, expected: readonly number[], tolerance: number): void {
+  assert.equal(actual.length, expected.length);
+  expected.forEach((value, index) => {
+    const error = Math.abs(actual[index] - value);
+    assert.ok(
+      error <= tolerance * Math.max(1, Math.abs(value)),
+      `at ${index}: ${actual[index]} against ${value}`,
+    );
+  });
+}
+
+/** Runs in a tidy and demands that nothing but what was there before stays. */
+function withoutLeaks(run: () => void): void {
+  const before = tf.memory().numTensors;
+  tf.tidy(run);
+  assert.equal(tf.memory().numTensors, before, 'tensors leaked');
+}
+
+for (const form of FORMS) {
+  describe(`spiking kernels, ${form.title}`, () => {
+    before(() => startBackend(form.backend));
+
+    for (const extent of EXTENTS) {
+      const { batch, time, channels } = extent;
+      const size = batch * time * channels;
+      const shape: [number, number, number] = [batch, time, channels];
+      const name = `[${shape.join(', ')}]`;
+
+      it(`layerNorm ${name}`, () => {
+        const [x, gamma, beta] = [normal(1, size, 3), normal(2, channels), normal(3, channels)];
+        withoutLeaks(() => {
+          const out = form.ops.layerNorm(
+            tf.tensor3d(x, shape),
+            tf.tensor1d(gamma),
+            tf.tensor1d(beta),
+          );
+          close(out.dataSync(), reference.layerNorm(x, gamma, beta, LAYER_NORM_EPSILON), 2e-5);
+        });
+      });
+
+      for (const mixes of [1, 2, 3])
+        it(`tokenMix ${name}, ${mixes} mixes`, () => {
+          const [x, gamma, beta] = [normal(4, size, 3), normal(5, channels), normal(6, channels)];
+          const mix = normal(7, mixes * channels);
+          const shift = normal(8, batch * channels);
+          const normed = reference.layerNorm(x, gamma, beta, LAYER_NORM_EPSILON);
+          withoutLeaks(() => {
+            const result = form.ops.tokenMix(
+              tf.tensor3d(x, shape),
+              tf.tensor1d(gamma),
+              tf.tensor1d(beta),
+              tf.tensor2d(mix, [mixes, channels]),
+              tf.tensor2d(shift, [batch, channels]),
+            );
+            assert.equal(result.mixed.length, mixes);
+            result.mixed.forEach((mixed, index) => {
+              const row = mix.slice(index * channels, (index + 1) * channels);
+              close(mixed.dataSync(), reference.tokenShift(normed, row, shift, extent), 5e-5);
+            });
+            const last = Array.from({ length: batch }, (_, n) =>
+              normed.slice(((n + 1) * time - 1) * channels, (n + 1) * time * channels),
+            );
+            close(result.last.dataSync(), last.flat(), 2e-5);
+          });
+        });
+
+      for (const scale of [1, 30])
+        it(`wkv ${name}, keys of size ${scale}, in one piece and cut in two`, () => {
+          const [k, v, r] = [normal(9, size, scale), normal(10, size), normal(11, size)];
+          const [decay, first] = [normal(12, channels, 2), normal(13, channels)];
+          const expected = reference.wkv(k, v, r, decay, first, extent);
+          withoutLeaks(() => {
+            const empty = tf.concat<tf.Tensor3D>(
+              [tf.zeros([batch, 2, channels]), tf.fill([batch, 1, channels], EMPTY_EXPONENT)],
+              1,
+            );
+            const inputs = [k, v, r].map((values) => tf.tensor3d(values, shape));
+            const run = (from: number, count: number, state: tf.Tensor3D) => {
+              const [keys, values, gates] = inputs.map((input) =>
+                tf.slice(input, [0, from, 0], [batch, count, channels]),
+              );
+              return form.ops.wkv(
+                keys,
+                values,
+                gates,
+                tf.tensor1d(decay),
+                tf.tensor1d(first),
+                state,
+              );
+            };
+            const whole = run(0, time, empty);
+            close(whole.out.dataSync(), expected, 2e-5 * scale);
+            if (time < 2) return;
+            const cut = Math.floor(time / 3) + 1;
+            const head = run(0, cut, empty);
+            const tail = run(cut, time - cut, head.state);
+            const joined = tf.concat([head.out, tail.out], 1);
+            close(joined.dataSync(), expected, 2e-5 * scale);
+          });
+        });
+
+      for (const gated of [false, true])
+        it(`spikingResidual ${name}${gated ? ', gated' : ''}, in one piece and cut in two`, () => {
+          const [x, gate, residual] = [normal(14, size, 3), normal(15, size), normal(16, size)];
+          const current = gated ? x.map((value, i) => value / (1 + Math.exp(-gate[i]))) : x;
+          const { spikes, charged } = reference.lif(current, extent);
+          const margin = Math.min(...charged.map((h) => Math.abs(h - 1)));
+          assert.ok(margin > 1e-6, 'the seed puts a potential on the threshold: choose another');
+          withoutLeaks(() => {
+            const inputs = [x, gate, residual].map((values) => tf.tensor3d(values, shape));
+            const run = (from: number, count: number, membrane: tf.Tensor2D) => {
+              const [values, open, stream] = inputs.map((input) =>
+                tf.slice(input, [0, from, 0], [batch, count, channels]),
+              );
+              const chosen = gated ? open : undefined;
+              return form.ops.spikingResidual(values, chosen, stream, membrane, true);
+            };
+            const rest: tf.Tensor2D = tf.zeros([batch, channels]);
+            const whole = run(0, time, rest);
+            assert.ok(whole.spikes);
+            assert.deepEqual(Array.from(whole.spikes.dataSync()), spikes);
+            close(
+              whole.out.dataSync(),
+              residual.map((value, i) => value + spikes[i]),
+              1e-6,
+            );
+            if (time < 2) return;
+            const cut = Math.floor(time / 3) + 1;
+            const head = run(0, cut, rest);
+            const tail = run(cut, time - cut, head.membrane);
+            assert.ok(head.spikes && tail.spikes);
+            const joined = tf.concat([head.spikes, tail.spikes], 1);
+            assert.deepEqual(Array.from(joined.dataSync()), spikes);
+          });
+        });
+
+      it(`maskedMean ${name}`, () => {
+        const x = normal(17, size);
+        const lengths = Array.from({ length: batch }, (_, n) => 1 + ((n * 7) % time));
+        withoutLeaks(() => {
+          const out = form.ops.maskedMean(tf.tensor3d(x, shape), tf.tensor1d(lengths, 'int32'));
+          close(out.dataSync(), reference.maskedMean(x, lengths, extent), 1e-5);
+        });
+      });
+    }
+
+    it('fires at the threshold itself, and resets to 0', () => {
+      withoutLeaks(() => {
+        // h: 1 (fires, reset), 0.5, 1.25 (fires), 0.5: exact in float32.
+        const x = tf.tensor3d([2, 1, 2, 1], [1, 4, 1]);
+        const zero: tf.Tensor3D = tf.zeros([1, 4, 1]);
+        const { spikes, membrane } = form.ops.spikingResidual(
+          x,
+          undefined,
+          zero,
+          tf.zeros([1, 1]),
+          true,
+        );
+        assert.deepEqual(Array.from(spikes?.dataSync() ?? []), [1, 0, 1, 0]);
+        assert.deepEqual(Array.from(membrane.dataSync()), [0.5]);
+      });
+    });
+
+    it('keeps wkv finite where plain exponentials overflow', () => {
+      withoutLeaks(() => {
+        const k = tf.tensor3d([200, -200, 150, 90], [1, 4, 1]);
+        const v = tf.tensor3d([1, 2, 3, 4], [1, 4, 1]);
+        const r = tf.tensor3d([100, 100, 100, 100], [1, 4, 1]);
+        const state = tf.tensor3d([0, 0, EMPTY_EXPONENT], [1, 3, 1]);
+        const { out } = form.ops.wkv(k, v, r, tf.tensor1d([0]), tf.tensor1d([0]), state);
+        // e^200 outweighs all else: after token 0 the average stays at its value.
+        close(out.dataSync(), [1, 1, 1, 1], 1e-6);
+      });
+    });
+
+    it('squaredRelu', () => {
+      const x = normal(18, 103);
+      withoutLeaks(() => {
+        const out = form.ops.squaredRelu(tf.tensor1d(x));
+        close(
+          out.dataSync(),
+          x.map((value) => Math.max(value, 0) ** 2),
+          1e-6,
+        );
+      });
+    });
+
+    for (const classes of [1, 3, 5, 331, 4096])
+      it(`tokenNll over ${classes} classes`, () => {
+        const rows = 7;
+        const logits = normal(19, rows * classes, 8);
+        const targets = Array.from({ length: rows }, (_, row) => (row * 13) % classes);
+        withoutLeaks(() => {
+          const out = form.ops.tokenNll(
+            tf.tensor2d(logits, [rows, classes]),
+            tf.tensor1d(targets, 'int32'),
+          );
+          close(out.dataSync(), reference.tokenNll(logits, targets, classes), 3e-6);
+        });
+      });
+  });
+}
