@@ -4,6 +4,7 @@ import { quoted } from './describe.js';
 import { decodeFloat32, encodeFloat32, isFloating, ITEM_BYTES, type FloatDtype } from './dtypes.js';
 import { elementCount } from './layout.js';
 import { openCheckpoint } from './open.js';
+import { keepNegatives } from './signs.js';
 import { writeSafetensors, type TensorToWrite } from './safetensors-write.js';
 import type { Checkpoint, TensorInfo } from './types.js';
 
@@ -14,6 +15,8 @@ export interface ConvertOptions extends RunOptions {
   readonly metadata?: Readonly<Record<string, string>>;
   /** Names of tensors to leave out. */
   readonly exclude?: readonly string[];
+  /** Names of tensors whose negative values must stay negative: a spike embedding. */
+  readonly keepNegative?: readonly string[];
 }
 
 export interface Conversion {
@@ -24,13 +27,15 @@ export interface Conversion {
   /** Largest |converted - original| over all finite weights, and the tensor it is in. */
   readonly largestError: number;
   readonly largestErrorIn: string | undefined;
+  /** Values of `keepNegative` tensors that were kept from becoming −0. */
+  readonly keptNegative: number;
 }
 
 /**
  * Converts a checkpoint of any readable format to safetensors, one tensor at a time.
  *
- * @throws {CheckpointError} when the input cannot be read, `exclude` names a tensor that is not there,
- *   or a weight is too large for the type.
+ * @throws {CheckpointError} when the input cannot be read, `exclude` or `keepNegative` names a tensor
+ *   that is not there, or a weight is too large for the type.
  * @throws {OutputError} when the output cannot be written; nothing half-written is left.
  * @throws {AbortedError} when `signal` fires.
  */
@@ -50,17 +55,20 @@ export async function convertCheckpoint(
 async function convert(
   checkpoint: Checkpoint,
   output: string,
-  { dtype, metadata, exclude = [], ...run }: ConvertOptions,
+  { dtype, metadata, exclude = [], keepNegative = [], ...run }: ConvertOptions,
 ): Promise<Conversion> {
   requireNames(checkpoint, exclude);
+  requireNames(checkpoint, keepNegative);
   const kept = [...checkpoint.tensors.values()].filter(({ name }) => !exclude.includes(name));
   let largestError = 0;
   let largestErrorIn: string | undefined;
+  let keptNegative = 0;
   const tensors = kept.map((info): TensorToWrite => {
     if (!isFloating(info.dtype)) return { ...info, bytes: () => checkpoint.readBytes(info.name) };
     const bytes = async (): Promise<Uint8Array> => {
       const values = await checkpoint.readFloat32(info.name);
       const narrow = encodeFloat32(values, dtype);
+      if (keepNegative.includes(info.name)) keptNegative += keepNegatives(values, narrow, dtype);
       const error = roundingError(checkpoint.path, info, values, narrow, dtype);
       if (error > largestError) [largestError, largestErrorIn] = [error, info.name];
       return narrow;
@@ -70,14 +78,14 @@ async function convert(
   const all = { ...checkpoint.metadata, ...metadata };
   const bytes = await writeSafetensors(output, tensors, all, run);
   const parameters = kept.reduce((sum, { shape }) => sum + elementCount(shape), 0);
-  return { tensors: kept.length, parameters, bytes, largestError, largestErrorIn };
+  return { tensors: kept.length, parameters, bytes, largestError, largestErrorIn, keptNegative };
 }
 
 function requireNames({ path, tensors }: Checkpoint, names: readonly string[]): void {
   const missing = names.filter((name) => !tensors.has(name));
   if (missing.length === 0) return;
   throw new CheckpointError({
-    what: 'tensors to leave out are not there',
+    what: 'named tensors are not there',
     where: path,
     got: missing.map(quoted).join(', '),
     expected: 'names of tensors in the checkpoint',
