@@ -1,5 +1,6 @@
 import { PlotError } from '../util/errors.js';
 import type { Json } from '../util/json.js';
+import type { Part } from './part.js';
 import { THEME } from './theme.js';
 
 /**
@@ -15,9 +16,6 @@ export interface ChartSpec {
 }
 
 const SCHEMA = 'https://vega.github.io/schema/vega-lite/';
-
-/** A part of a specification. */
-export type Part = Readonly<Record<string, Json>>;
 
 /** Adds to a figure what all have: the language version and the theme. */
 export function chart(description: string, body: Part): ChartSpec {

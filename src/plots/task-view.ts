@@ -29,6 +29,16 @@ const VIEWS: Readonly<Record<TaskName, TaskView>> = {
   },
 };
 
+/** "77.7 %" or "36.32". */
+export function formatMetric(value: number, view: TaskView): string {
+  return view.better === 'higher' ? `${(100 * value).toFixed(1)} %` : value.toFixed(2);
+}
+
+/** How much worse than the baseline: positive is worse, for either metric. */
+export function lossOf(value: number, baseline: number, view: TaskView): number {
+  return view.better === 'higher' ? baseline - value : value - baseline;
+}
+
 /** Names of data sets where they are not the paper's: `{ sst2: 'UCI movie sentences' }`. */
 export type DataNames = Readonly<Partial<Record<TaskName, string>>>;
 

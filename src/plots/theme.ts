@@ -1,4 +1,5 @@
 import type { Json } from '../util/json.js';
+import type { Part } from './part.js';
 
 /**
  * Categorical colours that stay apart for all common kinds of colour blindness and in grey print:
@@ -29,7 +30,53 @@ export const CATEGORIES: readonly string[] = [
 ];
 
 /** A perceptually uniform ramp that is read alike with and without colour vision. */
-export const RAMP = 'viridis';
+const RAMP = 'viridis';
+
+/**
+ * Tenths of the ramp "plasma" of matplotlib (S. van der Walt and N. Smith, CC0), as far as it stays
+ * legible on white.
+ */
+const PLASMA = [
+  '#0d0887',
+  '#41049d',
+  '#6a00a8',
+  '#8f0da4',
+  '#b12a90',
+  '#cc4778',
+  '#e16462',
+  '#f2844b',
+  '#fca636',
+] as const;
+
+/** Bit widths from here up are not told apart by the ramp: left alone, drawn in black. */
+const FULL_BITS = 17;
+
+/** The colour of a bit width, the same in all figures: warm for few bits, dark for many. */
+export function bitsColor(bits: number): string {
+  if (bits >= FULL_BITS) return COLORS.black;
+  const place = (1 - Math.max(0, bits - 1) / 15) * (PLASMA.length - 1);
+  const index = Math.min(Math.floor(place), PLASMA.length - 2);
+  return mix(PLASMA[index], PLASMA[index + 1], place - index);
+}
+
+function mix(from: string, to: string, share: number): string {
+  const channels = [1, 3, 5].map((at) => {
+    const [a, b] = [from, to].map((color) => parseInt(color.slice(at, at + 2), 16));
+    return Math.round(a + (b - a) * share)
+      .toString(16)
+      .padStart(2, '0');
+  });
+  return `#${channels.join('')}`;
+}
+
+/** A colour scale over the bit widths that occur, from many to few. */
+export function bitsScale(bits: Iterable<number>): Part {
+  const domain = [...new Set(bits)].sort((a, b) => b - a);
+  return { type: 'ordinal', domain, range: domain.map(bitsColor) };
+}
+
+/** Bits from which white text is read better than black on {@link bitsColor}. */
+export const WHITE_TEXT_BITS = 6;
 
 /** Notebook width in pixels: what a chart may take with axes, titles and legends. */
 export const CHART_WIDTH = 700;

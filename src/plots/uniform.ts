@@ -1,7 +1,8 @@
 import { BYTES_PER_MB } from '../util/bytes.js';
 import { PlotError } from '../util/errors.js';
+import type { Part } from './part.js';
 import type { TaskName, UniformRecord } from './records.js';
-import { chart, values, type ChartSpec, type Part } from './spec.js';
+import { chart, values, type ChartSpec } from './spec.js';
 import { taskView, tasksOf, type DataNames, type TaskView } from './task-view.js';
 import { COLORS } from './theme.js';
 

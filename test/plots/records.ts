@@ -1,4 +1,10 @@
-import type { UniformRecord } from '../../src/plots/records.js';
+import type {
+  BaselineRecord,
+  LimitsRecord,
+  PaperRecord,
+  StepRecord,
+  UniformRecord,
+} from '../../src/plots/records.js';
 
 const BITS = [32, 16, 14, 12, 10, 8, 6, 5, 4];
 /** DESIGN.md §7: spikegpt-mini, uniform, per tensor, PyTorch fp32. The intervals are rough. */
@@ -36,3 +42,116 @@ export const UNIFORM: readonly UniformRecord[] = BITS.flatMap((bits, index) => {
     },
   ];
 });
+
+/** DESIGN.md §7: the search splits. */
+export const SST2_BASELINE: BaselineRecord = {
+  task: 'sst2',
+  model: 'spikegpt-mini-sst2',
+  metric: 0.777,
+  low: 0.75,
+  high: 0.802,
+  bytes: 14.7e6,
+};
+export const WIKITEXT2_BASELINE: BaselineRecord = {
+  task: 'wikitext2',
+  model: 'spikegpt-mini',
+  metric: 36.32,
+  low: 35.1,
+  high: 37.6,
+  bytes: 17.85e6,
+};
+
+/** DESIGN.md §3, stated in the paper. */
+export const PAPER: readonly PaperRecord[] = [
+  { task: 'sst2', name: 'a1', metric: 0.844, baseline: 0.857, saving: 0.857 },
+  { task: 'sst2', name: 'a2', metric: 0.813, baseline: 0.857, saving: 0.865 },
+  { task: 'wikitext2', name: 'b1', metric: 24.6, baseline: 26.5, saving: 0.687 },
+  { task: 'wikitext2', name: 'b2', metric: 23.2, baseline: 26.5, saving: 0.624 },
+];
+
+/** Input and output 18 % of the parameters each; the six attention blocks share the rest. */
+function blockShare(block: string): number {
+  return block.startsWith('attention') ? 0.64 / 6 : 0.18;
+}
+
+const UNITS: readonly { readonly block: string; readonly part: string }[] = [
+  { block: 'input', part: 'embedding' },
+  ...[0, 1, 2, 3, 4, 5].flatMap((index) =>
+    ['SRWKV', 'SRFFN'].map((part) => ({ block: `attention.${index}`, part })),
+  ),
+  { block: 'output', part: 'head' },
+];
+
+/**
+ * A tiered search on a made-up model with losses like those of DESIGN.md §7: enough for the figures to
+ * have all that occurs (candidates, plans too large yet, refused ones, verdicts without a metric).
+ */
+export function toySearch(baseline: BaselineRecord, limits: LimitsRecord): StepRecord[] {
+  const accuracy = baseline.task === 'sst2';
+  const sign = accuracy ? -1 : 1;
+  const lossOf = (bits: readonly number[]): number =>
+    bits.reduce((sum, width, index) => {
+      const sensitive =
+        UNITS[index].block === 'input' ? 40 : UNITS[index].block === 'output' ? 3 : 1;
+      const noise = ((index * 7 + width * 13) % 5) - 2;
+      return sum + (sensitive * 2 ** (1 - width) + 0.004 * noise) * (accuracy ? 0.03 : 2);
+    }, 0);
+  const bytesOf = (bits: readonly number[]): number =>
+    Math.round(
+      bits.reduce((sum, width, index) => {
+        const { block } = UNITS[index];
+        const siblings = UNITS.filter((unit) => unit.block === block).length;
+        return sum + (baseline.bytes * blockShare(block) * width) / 32 / siblings;
+      }, 0),
+    );
+  const groups = [
+    { stage: 'global' as const, unit: 'model', members: UNITS.map((_, index) => index) },
+    ...[...new Set(UNITS.map(({ block }) => block))].map((block) => ({
+      stage: 'block' as const,
+      unit: block,
+      members: UNITS.flatMap((unit, index) => (unit.block === block ? [index] : [])),
+    })),
+    ...UNITS.flatMap(({ block, part }, index) =>
+      part === 'SRWKV' || part === 'SRFFN'
+        ? [{ stage: 'module' as const, unit: `${block}/${part}`, members: [index] }]
+        : [],
+    ),
+  ];
+  const steps: StepRecord[] = [];
+  let plan = UNITS.map(() => 32);
+  for (const { stage, unit, members } of groups) {
+    for (const bits of [16, 14, 12, 10, 8, 6, 4]) {
+      if (members.every((index) => plan[index] <= bits)) continue;
+      const trial = plan.map((width, index) => (members.includes(index) ? bits : width));
+      const loss = lossOf(trial);
+      const accepted = loss <= limits.loss;
+      const fits = bytesOf(trial) <= limits.bytes;
+      const exact = accepted ? fits : steps.length % 2 === 0;
+      const metric = Number((baseline.metric + sign * loss).toFixed(accuracy ? 3 : 2));
+      steps.push({
+        task: baseline.task,
+        model: baseline.model,
+        step: steps.length,
+        stage,
+        unit,
+        bits,
+        metric,
+        exact,
+        ...(exact && {
+          low: metric - (accuracy ? 0.026 : 1.2),
+          high: metric + (accuracy ? 0.025 : 1.2),
+        }),
+        bytes: bytesOf(trial),
+        accepted,
+        reason: accepted ? (fits ? 'meets both limits' : 'too large yet') : 'loses too much',
+        units: UNITS.map(({ block, part }, index) => ({ block, part, bits: trial[index] })),
+      });
+      if (!accepted) break;
+      plan = trial;
+    }
+  }
+  return steps;
+}
+
+export const CASE_A1: LimitsRecord = { loss: 0.02, bytes: 0.464 * 14.7e6 };
+export const CASE_B1: LimitsRecord = { loss: 1, bytes: 0.464 * 17.85e6 };

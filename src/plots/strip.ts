@@ -1,0 +1,91 @@
+import { blockLabels, stripCells } from './blocks.js';
+import type { Part } from './part.js';
+import type { StepRecord } from './records.js';
+import { bitsScale, COLORS, WHITE_TEXT_BITS } from './theme.js';
+
+/** The height in pixels that one unit of a block needs for its number to be read. */
+const UNIT_HEIGHT = 20;
+
+/** Cells for {@link stripView}; to be put into each row as `cells`. */
+export function cellsOf({ units }: StepRecord): object[] {
+  return stripCells(units);
+}
+
+/**
+ * A bit-allocation strip: a column a block in network order, split into its units, coloured by bits with
+ * the number inside.
+ *
+ * @param only transforms that leave the one row whose plan is shown.
+ */
+export function stripView(
+  records: readonly StepRecord[],
+  width: number,
+  only: readonly Part[],
+  title: string,
+): Part {
+  const units = records.flatMap((record) => record.units);
+  const most = Math.max(
+    ...[...new Set(units.map((unit) => unit.block))].map(
+      (block) =>
+        new Set(units.filter((unit) => unit.block === block).map((unit) => unit.part)).size,
+    ),
+  );
+  const x: Part = {
+    field: 'block',
+    type: 'ordinal',
+    title: 'Block (network order)',
+    scale: { domain: blockLabels(units), paddingInner: 0.06, paddingOuter: 0.03 },
+    axis: { labelAngle: 0, domain: false, ticks: false, grid: false },
+  };
+  const y: Part = {
+    field: 'top',
+    type: 'quantitative',
+    axis: null,
+    scale: { domain: [0, 1], reverse: true, nice: false },
+  };
+  const cell = (name: string): Part => ({ calculate: `datum.cells.${name}`, as: name });
+  return {
+    width,
+    height: Math.max(UNIT_HEIGHT + 4, most * UNIT_HEIGHT),
+    title: { text: title, fontSize: 12, fontWeight: 'normal', offset: 6 },
+    transform: [
+      ...only,
+      { flatten: ['cells'] },
+      ...['block', 'part', 'bits', 'top', 'bottom'].map(cell),
+    ],
+    layer: [
+      {
+        mark: { type: 'rect', stroke: '#ffffff', strokeWidth: 1 },
+        encoding: {
+          x,
+          y,
+          y2: { field: 'bottom' },
+          color: {
+            field: 'bits',
+            type: 'ordinal',
+            scale: bitsScale(units.map((unit) => unit.bits)),
+            legend: null,
+          },
+          tooltip: [
+            { field: 'block', title: 'Block' },
+            { field: 'part', title: 'Part' },
+            { field: 'bits', title: 'Bits a weight' },
+          ],
+        },
+      },
+      {
+        transform: [{ calculate: '(datum.top + datum.bottom) / 2', as: 'middle' }],
+        mark: { type: 'text', fontSize: 11, aria: false },
+        encoding: {
+          x,
+          y: { ...y, field: 'middle' },
+          text: { field: 'bits' },
+          color: {
+            condition: { test: `datum.bits >= ${WHITE_TEXT_BITS}`, value: '#ffffff' },
+            value: COLORS.black,
+          },
+        },
+      },
+    ],
+  };
+}

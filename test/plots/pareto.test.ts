@@ -1,0 +1,219 @@
+import assert from 'node:assert/strict';
+import type { HeadlessView } from '../../src/plots/headless.js';
+import { paretoChart, type ParetoInput } from '../../src/plots/pareto.js';
+import { paretoRows } from '../../src/plots/pareto-rows.js';
+import type { StepRecord } from '../../src/plots/records.js';
+import { taskView } from '../../src/plots/task-view.js';
+import {
+  CASE_A1,
+  CASE_B1,
+  PAPER,
+  SST2_BASELINE,
+  toySearch,
+  UNIFORM,
+  WIKITEXT2_BASELINE,
+} from './records.js';
+import { assertGoodChart, textsOf, withView } from './support.js';
+
+const ACCURACY: ParetoInput = {
+  steps: toySearch(SST2_BASELINE, CASE_A1),
+  baseline: SST2_BASELINE,
+  limits: CASE_A1,
+  uniform: UNIFORM,
+  paper: PAPER,
+  name: 'a1',
+};
+const PERPLEXITY: ParetoInput = {
+  ...ACCURACY,
+  steps: toySearch(WIKITEXT2_BASELINE, CASE_B1),
+  baseline: WIKITEXT2_BASELINE,
+  limits: CASE_B1,
+  name: 'b1',
+};
+
+/** The step that a λ selects, worked out the slow way, from the definition of the score. */
+function argBest(
+  input: ParetoInput,
+  lambda: number,
+  limits = input.limits,
+): StepRecord | undefined {
+  const { baseline, steps } = input;
+  const accuracy = baseline.task === 'sst2';
+  const feasible = steps.filter((step) => {
+    const loss = accuracy ? baseline.metric - step.metric : step.metric - baseline.metric;
+    return step.exact && loss <= limits.loss + 1e-12 && step.bytes <= limits.bytes;
+  });
+  const scores = feasible.map((step) => {
+    const cost = (lambda * step.bytes) / baseline.bytes;
+    return accuracy ? step.metric - cost : step.metric + cost;
+  });
+  const best = accuracy ? Math.max(...scores) : Math.min(...scores);
+  return feasible[scores.indexOf(best)];
+}
+
+async function textsAt(
+  view: HeadlessView,
+  signals: Record<string, number | boolean>,
+): Promise<string[]> {
+  for (const [name, value] of Object.entries(signals)) view.signal(name, value);
+  await view.runAsync();
+  return textsOf(await view.toSVG());
+}
+
+function selectedStep(texts: readonly string[]): number | undefined {
+  const status = texts
+    .map((text) => /selects step (\d+),/.exec(text))
+    .find((match) => match !== null);
+  return status === undefined ? undefined : Number(status[1]);
+}
+
+describe('plots/pareto', () => {
+  it('is valid and draws without a warning, with and without what is optional', async () => {
+    await assertGoodChart(paretoChart(ACCURACY));
+    await assertGoodChart(paretoChart(PERPLEXITY, { wikitext2: 'Articles (bundled)' }));
+    const { steps, baseline, limits } = ACCURACY;
+    await assertGoodChart(paretoChart({ steps, baseline, limits }));
+    await assertGoodChart(
+      paretoChart({ steps, baseline, limits: { loss: Infinity, bytes: Infinity } }),
+    );
+  });
+
+  for (const [task, input] of Object.entries({ accuracy: ACCURACY, perplexity: PERPLEXITY }))
+    it(`selects by ${task} what the definition of the score selects, at any λ`, async () => {
+      const seen = new Set<number>();
+      await withView(paretoChart(input), async (view) => {
+        for (const lambda of [0, 0.01, 0.03, 0.1, 0.25, 0.5, 0.75, 1]) {
+          const step = selectedStep(await textsAt(view, { lambda }));
+          assert.equal(step, argBest(input, lambda)?.step, `λ = ${lambda}`);
+          seen.add(step!);
+        }
+      });
+      assert.ok(seen.size >= 2, 'a test that always selects the same plan shows nothing');
+    });
+
+  it('selects anew when the limits are moved, and says so when nothing is left', async () => {
+    const { fp32 } = { fp32: SST2_BASELINE.bytes };
+    await withView(paretoChart(ACCURACY), async (view) => {
+      for (const loss of [0.005, 0.012, 0.02, 0.045])
+        for (const share of [0.2, 0.25, 0.4, 0.6]) {
+          const limits = { loss, bytes: share * fp32 };
+          const signals = { lambda: 0.25, maxLoss: loss, maxMemory: limits.bytes / 1e6 };
+          const texts = await textsAt(view, signals);
+          const expected = argBest(ACCURACY, 0.25, limits);
+          assert.equal(selectedStep(texts), expected?.step, `${loss}, ${share}`);
+          const nothing = texts.includes('No plan that was measured meets both limits.');
+          assert.equal(nothing, expected === undefined);
+        }
+    });
+  });
+
+  it('of equal scores selects the earliest step, and never one without its metric', async () => {
+    const [first] = ACCURACY.steps;
+    const same = { ...first, metric: 0.77, bytes: 3e6, exact: true };
+    const steps = [
+      { ...same, step: 0, exact: false, metric: 0.8 },
+      { ...same, step: 1 },
+      { ...same, step: 2 },
+    ];
+    await withView(paretoChart({ ...ACCURACY, steps }), async (view) => {
+      for (const lambda of [0, 0.5, 1])
+        assert.equal(selectedStep(await textsAt(view, { lambda })), 1);
+    });
+  });
+
+  it('shows the bits of the plan selected, block by block', async () => {
+    await withView(paretoChart(PERPLEXITY), async (view) => {
+      for (const lambda of [0, 1]) {
+        view.signal('lambda', lambda);
+        await view.runAsync();
+        const cells = [
+          ...(await view.toSVG()).matchAll(
+            /aria-label="[^"]*Part: ([^;]+); Bits a weight: (\d+)"/g,
+          ),
+        ];
+        const shown = cells.map(([, part, bits]) => ({ part, bits: Number(bits) }));
+        const expected = argBest(PERPLEXITY, lambda)!.units.map(({ part, bits }) => ({
+          part,
+          bits,
+        }));
+        assert.deepEqual(shown, expected);
+      }
+    });
+  });
+
+  it('draws the equal-score line through the selected plan with slope λ/m_0', async () => {
+    await withView(paretoChart(ACCURACY), async (view) => {
+      const lambda = 0.25;
+      view.signal('lambda', lambda);
+      await view.runAsync();
+      const rows = [
+        'data_1',
+        'data_2',
+        'data_3',
+        'data_4',
+        'data_5',
+        'data_6',
+        'data_7',
+        'data_8',
+      ].flatMap((name) => {
+        try {
+          return view.data(name);
+        } catch {
+          return [];
+        }
+      });
+      const line = rows.find((row) => 'leftMetric' in row && 'rightMetric' in row);
+      const { left, right, leftMetric, rightMetric } = line as Record<string, number>;
+      const slope = (rightMetric - leftMetric) / (right - left);
+      assert.ok(Math.abs(slope - (lambda * 1e6) / SST2_BASELINE.bytes) < 1e-9);
+      const best = argBest(ACCURACY, lambda)!;
+      const score = best.metric - (lambda * best.bytes) / SST2_BASELINE.bytes;
+      assert.ok(Math.abs(leftMetric - score) < 1e-9);
+    });
+  });
+
+  it('hides the paper’s points on request, and has no switch without them', async () => {
+    const pointsOf = (svg: string): number => svg.split('Plan: paper, case').length - 1;
+    await withView(paretoChart(ACCURACY), async (view) => {
+      assert.equal(pointsOf(await view.toSVG()), 2);
+      view.signal('showPaper', false);
+      await view.runAsync();
+      assert.equal(pointsOf(await view.toSVG()), 0);
+    });
+    const { steps, baseline, limits } = ACCURACY;
+    assert.ok(!JSON.stringify(paretoChart({ steps, baseline, limits })).includes('showPaper'));
+  });
+
+  it('carries the paper’s change over to our baseline', () => {
+    const rows = paretoRows(ACCURACY, taskView('sst2')).filter((row) => row.series === 'paper');
+    assert.equal(rows.length, 2);
+    assert.ok(Math.abs(rows[0].metric - (0.777 - 0.013)) < 1e-12);
+    assert.ok(Math.abs(rows[0].mb - 0.143 * 14.7) < 1e-9);
+    assert.equal(rows[0].metricText, '84.4 % from 85.7 %');
+  });
+
+  for (const [task, input] of Object.entries({ accuracy: ACCURACY, perplexity: PERPLEXITY }))
+    it(`finds the Pareto front by ${task}: no plan beats one of it, each other is beaten`, () => {
+      const sign = task === 'accuracy' ? 1 : -1;
+      const rows = paretoRows(input, taskView(input.baseline.task)).filter((row) => row.selectable);
+      const beats = (a: (typeof rows)[0], b: (typeof rows)[0]): boolean =>
+        a.mb <= b.mb &&
+        sign * a.metric >= sign * b.metric &&
+        (a.mb < b.mb || a.metric !== b.metric || a.step < b.step);
+      for (const row of rows)
+        assert.equal(row.front, !rows.some((other) => beats(other, row)), row.plan);
+      assert.ok(rows.some((row) => row.front) && rows.some((row) => !row.front));
+    });
+
+  it('refuses steps of another task, no steps, and a λ that is none', () => {
+    assert.throws(() => paretoChart({ ...ACCURACY, steps: [] }), /no plan to draw/);
+    assert.throws(
+      () => paretoChart({ ...ACCURACY, baseline: WIKITEXT2_BASELINE }),
+      /do not belong together; got sst2 on spikegpt-mini-sst2; expected wikitext2/,
+    );
+    assert.throws(
+      () => paretoChart({ ...ACCURACY, lambda: 1.5 }),
+      /got 1.5; expected a number from 0/,
+    );
+  });
+});
