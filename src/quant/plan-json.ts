@@ -1,0 +1,129 @@
+import { duplicateKey } from '../checkpoint/json-keys.js';
+import { QuantError } from '../util/errors.js';
+import type { Hierarchy } from './hierarchy.js';
+import { requireKnownUnits, type Plan } from './plan.js';
+import { schemeFromJson, schemeToJson, type SchemeJson } from './scheme-json.js';
+
+/*
+ * A plan as a file that a person can read and edit:
+ *
+ *   {
+ *     "format": "qslm-plan/1",
+ *     "units": {
+ *       "*": { "bits": 6, "method": "affine", "granularity": "per-tensor", "range": "min-max" },
+ *       "input": { "bits": 1, "method": "sign" },
+ *       "attention.0/SRWKV": 4
+ *     }
+ *   }
+ *
+ * A bare number is the default scheme at that width; members left out have the defaults.
+ */
+export const PLAN_FORMAT = 'qslm-plan/1';
+
+export interface PlanJson {
+  readonly format: typeof PLAN_FORMAT;
+  readonly units: Readonly<Record<string, SchemeJson>>;
+}
+
+export function planToJson(plan: Plan): PlanJson {
+  const units = [...plan].map(([unit, scheme]) => [unit, schemeToJson(scheme)] as const);
+  return { format: PLAN_FORMAT, units: Object.fromEntries(units) };
+}
+
+/** The text of a plan file, a unit a line. */
+export function formatPlan(plan: Plan): string {
+  const { format, units } = planToJson(plan);
+  const lines = Object.entries(units).map(
+    ([unit, scheme]) =>
+      `    ${JSON.stringify(unit)}: ${JSON.stringify(scheme, null, 1).replace(/\n */g, ' ')}`,
+  );
+  return `{\n  "format": ${JSON.stringify(format)},\n  "units": {\n${lines.join(',\n')}\n  }\n}\n`;
+}
+
+/**
+ * @param where the file's name, for errors.
+ * @param hierarchy if given, units are checked against it, so that the error can name the line.
+ * @throws {QuantError} with the line and the unit: broken JSON, another format, a unit twice, an unknown
+ *   unit, an unknown scheme option, a bit width out of range.
+ */
+export function parsePlan(text: string, where = 'plan', hierarchy?: Hierarchy): Plan {
+  const json = parseJson(text, where);
+  if (!isObject(json) || json.format !== PLAN_FORMAT || !isObject(json.units))
+    throw new QuantError({
+      what: 'not a plan',
+      where,
+      got: isObject(json)
+        ? `format ${json.format === undefined ? 'missing' : JSON.stringify(json.format)}`
+        : typeof json,
+      expected: `an object with "format": "${PLAN_FORMAT}" and "units": { unit: scheme }`,
+    });
+  for (const key of Object.keys(json))
+    if (key !== 'format' && key !== 'units')
+      throw new QuantError({
+        what: 'unknown member',
+        where: lineOf(text, where, key),
+        got: key,
+        expected: 'format, units',
+      });
+  requireNoDuplicates(text, where);
+  const unitLine = (unit: string): string => lineOf(text, where, unit);
+  if (hierarchy !== undefined) requireKnownUnits(Object.keys(json.units), hierarchy, unitLine);
+  return new Map(
+    Object.entries(json.units).map(([unit, scheme]) => [
+      unit,
+      schemeFromJson(scheme, `${unitLine(unit)}, unit ${unit}`),
+    ]),
+  );
+}
+
+function parseJson(text: string, where: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error);
+    // V8 names the position, and the line only in newer versions.
+    const position = /position (\d+)/.exec(message)?.[1];
+    const line = position === undefined ? '' : `, line ${lineAt(text, Number(position))}`;
+    throw new QuantError(
+      {
+        what: 'broken JSON',
+        where: `${where}${line}`,
+        got: message.replace(/ in JSON.*$/s, ''),
+        expected: 'a plan in JSON',
+      },
+      { cause: error },
+    );
+  }
+}
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** Where in the text a member of that name begins; more than one place if it is there twice. */
+function positionsOf(text: string, key: string): number[] {
+  const name = JSON.stringify(key).replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
+  return [...text.matchAll(new RegExp(`${name}\\s*:`, 'g'))].map(({ index }) => index);
+}
+
+function lineAt(text: string, position: number): number {
+  return text.slice(0, position).split('\n').length;
+}
+
+function lineOf(text: string, where: string, key: string): string {
+  const position = positionsOf(text, key).at(0);
+  return position === undefined ? where : `${where}, line ${lineAt(text, position)}`;
+}
+
+/** JSON itself lets the last of two equal names win, which hides an editing slip. */
+function requireNoDuplicates(text: string, where: string): void {
+  const key = duplicateKey(text);
+  if (key === undefined) return;
+  const lines = positionsOf(text, key).map((position) => lineAt(text, position));
+  throw new QuantError({
+    what: 'a name is given twice',
+    where: `${where}, ${key}`,
+    got: `lines ${lines.join(' and ')}`,
+    expected: 'once',
+  });
+}
