@@ -1,3 +1,4 @@
+import { elementCount } from '../checkpoint/layout.js';
 import { QuantError } from '../util/errors.js';
 
 /*
@@ -39,11 +40,6 @@ export function perGroup(size: number): PerGroup {
       expected: 'a positive integer',
     });
   return Object.freeze({ kind: 'per-group', size });
-}
-
-/** Number of values of a tensor: the product of its shape. */
-export function elementCount(shape: readonly number[]): number {
-  return shape.reduce((product, axis) => product * axis, 1);
 }
 
 /** How a tensor falls into groups: `rows` rows of `rowLength` values, each cut every `groupLength`. */

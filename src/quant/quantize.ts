@@ -1,6 +1,7 @@
+import { elementCount } from '../checkpoint/layout.js';
 import { QuantError } from '../util/errors.js';
 import { quantizationError, type QuantizationError } from './error.js';
-import { elementCount, forEachGroup, groupingOf } from './granularity.js';
+import { forEachGroup, groupingOf } from './granularity.js';
 import { dequantizeGroup, fakeQuantizeGroup, quantizeGroup, type Integers } from './kernels.js';
 import { gridOf, notFinite } from './range.js';
 import { UNQUANTIZED_BITS, type Scheme } from './scheme.js';

@@ -1,7 +1,7 @@
 import { QuantError } from '../util/errors.js';
 import { affineGrid, symmetricGrid, type Grid } from './grid.js';
 import { smallestErrorGrid } from './mse.js';
-import { percentileInPlace } from './orderStatistics.js';
+import { percentileInPlace } from './order-statistics.js';
 import type { Scheme } from './scheme.js';
 
 /**

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import * as fc from 'fast-check';
 import { PER_CHANNEL, PER_TENSOR } from '../../src/quant/granularity.js';
-import { percentileInPlace, selectInPlace } from '../../src/quant/orderStatistics.js';
+import { percentileInPlace, selectInPlace } from '../../src/quant/order-statistics.js';
 import { fakeQuantize, quantize } from '../../src/quant/quantize.js';
 import { affineMinMax, createScheme, type Method } from '../../src/quant/scheme.js';
 import { bell } from './support.js';
