@@ -1,0 +1,114 @@
+import type { Metric } from '../tasks/task.js';
+import { SearchError } from '../util/errors.js';
+
+/** Rounding noise that a step may exceed a quality limit by: the differences of two metrics are inexact. */
+export const LIMIT_TOLERANCE = 1e-12;
+
+/** A limit as a number in its own unit, or as a share of the unquantized model's figure. */
+export type Bound =
+  | { readonly kind: 'absolute'; readonly value: number }
+  | { readonly kind: 'share'; readonly share: number };
+
+/** What a plan must hold (the paper's const_a and const_m). A limit that is absent holds always. */
+export interface Constraints {
+  /**
+   * The largest loss: accuracy points (0.02 is two points) or perplexity; as a share, of the
+   * unquantized model's metric.
+   */
+  readonly loss?: Bound;
+  /** The largest footprint, in bytes or as a share of the unquantized model's. */
+  readonly memory?: Bound;
+}
+
+/** A quality limit in numbers: plain data, so that it can be sent to a worker. */
+export interface MetricLimit {
+  readonly metric: Metric;
+  /** The unquantized model's metric. */
+  readonly baseline: number;
+  /** The largest loss, at least 0; Infinity where there is no limit. */
+  readonly allowedLoss: number;
+}
+
+/** {@link Constraints} for one model and task. */
+export interface Limits {
+  readonly quality: MetricLimit;
+  /** Infinity where there is no limit. */
+  readonly maxBytes: number;
+}
+
+/**
+ * @param fp32Bytes the unquantized footprint.
+ * @throws {SearchError} when a limit is negative or NaN, or the baseline is not finite.
+ */
+export function resolveLimits(
+  constraints: Constraints,
+  metric: Metric,
+  baseline: number,
+  fp32Bytes: number,
+): Limits {
+  if (!Number.isFinite(baseline))
+    throw new SearchError({
+      what: 'the unquantized model cannot be measured',
+      where: metric,
+      got: String(baseline),
+      expected: 'a finite number to compare with',
+    });
+  const { loss, memory } = constraints;
+  return {
+    quality: { metric, baseline, allowedLoss: resolve(loss, Math.abs(baseline), 'loss limit') },
+    maxBytes: resolve(memory, fp32Bytes, 'memory limit'),
+  };
+}
+
+function resolve(bound: Bound | undefined, whole: number, where: string): number {
+  if (bound === undefined) return Infinity;
+  const value = bound.kind === 'absolute' ? bound.value : bound.share * whole;
+  if (!(value >= 0))
+    throw new SearchError({
+      what: 'not a limit',
+      where,
+      got: String(value),
+      expected: 'a number of at least 0',
+    });
+  return value;
+}
+
+/** How much worse than the baseline: positive is worse, for either metric. NaN for a NaN metric. */
+export function lossOf(metric: Metric, baseline: number, value: number): number {
+  return metric === 'accuracy' ? baseline - value : value - baseline;
+}
+
+/**
+ * Whether a metric keeps the limit, to within {@link LIMIT_TOLERANCE}. NaN never does. An evaluator that
+ * stops early must decide with this function, so that its verdict is the one the full metric would get.
+ */
+export function meetsLimit(limit: MetricLimit, value: number): boolean {
+  return lossOf(limit.metric, limit.baseline, value) <= limit.allowedLoss + LIMIT_TOLERANCE;
+}
+
+export type CaseName = 'a1' | 'a2' | 'a3' | 'b1' | 'b2' | 'b3';
+
+export interface Case {
+  readonly metric: Metric;
+  readonly constraints: Constraints & { readonly loss: Bound; readonly memory: Bound };
+}
+
+/**
+ * The paper's six cases (arXiv 2601.00679): at most 400 MB or 420 MB of SpikeGPT-216M's 861.6 MB, with
+ * 2 or 5 accuracy points or 1 or 4 of perplexity to lose. The memory is a share, so a case fits any model.
+ */
+export const CASES: Readonly<Record<CaseName, Case>> = {
+  a1: scaledCase('accuracy', 0.02, 0.464),
+  a2: scaledCase('accuracy', 0.05, 0.464),
+  a3: scaledCase('accuracy', 0.05, 0.487),
+  b1: scaledCase('perplexity', 1, 0.464),
+  b2: scaledCase('perplexity', 4, 0.464),
+  b3: scaledCase('perplexity', 4, 0.487),
+};
+
+function scaledCase(metric: Metric, value: number, share: number): Case {
+  return {
+    metric,
+    constraints: { loss: { kind: 'absolute', value }, memory: { kind: 'share', share } },
+  };
+}

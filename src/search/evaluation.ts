@@ -1,0 +1,103 @@
+import { SearchError } from '../util/errors.js';
+import type { ProgressListener } from '../util/progress.js';
+import { LIMIT_TOLERANCE, lossOf, meetsLimit, type MetricLimit } from './constraints.js';
+import type { Assignment } from './space.js';
+
+/** A plan measured to the end. */
+export interface ExactEvaluation {
+  readonly kind: 'exact';
+  /** Accuracy in [0, 1], or perplexity. NaN is allowed and breaks every limit. */
+  readonly metric: number;
+  /** Further figures, passed through: KL divergence, spike-flip rate, SQNR. */
+  readonly extras?: Readonly<Record<string, number>>;
+}
+
+/** A plan whose verdict became certain before it was measured to the end. */
+export interface VerdictEvaluation {
+  readonly kind: 'verdict';
+  readonly passes: boolean;
+  /**
+   * What the metric can still be. Of a failure, the best: the accuracy is at most, the perplexity at least
+   * this, and this already breaks the limit. Of a pass, the worst, and this already keeps it.
+   */
+  readonly bound: number;
+}
+
+export type Evaluation = ExactEvaluation | VerdictEvaluation;
+
+/**
+ * What the caller will do with an evaluation, and so what may be left out of it:
+ * - `exact`: the metric is needed (baselines, sensitivity).
+ * - `exact-if-passes`: a plan that keeps the limit is a candidate and needs its metric; a certain failure
+ *   may stop early.
+ * - `verdict`: only pass or fail matters (the plan is too large to be a candidate).
+ *
+ * An evaluator may always answer with the exact metric.
+ */
+export type Need = 'exact' | 'exact-if-passes' | 'verdict';
+
+export interface EvaluationContext {
+  readonly need: Need;
+  /** The limit a verdict is about; absent where `need` is `exact`. */
+  readonly limit?: MetricLimit;
+  /** The accepted plan this one is a step from: most of its network is the same. */
+  readonly parent?: Assignment;
+  readonly signal?: AbortSignal;
+  readonly onProgress?: ProgressListener;
+}
+
+/** Measures a plan. A rejection ends the search that asked. */
+export type Evaluate = (assignment: Assignment, context: EvaluationContext) => Promise<Evaluation>;
+
+/** Whether an evaluation keeps the limit. */
+export function passes(evaluation: Evaluation, limit: MetricLimit): boolean {
+  return evaluation.kind === 'exact' ? meetsLimit(limit, evaluation.metric) : evaluation.passes;
+}
+
+/** How much worse a metric that is known, or could still be, may get before the limit breaks. */
+export function marginOf(evaluation: Evaluation, limit: MetricLimit): number {
+  const value = evaluation.kind === 'exact' ? evaluation.metric : evaluation.bound;
+  return limit.allowedLoss + LIMIT_TOLERANCE - lossOf(limit.metric, limit.baseline, value);
+}
+
+/**
+ * Calls `evaluate` and holds it to the contract above.
+ *
+ * @throws {SearchError} when a verdict comes back where the metric is needed, or its bound does not
+ *   support it; what `evaluate` throws is passed on.
+ */
+export async function evaluateChecked(
+  evaluate: Evaluate,
+  assignment: Assignment,
+  context: EvaluationContext,
+): Promise<Evaluation> {
+  const evaluation = await evaluate(assignment, context);
+  if (evaluation.kind === 'exact') return evaluation;
+  const { need, limit } = context;
+  if (need === 'exact' || limit === undefined || (need === 'exact-if-passes' && evaluation.passes))
+    throw new SearchError({
+      what: 'the evaluator gave a verdict where the metric is needed',
+      where: assignment.key,
+      got: `passes ${evaluation.passes}`,
+      expected: 'an exact metric',
+    });
+  if (meetsLimit(limit, evaluation.bound) !== evaluation.passes)
+    throw new SearchError({
+      what: 'the evaluator gave a verdict that its bound does not support',
+      where: assignment.key,
+      got: `passes ${evaluation.passes} with bound ${evaluation.bound}`,
+      expected: `a bound on that side of the limit (baseline ${limit.baseline}, loss ${limit.allowedLoss})`,
+    });
+  return evaluation;
+}
+
+/** {@link evaluateChecked} for the metric itself. */
+export async function evaluateExactly(
+  evaluate: Evaluate,
+  assignment: Assignment,
+  context: Omit<EvaluationContext, 'need' | 'limit'> = {},
+): Promise<ExactEvaluation> {
+  const evaluation = await evaluateChecked(evaluate, assignment, { ...context, need: 'exact' });
+  // evaluateChecked has refused verdicts for this need.
+  return evaluation as ExactEvaluation;
+}

@@ -1,0 +1,121 @@
+import type { Metric } from '../tasks/task.js';
+import { SearchError } from '../util/errors.js';
+
+/** What the trade-off looks at: a plan's metric and footprint in bytes. */
+export interface Scored {
+  readonly metric: number;
+  readonly bytes: number;
+}
+
+/** The model a trade-off is made for. */
+export interface ScoreContext {
+  readonly metric: Metric;
+  /** The unquantized footprint m_0. */
+  readonly fp32Bytes: number;
+}
+
+/**
+ * The paper's trade-off score with its sign turned so that larger is better for either metric:
+ * accuracy S = A − λ·m_q/m_0; perplexity −S = −(PPL + λ·m_q/m_0). (arXiv 2601.00679.)
+ *
+ * @throws {SearchError} when λ is not in [0, 1].
+ */
+export function merit(plan: Scored, lambda: number, context: ScoreContext): number {
+  checkLambda(lambda);
+  const cost = (lambda * plan.bytes) / context.fp32Bytes;
+  return context.metric === 'accuracy' ? plan.metric - cost : -(plan.metric + cost);
+}
+
+/** The score S as the paper writes it: largest wins for accuracy, smallest for perplexity. */
+export function score(plan: Scored, lambda: number, context: ScoreContext): number {
+  const value = merit(plan, lambda, context);
+  return context.metric === 'accuracy' ? value : -value;
+}
+
+/**
+ * The candidate with the best score at λ; nothing is measured. Of equal scores the first in order wins,
+ * as in numpy's argmax. Unlike there, a NaN metric never wins.
+ *
+ * @returns undefined where no candidate has a number for a metric.
+ * @throws {SearchError} when λ is not in [0, 1].
+ */
+export function select<T extends Scored>(
+  candidates: readonly T[],
+  lambda: number,
+  context: ScoreContext,
+): T | undefined {
+  checkLambda(lambda);
+  let best: T | undefined;
+  let bestMerit = NaN;
+  for (const candidate of candidates) {
+    const value = merit(candidate, lambda, context);
+    if (Number.isNaN(value) || (best !== undefined && value <= bestMerit)) continue;
+    best = candidate;
+    bestMerit = value;
+  }
+  return best;
+}
+
+/** The values of λ in [from, to] at which a candidate is selected. */
+export interface LambdaInterval<T> {
+  readonly candidate: T;
+  readonly from: number;
+  readonly to: number;
+}
+
+/**
+ * Which candidate each λ in [0, 1] selects: intervals in rising λ that cover [0, 1] without gaps.
+ * A score is a straight line in λ, so these are the pieces of the lines' upper envelope. Where two
+ * intervals meet, both score the same, and {@link select} takes the first in order of the candidates.
+ * A candidate selected at a single λ only (such a meeting point) has no interval of its own.
+ */
+export function lambdaIntervals<T extends Scored>(
+  candidates: readonly T[],
+  context: ScoreContext,
+): LambdaInterval<T>[] {
+  const lines = candidates
+    .map((candidate) => ({
+      candidate,
+      start: merit(candidate, 0, context),
+      slope: -candidate.bytes / context.fp32Bytes,
+    }))
+    .filter((line) => !Number.isNaN(line.start));
+  const intervals: LambdaInterval<T>[] = [];
+  // At λ = 0 the highest start wins; of equal ones the flattest, for it wins right after 0.
+  let current = lines.reduce<(typeof lines)[number] | undefined>(
+    (best, line) =>
+      best === undefined ||
+      line.start > best.start ||
+      (line.start === best.start && line.slope > best.slope)
+        ? line
+        : best,
+    undefined,
+  );
+  let from = 0;
+  while (current !== undefined) {
+    const here = current;
+    // The next line is the flatter one that crosses this one first; of those, the flattest.
+    let next: { line: typeof here; at: number } | undefined;
+    for (const line of lines) {
+      if (line.slope <= here.slope) continue;
+      const at = (here.start - line.start) / (line.slope - here.slope);
+      if (next === undefined || at < next.at || (at === next.at && line.slope > next.line.slope))
+        next = { line, at };
+    }
+    const to = next === undefined ? 1 : Math.min(1, Math.max(from, next.at));
+    if (to > from) intervals.push({ candidate: here.candidate, from, to });
+    current = to < 1 ? next?.line : undefined;
+    from = to;
+  }
+  return intervals;
+}
+
+function checkLambda(lambda: number): void {
+  if (!(lambda >= 0 && lambda <= 1))
+    throw new SearchError({
+      what: 'not a trade-off weight',
+      where: 'lambda',
+      got: String(lambda),
+      expected: 'a number from 0 to 1',
+    });
+}

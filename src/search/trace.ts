@@ -1,0 +1,185 @@
+import type { ProgressEvent } from '../util/progress.js';
+import { throwIfAborted } from '../util/errors.js';
+import type { Limits } from './constraints.js';
+import {
+  evaluateChecked,
+  passes,
+  type Evaluate,
+  type Evaluation,
+  type EvaluationContext,
+  type ExactEvaluation,
+} from './evaluation.js';
+import type { Scored } from './score.js';
+import type { Assignment, SearchSpace } from './space.js';
+
+/** The three tiers of the paper, and the two stages of the knapsack search. */
+export type Stage = 'global' | 'block' | 'module' | 'knapsack' | 'swap';
+
+/** Why a step was taken or taken back. */
+export type StepReason =
+  /** Keeps both limits: accepted, a candidate. */
+  | 'meets both limits'
+  /** Keeps the quality limit only: accepted, the descent goes on, no candidate. */
+  | 'too large yet'
+  /** Breaks the quality limit: refused. */
+  | 'loses too much'
+  /** The metric is no number, which breaks the quality limit: refused. */
+  | 'metric is not a number';
+
+/** One plan that was tried. */
+export interface SearchStep {
+  /** Place in the trace, from 0. */
+  readonly index: number;
+  readonly stage: Stage;
+  /** What changed: 'model', a block, a module, a matrix, or a swap in words. */
+  readonly unit: string;
+  /** The bits it was given; absent where several units got different ones. */
+  readonly bits?: number;
+  readonly assignment: Assignment;
+  readonly bytes: number;
+  readonly evaluation: Evaluation;
+  /** Keeps the quality limit. */
+  readonly accepted: boolean;
+  /** Keeps both limits. */
+  readonly candidate: boolean;
+  readonly reason: StepReason;
+}
+
+/** A plan that keeps both limits, with its metric: what is selected from. */
+export interface Candidate extends Scored {
+  readonly assignment: Assignment;
+  readonly stage: Stage;
+  /** Index of its step in the trace. */
+  readonly step: number;
+  readonly extras?: Readonly<Record<string, number>>;
+}
+
+/** Sent before each evaluation (`done` counts those finished) and once at the end. */
+export interface SearchProgress extends ProgressEvent {
+  readonly stage: Stage;
+  /** The unit being tried, and its bits where it is one width. */
+  readonly group: string;
+  readonly bits?: number;
+  /** The candidate with the smallest footprint so far. */
+  readonly best?: Candidate;
+  /**
+   * `total - done`: evaluations left at most. While bracketing, what a walk in order would need at most,
+   * which a few probes past a failure can exceed.
+   */
+  readonly evaluationsLeft: number;
+}
+
+/** What a long search accepts beside its own options. */
+export interface SearchRunOptions {
+  readonly onProgress?: (event: SearchProgress) => void;
+  /** Each step as it is decided: with these the trace is kept when a later evaluation throws. */
+  readonly onStep?: (step: SearchStep) => void;
+  readonly signal?: AbortSignal;
+}
+
+/** A plan to try. */
+export interface Trial {
+  readonly stage: Stage;
+  readonly unit: string;
+  readonly bits?: number;
+  readonly assignment: Assignment;
+  /** The accepted plan it is a step from. */
+  readonly parent: Assignment;
+}
+
+/** Tries plans against limits, and keeps the trace and the candidates. */
+export class Tracer {
+  readonly steps: SearchStep[] = [];
+  readonly candidates: Candidate[] = [];
+  #best: Candidate | undefined;
+
+  constructor(
+    private readonly space: SearchSpace,
+    private readonly evaluate: Evaluate,
+    readonly limits: Limits,
+    private readonly options: SearchRunOptions,
+  ) {}
+
+  /**
+   * Measures a plan and records the verdict.
+   *
+   * @param evaluationsLeft how many may follow at most, this one included.
+   * @throws {AbortedError} when the signal has fired; what `evaluate` throws is passed on.
+   */
+  async try(trial: Trial, evaluationsLeft: number): Promise<SearchStep> {
+    throwIfAborted(this.options.signal, 'search');
+    this.report(trial, evaluationsLeft);
+    const bytes = this.space.bytes(trial.assignment);
+    const fits = bytes <= this.limits.maxBytes;
+    const context: EvaluationContext = {
+      need: fits ? 'exact-if-passes' : 'verdict',
+      limit: this.limits.quality,
+      parent: trial.parent,
+      ...(this.options.signal && { signal: this.options.signal }),
+    };
+    const evaluation = await evaluateChecked(this.evaluate, trial.assignment, context);
+    const accepted = passes(evaluation, this.limits.quality);
+    const step: SearchStep = {
+      index: this.steps.length,
+      stage: trial.stage,
+      unit: trial.unit,
+      ...(trial.bits !== undefined && { bits: trial.bits }),
+      assignment: trial.assignment,
+      bytes,
+      evaluation,
+      accepted,
+      candidate: accepted && fits,
+      reason: reasonOf(evaluation, accepted, fits),
+    };
+    this.steps.push(step);
+    if (step.candidate && evaluation.kind === 'exact') this.keep(step, evaluation);
+    this.options.onStep?.(step);
+    return step;
+  }
+
+  /** Tells the listener what is tried next, or with `evaluationsLeft` 0 that all is done. */
+  report(trial: Omit<Trial, 'assignment' | 'parent'>, evaluationsLeft: number): void {
+    const done = this.steps.length;
+    const best = this.#best;
+    this.options.onProgress?.({
+      phase: evaluationsLeft === 0 ? 'search done' : `${trial.stage}: ${describe(trial)}`,
+      done,
+      total: done + evaluationsLeft,
+      unit: 'evaluations',
+      note: best === undefined ? 'no candidate yet' : noteOf(best, this.limits.quality.metric),
+      stage: trial.stage,
+      group: trial.unit,
+      ...(trial.bits !== undefined && { bits: trial.bits }),
+      ...(best && { best }),
+      evaluationsLeft,
+    });
+  }
+
+  private keep(step: SearchStep, evaluation: ExactEvaluation): void {
+    const candidate: Candidate = {
+      assignment: step.assignment,
+      metric: evaluation.metric,
+      bytes: step.bytes,
+      stage: step.stage,
+      step: step.index,
+      ...(evaluation.extras && { extras: evaluation.extras }),
+    };
+    this.candidates.push(candidate);
+    if (this.#best === undefined || candidate.bytes < this.#best.bytes) this.#best = candidate;
+  }
+}
+
+function reasonOf(evaluation: Evaluation, accepted: boolean, fits: boolean): StepReason {
+  if (accepted) return fits ? 'meets both limits' : 'too large yet';
+  return evaluation.kind === 'exact' && Number.isNaN(evaluation.metric)
+    ? 'metric is not a number'
+    : 'loses too much';
+}
+
+function describe({ unit, bits }: { readonly unit: string; readonly bits?: number }): string {
+  return bits === undefined ? unit : `${unit} at ${bits} bits`;
+}
+
+function noteOf(best: Candidate, metric: string): string {
+  return `best so far: ${metric} ${Number(best.metric.toPrecision(5))}, ${best.bytes} bytes`;
+}
