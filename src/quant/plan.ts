@@ -1,7 +1,14 @@
 import { QuantError } from '../util/errors.js';
 import { sha256 } from '../util/hash.js';
 import { canonicalJson } from '../util/json.js';
-import { covers, matricesOf, unitPaths, type Hierarchy } from './hierarchy.js';
+import {
+  covers,
+  matricesOf,
+  matricesOfUnit,
+  unitPaths,
+  type Hierarchy,
+  type Matrix,
+} from './hierarchy.js';
 import { affineMinMax, UNQUANTIZED, type Scheme } from './scheme.js';
 import { schemeToJson } from './scheme-json.js';
 
@@ -57,6 +64,35 @@ export function resolvePlan(
     resolved.set(name, scheme);
   }
   return resolved;
+}
+
+/**
+ * A short plan that resolves to the same: a unit is named where all its matrices have one scheme, and its
+ * parts where they differ.
+ */
+export function compactPlan(resolved: ResolvedPlan, hierarchy: Hierarchy): Plan {
+  const plan = new Map<string, Scheme>();
+  const add = (unit: string, matrices: readonly Matrix[], parts: () => void): void => {
+    const schemes = new Map(
+      matrices.map(({ name }) => {
+        const scheme = resolved.get(name) ?? UNQUANTIZED;
+        return [canonicalJson(schemeToJson(scheme)), scheme] as const;
+      }),
+    );
+    const [scheme] = schemes.values();
+    if (schemes.size === 1) plan.set(unit, scheme);
+    else parts();
+  };
+  add('*', matricesOf(hierarchy), () => {
+    for (const block of hierarchy.blocks)
+      add(block.path, matricesOfUnit(hierarchy, block.path), () => {
+        for (const module of block.modules)
+          add(module.path, module.matrices, () => {
+            for (const matrix of module.matrices) add(matrix.path, [matrix], () => undefined);
+          });
+      });
+  });
+  return plan;
 }
 
 /** The scheme for a matrix, from the most specific unit; paths of units that cover it are its prefixes. */

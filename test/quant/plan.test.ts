@@ -1,7 +1,14 @@
 import assert from 'node:assert/strict';
 import * as fc from 'fast-check';
 import { hierarchyOf, matricesOf, matricesOfUnit, unitPaths } from '../../src/quant/hierarchy.js';
-import { planId, resolvePlan, uniformPlan, withUnit, type Plan } from '../../src/quant/plan.js';
+import {
+  compactPlan,
+  planId,
+  resolvePlan,
+  uniformPlan,
+  withUnit,
+  type Plan,
+} from '../../src/quant/plan.js';
 import { formatPlan, parsePlan, planToJson } from '../../src/quant/plan-json.js';
 import {
   affineMinMax,
@@ -88,6 +95,29 @@ describe('quant: plan', () => {
     );
     assert.equal(new Set(ids).size, 4);
     for (const id of ids) assert.match(id, /^[0-9a-f]{16}$/);
+  });
+
+  it('is made short without changing what it does', () => {
+    fc.assert(
+      fc.property(plans, (plan) => {
+        const short = compactPlan(resolve(plan), HIERARCHY);
+        assert.deepEqual([...resolve(short)], [...resolve(plan)]);
+        assert.ok(short.size <= matricesOf(HIERARCHY).length);
+      }),
+    );
+    assert.deepEqual([...compactPlan(resolve(uniformPlan(4)), HIERARCHY)], [...uniformPlan(4)]);
+    const mixed = withUnit(uniformPlan(4), 'attention.1/SRFFN', affineMinMax(3));
+    assert.deepEqual(
+      [...compactPlan(resolve(mixed), HIERARCHY)].map(([unit, { bits }]) => `${unit} ${bits}`),
+      [
+        'input 4',
+        'attention.0 4',
+        'attention.1/SRWKV 4',
+        'attention.1/SRFFN 3',
+        'attention.2 4',
+        'output 4',
+      ],
+    );
   });
 
   it('goes through its text form', () => {
