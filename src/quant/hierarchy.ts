@@ -181,7 +181,9 @@ function blockOf(block: string, members: readonly Placed[], parametersInAll: num
 
 function moduleOf(block: string, module: string, members: readonly Vector[]): Module {
   const path = `${block}/${module}`;
-  const isMatrix = ({ shape }: Vector): boolean => shape.length === 2;
+  // A mix may be stored as [1, C]; it is still a vector.
+  const isMatrix = ({ name, shape }: Vector): boolean =>
+    name.endsWith('.weight') && shape.length === 2;
   const matrices = members
     .filter(isMatrix)
     .map((vector): Matrix => {

@@ -56,6 +56,8 @@ describe('quant: hierarchy', () => {
     const names = [...matricesOf(hierarchy), ...vectorsOf(hierarchy)].map(({ name }) => name);
     assert.deepEqual(names.sort(), shapes.map(({ name }) => name).sort());
     assert.ok(vectorsOf(hierarchy).some(({ name }) => name === 'blocks.1.att.time_mix_k'));
+    const flat = hierarchyOf([{ name: 'blocks.0.att.time_mix_k', shape: [1, 4] }]);
+    assert.equal(matricesOf(flat).length, 0);
     const [, first] = hierarchy.blocks;
     assert.deepEqual(
       first.vectors.map(({ name }) => name.slice(9)),
