@@ -58,16 +58,32 @@ const containers: Readonly<
 const effects: Readonly<Record<number, (m: PickleMachine) => unknown>> = {
   0x80: /* PROTO */ protocol,
   0x95: /* FRAME */ (m) => m.uint64(),
-  0x28: /* MARK */ (m) => { m.mark(); },
+  0x28: /* MARK */ (m) => {
+    m.mark();
+  },
   0x30: /* POP */ (m) => (m.marked ? m.popMarked() : m.pop()),
   0x31: /* POP_MARK */ (m) => m.popMarked(),
-  0x71: /* BINPUT */ (m) => { m.remember(m.uint8()); },
-  0x72: /* LONG_BINPUT */ (m) => { m.remember(m.uint32()); },
-  0x94: /* MEMOIZE */ (m) => { m.remember(m.memoSize); },
-  0x61: /* APPEND */ (m) => { append(m, [m.pop()]); },
-  0x65: /* APPENDS */ (m) => { append(m, m.popMarked()); },
-  0x73: /* SETITEM */ (m) => { setItems(m, [m.pop(), m.pop()].reverse()); },
-  0x75: /* SETITEMS */ (m) => { setItems(m, m.popMarked()); },
+  0x71: /* BINPUT */ (m) => {
+    m.remember(m.uint8());
+  },
+  0x72: /* LONG_BINPUT */ (m) => {
+    m.remember(m.uint32());
+  },
+  0x94: /* MEMOIZE */ (m) => {
+    m.remember(m.memoSize);
+  },
+  0x61: /* APPEND */ (m) => {
+    append(m, [m.pop()]);
+  },
+  0x65: /* APPENDS */ (m) => {
+    append(m, m.popMarked());
+  },
+  0x73: /* SETITEM */ (m) => {
+    setItems(m, [m.pop(), m.pop()].reverse());
+  },
+  0x75: /* SETITEMS */ (m) => {
+    setItems(m, m.popMarked());
+  },
   0x62: /* BUILD */ build,
   0x69: /* INST */ instance,
 };

@@ -81,8 +81,8 @@ function rebuildTensor(args: readonly unknown[], site: Site): TensorReference {
   if (sizes.length !== steps.length)
     throw unexpected(
       site,
-      'a tensor has as many strides as dimensions',
-      `${sizes.length} and ${steps.length}`,
+      'a tensor has not one stride for each size',
+      `${sizes.length} sizes and ${steps.length} strides`,
     );
   return new TensorReference(storage, index(offset, 'storage offset', site), sizes, steps);
 }
