@@ -30,15 +30,16 @@ export interface BucketOptions {
  * order), then cut so that no batch exceeds `batchTokens`. Depends on nothing but its arguments.
  * `indices` puts what a model says of each row back into data order.
  *
+ * @param chosen the sequences to batch, by index; all of them by default.
  * @throws {UsageError} for a batch size that is not a positive integer.
  */
 export function lengthBucketedBatches(
   sequences: readonly Int32Array[],
   { batchTokens, paddingId }: BucketOptions,
+  chosen: readonly number[] = sequences.map((_, index) => index),
 ): SequenceBatch[] {
   requirePositiveInteger(batchTokens, 'tokens a batch');
-  const order = sequences.map((_, index) => index);
-  order.sort((a, b) => sequences[a].length - sequences[b].length || a - b);
+  const order = [...chosen].sort((a, b) => sequences[a].length - sequences[b].length || a - b);
 
   const batches: SequenceBatch[] = [];
   let rows: number[] = [];
@@ -55,22 +56,24 @@ export function lengthBucketedBatches(
 }
 
 /**
- * Batches of neighbours of equal length, in data order and without padding: for windows of a text.
+ * Batches of neighbours of equal length, without padding: for windows of a text.
  *
+ * @param order the sequences to batch, by index; data order by default.
  * @throws {UsageError} for a batch size that is not a positive integer.
  */
 export function equalLengthBatches(
   sequences: readonly Int32Array[],
   batchTokens: number,
+  order: readonly number[] = sequences.map((_, index) => index),
 ): SequenceBatch[] {
   requirePositiveInteger(batchTokens, 'tokens a batch');
   const batches: SequenceBatch[] = [];
-  for (let first = 0; first < sequences.length;) {
-    const time = sequences[first].length;
+  for (let first = 0; first < order.length;) {
+    const time = sequences[order[first]].length;
     const most = Math.max(1, Math.floor(batchTokens / time));
-    const rows = [first];
-    while (rows.length < most && sequences[first + rows.length]?.length === time) {
-      rows.push(first + rows.length);
+    const rows = [order[first]];
+    while (rows.length < most && sequences[order[first + rows.length]]?.length === time) {
+      rows.push(order[first + rows.length]);
     }
     batches.push(collate(sequences, rows, 0));
     first += rows.length;

@@ -22,15 +22,15 @@ export interface RunReport {
  */
 export async function runBatches<Batch extends SequenceBatch>(
   batches: readonly Batch[],
-  run: (batch: Batch) => Promise<void>,
+  run: (batch: Batch, index: number) => Promise<void>,
   { phase, unit, total, unitsOf, note }: RunReport,
   { onProgress, signal }: RunOptions,
 ): Promise<void> {
   let done = 0;
   onProgress?.({ phase, done, total, unit });
-  for (const batch of batches) {
+  for (const [index, batch] of batches.entries()) {
     throwIfAborted(signal, phase);
-    await run(batch);
+    await run(batch, index);
     done += unitsOf(batch);
     onProgress?.({ phase, done, total, unit, note: note() });
     await breathe();

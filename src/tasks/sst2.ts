@@ -18,7 +18,8 @@ import {
   requireKnownTokens,
   runBatches,
 } from './run-batches.js';
-import type { AccuracyMeasurement, Task } from './task.js';
+import { byItem, withTheRest } from './scores.js';
+import type { AccuracyMeasurement, BatchScores, Task } from './task.js';
 import type { LabelledSentence } from './tsv.js';
 
 export interface Sst2Options {
@@ -60,8 +61,7 @@ const CLASSES = 2;
  * Wilson's 95 % interval.
  *
  * A sentence longer than the model's context is computed in full, nothing is cut off; the measurement
- * counts such sentences in `beyondContext`. The batches are made once, here: each evaluation hands the
- * model the same {@link TokenBatch} objects in the same order.
+ * counts such sentences in `beyondContext`.
  *
  * @throws {DataError} for no sentences, a label other than 0 and 1, a sentence that has no tokens.
  * @throws {UsageError} for a limit or batch size that is not a positive integer.
@@ -84,22 +84,69 @@ export function sst2Task({
   }
   const labels = chosen.map((example, index) => checkedLabel(example, index, source));
   const sequences = chosen.map((example, index) => encode(example, index, source, tokenizer));
-  const batches = lengthBucketedBatches(sequences, { batchTokens, paddingId });
-
   const data = sha256(canonicalJson(sequences.map((ids, i) => [labels[i], Array.from(ids)])));
   const settings = { task: 'sst2', definition: DEFINITION, data, pooling };
   const composition = pooling === 'all-positions' ? { batchTokens, paddingId } : {};
-  const task = {
+  const id = sha256(canonicalJson({ ...settings, ...composition }));
+  return fromParts({ id, source, pooling, labels, sequences, batchTokens, paddingId }, [
+    labels.map((_, index) => index),
+  ]);
+}
+
+interface Parts {
+  readonly id: string;
+  readonly source: string;
+  readonly pooling: Pooling;
+  readonly labels: readonly number[];
+  readonly sequences: readonly Int32Array[];
+  readonly batchTokens: number;
+  readonly paddingId: number;
+}
+
+function fromParts(parts: Parts, groups: readonly (readonly number[])[]): Sst2Task {
+  const { id, source, pooling, labels, sequences, batchTokens, paddingId } = parts;
+  const batches = groups.flatMap((group) =>
+    lengthBucketedBatches(sequences, { batchTokens, paddingId }, group),
+  );
+  const score = (model: SequenceModel, index: number): Promise<BatchScores> =>
+    classify(model, batches[index], parts);
+  const measure = (
+    scores: readonly BatchScores[],
+    contextLength: number,
+    seconds: number,
+  ): AccuracyMeasurement => {
+    const correct = byItem(scores, labels.length).map((value): 0 | 1 => (value === 1 ? 1 : 0));
+    const right = correct.reduce<number>((total, one) => total + one, 0);
+    const beyondContext = countBeyond(sequences, contextLength);
+    return {
+      metric: 'accuracy',
+      taskId: id,
+      value: right / labels.length,
+      interval: wilsonInterval(right, labels.length),
+      items: labels.length,
+      tokens,
+      seconds,
+      ...(beyondContext > 0 ? { beyondContext } : {}),
+      correct,
+    };
+  };
+  const tokens = sequences.reduce((total, ids) => total + ids.length, 0);
+  return {
     name: 'sst2',
     metric: 'accuracy',
     source,
-    id: sha256(canonicalJson({ ...settings, ...composition })),
+    id,
     pooling,
     items: sequences.length,
-    tokens: sequences.reduce((total, ids) => total + ids.length, 0),
-  } as const;
-  return {
-    ...task,
+    tokens,
+    batches,
+    itemTokens: sequences.map((ids) => ids.length),
+    score,
+    measure,
+    arranged: (order) => {
+      if (pooling === 'all-positions') return fromParts(parts, groups);
+      return fromParts(parts, withTheRest(order, labels.length));
+    },
     evaluate: async (model, options = {}) => {
       const started = performance.now();
       requireClasses(model, source);
@@ -108,67 +155,51 @@ export function sst2Task({
         model,
         source,
       );
-      const correct = await classify({ model, batches, labels, pooling, source }, options);
-      const right = correct.reduce<number>((total, one) => total + one, 0);
-      const beyondContext = countBeyond(sequences, model.contextLength);
-      return {
-        metric: 'accuracy',
-        taskId: task.id,
-        value: right / task.items,
-        interval: wilsonInterval(right, task.items),
-        items: task.items,
-        tokens: task.tokens,
-        seconds: (performance.now() - started) / 1000,
-        ...(beyondContext > 0 ? { beyondContext } : {}),
-        correct,
-      };
+      const scores: BatchScores[] = [];
+      let [right, done] = [0, 0];
+      await runBatches(
+        batches,
+        async (batch, index) => {
+          const result = await score(model, index);
+          scores.push(result);
+          right += result.values.reduce((total, one) => total + one, 0);
+          done += batch.indices.length;
+        },
+        {
+          phase: 'SST-2 accuracy',
+          unit: 'sentences',
+          total: labels.length,
+          unitsOf: (batch) => batch.indices.length,
+          note: () => `accuracy ${(right / done).toFixed(3)}`,
+        },
+        options,
+      );
+      return measure(scores, model.contextLength, (performance.now() - started) / 1000);
     },
   };
 }
 
-interface Classification {
-  readonly model: SequenceModel;
-  readonly batches: readonly SequenceBatch[];
-  readonly labels: readonly number[];
-  readonly pooling: Pooling;
-  readonly source: string;
-}
-
-/** 1 where the class is the label, in data order. */
+/** Right or wrong, and by how much, of each sentence of a batch. */
 async function classify(
-  { model, batches, labels, pooling, source }: Classification,
-  options: RunOptions,
-): Promise<(0 | 1)[]> {
-  const correct = new Array<0 | 1>(labels.length).fill(0);
-  let [right, done] = [0, 0];
-  const run = async ({ inputs, lengths, indices }: SequenceBatch): Promise<void> => {
-    const logits = await model.classLogits(inputs, lengths, pooling); // [batch * classes]
-    requireCount(logits, inputs.batch * CLASSES, 'class logits');
-    indices.forEach((index, row) => {
-      const scores = logits.subarray(row * CLASSES, (row + 1) * CLASSES);
-      for (const score of scores) {
-        requireFinite(score, 'class logit', () => `sentence ${index + 1} of ${source}`);
-      }
-      if (argmax(scores) === labels[index]) {
-        correct[index] = 1;
-        right++;
-      }
-    });
-    done += indices.length;
-  };
-  await runBatches(
-    batches,
-    run,
-    {
-      phase: 'SST-2 accuracy',
-      unit: 'sentences',
-      total: labels.length,
-      unitsOf: (batch) => batch.indices.length,
-      note: () => `accuracy ${(right / done).toFixed(3)}`,
-    },
-    options,
-  );
-  return correct;
+  model: SequenceModel,
+  { inputs, lengths, indices }: SequenceBatch,
+  { labels, pooling, source }: Parts,
+): Promise<BatchScores> {
+  requireClasses(model, source);
+  const logits = await model.classLogits(inputs, lengths, pooling); // [batch * classes]
+  requireCount(logits, inputs.batch * CLASSES, 'class logits');
+  const values = new Float64Array(indices.length);
+  const margins = new Float64Array(indices.length);
+  indices.forEach((index, row) => {
+    const scores = logits.subarray(row * CLASSES, (row + 1) * CLASSES);
+    for (const score of scores) {
+      requireFinite(score, 'class logit', () => `sentence ${index + 1} of ${source}`);
+    }
+    const label = labels[index];
+    values[row] = argmax(scores) === label ? 1 : 0;
+    margins[row] = scores[label] - scores[1 - label];
+  });
+  return { indices, values, margins };
 }
 
 /** The first of the largest values. */

@@ -1,5 +1,6 @@
 import type { SequenceModel } from '../model/types.js';
 import type { RunOptions } from '../util/progress.js';
+import type { SequenceBatch } from './batching.js';
 
 /** A confidence interval of a metric, in the metric's unit. */
 export interface Interval {
@@ -50,6 +51,18 @@ export interface PerplexityMeasurement extends MeasurementBase {
 export type Measurement = AccuracyMeasurement | PerplexityMeasurement;
 export type Metric = Measurement['metric'];
 
+/** What a model said of one batch, item by item: all that a measurement is made from. */
+export interface BatchScores {
+  /** Items (sentences, windows) of the rows, by their place in the data. */
+  readonly indices: Int32Array;
+  /** Accuracy: 1 where right, else 0. Perplexity: the window's summed NLL in nats. */
+  readonly values: Float64Array;
+  /** Accuracy: logit of the label minus the largest other logit; small ones turn first. */
+  readonly margins?: Float64Array;
+  /** A text of a single window: the NLL of each of its tokens, the sampling unit of its interval. */
+  readonly tokenNll?: Float32Array;
+}
+
 /** Something a model is measured on. */
 export interface Task {
   /** "sst2" or "wikitext2". */
@@ -61,5 +74,25 @@ export interface Task {
   readonly id: string;
   readonly items: number;
   readonly tokens: number;
+  /** The work, made once: each evaluation hands the model the same objects. */
+  readonly batches: readonly SequenceBatch[];
+  /** Tokens scored of each item, [items]. */
+  readonly itemTokens: readonly number[];
+
   evaluate(model: SequenceModel, options?: RunOptions): Promise<Measurement>;
+
+  /**
+   * Scores batch `index` alone: evaluators that skip, share out or stop early build on it. The scores of
+   * an item do not depend on the batch it came in, unless padding is pooled.
+   */
+  score(model: SequenceModel, index: number): Promise<BatchScores>;
+
+  /** The measurement that scores of all items make, whatever their order. */
+  measure(scores: readonly BatchScores[], contextLength: number, seconds: number): Measurement;
+
+  /**
+   * The same task with the items of each group batched together, groups in the given order; items in no
+   * group come last. The task itself where results depend on the batches.
+   */
+  arranged(groups: readonly (readonly number[])[]): Task;
 }

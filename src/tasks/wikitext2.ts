@@ -4,13 +4,14 @@ import { DataError, UsageError } from '../util/errors.js';
 import { sha256 } from '../util/hash.js';
 import { canonicalJson } from '../util/json.js';
 import type { RunOptions } from '../util/progress.js';
-import { DEFAULT_BATCH_TOKENS, requirePositiveInteger } from './batching.js';
+import { DEFAULT_BATCH_TOKENS, requirePositiveInteger, type SequenceBatch } from './batching.js';
 import { perplexityInterval, perplexityOf, plainSum } from './intervals.js';
-import { countBeyond, requireKnownTokens } from './run-batches.js';
-import { scoreTokens, sumWindows, windowBatches } from './score-windows.js';
-import type { PerplexityMeasurement, Task } from './task.js';
+import { countBeyond, requireKnownTokens, runBatches } from './run-batches.js';
+import { scoreWindows, windowBatches } from './score-windows.js';
+import { byItem, withTheRest } from './scores.js';
+import type { BatchScores, PerplexityMeasurement, Task } from './task.js';
 import { requireText } from './text.js';
-import { cutWindows, type WindowOptions } from './windows.js';
+import { cutWindows, type Window, type WindowOptions } from './windows.js';
 
 export interface Wikitext2Options extends Partial<WindowOptions> {
   /** In WikiText's style, as the model was trained on: words and punctuation between spaces. */
@@ -52,8 +53,7 @@ const FEWEST_PREDICTIONS = 2;
  * The first token of the text is never predicted. Sums are in float64 and in the order of the text, so
  * the size of the batches does not show in them. The 95 % interval takes windows as the sampling unit
  * ({@link perplexityInterval}); with a single window, tokens, which makes it too narrow. A context
- * longer than the model's is computed in full and reported as `beyondContext`. The batches are made
- * once, here: each evaluation hands the model the same {@link TokenBatch} objects in the same order.
+ * longer than the model's is computed in full and reported as `beyondContext`.
  *
  * @throws {DataError} for a text without at least two tokens to predict.
  * @throws {UsageError} for a context, stride, limit or batch size that makes no sense.
@@ -86,60 +86,107 @@ export function wikitext2Task({
   const windows = cutWindows(predictions, { context, stride, tail });
   const tokens = windows.at(-1)!.end;
   const scored = stream.slice(0, tokens + 1);
-  const batches = windowBatches(scored, windows, batchTokens);
   const bytes = scored.slice(1).reduce((total, id) => total + tokenizer.byteLengthOf(id), 0);
   const data = sha256(new Uint8Array(scored.buffer));
-  const task = {
+  const settings = { task: 'wikitext2', definition: DEFINITION, data, bytes, context, stride };
+  return fromParts({
+    id: sha256(canonicalJson(settings)),
+    source,
+    scored,
+    windows,
+    batchTokens,
+    options: { context, stride, tail },
+    tokensLeftOut: predictions - tokens,
+    bytes,
+  });
+}
+
+interface Parts {
+  readonly id: string;
+  readonly source: string;
+  /** The tokens predicted and the one before them. */
+  readonly scored: Int32Array;
+  readonly windows: readonly Window[];
+  readonly batchTokens: number;
+  readonly options: WindowOptions;
+  readonly tokensLeftOut: number;
+  readonly bytes: number;
+}
+
+function fromParts(parts: Parts, order?: readonly number[]): Wikitext2Task {
+  const { id, source, scored, windows, batchTokens, bytes } = parts;
+  const tokens = scored.length - 1;
+  const batches = windowBatches(scored, windows, batchTokens, order);
+  const windowTokens = windows.map(({ scoredFrom, end }) => end - scoredFrom);
+  const score = (model: SequenceModel, index: number): Promise<BatchScores> =>
+    scoreWindows(model, batches[index], windows, source);
+  const measure = (
+    scores: readonly BatchScores[],
+    contextLength: number,
+    seconds: number,
+  ): PerplexityMeasurement => {
+    const windowNll = byItem(scores, windows.length);
+    const totalNll = plainSum(windowNll);
+    const tokenNll = scores.find((one) => one.tokenNll)?.tokenNll;
+    const lengths = windows.map(({ start, end }) => ({ length: end - start }));
+    const beyondContext = countBeyond(lengths, contextLength);
+    return {
+      metric: 'perplexity',
+      taskId: id,
+      value: perplexityOf(totalNll / tokens),
+      interval: tokenNll
+        ? perplexityInterval(Array.from(tokenNll), new Array<number>(tokens).fill(1))
+        : perplexityInterval(windowNll, windowTokens),
+      items: windows.length,
+      tokens,
+      seconds,
+      ...(beyondContext > 0 ? { beyondContext } : {}),
+      windowNll,
+      windowTokens,
+      meanNll: totalNll / tokens,
+      bitsPerByte: totalNll / Math.LN2 / bytes,
+    };
+  };
+  return {
     name: 'wikitext2',
     metric: 'perplexity',
     source,
-    id: sha256(
-      canonicalJson({
-        task: 'wikitext2',
-        definition: DEFINITION,
-        data,
-        bytes,
-        context,
-        stride,
-      }),
-    ),
-    context,
-    stride,
-    tail,
+    id,
+    ...parts.options,
     items: windows.length,
     tokens,
-    tokensLeftOut: predictions - tokens,
+    tokensLeftOut: parts.tokensLeftOut,
     bytes,
-  } as const;
-  return {
-    ...task,
+    batches,
+    itemTokens: windowTokens,
+    score,
+    measure,
+    arranged: (groups) => fromParts(parts, withTheRest(groups, windows.length).flat()),
     evaluate: async (model, options = {}) => {
       const started = performance.now();
       requireKnownTokens([scored], model, source);
-      const nll = await scoreTokens({ model, batches, windows, tokens, source }, options);
-      const { windowNll, windowTokens } = sumWindows(nll, windows);
-      const totalNll = plainSum(windowNll);
-      const beyondContext = countBeyond(
-        windows.map(({ start, end }) => ({ length: end - start })),
-        model.contextLength,
+      const scores: BatchScores[] = [];
+      let [sum, done] = [0, 0];
+      const tokensOf = ({ indices }: SequenceBatch): number =>
+        indices.reduce((total, index) => total + windowTokens[index], 0);
+      await runBatches(
+        batches,
+        async (batch, index) => {
+          const result = await score(model, index);
+          scores.push(result);
+          sum += result.values.reduce((total, one) => total + one, 0);
+          done += tokensOf(batch);
+        },
+        {
+          phase: 'WikiText-2 perplexity',
+          unit: 'tokens',
+          total: tokens,
+          unitsOf: tokensOf,
+          note: () => `perplexity ${perplexityOf(sum / done).toPrecision(4)}`,
+        },
+        options,
       );
-      return {
-        metric: 'perplexity',
-        taskId: task.id,
-        value: perplexityOf(totalNll / tokens),
-        interval:
-          windows.length > 1
-            ? perplexityInterval(windowNll, windowTokens)
-            : perplexityInterval(Array.from(nll), new Array<number>(tokens).fill(1)),
-        items: windows.length,
-        tokens,
-        seconds: (performance.now() - started) / 1000,
-        ...(beyondContext > 0 ? { beyondContext } : {}),
-        windowNll,
-        windowTokens,
-        meanNll: totalNll / tokens,
-        bitsPerByte: totalNll / Math.LN2 / bytes,
-      };
+      return measure(scores, model.contextLength, (performance.now() - started) / 1000);
     },
   };
 }
