@@ -16,25 +16,33 @@ export function linear(x: Tensor3D, weight: Tensor2D): Tensor3D {
   return reshape(matMul(rows, weight), [batch, time, weight.shape[1]]);
 }
 
+/** What a stage reads and leaves behind of a block's state. */
+export interface StageResult<State> {
+  readonly x: Tensor3D;
+  readonly state: State;
+}
+export type MixState = Pick<BlockState, 'mixShift' | 'wkv' | 'mixMembrane'>;
+export type FfnState = Pick<BlockState, 'ffnShift' | 'ffnMembrane'>;
+
 /**
- * One block on x [B, T, C]: x += LIF(TimeMix(ln1(x))), then x += LIF(ChannelMix(ln2(x))); block 0
- * normalizes with ln0 first. Source: SpikeGPT, src/model.py, class Block.
+ * The first half of a block on x [B, T, C]: x + LIF(TimeMix(ln1(x))); block 0 normalizes with ln0 first,
+ * and has ChannelMix (`ffnPre`) in place of TimeMix in that variant.
+ * Source: SpikeGPT, src/model.py, class Block.
  */
-export function runBlock(
+export function runMixStage(
   weights: Weights,
   block: number,
   ffnPre: boolean,
   x: Tensor3D,
-  state: BlockState,
+  state: MixState,
   probe: SpikeProbe | undefined,
-): { x: Tensor3D; state: BlockState } {
+): StageResult<MixState> {
   return tidy(() => {
     const prefix = `blocks.${block}`;
     const input =
       block === 0
         ? layerNorm(x, weights.vector(`${prefix}.ln0.weight`), weights.vector(`${prefix}.ln0.bias`))
         : x;
-    const wantSpikes = probe !== undefined;
     const mixed =
       block === 0 && ffnPre
         ? {
@@ -42,22 +50,38 @@ export function runBlock(
             wkv: state.wkv.clone(),
           }
         : timeMix(weights, `${prefix}.att`, `${prefix}.ln1`, input, state);
-    const attended = spikingResidual(mixed.out, mixed.gate, input, state.mixMembrane, wantSpikes);
-    if (attended.spikes) probe?.(block, 'SRWKV', attended.spikes);
+    const { out, membrane, spikes } = spikingResidual(
+      mixed.out,
+      mixed.gate,
+      input,
+      state.mixMembrane,
+      probe !== undefined,
+    );
+    if (spikes) probe?.(block, 'SRWKV', spikes);
+    return { x: out, state: { mixShift: mixed.shift, wkv: mixed.wkv, mixMembrane: membrane } };
+  });
+}
 
-    const ffn = channelMix(weights, `${prefix}.ffn`, `${prefix}.ln2`, attended.out, state.ffnShift);
-    const result = spikingResidual(ffn.out, ffn.gate, attended.out, state.ffnMembrane, wantSpikes);
-    if (result.spikes) probe?.(block, 'SRFFN', result.spikes);
-    return {
-      x: result.out,
-      state: {
-        mixShift: mixed.shift,
-        ffnShift: ffn.shift,
-        wkv: mixed.wkv,
-        mixMembrane: attended.membrane,
-        ffnMembrane: result.membrane,
-      },
-    };
+/** The second half of a block: x + LIF(ChannelMix(ln2(x))). */
+export function runFfnStage(
+  weights: Weights,
+  block: number,
+  x: Tensor3D,
+  state: FfnState,
+  probe: SpikeProbe | undefined,
+): StageResult<FfnState> {
+  return tidy(() => {
+    const prefix = `blocks.${block}`;
+    const ffn = channelMix(weights, `${prefix}.ffn`, `${prefix}.ln2`, x, state.ffnShift);
+    const { out, membrane, spikes } = spikingResidual(
+      ffn.out,
+      ffn.gate,
+      x,
+      state.ffnMembrane,
+      probe !== undefined,
+    );
+    if (spikes) probe?.(block, 'SRFFN', spikes);
+    return { x: out, state: { ffnShift: ffn.shift, ffnMembrane: membrane } };
   });
 }
 
@@ -74,7 +98,7 @@ function timeMix(
   module: string,
   norm: string,
   x: Tensor3D,
-  state: BlockState,
+  state: MixState,
 ): Current & { readonly wkv: Tensor3D } {
   const { mixed, last } = tokenMix(
     x,

@@ -51,10 +51,12 @@ export function observe(model: SpikeGPT, tokens: TokenBatch, request: ObserveReq
   tf.tidy(() => {
     const x = model.embed(tokens);
     if (request.residuals) residuals.push(toHost(x));
-    const stream = model.runBlocks(x, 0, model.config.layers, {
+    const stream = model.runStages(x, 0, model.stages, {
       probe: request.spikes || request.firingRates ? probe : undefined,
-      onBlock: request.residuals
-        ? (_block, residual) => residuals.push(toHost(residual))
+      onStage: request.residuals
+        ? (stage, residual) => {
+            if (stage % 2 === 1) residuals.push(toHost(residual));
+          }
         : undefined,
     });
     const hidden = model.normalize(stream);

@@ -5,10 +5,16 @@ import { layerNorm, maskedMean, tokenNll } from '../backend/kernels/ops.js';
 import type { Checkpoint } from '../checkpoint/types.js';
 import { ModelError, throwIfAborted } from '../util/errors.js';
 import { breathe, type RunOptions } from '../util/progress.js';
-import { linear, runBlock, type SpikeProbe } from './block.js';
+import { linear, runFfnStage, runMixStage, type SpikeProbe, type StageResult } from './block.js';
 import { deriveConfig, type ConfigFlags, type ConfigReport, type ModelConfig } from './config.js';
 import { checkParameters, parametersOf, type Parameter } from './parameters.js';
-import { disposeState, initialBlockState, initialState, type RecurrentState } from './state.js';
+import {
+  disposeState,
+  initialBlockState,
+  initialState,
+  type BlockState,
+  type RecurrentState,
+} from './state.js';
 import type { Pooling, SequenceModel, TokenBatch } from './types.js';
 import { Weights, type ParameterSource } from './weights.js';
 
@@ -21,7 +27,7 @@ const HEAD_ROWS_AT_LEAST = 128;
  * A SpikeGPT on the running TensorFlow.js backend: the training graph of the published model without
  * dropout (the published generation script differs from it and is not followed).
  *
- * The phases, each usable alone: `embed` tokens to x [B, T, C]; `runBlocks` over x; `normalize` with
+ * The phases, each usable alone: `embed` tokens to x [B, T, C]; `runStages` over x; `normalize` with
  * ln_out; then logits, class logits or likelihoods. Whoever receives a tensor disposes it.
  */
 export class SpikeGPT implements SequenceModel {
@@ -120,36 +126,43 @@ export class SpikeGPT implements SequenceModel {
     );
   }
 
+  /** Stages of the network: two a block, SRWKV (stage 2 b) and SRFFN (stage 2 b + 1). */
+  get stages(): number {
+    return 2 * this.config.layers;
+  }
+
   /**
-   * Blocks `from` up to, not including, `to`, each sequence from a cleared state.
+   * Stages `from` up to, not including, `to`, each sequence from a cleared state.
    *
-   * @param x [B, T, C], the residual stream before block `from`; not disposed
-   * @param onBlock called with the residual stream after each block, which it must not keep
-   * @returns the residual stream before block `to`
+   * @param x [B, T, C], the residual stream before stage `from`; not disposed
+   * @returns the residual stream before stage `to`
    */
-  runBlocks(x: Tensor3D, from: number, to: number, { probe, onBlock }: BlockHooks = {}): Tensor3D {
+  runStages(x: Tensor3D, from: number, to: number, { probe, onStage }: StageHooks = {}): Tensor3D {
     return tf.tidy(() => {
       let stream = x;
-      for (let block = from; block < to; block++) {
+      for (let stage = from; stage < to; stage++) {
         const before = stream;
-        const state = initialBlockState(this.config, x.shape[0]);
-        const result = this.runBlock(block, stream, state, probe);
-        disposeState([state, result.state]);
+        const rest = initialBlockState(this.config, x.shape[0]);
+        const result = this.runStage(stage, stream, rest, probe);
+        disposeState([rest, result.state]);
         stream = result.x;
         if (before !== x) before.dispose();
-        onBlock?.(block, stream);
+        onStage?.(stage, stream);
       }
       return stream === x ? x.clone() : stream;
     });
   }
 
-  private runBlock(
-    block: number,
+  private runStage(
+    stage: number,
     x: Tensor3D,
-    state: RecurrentState[number],
+    state: BlockState,
     probe?: SpikeProbe,
-  ): ReturnType<typeof runBlock> {
-    return runBlock(this.weights, block, this.config.ffnPre, x, state, probe);
+  ): StageResult<Partial<BlockState>> {
+    const block = Math.floor(stage / 2);
+    return stage % 2 === 0
+      ? runMixStage(this.weights, block, this.config.ffnPre, x, state, probe)
+      : runFfnStage(this.weights, block, x, state, probe);
   }
 
   /** ln_out over the residual stream after the last block, [B, T, C]. */
@@ -158,10 +171,10 @@ export class SpikeGPT implements SequenceModel {
   }
 
   /** The normalized hidden states of whole sequences, [B, T, C]. */
-  hidden(tokens: TokenBatch, hooks: BlockHooks = {}): Tensor3D {
+  hidden(tokens: TokenBatch, hooks: StageHooks = {}): Tensor3D {
     return tf.tidy(() => {
       const x = this.embed(tokens);
-      return this.normalize(this.runBlocks(x, 0, this.config.layers, hooks));
+      return this.normalize(this.runStages(x, 0, this.stages, hooks));
     });
   }
 
@@ -267,9 +280,10 @@ export class SpikeGPT implements SequenceModel {
     return scoped(() => {
       let x = this.embed(tokens);
       const after = state.map((before, block) => {
-        const result = this.runBlock(block, x, before);
-        x = result.x;
-        return result.state;
+        const mixed = runMixStage(this.weights, block, this.config.ffnPre, x, before, undefined);
+        const fed = runFfnStage(this.weights, block, mixed.x, before, undefined);
+        x = fed.x;
+        return { ...mixed.state, ...fed.state };
       });
       return { hidden: this.normalize(x), state: after };
     });
@@ -280,8 +294,9 @@ export class SpikeGPT implements SequenceModel {
   }
 }
 
-/** Ways to look inside while the blocks run. */
-export interface BlockHooks {
+/** Ways to look inside while the stages run. */
+export interface StageHooks {
   readonly probe?: SpikeProbe | undefined;
-  readonly onBlock?: ((block: number, residual: Tensor3D) => void) | undefined;
+  /** Called with the residual stream after each stage, which it must not keep. */
+  readonly onStage?: ((stage: number, residual: Tensor3D) => void) | undefined;
 }

@@ -43,6 +43,6 @@ export function initialState(config: ModelConfig, batch: number): RecurrentState
   return Array.from({ length: config.layers }, () => initialBlockState(config, batch));
 }
 
-export function disposeState(state: RecurrentState): void {
-  for (const block of state) tf.dispose(Object.values(block) as tf.Tensor[]);
+export function disposeState(state: readonly Partial<BlockState>[]): void {
+  for (const block of state) tf.dispose(Object.values(block));
 }
