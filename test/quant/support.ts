@@ -1,3 +1,5 @@
+import type { Checkpoint } from '../../src/checkpoint/types.js';
+
 /**
  * Bell-shaped values in (−0.25, 0.25) from integer arithmetic alone, so that any language makes the same
  * ones: sums of four 22-bit numbers of a linear congruential generator (Numerical Recipes' constants).
@@ -48,4 +50,29 @@ export function spikeGptShapes(
   add('head.weight', vocab, width);
   if (options.classes !== undefined) add('classifier.weight', options.classes, width);
   return shapes;
+}
+
+/** A checkpoint in memory: bell-shaped values, a twentieth of them 0, for every parameter. */
+export function memoryCheckpoint(
+  shapes: readonly { name: string; shape: number[] }[],
+  metadata: Readonly<Record<string, string>> = {},
+): Checkpoint {
+  const values = new Map(
+    shapes.map(({ name, shape }, i) => {
+      const count = shape.reduce((product, size) => product * size, 1);
+      return [name, bell(count, i + 1).map((x, n) => (n % 20 === 7 ? 0 : x))] as const;
+    }),
+  );
+  return {
+    path: 'memory',
+    format: 'safetensors',
+    tensors: new Map(
+      shapes.map(({ name, shape }) => [name, { name, shape, dtype: 'float32' as const }]),
+    ),
+    metadata,
+    readFloat32: (name) => Promise.resolve(values.get(name)!.slice()),
+    readBytes: (name) => Promise.resolve(new Uint8Array(values.get(name)!.slice().buffer)),
+    sha256: () => Promise.resolve('0'.repeat(64)),
+    close: () => Promise.resolve(),
+  };
 }
