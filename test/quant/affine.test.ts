@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
+import { openCheckpoint } from '../../src/checkpoint/open.js';
 import { sha256 } from '../../src/util/hash.js';
 import { dequantize, fakeQuantize, quantize } from '../../src/quant/quantize.js';
 import { affineMinMax, paperMinMax } from '../../src/quant/scheme.js';
@@ -104,6 +106,31 @@ describe('quant: affine min–max, widened', () => {
       });
       assert.deepEqual(hashes, PYTORCH[name]);
     });
+
+  // The same quantize(), over all matrices of the model in the order of their names.
+  itShared('equals PyTorch on real weights', ['models/spikegpt-mini.pth'], async (path) => {
+    const expected = [
+      ...['f1cb61e919004f32', '0484ff2a20bbde84', '754ba4932d4e0b89', '1c622c8701dba1b3'],
+      ...['6464198383641117', 'f67e157f4fd40dc8', '1d7ab8b80b5564d4', '7ba0d1fe21f91e1e'],
+      ...['c5a27a3c51a20f7a', '77c16f799dfe8cca', '5fb72b71609d6b24', '793e917748b98f39'],
+      ...['edeb45fd85a2d412', '839ea571fb2b8184', '1bb31d592609131d', '5f86e85782c0f5ad'],
+    ];
+    const checkpoint = await openCheckpoint(path);
+    const hashes = expected.map(() => createHash('sha256'));
+    const matrices = [...checkpoint.tensors.values()].filter(({ shape }) => shape.length === 2);
+    matrices.sort((a, b) => (a.name < b.name ? -1 : 1));
+    for (const { name, shape } of matrices) {
+      const values = await checkpoint.readFloat32(name);
+      hashes.forEach((hash, i) => {
+        hash.update(new Uint8Array(fakeQuantize(values, shape, affineMinMax(i + 1)).buffer));
+      });
+    }
+    await checkpoint.close();
+    assert.deepEqual(
+      hashes.map((hash) => hash.digest('hex').slice(0, 16)),
+      expected,
+    );
+  });
 
   it('rounds halves to even', () => {
     // Range −2 … 1 at 2 bits: scale 1, zero point 0.
