@@ -2,12 +2,11 @@ import { SearchError } from '../util/errors.js';
 import { additiveModel, type AdditiveModel, type AdditiveModelOptions } from './additive.js';
 import { around, findBoundary, middle, type Verdict } from './boundary.js';
 import { resolveLimits, type Constraints } from './constraints.js';
-import { evaluateExactly, type Evaluate } from './evaluation.js';
+import type { Evaluate } from './evaluation.js';
 import type { KnapsackFront } from './knapsack.js';
-import { nearestPlan } from './nearest.js';
+import { concludeSearch, type SearchOutcome } from './outcome.js';
 import type { SensitivityTable } from './sensitivity.js';
 import { Assignment, checkSpace, type SearchSpace } from './space.js';
-import type { SearchOutcome } from './tiers.js';
 import { Tracer, type Candidate, type SearchRunOptions, type SearchStep } from './trace.js';
 import { movesFrom, type Move } from './swaps.js';
 
@@ -65,26 +64,12 @@ export async function knapsackSearch(
   const verification = new Verification(model, tracer, options);
   await verification.run();
 
-  let evaluations = tracer.steps.length;
-  const outcome = {
-    baseline,
-    fp32Bytes,
-    limits,
-    trace: tracer.steps,
-    candidates: tracer.candidates,
+  const outcome = await concludeSearch(tracer, evaluate, baseline, signal);
+  return {
+    ...outcome,
     front: model.front,
+    ...(verification.best && { plan: verification.best }),
   };
-  if (verification.best !== undefined) return { ...outcome, evaluations, plan: verification.best };
-  const unquantized = {
-    assignment: Assignment.unquantized,
-    bytes: fp32Bytes,
-    evaluation: baseline,
-  };
-  const nearest = await nearestPlan([unquantized, ...tracer.steps], limits, fp32Bytes, (plan) => {
-    evaluations++;
-    return evaluateExactly(evaluate, plan, { ...(signal && { signal }) });
-  });
-  return { ...outcome, evaluations, nearest };
 }
 
 /** Measures plans of the front, then swaps around the best. */

@@ -94,7 +94,7 @@ export class Tracer {
   #best: Candidate | undefined;
 
   constructor(
-    private readonly space: SearchSpace,
+    readonly space: SearchSpace,
     private readonly evaluate: Evaluate,
     readonly limits: Limits,
     private readonly options: SearchRunOptions,
