@@ -1,0 +1,45 @@
+/** "351,744" */
+export function formatCount(value: number): string {
+  return Math.round(value).toLocaleString('en-US');
+}
+
+/** "1 sentence", "1,000 sentences" */
+export function formatCounted(value: number, singular: string, plural = `${singular}s`): string {
+  return `${formatCount(value)} ${value === 1 ? singular : plural}`;
+}
+
+/** "17.6 %" */
+export function formatPercent(share: number, digits = 1): string {
+  return `${formatFixed(100 * share, digits)} %`;
+}
+
+/** Like toFixed, with a real minus sign, and none before a zero. */
+export function formatFixed(value: number, digits: number): string {
+  const text = Math.abs(value).toFixed(digits);
+  return value < 0 && Number(text) !== 0 ? `−${text}` : text;
+}
+
+/** {@link formatFixed} with a sign always, zero apart: "+0.3". */
+export function formatSigned(value: number, digits: number): string {
+  const text = formatFixed(value, digits);
+  return value > 0 && Number(text) !== 0 ? `+${text}` : text;
+}
+
+/** "0.8 s", "45 s", "1:23 min", "2:05:09 h" */
+export function formatDuration(seconds: number): string {
+  if (seconds < 9.95) return `${seconds.toFixed(1)} s`;
+  const whole = Math.round(seconds);
+  if (whole < 60) return `${whole} s`;
+  const two = (value: number): string => String(value).padStart(2, '0');
+  const [hours, minutes] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60];
+  return hours > 0
+    ? `${hours}:${two(minutes)}:${two(whole % 60)} h`
+    : `${minutes}:${two(whole % 60)} min`;
+}
+
+/** Work per second, no more digits than it deserves: "7,200", "12", "0.45". */
+export function formatRate(perSecond: number): string {
+  if (perSecond >= 1000) return formatCount(Math.round(perSecond / 100) * 100);
+  if (perSecond >= 10) return perSecond.toFixed(0);
+  return perSecond.toPrecision(2);
+}

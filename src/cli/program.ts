@@ -1,0 +1,25 @@
+import { Command } from 'commander';
+import { addConvert } from './convert.js';
+import { EXIT_HELP } from './exit-codes.js';
+import type { Host } from './host.js';
+import { packageVersion } from './version.js';
+
+/** The command line: one file a command. */
+export function buildProgram(host: Host): Command {
+  // Settings are handed down to commands that are added after them.
+  const program = new Command('qslm')
+    .description('Quantize spiking language models, and measure what it costs.')
+    .version(packageVersion(), '--version', 'print the version')
+    .helpOption('--help', 'print this help')
+    .helpCommand('help [command]', 'print the help of a command')
+    .addHelpText('after', `\n${EXIT_HELP}`)
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => host.stdout.write(text),
+      writeErr: (text) => host.stderr.write(text),
+    });
+  for (const add of [addConvert]) add(program, host);
+  for (const command of program.commands)
+    command.showHelpAfterError(`See: qslm ${command.name()} --help`);
+  return program.showHelpAfterError('See: qslm --help');
+}

@@ -1,0 +1,20 @@
+import { EXIT, errorText, exitCodeOf } from './exit-codes.js';
+import type { Host } from './host.js';
+import { buildProgram } from './program.js';
+
+/**
+ * Runs a command line to its end.
+ *
+ * @param argv what follows the program's name.
+ * @returns the exit code; every error has been printed.
+ */
+export async function runCommandLine(argv: readonly string[], host: Host): Promise<number> {
+  try {
+    await buildProgram(host).parseAsync(argv, { from: 'user' });
+    return EXIT.ok;
+  } catch (error) {
+    const text = errorText(error, argv.includes('--debug'));
+    if (text !== undefined) host.stderr.write(text);
+    return exitCodeOf(error);
+  }
+}
