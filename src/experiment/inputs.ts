@@ -1,0 +1,129 @@
+import { stat } from 'node:fs/promises';
+import { basename, dirname, join, resolve } from 'node:path';
+import { openCheckpoint } from '../checkpoint/open.js';
+import type { Checkpoint } from '../checkpoint/types.js';
+import { deriveConfig, type ConfigFlags } from '../model/config.js';
+import { checkParameters, parametersOf } from '../model/parameters.js';
+import { SpikeGPT } from '../model/spikegpt.js';
+import { hierarchyOf, type Hierarchy } from '../quant/hierarchy.js';
+import { checkVocabulary, loadTokenizer, type Tokenizer } from '../tokenizer/tokenizer.js';
+import { CheckpointError, TokenizerError } from '../util/errors.js';
+import { packagePath } from '../util/paths.js';
+import type { RunOptions } from '../util/progress.js';
+
+/** The models that come with the package, by the name a user gives in place of a path. */
+export const BUNDLED_MODELS = ['spikegpt-mini', 'spikegpt-mini-sst2'] as const;
+export type BundledModel = (typeof BUNDLED_MODELS)[number];
+
+/** What a folder of a converted model holds. */
+export const CHECKPOINT_FILE = 'model.safetensors';
+export const TOKENIZER_FILE = 'tokenizer.json';
+
+/** A checkpoint by path or bundled name, and the name people know it by. */
+export interface LocatedCheckpoint {
+  readonly name: string;
+  readonly path: string;
+}
+
+/**
+ * Where a model's checkpoint lies: the name of a bundled model, a checkpoint file, or a folder that
+ * holds `model.safetensors`. A file or folder of that name wins over a bundled model.
+ *
+ * @throws {CheckpointError} when there is no such model, file or folder.
+ */
+export async function locateCheckpoint(model: string): Promise<LocatedCheckpoint> {
+  const found = await stat(model).catch(() => undefined);
+  if (found?.isDirectory())
+    return { name: basename(resolve(model)), path: join(model, CHECKPOINT_FILE) };
+  if (found !== undefined) return { name: nameOfFile(model), path: model };
+  const bundled = BUNDLED_MODELS.find((name) => name === model);
+  if (bundled !== undefined)
+    return { name: bundled, path: packagePath('data', 'models', bundled, CHECKPOINT_FILE) };
+  throw new CheckpointError({
+    what: 'there is no such model',
+    where: model,
+    got: 'neither a file nor a bundled model',
+    expected: `a checkpoint file, a folder with ${CHECKPOINT_FILE}, or ${BUNDLED_MODELS.join(', ')}`,
+  });
+}
+
+/** "spikegpt-mini" for ".../spikegpt-mini/model.safetensors" and ".../spikegpt-mini.pth". */
+function nameOfFile(path: string): string {
+  const file = basename(path);
+  return file === CHECKPOINT_FILE ? basename(dirname(resolve(path))) : file.replace(/\.[^.]+$/, '');
+}
+
+/**
+ * Opens the tokenizer of a model: the file given, or `tokenizer.json` beside the checkpoint. Refuses one
+ * that can produce tokens the embedding does not have.
+ *
+ * @throws {TokenizerError} when there is none, it cannot be read, or does not fit the model.
+ */
+export async function openTokenizer(
+  checkpoint: Checkpoint,
+  given: string | undefined,
+): Promise<Tokenizer> {
+  const path = given ?? join(dirname(checkpoint.path), TOKENIZER_FILE);
+  if (given === undefined && (await stat(path).catch(() => undefined)) === undefined)
+    throw new TokenizerError({
+      what: 'the tokenizer is missing',
+      where: checkpoint.path,
+      got: `no ${TOKENIZER_FILE} beside it`,
+      expected: `${path}, or --tokenizer FILE`,
+    });
+  const tokenizer = await loadTokenizer(path);
+  const rows = checkpoint.tensors.get('emb.weight')?.shape[0];
+  if (rows !== undefined) checkVocabulary(tokenizer, rows, path);
+  return tokenizer;
+}
+
+/** A model ready to be evaluated, and what it was made of. */
+export interface OpenModel {
+  readonly name: string;
+  readonly checkpoint: Checkpoint;
+  readonly tokenizer: Tokenizer;
+  readonly model: SpikeGPT;
+  readonly hierarchy: Hierarchy;
+  /** Frees the weights and closes the file. */
+  close(): Promise<void>;
+}
+
+export interface OpenModelOptions extends ConfigFlags, RunOptions {
+  /** Path of a tokenizer.json; by default the one beside the checkpoint. */
+  readonly tokenizer?: string | undefined;
+}
+
+/**
+ * Opens a model on the running backend: checkpoint, tokenizer, weights. What can be checked without
+ * reading weights is checked first.
+ *
+ * @param model a path or the name of a bundled model, as {@link locateCheckpoint} takes it.
+ * @throws {CheckpointError} {TokenizerError} for files that are missing, damaged or do not fit.
+ */
+export async function openModel(
+  model: string,
+  { tokenizer: tokenizerPath, ...options }: OpenModelOptions = {},
+): Promise<OpenModel> {
+  const { name, path } = await locateCheckpoint(model);
+  const checkpoint = await openCheckpoint(path);
+  try {
+    const { config } = await deriveConfig(checkpoint, options);
+    checkParameters(checkpoint, parametersOf(config));
+    const tokenizer = await openTokenizer(checkpoint, tokenizerPath);
+    const loaded = await SpikeGPT.load(checkpoint, options);
+    return {
+      name,
+      checkpoint,
+      tokenizer,
+      model: loaded,
+      hierarchy: hierarchyOf(loaded.parameters),
+      close: async () => {
+        loaded.dispose();
+        await checkpoint.close();
+      },
+    };
+  } catch (error) {
+    await checkpoint.close();
+    throw error;
+  }
+}
