@@ -132,6 +132,18 @@ describe('quant: affine min–max, widened', () => {
     );
   });
 
+  it('takes the zero point from the scale in double precision', () => {
+    // Python: round(-32768 - mn / s) with s = (mx - mn) / 65535; a float32 s gives 21844 and -1.
+    for (const [low, high, zeroPoint] of [
+      [-0.735, 0.147, 21845],
+      [-0.557, 0.557, 0],
+    ])
+      assert.equal(
+        quantize(Float32Array.of(low, high), [2], affineMinMax(16)).zeroPoints[0],
+        zeroPoint,
+      );
+  });
+
   it('rounds halves to even', () => {
     // Range −2 … 1 at 2 bits: scale 1, zero point 0.
     const { integers, scales } = quantize(
