@@ -45,18 +45,22 @@ export function randomPlans(space: SearchSpace, options: RandomPlanOptions): Ass
   const random = seededRandom(seed);
   const least = most * (1 - tolerance);
 
+  // Footprints are additive: what each group saves at each bit width is looked up.
+  const fp32Bytes = space.bytes(Assignment.unquantized);
+  const saved = groups.map((group) =>
+    bits.map((width) => fp32Bytes - space.bytes(Assignment.unquantized.with(group.units, width))),
+  );
+
   const draw = (): Assignment | undefined => {
     const places = groups.map(() => random.integer(0, bits.length - 1));
-    const plan = (): Assignment =>
-      groups.reduce(
-        (assignment, group, index) => assignment.with(group.units, bits[places[index]]),
-        Assignment.unquantized,
-      );
     // Down or up by one step at a time; a plan that jumps over the window again and again is given up.
     for (let step = 0; step < groups.length * bits.length; step++) {
-      const assignment = plan();
-      const size = space.bytes(assignment);
-      if (size >= least && size <= most) return assignment;
+      const size = places.reduce((sum, place, group) => sum - saved[group][place], fp32Bytes);
+      if (size >= least && size <= most)
+        return groups.reduce(
+          (plan, group, index) => plan.with(group.units, bits[places[index]]),
+          Assignment.unquantized,
+        );
       const by = size > most ? 1 : -1;
       const movable = [...places.keys()].filter((index) => {
         const place = places[index] + by;

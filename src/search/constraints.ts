@@ -90,7 +90,10 @@ export type CaseName = 'a1' | 'a2' | 'a3' | 'b1' | 'b2' | 'b3';
 
 export interface Case {
   readonly metric: Metric;
-  readonly constraints: Constraints & { readonly loss: Bound; readonly memory: Bound };
+  readonly constraints: {
+    readonly loss: Extract<Bound, { kind: 'absolute' }>;
+    readonly memory: Extract<Bound, { kind: 'share' }>;
+  };
 }
 
 /**

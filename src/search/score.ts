@@ -56,6 +56,9 @@ export function select<T extends Scored>(
   return best;
 }
 
+/** Crossings of lines closer than this are one: they are computed with rounding. */
+const CROSSING_WIDTH = 1e-12;
+
 /** The values of λ in [from, to] at which a candidate is selected. */
 export interface LambdaInterval<T> {
   readonly candidate: T;
@@ -102,10 +105,12 @@ export function lambdaIntervals<T extends Scored>(
       if (next === undefined || at < next.at || (at === next.at && line.slope > next.line.slope))
         next = { line, at };
     }
-    const to = next === undefined ? 1 : Math.min(1, Math.max(from, next.at));
-    if (to > from) intervals.push({ candidate: here.candidate, from, to });
+    const to = next === undefined || next.at > 1 - CROSSING_WIDTH ? 1 : next.at;
+    if (to > from + CROSSING_WIDTH) {
+      intervals.push({ candidate: here.candidate, from, to });
+      from = to;
+    }
     current = to < 1 ? next?.line : undefined;
-    from = to;
   }
   return intervals;
 }
