@@ -122,15 +122,21 @@ function parametersOf(input: ParetoInput, { maxLoss, x }: Axes): readonly Part[]
       got: String(lambda),
       expected: 'a number from 0 to 1',
     });
-  const range = (name: string, value: number, max: number, label: string): Part => ({
+  const range = (
+    name: string,
+    value: number,
+    max: number,
+    label: string,
+    step = stepFor(max),
+  ): Part => ({
     name,
     value: Math.min(value, max),
-    bind: { input: 'range', min: 0, max, step: stepFor(max), name: label },
+    bind: { input: 'range', min: 0, max, step, name: label },
   });
-  const unit = baseline.task === 'sst2' ? 'accuracy, 0.02 is two points' : 'perplexity';
+  const loss = baseline.task === 'sst2' ? 'drop of accuracy' : 'rise of perplexity';
   const sliders = [
-    range('lambda', lambda, 1, 'λ, the weight of memory'),
-    range('maxLoss', limits.loss, maxLoss, `Largest loss (${unit})`),
+    range('lambda', lambda, 1, 'λ, the weight of memory', 0.01),
+    range('maxLoss', limits.loss, maxLoss, `Largest ${loss}`),
     range('maxMemory', limits.bytes / BYTES_PER_MB, Math.ceil(x[1]), 'Largest footprint (MB)'),
   ];
   if (!paper.some((record) => record.task === baseline.task)) return sliders;
@@ -138,9 +144,9 @@ function parametersOf(input: ParetoInput, { maxLoss, x }: Axes): readonly Part[]
   return [...sliders, { name: 'showPaper', value: true, bind: box }];
 }
 
-/** A round step that gives a slider at least 100 places. */
+/** A round step that gives a slider at least 300 places, so that it comes back close to its start. */
 function stepFor(range: number): number {
-  return 10 ** Math.floor(Math.log10(range / 100));
+  return Number((10 ** Math.floor(Math.log10(range / 300))).toPrecision(1));
 }
 
 /** Marks in each row whether it is the one selected: what `select` of the search does, in the chart. */

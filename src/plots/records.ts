@@ -84,3 +84,76 @@ export interface PaperRecord {
   /** Share of the baseline's memory that is saved, [0, 1]. */
   readonly saving: number;
 }
+
+/** One block (or module) quantized alone, all else left at fp32 (Fig. 7). */
+export interface SensitivityRecord {
+  readonly task: TaskName;
+  readonly model: string;
+  /** 'input', 'attention.0', 'attention.0/SRWKV', …; records come in network order. */
+  readonly unit: string;
+  readonly bits: number;
+  readonly metric: number;
+  /** 95 % interval, where there is one. */
+  readonly low?: number;
+  readonly high?: number;
+  /** Mean KL divergence of the logits from the unquantized model's, nats a token. */
+  readonly klDivergence?: number;
+  /** Share of spikes that differ from the unquantized model's, [0, 1]. */
+  readonly flipRate?: number;
+  /** Signal-to-quantization-noise ratio of the weights, dB. */
+  readonly sqnr?: number;
+}
+
+/** A parameter tensor, or the vectors of a module taken together (Fig. 4 and 6). */
+export interface MatrixRecord {
+  /** 'input', 'attention.0', …, 'output'; records come in network order. */
+  readonly block: string;
+  /** 'embedding', 'SRWKV', 'SRFFN', 'head', 'norms'. */
+  readonly module: string;
+  /** 'key', 'value', …, 'vectors'. */
+  readonly matrix: string;
+  readonly parameters: number;
+  /** Bits that a plan gives it; absent where there is no plan. */
+  readonly bits?: number;
+}
+
+/** A model of the landscape (Fig. 1). */
+export interface LandscapeRecord {
+  readonly name: string;
+  readonly kind: 'published' | 'this project';
+  readonly parameters: number;
+  /** Accuracy on SST-2, [0, 1]. */
+  readonly accuracy: number;
+  /** Weights, in bytes. */
+  readonly bytes: number;
+  /** Energy a token in microjoules, where a source gives it. */
+  readonly energy?: number;
+  /** Where the numbers are from, for people. */
+  readonly source: string;
+}
+
+/** Energy of a plan (Fig. 10). */
+export interface EnergyRecord {
+  readonly task: TaskName;
+  readonly model: string;
+  /** 'fp32', 'a1', …; the first of a task is the baseline. */
+  readonly plan: string;
+  /** What is counted: 'as built', 'idealized', or the meter's name. */
+  readonly accounting: string;
+  readonly origin: 'modelled' | 'measured';
+  /** Microjoules a token. */
+  readonly microjoules: number;
+  /** Spread of a measurement. */
+  readonly low?: number;
+  readonly high?: number;
+}
+
+/** Work that an acceleration of the evaluator avoided in a run. */
+export interface SavingRecord {
+  /** 'a1 on spikegpt-mini-sst2'. */
+  readonly run: string;
+  /** 'prefix reuse', 'spike-exact exit', …; what was really computed is 'computed'. */
+  readonly part: string;
+  /** Evaluations of one block on one sequence. The parts of a run add up to all that would be done. */
+  readonly blockEvaluations: number;
+}

@@ -13,7 +13,7 @@ import {
   UNIFORM,
   WIKITEXT2_BASELINE,
 } from './records.js';
-import { assertGoodChart, textsOf, withView } from './support.js';
+import { assertGoodChart, rowsWith, textsOf, withView } from './support.js';
 
 const ACCURACY: ParetoInput = {
   steps: toySearch(SST2_BASELINE, CASE_A1),
@@ -92,11 +92,10 @@ describe('plots/pareto', () => {
     });
 
   it('selects anew when the limits are moved, and says so when nothing is left', async () => {
-    const { fp32 } = { fp32: SST2_BASELINE.bytes };
     await withView(paretoChart(ACCURACY), async (view) => {
       for (const loss of [0.005, 0.012, 0.02, 0.045])
         for (const share of [0.2, 0.25, 0.4, 0.6]) {
-          const limits = { loss, bytes: share * fp32 };
+          const limits = { loss, bytes: share * SST2_BASELINE.bytes };
           const signals = { lambda: 0.25, maxLoss: loss, maxMemory: limits.bytes / 1e6 };
           const texts = await textsAt(view, signals);
           const expected = argBest(ACCURACY, 0.25, limits);
@@ -146,23 +145,7 @@ describe('plots/pareto', () => {
       const lambda = 0.25;
       view.signal('lambda', lambda);
       await view.runAsync();
-      const rows = [
-        'data_1',
-        'data_2',
-        'data_3',
-        'data_4',
-        'data_5',
-        'data_6',
-        'data_7',
-        'data_8',
-      ].flatMap((name) => {
-        try {
-          return view.data(name);
-        } catch {
-          return [];
-        }
-      });
-      const line = rows.find((row) => 'leftMetric' in row && 'rightMetric' in row);
+      const [line] = rowsWith(view, 'leftMetric', 'rightMetric');
       const { left, right, leftMetric, rightMetric } = line as Record<string, number>;
       const slope = (rightMetric - leftMetric) / (right - left);
       assert.ok(Math.abs(slope - (lambda * 1e6) / SST2_BASELINE.bytes) < 1e-9);

@@ -1,7 +1,12 @@
 import type {
   BaselineRecord,
+  EnergyRecord,
+  LandscapeRecord,
   LimitsRecord,
+  MatrixRecord,
   PaperRecord,
+  SavingRecord,
+  SensitivityRecord,
   StepRecord,
   UniformRecord,
 } from '../../src/plots/records.js';
@@ -155,3 +160,107 @@ export function toySearch(baseline: BaselineRecord, limits: LimitsRecord): StepR
 
 export const CASE_A1: LimitsRecord = { loss: 0.02, bytes: 0.464 * 14.7e6 };
 export const CASE_B1: LimitsRecord = { loss: 1, bytes: 0.464 * 17.85e6 };
+
+/** One block alone, with the shape of DESIGN.md §7: the input is sensitive, the output for generation. */
+export const SENSITIVITY: readonly SensitivityRecord[] = [
+  SST2_BASELINE,
+  WIKITEXT2_BASELINE,
+].flatMap(({ task, model, metric }) => {
+  const blocks = [...new Set(UNITS.map(({ block }) => block))];
+  return blocks.flatMap((block) =>
+    [16, 12, 8, 6, 4, 3].map((bits) => {
+      const damage = 2 ** (3 - bits);
+      const weight = block === 'input' ? 27 : block === 'output' && task === 'wikitext2' ? 30 : 1;
+      const loss = task === 'sst2' ? Math.min(0.19, 0.007 * weight * damage) : weight * damage;
+      return {
+        task,
+        model,
+        unit: block,
+        bits,
+        metric: task === 'sst2' ? metric - loss : metric + loss,
+        klDivergence: 0.1 * damage,
+        flipRate: Math.min(0.4, 0.02 * damage * Math.sqrt(weight)),
+      };
+    }),
+  );
+});
+
+/** spikegpt-mini: vocabulary 4096, width 192, hidden 768, 6 blocks; 4,461,696 parameters. */
+export const MATRICES: readonly MatrixRecord[] = [
+  { block: 'input', module: 'embedding', matrix: 'emb', parameters: 4096 * 192 },
+  ...[0, 1, 2, 3, 4, 5].flatMap((index) => {
+    const block = `attention.${index}`;
+    const square = 192 * 192;
+    return [
+      ...['key', 'value', 'receptance', 'output'].map((matrix) => ({
+        block,
+        module: 'SRWKV',
+        matrix,
+        parameters: square,
+      })),
+      { block, module: 'SRFFN', matrix: 'key', parameters: 4 * square },
+      { block, module: 'SRFFN', matrix: 'receptance', parameters: square },
+      { block, module: 'SRFFN', matrix: 'value', parameters: 4 * square },
+      { block, module: 'vectors', matrix: 'vectors', parameters: (index === 0 ? 13 : 11) * 192 },
+    ];
+  }),
+  { block: 'output', module: 'head', matrix: 'norm', parameters: 2 * 192 },
+  { block: 'output', module: 'head', matrix: 'head', parameters: 4096 * 192 },
+];
+
+export const LANDSCAPE: readonly LandscapeRecord[] = [
+  {
+    name: 'SpikeGPT-216M',
+    kind: 'published',
+    parameters: 215_399_424,
+    accuracy: 0.857,
+    bytes: 861.6e6,
+    source: 'QSLM, arXiv 2601.00679',
+  },
+  {
+    name: 'SpikeGPT-216M, QSLM a1',
+    kind: 'published',
+    parameters: 215_399_424,
+    accuracy: 0.844,
+    bytes: 0.143 * 861.6e6,
+    source: 'QSLM, arXiv 2601.00679',
+  },
+  {
+    name: 'spikegpt-mini-sst2',
+    kind: 'this project',
+    parameters: 3_675_648,
+    accuracy: 672 / 872,
+    bytes: 14.7e6,
+    energy: 12.3,
+    source: 'measured: 672 of 872 on SST-2 dev',
+  },
+];
+
+export const ENERGY: readonly EnergyRecord[] = (['sst2', 'wikitext2'] as const).flatMap((task) =>
+  ['fp32', 'a1', 'a2', 'a3'].flatMap((plan, index) =>
+    ['as built', 'idealized'].map((accounting) => ({
+      task,
+      model: task === 'sst2' ? 'spikegpt-mini-sst2' : 'spikegpt-mini',
+      plan,
+      accounting,
+      origin: 'modelled' as const,
+      microjoules: (accounting === 'as built' ? 16.2 : 5.4) * (1 - 0.07 * index),
+    })),
+  ),
+);
+
+export const SAVINGS: readonly SavingRecord[] = [
+  'a1 on spikegpt-mini-sst2',
+  'b1 on spikegpt-mini',
+].flatMap((run, index) =>
+  (
+    [
+      ['computed', 3100 + 900 * index],
+      ['prefix reuse', 2900],
+      ['spike-exact exit', 640],
+      ['certain verdicts', 380],
+      ['memoised', 120],
+      ['bisection', 1400],
+    ] as const
+  ).map(([part, blockEvaluations]) => ({ run, part, blockEvaluations })),
+);

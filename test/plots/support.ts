@@ -66,3 +66,27 @@ export async function assertGoodChart(spec: ChartSpec): Promise<void> {
 export function textsOf(svg: string): string[] {
   return [...svg.matchAll(/<text[^>]*>([^<]*)<\/text>/g)].map((match) => match[1]);
 }
+
+/** More data sets than any figure here compiles to. */
+const MOST_DATA_SETS = 60;
+
+/**
+ * Rows of the running figure that have the fields given; of several data sets the largest, which is the
+ * one no filter has cut. Vega-lite numbers its data sets.
+ */
+export function rowsWith(
+  view: HeadlessView,
+  ...fields: readonly string[]
+): Record<string, unknown>[] {
+  let found: Record<string, unknown>[] = [];
+  for (let index = 0; index < MOST_DATA_SETS; index++) {
+    try {
+      const rows = view.data(`data_${index}`);
+      if (rows.length > found.length && fields.every((field) => field in rows[0])) found = rows;
+    } catch {
+      // Vega-lite leaves numbers out.
+    }
+  }
+  assert.ok(found.length > 0, `no data with ${fields.join(', ')}`);
+  return found;
+}

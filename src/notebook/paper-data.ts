@@ -1,0 +1,56 @@
+import { readFile } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import { BYTES_PER_MB } from '../util/bytes.js';
+import { DataError } from '../util/errors.js';
+import type { LandscapeRecord, PaperRecord, TaskName } from '../plots/records.js';
+
+/** Beside `src` and beside `dist`. */
+const FOLDER = resolve(__dirname, '../../data/paper');
+
+interface PaperTask {
+  readonly baseline: number;
+  readonly cases: readonly {
+    readonly name: string;
+    readonly metric: number;
+    readonly saving: number;
+  }[];
+}
+
+/**
+ * The paper's results for its six cases (`data/paper/results.json`; QSLM, arXiv 2601.00679).
+ * @throws {DataError} when the file is missing or damaged.
+ */
+export async function loadPaperResults(): Promise<PaperRecord[]> {
+  const file = (await readPaper('results.json')) as Readonly<Record<TaskName, PaperTask>>;
+  return (['sst2', 'wikitext2'] as const).flatMap((task) =>
+    file[task].cases.map(({ name, metric, saving }) => ({
+      task,
+      name,
+      metric,
+      baseline: file[task].baseline,
+      saving,
+    })),
+  );
+}
+
+/**
+ * Published models for the landscape of Fig. 1 (`data/paper/landscape.json`), each with its source.
+ * @throws {DataError} when the file is missing or damaged.
+ */
+export async function loadLandscape(): Promise<LandscapeRecord[]> {
+  type Entry = Omit<LandscapeRecord, 'bytes'> & { readonly megabytes: number };
+  const { models } = (await readPaper('landscape.json')) as { readonly models: readonly Entry[] };
+  return models.map(({ megabytes, ...model }) => ({ ...model, bytes: megabytes * BYTES_PER_MB }));
+}
+
+async function readPaper(name: string): Promise<unknown> {
+  const where = resolve(FOLDER, name);
+  try {
+    return JSON.parse(await readFile(where, 'utf8')) as unknown;
+  } catch (error) {
+    throw new DataError(
+      { what: 'the paper’s numbers cannot be read', where, got: String(error) },
+      { cause: error },
+    );
+  }
+}

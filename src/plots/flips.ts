@@ -1,0 +1,140 @@
+import { PlotError } from '../util/errors.js';
+import { blockLabel } from './blocks.js';
+import type { Part } from './part.js';
+import type { BaselineRecord, SensitivityRecord } from './records.js';
+import { chart, values, type ChartSpec } from './spec.js';
+import { lossOf, taskView, tasksOf, type DataNames, type TaskView } from './task-view.js';
+import { bitsScale, COLORS } from './theme.js';
+
+const WIDTH = 240;
+const HEIGHT = 240;
+
+/**
+ * Beyond the paper: how many spikes a quantized block flips, against what the metric loses. Where the
+ * points lie on one curve, the flip rate (which needs no labels) predicts the loss.
+ *
+ * @throws {PlotError} when no record has a flip rate, or a task has no baseline.
+ */
+export function flipsChart(
+  records: readonly SensitivityRecord[],
+  baselines: readonly BaselineRecord[],
+  names: DataNames = {},
+): ChartSpec {
+  const flipped = records.filter(({ flipRate }) => flipRate !== undefined && flipRate > 0);
+  const panels: Part[] = [];
+  const rows: object[] = [];
+  for (const task of tasksOf(flipped)) {
+    const baseline = baselines.find((each) => each.task === task);
+    if (baseline === undefined)
+      throw new PlotError({ what: 'the baseline is missing', where: `flips chart, ${task}` });
+    const view = taskView(task, names);
+    const own = flipped.filter((record) => record.task === task);
+    rows.push(...own.map((record) => rowOf(record, baseline, view)));
+    panels.push(panel(own, view, baseline));
+  }
+  const models = [...new Set(flipped.map(({ model }) => model))].join(', ');
+  const without = records.length - flipped.length;
+  const note = without === 0 ? '' : `; ${without} plans that flip nothing are not shown`;
+  return chart(
+    `Share of spikes that change when one block of ${models} is quantized, against the loss of the metric.`,
+    {
+      title: {
+        text: 'Spikes flipped against quality lost',
+        subtitle: `${models}; one point a block and bit width, the rest at fp32${note}`,
+      },
+      data: { values: values(rows, 'flips chart') },
+      hconcat: panels,
+      spacing: 36,
+      resolve: { scale: { color: 'shared', shape: 'shared', x: 'independent', y: 'independent' } },
+    },
+  );
+}
+
+function rowOf(record: SensitivityRecord, baseline: BaselineRecord, view: TaskView): object {
+  const { task, unit, bits, metric, flipRate } = record;
+  return {
+    task,
+    unit,
+    kind: unit.split(/[./]/, 1)[0],
+    block: blockLabel(unit.split('/', 1)[0]),
+    bits,
+    metric,
+    flipRate,
+    loss: lossOf(metric, baseline.metric, view),
+  };
+}
+
+function panel(own: readonly SensitivityRecord[], view: TaskView, baseline: BaselineRecord): Part {
+  const { task } = baseline;
+  const higher = view.better === 'higher';
+  const rates = own.map(({ flipRate = 0 }) => flipRate);
+  const losses = own.map(({ metric }) => lossOf(metric, baseline.metric, view));
+  const pad = 0.05 * (Math.max(0, ...losses) - Math.min(0, ...losses)) || 1e-3;
+  return {
+    width: WIDTH,
+    height: HEIGHT,
+    title: { text: view.title, fontSize: 13 },
+    transform: [{ filter: `datum.task === '${task}'` }],
+    layer: [
+      {
+        mark: { type: 'rule', color: COLORS.black, strokeDash: [5, 4], aria: false },
+        encoding: { y: { datum: 0 } },
+      },
+      {
+        params: [
+          {
+            name: `zoom_${task}`,
+            select: { type: 'interval', zoom: 'wheel![event.shiftKey]' },
+            bind: 'scales',
+          },
+        ],
+        mark: { type: 'point', filled: true, size: 60, opacity: 0.9 },
+        encoding: {
+          x: {
+            field: 'flipRate',
+            type: 'quantitative',
+            title: 'Spikes flipped (%, logarithmic)',
+            scale: { type: 'log', domain: [Math.min(...rates) / 1.5, Math.max(...rates) * 1.5] },
+            axis: { format: '~%', tickCount: 4 },
+          },
+          y: {
+            field: 'loss',
+            type: 'quantitative',
+            title: higher ? 'Accuracy lost (%)' : 'Perplexity gained',
+            scale: {
+              domain: [Math.min(0, ...losses) - pad, Math.max(0, ...losses) + pad],
+              nice: false,
+            },
+            axis: { format: higher ? '~%' : '~r' },
+          },
+          color: {
+            field: 'bits',
+            type: 'ordinal',
+            scale: bitsScale(own.map(({ bits }) => bits)),
+            legend: { title: 'Bits' },
+          },
+          shape: {
+            field: 'kind',
+            type: 'nominal',
+            scale: {
+              domain: ['input', 'attention', 'output'],
+              range: ['triangle-up', 'circle', 'square'],
+            },
+            legend: { title: 'Block' },
+          },
+          tooltip: [
+            { field: 'unit', title: 'Quantized' },
+            { field: 'bits', title: 'Bits a weight' },
+            { field: 'flipRate', title: 'Spikes flipped', format: '.3~%' },
+            { field: 'metric', title: view.metric, format: view.format },
+            {
+              field: 'loss',
+              title: higher ? 'Accuracy lost' : 'Perplexity gained',
+              format: higher ? '.1%' : '.2f',
+            },
+          ],
+        },
+      },
+    ],
+  };
+}

@@ -1,0 +1,244 @@
+import { PlotError } from '../util/errors.js';
+import { blockLabel } from './blocks.js';
+import type { Part } from './part.js';
+import type { BaselineRecord, SensitivityRecord, TaskName } from './records.js';
+import { chart, values, type ChartSpec } from './spec.js';
+import {
+  formatMetric,
+  lossOf,
+  taskView,
+  tasksOf,
+  type DataNames,
+  type TaskView,
+} from './task-view.js';
+import { bitsScale, COLORS } from './theme.js';
+
+const WIDTH = 560;
+const LINES_HEIGHT = 190;
+const ROW_HEIGHT = 20;
+/** Beyond this ratio of largest to smallest value, perplexity is drawn on a logarithmic axis. */
+const LOG_RATIO = 4;
+/** Cells narrower than this many pixels have no room for a number. */
+const CELL_WIDTH = 34;
+
+/**
+ * Fig. 7: each block quantized alone. Above, the metric block by block with a line for each bit width;
+ * below, the same as a heat map of the loss against the unquantized model. One pair a task.
+ *
+ * @throws {PlotError} when there are no records, or a task has no baseline.
+ */
+export function sensitivityChart(
+  records: readonly SensitivityRecord[],
+  baselines: readonly BaselineRecord[],
+  names: DataNames = {},
+): ChartSpec {
+  const models = [...new Set(records.map((record) => record.model))].join(', ');
+  const rows: object[] = [];
+  const views: Part[] = [];
+  for (const task of tasksOf(records)) {
+    const view = taskView(task, names);
+    const own = records.filter((record) => record.task === task);
+    const baseline = baselines.find((each) => each.task === task);
+    if (baseline === undefined)
+      throw new PlotError({ what: 'the baseline is missing', where: `sensitivity chart, ${task}` });
+    rows.push(...own.map((record) => rowOf(record, baseline, view)));
+    views.push(linesView(own, baseline, view), heatView(task, own, baseline, view));
+  }
+  return chart(
+    `Sensitivity of ${models}: the metric when one block alone is quantized, for each block and bit width.`,
+    {
+      title: {
+        text: 'Sensitivity: one block quantized, the rest left at fp32',
+        subtitle: `${models}; dashed: unquantized; band: its 95 % interval`,
+      },
+      data: { values: values(rows, 'sensitivity chart') },
+      vconcat: views,
+      spacing: 18,
+      resolve: { scale: { color: 'independent' } },
+    },
+  );
+}
+
+function rowOf(record: SensitivityRecord, baseline: BaselineRecord, view: TaskView): object {
+  const { task, unit, bits, metric, low, high, klDivergence, flipRate, sqnr } = record;
+  const loss = lossOf(metric, baseline.metric, view);
+  const interval =
+    low === undefined || high === undefined
+      ? '—'
+      : `${formatMetric(low, view)} to ${formatMetric(high, view)}`;
+  return {
+    task,
+    unit,
+    block: unitLabel(unit),
+    bits,
+    metric,
+    loss,
+    lossText: lossText(loss, view),
+    interval,
+    klText: klDivergence === undefined ? '—' : klDivergence.toPrecision(3),
+    flipText: flipRate === undefined ? '—' : `${(100 * flipRate).toPrecision(2)} %`,
+    sqnrText: sqnr === undefined ? '—' : `${sqnr.toFixed(1)} dB`,
+  };
+}
+
+/** 'attention.3' is '3', 'attention.3/SRFFN' is '3 FFN'. */
+function unitLabel(unit: string): string {
+  const [block, part] = unit.split('/', 2) as [string, string | undefined];
+  return part === undefined ? blockLabel(block) : `${blockLabel(block)} ${part.replace(/^SR/, '')}`;
+}
+
+/** Points of accuracy, or perplexity; a real minus sign where it got better. */
+function lossText(loss: number, view: TaskView): string {
+  const text = view.better === 'higher' ? (100 * loss).toFixed(1) : loss.toFixed(2);
+  return Number(text) === 0 ? '0' : text.replace('-', '−');
+}
+
+function blockAxis(own: readonly SensitivityRecord[], title: string | null): Part {
+  const domain = [...new Set(own.map(({ unit }) => unitLabel(unit)))];
+  return {
+    field: 'block',
+    type: 'ordinal',
+    title,
+    scale: { domain },
+    axis: { labelAngle: domain.length > 24 ? -90 : 0, grid: false },
+  };
+}
+
+function only(task: TaskName): Part {
+  return { filter: `datum.task === '${task}'` };
+}
+
+function linesView(
+  own: readonly SensitivityRecord[],
+  baseline: BaselineRecord,
+  view: TaskView,
+): Part {
+  const { task } = baseline;
+  const all = own.map((record) => record.metric);
+  const low = Math.min(baseline.low, ...all);
+  const high = Math.max(baseline.high, ...all);
+  const logarithmic = high / low > LOG_RATIO;
+  const scale: Part = { domain: [low, high], nice: true, ...(logarithmic && { type: 'log' }) };
+  const axis: Part = { format: view.axisFormat, tickCount: 6, minExtent: 34 };
+  const y: Part = {
+    field: 'metric',
+    type: 'quantitative',
+    title: view.metric,
+    scale: logarithmic ? scale : { ...scale, zero: false },
+    axis,
+  };
+  const x = {
+    ...blockAxis(own, null),
+    scale: { ...(blockAxis(own, null).scale as Part), type: 'band' },
+  };
+  const color = bitsColorOf(own, { title: 'Bits', orient: 'right' });
+  const fp32: Part = {
+    data: { values: [{ metric: baseline.metric, low: baseline.low, high: baseline.high }] },
+  };
+  return {
+    width: WIDTH,
+    height: LINES_HEIGHT,
+    title: { text: view.title, fontSize: 13 },
+    layer: [
+      {
+        ...fp32,
+        mark: { type: 'rect', color: COLORS.grey, opacity: 0.18, aria: false },
+        encoding: { y: { ...y, field: 'low' }, y2: { field: 'high' } },
+      },
+      {
+        ...fp32,
+        mark: { type: 'rule', color: COLORS.black, strokeDash: [5, 4], aria: false },
+        encoding: { y },
+      },
+      { transform: [only(task)], mark: { type: 'line', aria: false }, encoding: { x, y, color } },
+      {
+        transform: [only(task)],
+        mark: { type: 'point', filled: true, size: 45, opacity: 1 },
+        encoding: { x, y, color, tooltip: tooltip(view) },
+      },
+    ],
+  };
+}
+
+function bitsColorOf(own: readonly SensitivityRecord[], legend: Part): Part {
+  return { field: 'bits', type: 'ordinal', scale: bitsScale(own.map(({ bits }) => bits)), legend };
+}
+
+function heatView(
+  task: TaskName,
+  own: readonly SensitivityRecord[],
+  baseline: BaselineRecord,
+  view: TaskView,
+): Part {
+  const x = blockAxis(own, 'Block (network order)');
+  const columns = new Set(own.map(({ unit }) => unit)).size;
+  const widths = new Set(own.map(({ bits }) => bits)).size;
+  const y: Part = {
+    field: 'bits',
+    type: 'ordinal',
+    sort: 'descending',
+    title: 'Bits',
+    axis: { minExtent: 34, grid: false },
+  };
+  const largest = Math.max(
+    1e-9,
+    ...own.map(({ metric }) => Math.abs(lossOf(metric, baseline.metric, view))),
+  );
+  const unit = view.better === 'higher' ? 'points lost' : 'perplexity gained';
+  // Losses span orders of magnitude; symlog keeps zero in the middle and small ones apart.
+  const color: Part = {
+    field: 'loss',
+    type: 'quantitative',
+    scale: {
+      type: 'symlog',
+      constant: largest / 20,
+      scheme: 'blueorange',
+      domain: [-largest, largest],
+    },
+    legend: {
+      title: view.better === 'higher' ? ['Accuracy', 'lost'] : ['Perplexity', 'gained'],
+      orient: 'right',
+      format: view.better === 'higher' ? '.1%' : '~r',
+      gradientLength: Math.max(60, widths * ROW_HEIGHT - 30),
+      tickCount: 3,
+    },
+  };
+  const numbers: Part = {
+    mark: { type: 'text', fontSize: 10, aria: false },
+    encoding: {
+      x,
+      y,
+      text: { field: 'lossText' },
+      color: {
+        condition: { test: `abs(datum.loss) > ${0.3 * largest}`, value: '#ffffff' },
+        value: COLORS.black,
+      },
+    },
+  };
+  return {
+    width: WIDTH,
+    height: widths * ROW_HEIGHT,
+    title: { text: `${view.title}: ${unit}`, fontSize: 12, fontWeight: 'normal', offset: 6 },
+    transform: [only(task)],
+    layer: [
+      {
+        mark: { type: 'rect', stroke: '#ffffff' },
+        encoding: { x, y, color, tooltip: tooltip(view) },
+      },
+      ...(WIDTH / columns >= CELL_WIDTH ? [numbers] : []),
+    ],
+  };
+}
+
+function tooltip(view: TaskView): readonly Part[] {
+  return [
+    { field: 'unit', title: 'Quantized' },
+    { field: 'bits', title: 'Bits a weight' },
+    { field: 'metric', title: view.metric, format: view.format },
+    { field: 'interval', title: '95 % interval' },
+    { field: 'lossText', title: view.better === 'higher' ? 'Points lost' : 'Perplexity gained' },
+    { field: 'klText', title: 'KL divergence (nats)' },
+    { field: 'flipText', title: 'Spikes flipped' },
+    { field: 'sqnrText', title: 'SQNR of the weights' },
+  ];
+}
