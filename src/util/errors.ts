@@ -60,3 +60,41 @@ export class AbortedError extends QslmError {
 export function throwIfAborted(signal: AbortSignal | undefined, where: string): void {
   if (signal?.aborted) throw new AbortedError(where);
 }
+
+/** An error as plain data: structured clones between threads lose the class and its fields. */
+export interface PlainError {
+  readonly name: string;
+  readonly message: string;
+  readonly stack: string | undefined;
+  /** Of a {@link QslmError}. */
+  readonly detail: ErrorDetail | undefined;
+}
+
+const CLASSES = [
+  CheckpointError,
+  TokenizerError,
+  DataError,
+  QuantError,
+  BackendError,
+  ModelError,
+  SearchError,
+  StoreError,
+  OutputError,
+  PlotError,
+  UsageError,
+];
+
+export function toPlainError(error: unknown): PlainError {
+  if (!(error instanceof Error))
+    return { name: 'Error', message: String(error), stack: undefined, detail: undefined };
+  const detail = error instanceof QslmError ? error.detail : undefined;
+  return { name: error.name, message: error.message, stack: error.stack, detail };
+}
+
+/** The error that {@link toPlainError} was made of, of the same class, with the stack of its origin. */
+export function fromPlainError({ name, message, stack, detail }: PlainError): Error {
+  const Class = CLASSES.find((one) => one.name === name);
+  const error = Class && detail ? new Class(detail) : new Error(message);
+  if (stack !== undefined) error.stack = stack;
+  return error;
+}
