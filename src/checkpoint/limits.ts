@@ -1,7 +1,7 @@
 /**
  * A state dict takes about 200 bytes of pickle, and 120 of safetensors header, for each tensor; the
  * largest SpikeGPT has 400 tensors. 4 MiB holds 20,000, and what a hostile header of that size can make
- * a reader allocate stays below 100 MB.
+ * a reader allocate stays around 100 MB.
  */
 export const MAX_HEADER_BYTES = 4 * 1024 * 1024;
 

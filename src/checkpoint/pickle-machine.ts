@@ -7,6 +7,9 @@ import {
   MAX_PICKLE_STACK,
 } from './limits.js';
 
+/** One for all strings: making one takes longer than decoding a name. Refuses what is not UTF-8. */
+const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+
 /** Where a pickle lies, for error messages: "model.pth: data.pkl". */
 export type Site = string;
 
@@ -92,7 +95,7 @@ export class PickleMachine {
   text(length: number): string {
     const bytes = this.take(length);
     try {
-      return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
+      return UTF8.decode(bytes);
     } catch {
       return this.fail('a string is not UTF-8');
     }
@@ -123,9 +126,14 @@ export class PickleMachine {
 
   /** {@link push} for a new list, tuple or dict. */
   pushContainer(value: unknown[] | Map<unknown, unknown>): void {
+    this.countObject();
+    this.push(value);
+  }
+
+  /** To be called for everything made that takes more memory than the bytes that asked for it. */
+  countObject(): void {
     if (++this.objects > MAX_PICKLE_OBJECTS)
       this.fail('the pickle is no state dict: too many objects', MAX_PICKLE_OBJECTS);
-    this.push(value);
   }
 
   pop(): unknown {

@@ -140,6 +140,7 @@ function reduce(m: PickleMachine): unknown {
   if (!(called instanceof PickleGlobal) || called.call === undefined)
     return m.fail('it calls something that is no function');
   if (!Array.isArray(args)) return m.fail('the arguments of a call are no tuple');
+  m.countObject();
   return called.call(args, m.world.site);
 }
 

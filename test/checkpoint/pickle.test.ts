@@ -137,7 +137,8 @@ describe('checkpoint/pickle', () => {
     ['BUILD on a list', [0x5d, 0x7d, 0x62], /sets attributes/],
     ['a protocol of the future', [0x80, 6], /protocol 6/],
     ['an empty stack', [0x30], /stack is empty/],
-    ['reaching below a mark', [0x4e, 0x28, 0x86], /stack is empty/],
+    ['taking values below a mark', [0x4e, 0x4e, 0x28, 0x86], /stack is empty/],
+    ['looking below a mark', [0x5d, 0x28, 0x71, 0, 0x31], /stack is empty/],
     ['a missing mark', [0x74], /no MARK/],
     ['an unfilled memo', [0x68, 3], /memo 3/],
     ['a key without value', [0x7d, 0x28, 0x4e, 0x75], /no value/],
@@ -166,6 +167,14 @@ describe('checkpoint/pickle', () => {
     ['values on its stack', new Array<number>(100_001).fill(0x4e), /stack.*at most 100000/],
     ['marks', new Array<number>(1_001).fill(0x28), /too deep.*at most 1000/],
     ['containers', new Array<number[]>(250_001).fill([0x5d, 0x30]).flat(), /objects.*250000/],
+    [
+      'results of calls',
+      [
+        ...[...pickle.global('math', 'double'), 0x71, 0, 0x4e, 0x85, 0x71, 1],
+        ...new Array<number[]>(250_001).fill([0x68, 0, 0x68, 1, 0x52, 0x30]).flat(),
+      ],
+      /objects.*250000/,
+    ],
     ['memo slots', [0x4e, ...new Array<number>(250_001).fill(0x94)], /memo.*250000/],
   ];
   for (const [title, opcodes, message] of bombs)
