@@ -83,9 +83,9 @@ describe('checkpoint/dtypes', () => {
     });
 
     it(`keeps NaN, infinities and the sign of zero in ${dtype}`, () => {
-      // The last one is a NaN whose payload lies only in the bits that are cut off.
-      const cut = new Float32Array(Uint32Array.of(0x7f800001).buffer)[0];
-      const values = Float32Array.of(NaN, Infinity, -Infinity, 0, -0, cut);
+      const values = Float32Array.of(NaN, Infinity, -Infinity, 0, -0, NaN);
+      // The last one: a payload only in the bits that are cut off. As a number it would be another NaN.
+      new Uint32Array(values.buffer)[5] = 0x7f800001;
       assert.deepEqual([...decode(dtype, encodeFloat32(values, dtype), 6)], [...values]);
     });
   }

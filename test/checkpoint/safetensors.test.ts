@@ -92,7 +92,7 @@ describe('checkpoint/safetensors', () => {
           await checkpoint.close();
         }
       }),
-      { numRuns: 100 },
+      { numRuns: 50 },
     );
   });
 

@@ -95,6 +95,16 @@ describe('checkpoint/torch', () => {
     });
   });
 
+  it('prefers the weights under `model` to tensors beside it', async () => {
+    const view = { elements: 1, shape: [1], strides: [1] };
+    const data = pickle.of(
+      pickle.dict({ step: pickle.tensor(view), model: pickle.dict({ w: pickle.tensor(view) }) }),
+    );
+    await withCheckpoint(file('beside'), torchZip(data, floats(7)), (checkpoint) => {
+      assert.deepEqual([...checkpoint.tensors.keys()], ['w']);
+    });
+  });
+
   it('keeps `module.` where only some names have it', async () => {
     const view = { elements: 1, shape: [1], strides: [1] };
     const data = pickle.of(
@@ -143,6 +153,12 @@ describe('checkpoint/torch', () => {
     await withCheckpoint(file('damaged'), damaged, async (checkpoint) => {
       await assert.rejects(checkpoint.readFloat32('a'), CheckpointError);
       await assert.rejects(checkpoint.readFloat32('a'), /tensor "a" is damaged.*CRC-32/);
+    });
+  });
+
+  it('checks a storage of which only a part was asked for, before it was read as a whole', async () => {
+    await withCheckpoint(file('part'), fixtures.viewsZip, async (checkpoint) => {
+      assert.deepEqual([...(await checkpoint.readFloat32('column'))], VIEWS.column);
     });
   });
 
