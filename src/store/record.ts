@@ -1,0 +1,104 @@
+import { createHash } from 'node:crypto';
+import type { AccuracyMeasurement, Measurement, PerplexityMeasurement } from '../tasks/task.js';
+import { DamagedStoreError } from './errors.js';
+import { exactJson, parseExactJson } from './json.js';
+import {
+  packBits,
+  packCounts,
+  packDoubles,
+  unpackBits,
+  unpackCounts,
+  unpackDoubles,
+} from './packing.js';
+import type { Outcome, StoredMeasurement } from './types.js';
+
+/**
+ * What a row holds. SQLite notices a damaged page structure, not a flipped bit inside a value: the
+ * digest does, so that a damaged store never answers with a wrong number.
+ */
+export interface Sealed {
+  /** UTF-8 JSON of everything but the per-item arrays. */
+  readonly record: Uint8Array;
+  /** The per-item arrays, packed. */
+  readonly items: Uint8Array;
+  /** SHA-256 of `record` and `items`, 32 bytes. */
+  readonly digest: Uint8Array;
+}
+
+const NO_ITEMS = new Uint8Array(0);
+
+type PackedMeasurement =
+  | (Omit<AccuracyMeasurement, 'correct'> & { readonly sentences: number })
+  | (Omit<PerplexityMeasurement, 'windowNll' | 'windowTokens'> & { readonly windows: number });
+
+/**
+ * 1 bit a sentence (SST-2), or 12 bytes a window (perplexity).
+ *
+ * @throws {StoreError} where `correct` holds anything but 0 and 1, or `windowTokens` no count.
+ */
+export function sealMeasurement(stored: StoredMeasurement): Sealed {
+  const [measurement, items] = pack(stored.measurement);
+  return seal({ ...stored, measurement }, items);
+}
+
+/** @throws {DamagedStoreError} when the digest does not fit. */
+export function openMeasurement(sealed: Sealed, where: string): StoredMeasurement {
+  const stored = unseal(sealed, where) as Omit<StoredMeasurement, 'measurement'> & {
+    readonly measurement: PackedMeasurement;
+  };
+  return { ...stored, measurement: unpack(stored.measurement, sealed.items) };
+}
+
+/** Any value that JSON can hold, doubles exact. */
+export function seal(value: unknown, items: Uint8Array = NO_ITEMS): Sealed {
+  const record = Buffer.from(exactJson(value), 'utf8');
+  return { record, items, digest: digestOf(record, items) };
+}
+
+/** @throws {DamagedStoreError} when the digest does not fit. */
+export function unseal(sealed: Sealed, where: string): unknown {
+  if (!isWhole(sealed))
+    throw new DamagedStoreError({ what: 'a stored value does not fit its checksum', where });
+  return parseExactJson(Buffer.from(sealed.record).toString('utf8'));
+}
+
+export function isWhole({ record, items, digest }: Sealed): boolean {
+  return digestOf(record, items).equals(digest);
+}
+
+/** An outcome together with what an earlier one of the same key had besides. */
+export function withEarlierExtras(outcome: Outcome, earlier: Outcome | undefined): Outcome {
+  if (earlier?.extras === undefined) return outcome;
+  return { ...outcome, extras: { ...earlier.extras, ...outcome.extras } };
+}
+
+export function hasExtras(outcome: Outcome, needs: readonly string[]): boolean {
+  return needs.every((name) => outcome.extras !== undefined && Object.hasOwn(outcome.extras, name));
+}
+
+function digestOf(record: Uint8Array, items: Uint8Array): Buffer {
+  return createHash('sha256').update(record).update(items).digest();
+}
+
+function pack(measurement: Measurement): [PackedMeasurement, Uint8Array] {
+  if (measurement.metric === 'accuracy') {
+    const { correct, ...rest } = measurement;
+    return [{ ...rest, sentences: correct.length }, packBits(correct)];
+  }
+  const { windowNll, windowTokens, ...rest } = measurement;
+  const items = Buffer.concat([packDoubles(windowNll), packCounts(windowTokens)]);
+  return [{ ...rest, windows: windowNll.length }, items];
+}
+
+function unpack(packed: PackedMeasurement, items: Uint8Array): Measurement {
+  if (packed.metric === 'accuracy') {
+    const { sentences, ...rest } = packed;
+    return { ...rest, correct: unpackBits(items, sentences) };
+  }
+  const { windows, ...rest } = packed;
+  return {
+    ...rest,
+    windowNll: unpackDoubles(items.subarray(0, 8 * windows)),
+    windowTokens: unpackCounts(items.subarray(8 * windows)),
+  };
+}

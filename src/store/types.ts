@@ -1,0 +1,138 @@
+import type { Measurement } from '../tasks/task.js';
+import type { Json } from '../util/json.js';
+import type { KeyFilter, MeasurementKey } from './key.js';
+
+/**
+ * Figures that belong to a measurement but not to its metric: "kl" in nats, "flipRate", "sqnr" in
+ * dB.
+ */
+export type Extras = Readonly<Record<string, number | readonly number[]>>;
+
+/** What measuring a plan yields. */
+export interface Outcome {
+  readonly measurement: Measurement;
+  /** Footprint of the plan in bytes. */
+  readonly bytes?: number;
+  readonly extras?: Extras;
+}
+
+/** An outcome as the store keeps it. Floats come back bit for bit. */
+export interface StoredMeasurement extends Outcome {
+  readonly key: MeasurementKey;
+  /** When it was put, ISO 8601 in UTC. */
+  readonly createdAt: string;
+  /** Processor, platform and runtime it was measured on. */
+  readonly machine: string;
+}
+
+export interface MemoisedMeasurement extends StoredMeasurement {
+  /**
+   * True where this very call measured it, false where it was there already or another caller did.
+   */
+  readonly fresh: boolean;
+}
+
+/** Another process that is measuring the key asked for. */
+export interface Holder {
+  readonly pid: number;
+  /** Host (and process namespace) that `pid` belongs to. */
+  readonly scope: string;
+}
+
+export interface GetOrMeasureOptions {
+  /** Extras that must be there: a stored measurement without them is measured again. */
+  readonly needs?: readonly string[];
+  /** Stops waiting for others; `measure` has to watch the signal itself. */
+  readonly signal?: AbortSignal;
+  /** Called once when another process is found to be measuring this key. */
+  readonly onWait?: (holder: Holder) => void;
+}
+
+/**
+ * How a run stands. A run that says `running` while its process is known to be gone reads
+ * `interrupted`.
+ */
+export type RunState = 'running' | 'finished' | 'failed' | 'interrupted';
+
+/** One command's work, for `qslm runs`. */
+export interface Run {
+  readonly id: string;
+  /** "search", "sweep". */
+  readonly kind: string;
+  readonly config: Json;
+  readonly state: RunState;
+  /** ISO 8601 in UTC. */
+  readonly startedAt: string;
+  /** Null while it runs, and for a run that was interrupted by force. */
+  readonly finishedAt: string | null;
+  readonly result: Json;
+  readonly machine: string;
+}
+
+export interface RunChange {
+  /** Any state but `running` sets `finishedAt`. */
+  readonly state?: RunState;
+  readonly result?: Json;
+}
+
+export interface RunLog {
+  create(run: { readonly kind: string; readonly config: Json }): Run;
+  /** Oldest first. */
+  list(filter?: { readonly kind?: string; readonly state?: RunState }): Run[];
+  show(id: string): Run | undefined;
+  /** @throws {StoreError} when there is no such run. */
+  update(id: string, change: RunChange): Run;
+}
+
+/** A damaged file that was moved out of the way. */
+export interface SetAside {
+  /** Where the damaged file lies now; its `-wal` and `-shm` lie beside it under the same name. */
+  readonly path: string;
+  /** What was wrong with it. */
+  readonly reason: string;
+  /**
+   * Measurements and runs that could still be read, checked, and were taken over into the new
+   * store.
+   */
+  readonly recovered: number;
+}
+
+/**
+ * Measurements by key. All calls but `getOrMeasure` are synchronous, as SQLite is, and take well
+ * below a millisecond, or up to the busy timeout while another process writes.
+ *
+ * Every call throws {@link StoreError} when the disk is full, the file is not writable, locked for
+ * longer than the busy timeout or damaged, and after `close`.
+ */
+export interface MeasurementStore {
+  /** The store's file; undefined in memory. */
+  readonly path: string | undefined;
+  /** Set when opening found a damaged file: show it to the user. */
+  readonly setAside: SetAside | undefined;
+  readonly runs: RunLog;
+
+  get(key: MeasurementKey): StoredMeasurement | undefined;
+  /** Whether the key was measured, with all the extras named in `needs`. */
+  has(key: MeasurementKey, needs?: readonly string[]): boolean;
+  /**
+   * Keeps an outcome: once it returns, the outcome survives the process being killed and, on a disk
+   * that honours fsync, a power cut. A second put replaces the first; extras of both are kept.
+   */
+  put(key: MeasurementKey, outcome: Outcome): StoredMeasurement;
+  /** In the order they were first put. */
+  list(filter?: KeyFilter): StoredMeasurement[];
+  /**
+   * The stored outcome, or the one of `measure`, which runs once a key however many callers and
+   * processes ask at the same time: the others wait. If `measure` fails or its process dies, one of
+   * those waiting takes over; an error reaches only the caller whose `measure` threw it.
+   *
+   * @throws {AbortedError} when the signal fires while waiting for another caller.
+   */
+  getOrMeasure(
+    key: MeasurementKey,
+    measure: () => Promise<Outcome>,
+    options?: GetOrMeasureOptions,
+  ): Promise<MemoisedMeasurement>;
+  /** Gives up claims held, folds the log into the file. Closing twice is allowed. */
+  close(): void;
+}
