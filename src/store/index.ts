@@ -1,0 +1,17 @@
+export { keyId, type KeyFilter, type MeasurementKey } from './key.js';
+export { memoryStore } from './memory-store.js';
+export { openStore } from './open.js';
+export type {
+  Extras,
+  GetOrMeasureOptions,
+  Holder,
+  MeasurementStore,
+  MemoisedMeasurement,
+  Outcome,
+  Run,
+  RunChange,
+  RunLog,
+  RunState,
+  SetAside,
+  StoredMeasurement,
+} from './types.js';

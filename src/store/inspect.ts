@@ -1,0 +1,73 @@
+import { StoreError } from '../util/errors.js';
+import { textOf, type Connection } from './connection.js';
+import { DamagedStoreError } from './errors.js';
+import { isWhole } from './record.js';
+import { sealedRows } from './rows.js';
+import { APPLICATION_ID, SCHEMA_VERSION, TABLES } from './schema.js';
+
+/**
+ * Looks through a file before it is trusted: header, tables, SQLite's own check, every checksum.
+ * Reads all of it, about 10 MB in a tenth of a second.
+ *
+ * @returns `empty` for a file without tables, `whole` for a store of ours.
+ * @throws {DamagedStoreError} naming the first fault.
+ * @throws {StoreError} for a healthy file that is not ours to touch: a newer store, another
+ *   program's.
+ */
+export function inspect(connection: Connection, path: string): 'empty' | 'whole' {
+  const application = numberOf(connection, 'application_id');
+  const version = numberOf(connection, 'user_version');
+  const tables = tablesOf(connection);
+  if (tables.size === 0 && application === 0 && version === 0) return 'empty';
+  if (application !== APPLICATION_ID) {
+    if (!Object.keys(TABLES).every((name) => tables.has(name)))
+      throw new StoreError({
+        what: 'this SQLite file belongs to another program',
+        where: path,
+        got: `application id ${application}`,
+        expected: `${APPLICATION_ID}, or a path where nothing lies yet`,
+      });
+    damaged(path, 'the header is overwritten', `application id ${application}`);
+  }
+  if (version > SCHEMA_VERSION)
+    throw new StoreError({
+      what: 'the store was written by a newer version of qslm; update qslm or choose another store',
+      where: path,
+      got: `schema ${version}`,
+      expected: `schema ${SCHEMA_VERSION} or older`,
+    });
+  if (version < 1) damaged(path, 'the header is overwritten', `schema ${version}`);
+  for (const [name, sql] of Object.entries(TABLES))
+    if (tables.get(name) !== sql)
+      damaged(path, `the table ${name} is ${tables.has(name) ? 'not as it was made' : 'missing'}`);
+  checkStructure(connection, path);
+  for (const table of ['measurements', 'runs'] as const)
+    for (const sealed of sealedRows(connection, table))
+      if (!isWhole(sealed)) damaged(path, `a value in ${table} does not fit its checksum`);
+  return 'whole';
+}
+
+function checkStructure(connection: Connection, path: string): void {
+  const row = connection.get(
+    'SELECT CAST(integrity_check AS BLOB) AS verdict FROM pragma_integrity_check(1)',
+  );
+  const verdict = textOf(row?.verdict);
+  if (verdict !== 'ok') damaged(path, 'its structure is broken', verdict);
+}
+
+function numberOf(connection: Connection, pragma: string): number {
+  return Number(connection.get(`PRAGMA ${pragma}`)?.[pragma]);
+}
+
+/** SQL by table name; SQLite keeps the text of CREATE TABLE as it was given. */
+function tablesOf(connection: Connection): Map<string, string> {
+  const rows = connection.all(
+    `SELECT CAST(name AS BLOB) AS name, CAST(sql AS BLOB) AS sql FROM sqlite_schema
+     WHERE type = 'table'`,
+  );
+  return new Map(rows.map((row) => [textOf(row.name), textOf(row.sql)]));
+}
+
+function damaged(path: string, what: string, got?: string): never {
+  throw new DamagedStoreError({ what, where: path, ...(got === undefined ? {} : { got }) });
+}
