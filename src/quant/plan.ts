@@ -9,7 +9,8 @@ import {
   type Hierarchy,
   type Matrix,
 } from './hierarchy.js';
-import { affineMinMax, UNQUANTIZED, type Scheme } from './scheme.js';
+import { PRESETS, type PresetName } from './presets.js';
+import { affineMinMax, SIGN, UNQUANTIZED, UNQUANTIZED_BITS, type Scheme } from './scheme.js';
 import { schemeToJson } from './scheme-json.js';
 
 /**
@@ -39,6 +40,20 @@ export function withUnit(plan: Plan, unit: string, scheme: Scheme): Plan {
 export interface ResolveOptions {
   /** Whether the model reads only the sign of its embedding (default), or its values. */
   readonly embedding?: 'spike' | 'dense';
+}
+
+/**
+ * A preset for everything at one width; `best` stores a spike embedding by its sign, which costs one bit a
+ * value and changes nothing.
+ */
+export function presetPlan(
+  preset: PresetName,
+  bits: number,
+  { embedding = 'spike' }: ResolveOptions = {},
+): Plan {
+  const plan = uniformPlan(bits, PRESETS[preset]);
+  const bySign = preset === 'best' && embedding === 'spike' && bits !== UNQUANTIZED_BITS;
+  return bySign ? withUnit(plan, 'input', SIGN) : plan;
 }
 
 /**

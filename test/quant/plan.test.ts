@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
 import * as fc from 'fast-check';
+import { PER_CHANNEL } from '../../src/quant/granularity.js';
 import { hierarchyOf, matricesOf, matricesOfUnit, unitPaths } from '../../src/quant/hierarchy.js';
 import {
   compactPlan,
   planId,
+  presetPlan,
   resolvePlan,
   uniformPlan,
   withUnit,
@@ -76,6 +78,19 @@ describe('quant: plan', () => {
           assert.deepEqual(scheme, inside.has(name) ? createScheme({ bits }) : before.get(name));
       }),
     );
+  });
+
+  it('knows presets, with the sign of a spike embedding in the best', () => {
+    assert.deepEqual([...presetPlan('paper', 6)], [['*', paperMinMax(6)]]);
+    const best = resolve(presetPlan('best', 3));
+    assert.equal(best.get('emb.weight'), SIGN);
+    assert.deepEqual(
+      best.get('head.weight'),
+      createScheme({ bits: 3, granularity: PER_CHANNEL, range: { kind: 'mse' } }),
+    );
+    const dense = resolvePlan(presetPlan('best', 3, { embedding: 'dense' }), HIERARCHY);
+    assert.equal(dense.get('emb.weight')!.bits, 3);
+    assert.deepEqual([...presetPlan('best', 32)], [['*', UNQUANTIZED]]);
   });
 
   it('has one id for two spellings, and another for another plan', () => {
