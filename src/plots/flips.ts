@@ -20,7 +20,9 @@ export function flipsChart(
   baselines: readonly BaselineRecord[],
   names: DataNames = {},
 ): ChartSpec {
-  const flipped = records.filter(({ flipRate }) => flipRate !== undefined && flipRate > 0);
+  const flipped = records.filter(
+    ({ flipRate = 0, metric }) => flipRate > 0 && Number.isFinite(metric),
+  );
   const panels: Part[] = [];
   const rows: object[] = [];
   for (const task of tasksOf(flipped)) {
@@ -34,7 +36,7 @@ export function flipsChart(
   }
   const models = [...new Set(flipped.map(({ model }) => model))].join(', ');
   const without = records.length - flipped.length;
-  const note = without === 0 ? '' : `; ${without} plans that flip nothing are not shown`;
+  const note = without === 0 ? '' : `; left out: ${without} without flips or a metric`;
   return chart(
     `Share of spikes that change when one block of ${models} is quantized, against the loss of the metric.`,
     {

@@ -59,8 +59,10 @@ export const SERIES = { uniform: 'uniform', paper: 'paper', fp32: 'fp32' } as co
 
 /** @throws {PlotError} when there are no steps, or steps of another task or model than the baseline's. */
 export function paretoRows(input: ParetoInput, view: TaskView): ParetoRow[] {
-  const { steps, baseline, uniform = [], paper = [] } = input;
-  checkSteps(steps, baseline);
+  const { baseline, uniform = [], paper = [] } = input;
+  checkSteps(input.steps, baseline);
+  // A plan that broke the model has no place on the axis; the chart says how many there are.
+  const steps = input.steps.filter(({ metric }) => Number.isFinite(metric));
   const front = frontOf(steps, view);
   const memory = (bytes: number): string => {
     const saving = 1 - bytes / baseline.bytes;
@@ -172,6 +174,7 @@ interface Measured {
 
 /** "77.2 % (74.5 to 79.7 %)", or the bound at which the measurement was broken off. */
 export function measuredText({ metric, exact, low, high }: Measured, view: TaskView): string {
+  if (!Number.isFinite(metric)) return 'no number';
   const text = formatMetric(metric, view);
   if (!exact) return `${view.better === 'higher' ? 'at most' : 'at least'} ${text} (stopped early)`;
   if (low === undefined || high === undefined) return text;

@@ -1,6 +1,7 @@
 import { BYTES_PER_MB } from '../util/bytes.js';
 import { PlotError } from '../util/errors.js';
 import { paretoRows, SERIES, type ParetoInput, type ParetoRow } from './pareto-rows.js';
+import { scatterView, WIDTH, type Axes } from './pareto-layers.js';
 import type { Part } from './part.js';
 import { chart, values, type ChartSpec } from './spec.js';
 import { stripView } from './strip.js';
@@ -9,8 +10,6 @@ import { COLORS } from './theme.js';
 
 export type { ParetoInput } from './pareto-rows.js';
 
-const WIDTH = 620;
-const HEIGHT = 300;
 const DEFAULT_LAMBDA = 0.5;
 /** As in the search: the differences of two metrics are inexact. */
 const LIMIT_TOLERANCE = 1e-12;
@@ -18,23 +17,6 @@ const LIMIT_TOLERANCE = 1e-12;
 const LOSS_RANGE = 2.5;
 /** Sorts behind every score. */
 const LAST = 1e300;
-const SELECTED = 'selected';
-
-const SHAPES: Readonly<Record<string, readonly [color: string, shape: string]>> = {
-  'global tier': [COLORS.sky, 'triangle-up'],
-  'block tier': [COLORS.blue, 'circle'],
-  'module tier': [COLORS.green, 'square'],
-  knapsack: [COLORS.blue, 'circle'],
-  swaps: [COLORS.green, 'square'],
-  [SERIES.uniform]: [COLORS.grey, 'cross'],
-  [SERIES.fp32]: [COLORS.black, 'diamond'],
-  [SERIES.paper]: [COLORS.purple, 'triangle-down'],
-  [SELECTED]: [
-    COLORS.vermilion,
-    'M0,-1L.23,-.31L.95,-.31L.36,.12L.59,.81L0,.38L-.59,.81L-.36,.12L-.95,-.31L-.23,-.31Z',
-  ],
-};
-
 /**
  * Fig. 9: the plans that a search tried, the Pareto front, the region that meets both limits, and the
  * plan that the trade-off score selects. Sliders for λ and for both limits select anew, inside the chart
@@ -50,10 +32,12 @@ export function paretoChart(input: ParetoInput, names: DataNames = {}): ChartSpe
   const view = taskView(baseline.task, names);
   const rows = paretoRows(input, view);
   const axes = axesOf(input, rows, view);
-  const beyond = axes.beyond === 0 ? '' : `; ${axes.beyond} plans lose more than the axis shows`;
-  const overlay = rows.some((row) => row.series === SERIES.paper)
-    ? '; paper: its change from its own baseline, drawn from ours'
-    : '';
+  const broken = input.steps.filter(({ metric }) => !Number.isFinite(metric)).length;
+  const notes = [
+    `${baseline.model}, ${input.steps.length} plans tried`,
+    ...(axes.beyond > 0 ? [`${axes.beyond} losing more than the axis shows`] : []),
+    ...(broken > 0 ? [`${broken} without a number`] : []),
+  ];
   const title = `${name === undefined ? '' : `Case ${name}: `}${view.title}, quality against memory`;
   return chart(
     `${title}: plans tried for ${baseline.model}, the Pareto front, the limits, and the plan that the score selects for the λ set.`,
@@ -61,8 +45,11 @@ export function paretoChart(input: ParetoInput, names: DataNames = {}): ChartSpe
       title: {
         text: title,
         subtitle: [
-          `${baseline.model}, ${input.steps.length} plans tried${beyond}${overlay}`,
+          notes.join('; '),
           'Line: Pareto front; shaded: meets both limits; dotted: equal score; bar: 95 % interval; dashed: unquantized',
+          ...(rows.some((row) => row.series === SERIES.paper)
+            ? ['Paper: the change from its own baseline, drawn from ours']
+            : []),
         ],
       },
       params: parametersOf(input, axes),
@@ -80,15 +67,6 @@ export function paretoChart(input: ParetoInput, names: DataNames = {}): ChartSpe
       },
     },
   );
-}
-
-interface Axes {
-  readonly x: readonly [number, number];
-  readonly y: readonly [number, number];
-  /** Ends of the quality slider. */
-  readonly maxLoss: number;
-  /** Points left out by `y`. */
-  readonly beyond: number;
 }
 
 /** Axes that show what the limits are about, and not a plan that is broken beyond measure. */
@@ -172,7 +150,7 @@ function statusView(view: TaskView): Part {
   const lambda = "'λ = ' + format(lambda, '.2f')";
   const scored = `${lambda} + ' selects ' + datum.plan + ': ' + datum.metricText + ', ' + datum.memoryText + ', score ' + format(datum.score, '${view.better === 'higher' ? '.4f' : '.3f'}')`;
   const line = (color: string): Part => ({
-    mark: { type: 'text', align: 'left', fontSize: 12, color },
+    mark: { type: 'text', align: 'left', fontSize: 12, limit: WIDTH + 20, color },
     encoding: { x: { value: 0 }, text: { field: 'text' } },
   });
   return {
@@ -193,186 +171,4 @@ function statusView(view: TaskView): Part {
       },
     ],
   };
-}
-
-function scatterView(
-  rows: readonly ParetoRow[],
-  axes: Axes,
-  fp32Bytes: number,
-  view: TaskView,
-): Part {
-  const present = new Set<string>([...rows.map((row) => row.series), SELECTED]);
-  const series = Object.keys(SHAPES).filter((name) => present.has(name));
-  const legend: Part = { title: null, orient: 'top', columns: 7, symbolSize: 70 };
-  const color: Part = {
-    type: 'nominal',
-    scale: { domain: series, range: series.map((name) => SHAPES[name][0]) },
-    legend,
-  };
-  const shape: Part = {
-    type: 'nominal',
-    scale: { domain: series, range: series.map((name) => SHAPES[name][1]) },
-    legend,
-  };
-  const x: Part = {
-    field: 'mb',
-    type: 'quantitative',
-    title: 'Memory (MB)',
-    scale: { domain: axes.x, nice: false },
-  };
-  const y: Part = {
-    field: 'metric',
-    type: 'quantitative',
-    title: view.metric,
-    scale: { domain: axes.y, nice: false, zero: false },
-    axis: { format: view.axisFormat },
-  };
-  return {
-    width: WIDTH,
-    height: HEIGHT,
-    layer: [
-      regionLayer(x, y, axes, rows, view),
-      {
-        transform: [{ filter: `datum.series === '${SERIES.fp32}'` }],
-        mark: {
-          type: 'rule',
-          strokeDash: [5, 4],
-          color: COLORS.black,
-          strokeWidth: 1,
-          aria: false,
-        },
-        encoding: { y },
-      },
-      {
-        transform: [{ filter: 'datum.front' }],
-        mark: {
-          type: 'line',
-          interpolate: 'step-after',
-          color: COLORS.grey,
-          clip: true,
-          aria: false,
-        },
-        encoding: { x, y, order: { field: 'mb' } },
-      },
-      scoreLineLayer(x, y, axes, fp32Bytes, view),
-      {
-        transform: [{ filter: 'datum.selected && isValid(datum.low)' }],
-        mark: { type: 'rule', color: COLORS.vermilion, clip: true, aria: false },
-        encoding: { x, y: { ...y, field: 'low' }, y2: { field: 'high' } },
-      },
-      pointsLayer(x, y, color, shape, view, present.has(SERIES.paper)),
-      {
-        transform: [{ filter: 'datum.selected' }, { calculate: `'${SELECTED}'`, as: 'series' }],
-        mark: {
-          type: 'point',
-          filled: true,
-          size: 260,
-          stroke: '#ffffff',
-          strokeWidth: 1,
-          opacity: 1,
-          clip: true,
-        },
-        encoding: {
-          x,
-          y,
-          color: { ...color, field: 'series' },
-          shape: { ...shape, field: 'series' },
-          tooltip: tooltip(view),
-        },
-      },
-    ],
-  };
-}
-
-/** What meets both limits: from no memory to the limit, from the limit of quality to the best. */
-function regionLayer(
-  x: Part,
-  y: Part,
-  axes: Axes,
-  rows: readonly ParetoRow[],
-  view: TaskView,
-): Part {
-  const higher = view.better === 'higher';
-  const fp32 = rows.find((row) => row.series === SERIES.fp32)!.metric;
-  return {
-    transform: [
-      { filter: `datum.series === '${SERIES.fp32}'` },
-      { calculate: '0', as: 'left' },
-      { calculate: `min(maxMemory, ${axes.x[1]})`, as: 'right' },
-      { calculate: `${fp32} ${higher ? '-' : '+'} maxLoss`, as: 'worst' },
-      { calculate: String(higher ? axes.y[1] : axes.y[0]), as: 'top' },
-    ],
-    mark: { type: 'rect', color: COLORS.yellow, opacity: 0.22, clip: true, aria: false },
-    encoding: {
-      x: { ...x, field: 'left' },
-      x2: { field: 'right' },
-      y: { ...y, field: 'worst' },
-      y2: { field: 'top' },
-    },
-  };
-}
-
-/** All points whose score is the selected plan's: a straight line in memory. */
-function scoreLineLayer(x: Part, y: Part, axes: Axes, fp32Bytes: number, view: TaskView): Part {
-  const [sign, back] = view.better === 'higher' ? ['+', '-'] : ['-', '+'];
-  const at = (mb: number): string =>
-    `datum.metric ${back} lambda * datum.bytes / ${fp32Bytes} ${sign} lambda * ${mb * BYTES_PER_MB} / ${fp32Bytes}`;
-  return {
-    transform: [
-      { filter: 'datum.selected' },
-      { calculate: String(axes.x[0]), as: 'left' },
-      { calculate: String(axes.x[1]), as: 'right' },
-      { calculate: at(axes.x[0]), as: 'leftMetric' },
-      { calculate: at(axes.x[1]), as: 'rightMetric' },
-    ],
-    mark: { type: 'rule', color: COLORS.vermilion, strokeDash: [2, 3], clip: true, aria: false },
-    encoding: {
-      x: { ...x, field: 'left' },
-      x2: { field: 'right' },
-      y: { ...y, field: 'leftMetric' },
-      y2: { field: 'rightMetric' },
-    },
-  };
-}
-
-function pointsLayer(
-  x: Part,
-  y: Part,
-  color: Part,
-  shape: Part,
-  view: TaskView,
-  overlay: boolean,
-): Part {
-  return {
-    ...(overlay && { transform: [{ filter: `showPaper || datum.series !== '${SERIES.paper}'` }] }),
-    params: [
-      {
-        name: 'zoom',
-        select: { type: 'interval', zoom: 'wheel![event.shiftKey]' },
-        bind: 'scales',
-      },
-    ],
-    mark: { type: 'point', filled: true, size: 60, clip: true },
-    encoding: {
-      x,
-      y,
-      color: { ...color, field: 'series' },
-      shape: { ...shape, field: 'series' },
-      opacity: {
-        condition: { test: 'datum.feasible || datum.cells.length === 0', value: 0.95 },
-        value: 0.4,
-      },
-      tooltip: tooltip(view),
-    },
-  };
-}
-
-function tooltip(view: TaskView): readonly Part[] {
-  return [
-    { field: 'plan', title: 'Plan' },
-    { field: 'metricText', title: view.metric },
-    { field: 'memoryText', title: 'Memory' },
-    { field: 'series', title: 'From' },
-    { field: 'note', title: 'Verdict' },
-  ];
 }

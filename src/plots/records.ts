@@ -52,7 +52,10 @@ export interface StepRecord {
   readonly unit: string;
   /** The bits it was given; absent where units got different ones. */
   readonly bits?: number;
-  /** The metric; where `exact` is false only the bound at which the measurement was broken off. */
+  /**
+   * The metric; where `exact` is false only the bound at which the measurement was broken off. NaN where
+   * the plan broke the model: listed, not drawn.
+   */
   readonly metric: number;
   /** False where a verdict was certain before the end: such a plan is drawn, never selected. */
   readonly exact: boolean;

@@ -33,11 +33,14 @@ export function sensitivityChart(
   names: DataNames = {},
 ): ChartSpec {
   const models = [...new Set(records.map((record) => record.model))].join(', ');
+  const drawn = records.filter(({ metric }) => Number.isFinite(metric));
+  const broken = records.length - drawn.length;
+  const note = broken === 0 ? '' : `; ${broken} that broke the model left out`;
   const rows: object[] = [];
   const views: Part[] = [];
-  for (const task of tasksOf(records)) {
+  for (const task of tasksOf(drawn)) {
     const view = taskView(task, names);
-    const own = records.filter((record) => record.task === task);
+    const own = drawn.filter((record) => record.task === task);
     const baseline = baselines.find((each) => each.task === task);
     if (baseline === undefined)
       throw new PlotError({ what: 'the baseline is missing', where: `sensitivity chart, ${task}` });
@@ -49,7 +52,7 @@ export function sensitivityChart(
     {
       title: {
         text: 'Sensitivity: one block quantized, the rest left at fp32',
-        subtitle: `${models}; dashed: unquantized; band: its 95 % interval`,
+        subtitle: `${models}; dashed: unquantized; band: its 95 % interval${note}`,
       },
       data: { values: values(rows, 'sensitivity chart') },
       vconcat: views,
@@ -191,7 +194,7 @@ function heatView(
     type: 'quantitative',
     scale: {
       type: 'symlog',
-      constant: largest / 20,
+      constant: largest / 100,
       scheme: 'blueorange',
       domain: [-largest, largest],
     },

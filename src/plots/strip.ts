@@ -1,10 +1,13 @@
 import { blockLabels, stripCells } from './blocks.js';
 import type { Part } from './part.js';
-import type { StepRecord } from './records.js';
+import type { StepRecord, UnitBits } from './records.js';
 import { bitsScale, COLORS, WHITE_TEXT_BITS } from './theme.js';
 
 /** The height in pixels that one unit of a block needs for its number to be read. */
 const UNIT_HEIGHT = 20;
+
+/** Characters of part names that fit beside the title. */
+const MOST_NAMES = 70;
 
 /** Cells for {@link stripView}; to be put into each row as `cells`. */
 export function cellsOf({ units }: StepRecord): object[] {
@@ -24,12 +27,10 @@ export function stripView(
   title: string,
 ): Part {
   const units = records.flatMap((record) => record.units);
-  const most = Math.max(
-    ...[...new Set(units.map((unit) => unit.block))].map(
-      (block) =>
-        new Set(units.filter((unit) => unit.block === block).map((unit) => unit.part)).size,
-    ),
-  );
+  const parts = partsOfFullest(units);
+  const names = parts.join(', ');
+  const legend =
+    parts.length > 1 && names.length < MOST_NAMES ? ` (in a block, downwards: ${names})` : '';
   const x: Part = {
     field: 'block',
     type: 'ordinal',
@@ -46,8 +47,8 @@ export function stripView(
   const cell = (name: string): Part => ({ calculate: `datum.cells.${name}`, as: name });
   return {
     width,
-    height: Math.max(UNIT_HEIGHT + 4, most * UNIT_HEIGHT),
-    title: { text: title, fontSize: 12, fontWeight: 'normal', offset: 6 },
+    height: Math.max(UNIT_HEIGHT + 4, parts.length * UNIT_HEIGHT),
+    title: { text: title + legend, fontSize: 12, fontWeight: 'normal', offset: 6 },
     transform: [
       ...only,
       { flatten: ['cells'] },
@@ -88,4 +89,16 @@ export function stripView(
       },
     ],
   };
+}
+
+/** The parts of the block that has most, in network order. */
+function partsOfFullest(units: readonly UnitBits[]): readonly string[] {
+  const parts = new Map<string, Set<string>>();
+  for (const { block, part } of units) {
+    const own = parts.get(block);
+    if (own === undefined) parts.set(block, new Set([part]));
+    else own.add(part);
+  }
+  const sorted = [...parts.values()].sort((a, b) => b.size - a.size);
+  return sorted.length === 0 ? [] : [...sorted[0]];
 }

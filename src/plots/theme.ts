@@ -95,6 +95,8 @@ export const THEME: Json = {
     subtitleColor: '#555555',
     subtitlePadding: 4,
     offset: 12,
+    // A long name is cut, rather than making the chart wider than the notebook.
+    limit: CHART_WIDTH - 20,
   },
   axis: {
     labelFontSize: 11,

@@ -87,7 +87,7 @@ function rowOf(record: StepRecord, limits: LimitsRecord, view: TaskView): object
     step,
     stage: `${stage} tier`,
     plan: stepText(record),
-    metric,
+    metric: Number.isFinite(metric) ? metric : null,
     low: low ?? null,
     high: high ?? null,
     mb: bytes / BYTES_PER_MB,
@@ -104,7 +104,7 @@ function statusView(): Part {
     width: WIDTH,
     height: 16,
     transform: [{ filter: 'datum.step === step' }],
-    mark: { type: 'text', align: 'left', fontSize: 12, color: COLORS.black },
+    mark: { type: 'text', align: 'left', fontSize: 12, limit: WIDTH + 20, color: COLORS.black },
     encoding: { x: { value: 0 }, text: { field: 'status' } },
   };
 }
@@ -160,7 +160,9 @@ function metricEnds(
   limits: LimitsRecord,
   view: TaskView,
 ): readonly [number, number] {
-  const shown = steps.flatMap(({ metric, low = metric, high = metric }) => [low, metric, high]);
+  const shown = steps
+    .filter(({ metric }) => Number.isFinite(metric))
+    .flatMap(({ metric, low = metric, high = metric }) => [low, metric, high]);
   const losses = [0, ...shown.map((value) => lossOf(value, baseline.metric, view))];
   const worst = Math.min(Math.max(...losses), Math.max(4 * limits.loss, 1e-3));
   const sign = view.better === 'higher' ? -1 : 1;

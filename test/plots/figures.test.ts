@@ -94,7 +94,7 @@ describe('plots/flips', () => {
       assert.equal(points, SENSITIVITY.length - 1);
     });
     const texts = textsOf(await renderSvg(flipsChart(silent, BASELINES)));
-    assert.ok(texts.some((text) => text.endsWith('1 plans that flip nothing are not shown')));
+    assert.ok(texts.some((text) => text.endsWith('left out: 1 without flips or a metric')));
   });
 
   it('refuses records without a flip rate or a baseline', () => {

@@ -1,9 +1,13 @@
 import assert from 'node:assert/strict';
-import type { HeadlessView } from '../../src/plots/headless.js';
+import { renderSvg, type HeadlessView } from '../../src/plots/headless.js';
 import { paretoChart, type ParetoInput } from '../../src/plots/pareto.js';
 import { paretoRows } from '../../src/plots/pareto-rows.js';
 import type { StepRecord } from '../../src/plots/records.js';
 import { taskView } from '../../src/plots/task-view.js';
+import { meetsLimit } from '../../src/search/constraints.js';
+import { paretoFront } from '../../src/search/pareto.js';
+import { select } from '../../src/search/score.js';
+import type { Metric } from '../../src/tasks/task.js';
 import {
   CASE_A1,
   CASE_B1,
@@ -73,6 +77,9 @@ describe('plots/pareto', () => {
     await assertGoodChart(paretoChart(PERPLEXITY, { wikitext2: 'Articles (bundled)' }));
     const { steps, baseline, limits } = ACCURACY;
     await assertGoodChart(paretoChart({ steps, baseline, limits }));
+    const model = 'a-model-with-a-very-long-name'.repeat(8);
+    const long = steps.map((step) => ({ ...step, model }));
+    await assertGoodChart(paretoChart({ steps: long, baseline: { ...baseline, model }, limits }));
     await assertGoodChart(
       paretoChart({ steps, baseline, limits: { loss: Infinity, bytes: Infinity } }),
     );
@@ -89,6 +96,32 @@ describe('plots/pareto', () => {
         }
       });
       assert.ok(seen.size >= 2, 'a test that always selects the same plan shows nothing');
+    });
+
+  for (const [metric, input] of Object.entries({ accuracy: ACCURACY, perplexity: PERPLEXITY }))
+    it(`selects by ${metric} what select() of the search selects, and has its Pareto front`, async () => {
+      const { steps, baseline, limits } = input;
+      const context = { metric: metric as Metric, fp32Bytes: baseline.bytes };
+      const quality = {
+        metric: context.metric,
+        baseline: baseline.metric,
+        allowedLoss: limits.loss,
+      };
+      const candidates = steps.filter(
+        (step) => step.exact && step.bytes <= limits.bytes && meetsLimit(quality, step.metric),
+      );
+      await withView(paretoChart(input), async (view) => {
+        for (let lambda = 0; lambda <= 1; lambda += 0.125)
+          assert.equal(
+            selectedStep(await textsAt(view, { lambda })),
+            select(candidates, lambda, context)?.step,
+            `λ = ${lambda}`,
+          );
+      });
+      const rows = paretoRows(input, taskView(baseline.task)).filter((row) => row.front);
+      const exact = steps.filter((step) => step.exact);
+      const front = paretoFront(exact, context.metric).map((step) => step.step);
+      assert.deepEqual(new Set(rows.map((row) => row.step)), new Set(front));
     });
 
   it('selects anew when the limits are moved, and says so when nothing is left', async () => {
@@ -187,6 +220,15 @@ describe('plots/pareto', () => {
         assert.equal(row.front, !rows.some((other) => beats(other, row)), row.plan);
       assert.ok(rows.some((row) => row.front) && rows.some((row) => !row.front));
     });
+
+  it('leaves out a plan that broke the model, and says so', async () => {
+    const steps = PERPLEXITY.steps.map((step) =>
+      step.step === 4 ? { ...step, metric: NaN } : step,
+    );
+    await assertGoodChart(paretoChart({ ...PERPLEXITY, steps }));
+    const texts = textsOf(await renderSvg(paretoChart({ ...PERPLEXITY, steps })));
+    assert.ok(texts.some((text) => text.includes('; 1 without a number')));
+  });
 
   it('refuses steps of another task, no steps, and a λ that is none', () => {
     assert.throws(() => paretoChart({ ...ACCURACY, steps: [] }), /no plan to draw/);

@@ -69,10 +69,17 @@ describe('plots/sensitivity', () => {
     }
   });
 
-  it('refuses no records, a missing baseline, a metric that is no number', () => {
+  it('leaves out what broke the model, and says how many', async () => {
+    const broken = [...SENSITIVITY.slice(1), { ...SENSITIVITY[0], metric: Infinity }];
+    await assertGoodChart(sensitivityChart(broken, BASELINES));
+    const texts = textsOf(await renderSvg(sensitivityChart(broken, BASELINES)));
+    assert.ok(texts.some((text) => text.endsWith('; 1 that broke the model left out')));
+  });
+
+  it('refuses no records, and a missing baseline', () => {
     assert.throws(() => sensitivityChart([], BASELINES), /nothing to draw/);
     assert.throws(() => sensitivityChart(SENSITIVITY, [WIKITEXT2_BASELINE]), /baseline is missing/);
     const broken = [{ ...SENSITIVITY[0], metric: NaN }];
-    assert.throws(() => sensitivityChart(broken, BASELINES), /cannot be drawn; got NaN/);
+    assert.throws(() => sensitivityChart(broken, BASELINES), /nothing to draw/);
   });
 });

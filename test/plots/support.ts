@@ -62,9 +62,9 @@ export async function assertGoodChart(spec: ChartSpec): Promise<void> {
   });
 }
 
-/** The texts that a figure shows. */
+/** The texts that a figure shows; several lines of one text count each. */
 export function textsOf(svg: string): string[] {
-  return [...svg.matchAll(/<text[^>]*>([^<]*)<\/text>/g)].map((match) => match[1]);
+  return [...svg.matchAll(/<(text|tspan)[^>]*>([^<]+)<\/\1>/g)].map((match) => match[2]);
 }
 
 /** More data sets than any figure here compiles to. */

@@ -70,6 +70,17 @@ describe('plots/trace', () => {
     });
   });
 
+  it('lists a plan that broke the model without drawing it', async () => {
+    const steps = INPUT.steps.map((step) => (step.step === 3 ? { ...step, metric: NaN } : step));
+    await assertGoodChart(traceChart({ ...INPUT, steps }));
+    await withView(traceChart({ ...INPUT, steps }), async (view) => {
+      view.signal('step', 3);
+      await view.runAsync();
+      const texts = textsOf(await view.toSVG());
+      assert.ok(texts.some((text) => text.includes('no number')));
+    });
+  });
+
   it('refuses an empty trace', () => {
     assert.throws(() => traceChart({ ...INPUT, steps: [] }), /no step to draw/);
   });
