@@ -26,6 +26,11 @@ export interface AdditiveModel {
   readonly groups: readonly UnitGroup[];
   /** Of each group, its choices by falling bits, {@link FULL_PRECISION} first. */
   readonly units: readonly KnapsackUnit[];
+  /**
+   * Of each group and choice, the metric's own loss, made monotone like the model's; 0 where the table has
+   * no number for it.
+   */
+  readonly metricLosses: readonly (readonly number[])[];
   /** The best plans that the model knows, for every budget. */
   readonly front: KnapsackFront;
   /** The plan that gives each group these bits. */
@@ -46,16 +51,18 @@ export function additiveModel(
 ): AdditiveModel {
   const { level, lossOf = (row) => row.loss, gridBytes } = options;
   const groups = groupsOf(space, level);
-  const units = groups.map((group) => {
-    const rows = table.rows
+  const rowsOf = groups.map((group) =>
+    table.rows
       .filter((row) => row.level === level && row.unit === group.id)
       .filter((row) => row.bits < FULL_PRECISION && Number.isFinite(lossOf(row)))
-      .sort((a, b) => b.bits - a.bits);
-    const losses = monotoneLosses(rows.map(lossOf));
-    const choices = rows.map((row, index) => ({
+      .sort((a, b) => b.bits - a.bits),
+  );
+  const units = groups.map((group, index) => {
+    const losses = monotoneLosses(rowsOf[index].map(lossOf));
+    const choices = rowsOf[index].map((row, at) => ({
       bits: row.bits,
       bytes: row.bytes - table.fp32Bytes,
-      loss: losses[index],
+      loss: losses[at],
     }));
     return { id: group.id, choices: [{ bits: FULL_PRECISION, bytes: 0, loss: 0 }, ...choices] };
   });
@@ -68,6 +75,10 @@ export function additiveModel(
   return {
     groups,
     units,
+    metricLosses: rowsOf.map((rows) => [
+      0,
+      ...monotoneLosses(rows.map(({ loss }) => (Number.isFinite(loss) ? loss : 0))),
+    ]),
     front,
     assignment: (bits) =>
       groups.reduce(

@@ -38,7 +38,7 @@ export type Need = 'exact' | 'exact-if-passes' | 'verdict';
 
 export interface EvaluationContext {
   readonly need: Need;
-  /** The limit a verdict is about; absent where `need` is `exact`. */
+  /** The limit a verdict is about; may be absent where `need` is `exact`. */
   readonly limit?: MetricLimit;
   /** The accepted plan this one is a step from: most of its network is the same. */
   readonly parent?: Assignment;

@@ -1,14 +1,20 @@
 import { SearchError } from '../util/errors.js';
 import { additiveModel, type AdditiveModel, type AdditiveModelOptions } from './additive.js';
 import { around, findBoundary, middle, type Verdict } from './boundary.js';
-import { resolveLimits, type Constraints } from './constraints.js';
-import type { Evaluate } from './evaluation.js';
+import { lossOf, resolveLimits, type Constraints } from './constraints.js';
+import { marginOf, type Evaluate } from './evaluation.js';
 import type { KnapsackFront } from './knapsack.js';
 import { concludeSearch, type SearchOutcome } from './outcome.js';
 import type { SensitivityTable } from './sensitivity.js';
 import { Assignment, checkSpace, type SearchSpace } from './space.js';
-import { Tracer, type Candidate, type SearchRunOptions, type SearchStep } from './trace.js';
-import { movesFrom, type Move } from './swaps.js';
+import {
+  Tracer,
+  type Candidate,
+  type SearchRunOptions,
+  type SearchStep,
+  type Trial,
+} from './trace.js';
+import { movesFrom, ShiftExperience, type Move } from './swaps.js';
 
 /** The smallest footprint within the quality limit, or the best metric within the memory limit. */
 export type Objective = 'footprint' | 'quality';
@@ -18,6 +24,11 @@ export interface KnapsackSearchOptions extends SearchRunOptions, AdditiveModelOp
   readonly objective?: Objective;
   /** Evaluations to spend on verification and swaps together; 24 by default. */
   readonly maxEvaluations?: number;
+  /**
+   * A swap is only measured where the model, corrected by what single moves were measured to lose, predicts
+   * that it breaks the quality limit by no more than this, in the metric's unit; 0 by default.
+   */
+  readonly slack?: number;
 }
 
 export interface KnapsackSearchResult extends SearchOutcome {
@@ -77,6 +88,8 @@ class Verification {
   best: Candidate | undefined;
   readonly #objective: Objective;
   readonly #maxEvaluations: number;
+  readonly #slack: number;
+  readonly #experience = new ShiftExperience();
   readonly #tried = new Map<string, SearchStep>();
 
   constructor(
@@ -86,6 +99,7 @@ class Verification {
   ) {
     this.#objective = options.objective ?? 'footprint';
     this.#maxEvaluations = options.maxEvaluations ?? DEFAULT_MAX_EVALUATIONS;
+    this.#slack = options.slack ?? 0;
     if (!(this.#maxEvaluations >= 1))
       throw new SearchError({
         what: 'no evaluation allowed',
@@ -135,51 +149,58 @@ class Verification {
   }
 
   private async verdictAt(point: number): Promise<Verdict> {
-    const assignment = this.model.assignment(this.model.front.bitsAt(point));
-    const { bytes } = this.model.front.points[point];
-    const step = await this.try(
-      'knapsack',
-      `front at ${bytes} bytes`,
-      assignment,
-      Assignment.unquantized,
-    );
+    const step = await this.try({
+      stage: 'knapsack',
+      unit: `front at ${this.model.front.points[point].bytes} bytes`,
+      assignment: this.model.assignment(this.model.front.bitsAt(point)),
+      parent: Assignment.unquantized,
+    });
     // With no evaluation left the boundary search ends on what it knows.
     return { passes: step?.accepted ?? false, margin: 0 };
   }
 
   /** Tries moves from a plan, the most promising first; true as soon as one is better. */
   private async improve(from: Candidate): Promise<boolean> {
+    const { quality } = this.tracer.limits;
+    const margin = quality.allowedLoss - lossOf(quality.metric, quality.baseline, from.metric);
     for (const move of this.moves(from)) {
       if (this.#tried.has(move.assignment.key)) continue;
-      const step = await this.try('swap', move.description, move.assignment, from.assignment);
+      // Asked anew for each move: those measured meanwhile may have taught better.
+      if (this.#experience.predict(move) > margin + this.#slack) continue;
+      const step = await this.try({
+        stage: 'swap',
+        unit: move.description,
+        assignment: move.assignment,
+        parent: from.assignment,
+        // A verdict's bound would teach something else than the metric does.
+        exact: move.shifts.length === 1,
+      });
       if (step === undefined) return false;
       if (this.best !== from) return true;
+      this.#experience.learn(move, margin - marginOf(step.evaluation, quality));
     }
     return false;
   }
 
   private moves(from: Candidate): Move[] {
-    const { maxBytes } = this.tracer.limits;
-    const limit = this.#objective === 'footprint' ? from.bytes - 1 : maxBytes;
-    const moves = movesFrom(this.model, from).filter((move) => move.bytes <= limit);
-    return this.#objective === 'footprint'
-      ? moves.sort((a, b) => a.lossPerByteSaved - b.lossPerByteSaved)
-      : moves.filter((move) => move.loss < 0).sort((a, b) => a.loss - b.loss);
+    const moves = movesFrom(this.model, from);
+    if (this.#objective === 'quality')
+      return moves
+        .filter((move) => move.bytes <= this.tracer.limits.maxBytes && move.loss < 0)
+        .sort((a, b) => a.loss - b.loss);
+    const cost = (move: Move): number => move.loss / (from.bytes - move.bytes);
+    return moves.filter((move) => move.bytes < from.bytes).sort((a, b) => cost(a) - cost(b));
   }
 
   /** @returns undefined when no evaluation is left. */
-  private async try(
-    stage: 'knapsack' | 'swap',
-    unit: string,
-    assignment: Assignment,
-    parent: Assignment,
-  ): Promise<SearchStep | undefined> {
-    const known = this.#tried.get(assignment.key);
+  private async try(trial: Trial): Promise<SearchStep | undefined> {
+    const { key } = trial.assignment;
+    const known = this.#tried.get(key);
     if (known !== undefined) return known;
     const left = this.#maxEvaluations - this.tracer.steps.length;
     if (left <= 0) return undefined;
-    const step = await this.tracer.try({ stage, unit, assignment, parent }, left);
-    this.#tried.set(assignment.key, step);
+    const step = await this.tracer.try(trial, left);
+    this.#tried.set(key, step);
     const candidate = step.candidate ? this.tracer.candidates.at(-1) : undefined;
     if (candidate !== undefined && this.isBetter(candidate)) this.best = candidate;
     return step;

@@ -85,6 +85,8 @@ export interface Trial {
   readonly assignment: Assignment;
   /** The accepted plan it is a step from. */
   readonly parent: Assignment;
+  /** That the metric is needed even where the plan is refused. */
+  readonly exact?: boolean;
 }
 
 /** Tries plans against limits, and keeps the trace and the candidates. */
@@ -112,7 +114,7 @@ export class Tracer {
     const bytes = this.space.bytes(trial.assignment);
     const fits = bytes <= this.limits.maxBytes;
     const context: EvaluationContext = {
-      need: fits ? 'exact-if-passes' : 'verdict',
+      need: trial.exact === true ? 'exact' : fits ? 'exact-if-passes' : 'verdict',
       limit: this.limits.quality,
       parent: trial.parent,
       ...(this.options.signal && { signal: this.options.signal }),
@@ -138,7 +140,7 @@ export class Tracer {
   }
 
   /** Tells the listener what is tried next, or with `evaluationsLeft` 0 that all is done. */
-  report(trial: Omit<Trial, 'assignment' | 'parent'>, evaluationsLeft: number): void {
+  report(trial: Pick<Trial, 'stage' | 'unit' | 'bits'>, evaluationsLeft: number): void {
     const done = this.steps.length;
     const best = this.#best;
     this.options.onProgress?.({
