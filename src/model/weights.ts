@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { Tensor1D, Tensor2D } from '@tensorflow/tfjs-core';
+import { requireFinite } from '../checkpoint/finite.js';
 import { CheckpointError } from '../util/errors.js';
 import type { ModelConfig } from './config.js';
 import type { Parameter } from './parameters.js';
@@ -46,7 +47,7 @@ export class Weights {
         got: `${values.length} values`,
         expected: size === undefined ? 'a parameter of this model' : `${size} values`,
       });
-    checkFinite(name, values, where);
+    requireFinite(where, name, values);
     const mix = /^(.*)\.time_mix_([kvr])$/.exec(name);
     if (mix) this.setMix(mix[1], mix[2], values);
     else if (name === 'emb.weight') this.put(name, tf.tensor(this.embedded(values), [...shape]));
@@ -111,19 +112,4 @@ function transposed(values: Float32Array, rows: number, columns: number): Tensor
           turned[column * rows + row] = values[row * columns + column];
     }
   return tf.tensor2d(turned, [columns, rows]);
-}
-
-function checkFinite(name: string, values: Float32Array, where: string): void {
-  // A sum of products with 0 is 0 unless some value is NaN or infinite: one branch-free pass.
-  let probe = 0;
-  for (const value of values) probe += value * 0;
-  if (probe === 0) return;
-  const first = values.findIndex((value) => !Number.isFinite(value));
-  const count = values.reduce((total, value) => total + (Number.isFinite(value) ? 0 : 1), 0);
-  throw new CheckpointError({
-    what: `tensor "${name}" has values that are not finite`,
-    where,
-    got: `${count} of ${values.length}, the first ${values[first]} at index ${first}`,
-    expected: 'finite numbers',
-  });
 }

@@ -1,0 +1,95 @@
+/** The public list, by hand: what the README, the notebooks and other packages build on. */
+
+export * from './util/errors.js';
+export type { ProgressEvent, ProgressListener, RunOptions } from './util/progress.js';
+export { formatBytes } from './util/bytes.js';
+
+export { openCheckpoint } from './checkpoint/open.js';
+export type { Checkpoint, CheckpointFormat, TensorInfo } from './checkpoint/types.js';
+export { convertCheckpoint, type Conversion, type ConvertOptions } from './checkpoint/convert.js';
+export { writeSafetensors } from './checkpoint/safetensors-write.js';
+
+export { loadTokenizer, type Tokenizer } from './tokenizer/tokenizer.js';
+export { TokenStream } from './tokenizer/token-stream.js';
+export {
+  fromWikiText,
+  NaturalStream,
+  promptToWikiText,
+  toSst2,
+  toWikiText,
+} from './tokenizer/normaliser.js';
+
+export { PER_CHANNEL, PER_TENSOR, perGroup, type Granularity } from './quant/granularity.js';
+export {
+  affineMinMax,
+  createScheme,
+  paperMinMax,
+  SIGN,
+  UNQUANTIZED,
+  type Method,
+  type Range,
+  type Scheme,
+} from './quant/scheme.js';
+export {
+  dequantize,
+  fakeQuantize,
+  quantize,
+  type QuantizationResult,
+  type QuantizedTensor,
+} from './quant/quantize.js';
+export { packIntegers, unpackIntegers } from './quant/packing.js';
+export { hierarchyOf, type Hierarchy } from './quant/hierarchy.js';
+export { footprintOf, type Footprint } from './quant/footprint.js';
+export { planId, resolvePlan, uniformPlan, withUnit, type Plan } from './quant/plan.js';
+export { formatPlan, parsePlan } from './quant/plan-json.js';
+export { presetPlan, PRESETS } from './quant/presets.js';
+export { exportPlan } from './quant/export.js';
+
+export { BACKENDS, startBackend, type BackendName, type BackendReport } from './backend/start.js';
+
+export { SpikeGPT } from './model/spikegpt.js';
+export type { ConfigReport, EmbeddingKind, ModelConfig } from './model/config.js';
+export { observe, type Observation, type ObserveRequest } from './model/observe.js';
+export { generate, type GenerateOptions } from './model/generate.js';
+export type { Pooling, SequenceModel, TokenBatch } from './model/types.js';
+
+export { sst2Task } from './tasks/sst2.js';
+export { wikitext2Task } from './tasks/wikitext2.js';
+export { readSst2Tsv } from './tasks/tsv.js';
+export { loadSentimentSamples, loadTextSamples } from './tasks/samples.js';
+export { comparePaired, type PairedComparison } from './tasks/statistics.js';
+export type {
+  AccuracyMeasurement,
+  Interval,
+  Measurement,
+  PerplexityMeasurement,
+  Task,
+} from './tasks/task.js';
+
+export { tieredSearch, type TieredSearchOptions } from './search/tiers.js';
+export { knapsackSearch, type KnapsackSearchOptions } from './search/knapsack-search.js';
+export { CASES, type Constraints } from './search/constraints.js';
+export { score, select } from './search/score.js';
+export { paretoFront } from './search/pareto.js';
+export { measureSensitivity } from './search/sensitivity.js';
+export { Assignment, type SearchSpace } from './search/space.js';
+
+export { memoryStore, openStore, type MeasurementStore } from './store/index.js';
+
+export {
+  ALL_ACCELERATIONS,
+  Evaluator,
+  NO_ACCELERATIONS,
+  type EvaluatorOptions,
+} from './experiment/evaluator.js';
+export { BUNDLED_MODELS, openModel, type OpenModel } from './experiment/inputs.js';
+export { buildTask, type TaskRequest } from './experiment/inputs-task.js';
+export { modelSpace, type ModelSpace } from './experiment/model-space.js';
+export { runUniform, type UniformPoint, type UniformRun } from './experiment/uniform.js';
+
+export { uniformChart } from './plots/uniform.js';
+export { paretoChart } from './plots/pareto.js';
+export { sensitivityChart } from './plots/sensitivity.js';
+export { hierarchyChart } from './plots/hierarchy.js';
+export { render } from './plots/render.js';
+export { renderReport } from './plots/report.js';
