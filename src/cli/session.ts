@@ -54,7 +54,7 @@ export class Session {
     this.progress.clear();
     // What was being written is under another name, so even this leaves no half-written file.
     if (this.abort.signal.aborted) process.exit(EXIT.interrupted);
-    this.host.stderr.write('stopping; Ctrl-C again ends at once\n');
+    this.host.stderr.write('\nstopping; Ctrl-C again ends at once\n');
     this.abort.abort();
   }
 

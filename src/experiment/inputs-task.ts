@@ -82,7 +82,7 @@ async function sentences(
 ): Promise<{ examples: readonly LabelledSentence[]; source: string }> {
   if (path === undefined) {
     const { examples, source } = await loadSentimentSamples();
-    return { examples, source: `${source}; bundled` };
+    return { examples, source: `${source} (bundled)` };
   }
   const examples = await readSst2Tsv(path);
   if (!natural) return { examples, source: path };
@@ -116,7 +116,7 @@ async function prose(
 ): Promise<{ text: string; source: string }> {
   if (path === undefined) {
     const { text, source, articles } = await loadTextSamples();
-    return { text, source: `${source}; ${articles}, bundled` };
+    return { text, source: `${source} (${articles}, bundled)` };
   }
   const text = await readTextFile(path);
   if (!natural) return { text, source: path };

@@ -1,0 +1,57 @@
+import type { PairedComparison } from '../tasks/statistics.js';
+import type { Interval, Measurement, Metric } from '../tasks/task.js';
+import { formatFixed, formatSigned } from './numbers.js';
+
+/** "77.6 %" or "39.13"; a hopeless perplexity loses its decimals, then its digits. */
+export function formatMetric(metric: Metric, value: number): string {
+  return metric === 'accuracy' ? `${(100 * value).toFixed(1)} %` : formatPerplexity(value);
+}
+
+function formatPerplexity(value: number): string {
+  if (value < 1000) return value.toFixed(2);
+  return value < 1e6 ? value.toFixed(0) : value.toExponential(1);
+}
+
+/** "74.9–80.1 %" or "38.52–39.75" */
+export function formatInterval(metric: Metric, { low, high }: Interval): string {
+  if (metric === 'accuracy') return `${(100 * low).toFixed(1)}–${(100 * high).toFixed(1)} %`;
+  return `${formatPerplexity(low)}–${formatPerplexity(high)}`;
+}
+
+/** "77.6 % (95 % interval 74.9–80.1 %)" */
+export function formatMeasurement({ metric, value, interval }: Measurement): string {
+  return `${formatMetric(metric, value)} (95 % interval ${formatInterval(metric, interval)})`;
+}
+
+/** What a paired comparison says, in two cells: how much changed, and how sure that is. */
+export interface ComparisonCells {
+  readonly change: string;
+  readonly certainty: string;
+}
+
+export const NO_COMPARISON: ComparisonCells = { change: '', certainty: '' };
+
+/** Titles of {@link ComparisonCells}. */
+export function comparisonTitles(metric: Metric): ComparisonCells {
+  return metric === 'accuracy'
+    ? { change: 'change, points', certainty: 'McNemar p' }
+    : { change: 'change, nats/token', certainty: '± SE' };
+}
+
+export function comparisonCells(comparison: PairedComparison): ComparisonCells {
+  if (comparison.metric === 'accuracy') {
+    const { difference, pValue } = comparison;
+    return { change: formatSigned(100 * difference, 1), certainty: formatProbability(pValue) };
+  }
+  const { difference, standardError } = comparison;
+  return {
+    change: formatSigned(difference, 4),
+    certainty: standardError === undefined ? '?' : formatFixed(standardError, 4),
+  };
+}
+
+/** "0.43", "0.012", "< 0.001" */
+export function formatProbability(p: number): string {
+  if (p < 0.001) return '< 0.001';
+  return p < 0.1 ? p.toFixed(3) : p.toFixed(2);
+}
