@@ -86,3 +86,13 @@ export function squaredError(
   }
   return sum;
 }
+
+/** 0 for each value that is at least 0 (−0 is), −1 for the others. */
+export function signIntegers(values: Float32Array, out: Integers): void {
+  for (let i = 0; i < values.length; i++) out[i] = values[i] >= 0 ? 0 : -1;
+}
+
+/** +1 for each value or stored integer that is at least 0, −1 for the others. */
+export function signValues(values: Float32Array | Integers, out: Float32Array): void {
+  for (let i = 0; i < values.length; i++) out[i] = values[i] >= 0 ? 1 : -1;
+}

@@ -23,8 +23,25 @@ export function packedLength(count: number, bits: number): number {
  * @throws {QuantError} for an integer that the bit width cannot hold.
  */
 export function packIntegers(integers: Integers, bits: number): Uint8Array {
-  const offset = 2 ** (bits - 1);
   const packed = new Uint8Array(packedLength(integers.length, bits));
+  if (packInto(packed, integers, bits)) return packed;
+  const limit = 2 ** (bits - 1);
+  throw new QuantError({
+    what: 'an integer does not fit the bit width',
+    where: 'packing',
+    got: String(integers.find((q) => q < -limit || q >= limit)),
+    expected: `${-limit} to ${limit - 1} (${bits} bits)`,
+  });
+}
+
+/*
+ * The loops are functions of their own: optimized as part of a longer one they are thrown out and compiled
+ * again at every call, and some twenty times slower after a few bit widths (Node 20).
+ */
+
+/** @returns whether all integers fit the bit width. */
+function packInto(packed: Uint8Array, integers: Integers, bits: number): boolean {
+  const offset = 2 ** (bits - 1);
   let pending = 0;
   let pendingBits = 0;
   let byte = 0;
@@ -37,19 +54,12 @@ export function packIntegers(integers: Integers, bits: number): Uint8Array {
     pendingBits += bits;
     while (pendingBits >= 8) {
       packed[byte++] = pending & 0xff;
-      pending >>>= 8;
+      pending >>= 8;
       pendingBits -= 8;
     }
   }
   if (pendingBits > 0) packed[byte] = pending;
-  if (beyond !== 0)
-    throw new QuantError({
-      what: 'an integer does not fit the bit width',
-      where: 'packing',
-      got: String(integers.find((q) => q < -offset || q >= offset)),
-      expected: `${-offset} to ${offset - 1} (${bits} bits)`,
-    });
-  return packed;
+  return beyond === 0;
 }
 
 /**
@@ -75,26 +85,32 @@ export function unpackIntegers(
       expected: `${expected} bytes for ${count} values of ${bits} bits`,
     });
   const integers = newIntegers(count, bits);
+  const left = unpackInto(integers, packed, bits);
+  if (left !== 0)
+    throw new QuantError({
+      what: 'bits after the last value are set',
+      where,
+      got: `0b${left.toString(2)}`,
+      expected: '0',
+    });
+  return integers;
+}
+
+/** @returns the bits left over, which belong to no value. */
+function unpackInto(integers: Integers, packed: Uint8Array, bits: number): number {
   const offset = 2 ** (bits - 1);
   const mask = 2 ** bits - 1;
   let pending = 0;
   let pendingBits = 0;
   let byte = 0;
-  for (let i = 0; i < count; i++) {
+  for (let i = 0; i < integers.length; i++) {
     while (pendingBits < bits) {
       pending |= packed[byte++] << pendingBits;
       pendingBits += 8;
     }
     integers[i] = (pending & mask) - offset;
-    pending >>>= bits;
+    pending >>= bits;
     pendingBits -= bits;
   }
-  if (pending !== 0)
-    throw new QuantError({
-      what: 'bits after the last value are set',
-      where,
-      got: `0b${pending.toString(2)}`,
-      expected: '0',
-    });
-  return integers;
+  return pending;
 }

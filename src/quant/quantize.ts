@@ -2,7 +2,14 @@ import { elementCount } from '../checkpoint/layout.js';
 import { QuantError } from '../util/errors.js';
 import { quantizationError, type QuantizationError } from './error.js';
 import { forEachGroup, groupingOf } from './granularity.js';
-import { dequantizeGroup, fakeQuantizeGroup, quantizeGroup, type Integers } from './kernels.js';
+import {
+  dequantizeGroup,
+  fakeQuantizeGroup,
+  quantizeGroup,
+  signIntegers,
+  signValues,
+  type Integers,
+} from './kernels.js';
 import { gridOf, notFinite } from './range.js';
 import { UNQUANTIZED_BITS, type Scheme } from './scheme.js';
 
@@ -50,7 +57,7 @@ export function quantize(
   const integers = newIntegers(values.length, scheme.bits);
   if (scheme.method === 'sign') {
     requireFinite(values, name);
-    for (let i = 0; i < values.length; i++) integers[i] = values[i] >= 0 ? 0 : -1;
+    signIntegers(values, integers);
     const error = { largest: 0, sqnrDb: Infinity };
     return { shape, scheme, integers, scales: NO_SCALES, zeroPoints: NO_ZERO_POINTS, error };
   }
@@ -80,7 +87,7 @@ export function dequantize(stored: QuantizedTensor): Float32Array {
   const { shape, scheme, integers, scales, zeroPoints } = stored;
   const values = new Float32Array(integers.length);
   if (scheme.method === 'sign') {
-    for (let i = 0; i < values.length; i++) values[i] = integers[i] < 0 ? -1 : 1;
+    signValues(integers, values);
     return values;
   }
   forEachGroup(groupingOf(shape, scheme.granularity), (from, to, group) => {
@@ -107,7 +114,7 @@ export function fakeQuantize(
   const simulated = new Float32Array(values.length);
   if (scheme.method === 'sign') {
     requireFinite(values, name);
-    for (let i = 0; i < values.length; i++) simulated[i] = values[i] >= 0 ? 1 : -1;
+    signValues(values, simulated);
     return simulated;
   }
   forEachGroup(groupingOf(shape, scheme.granularity), (from, to) => {
