@@ -30,7 +30,7 @@ export function demoReport(runs: readonly DemoRun[], backend: BackendReport, dat
     date,
     summary:
       'Every weight matrix of a model is rounded to one bit width, its vectors stay in float32, and the model is measured on samples that come with the package.',
-    facts: [['Models', runs.map(({ name }) => name).join(', ')], backendFact(backend)],
+    facts: [['models', runs.map(({ name }) => name).join(', ')], backendFact(backend)],
     sections: [
       {
         heading: 'Quality against bit width and memory',

@@ -12,10 +12,13 @@ function formatPerplexity(value: number): string {
   return value < 1e6 ? value.toFixed(0) : value.toExponential(1);
 }
 
-/** "74.9–80.1 %" or "38.52–39.75" */
+/** "74.9–80.1 %" or "72.5–82.5" */
 export function formatInterval(metric: Metric, { low, high }: Interval): string {
   if (metric === 'accuracy') return `${(100 * low).toFixed(1)}–${(100 * high).toFixed(1)} %`;
-  return `${formatPerplexity(low)}–${formatPerplexity(high)}`;
+  // Its ends deserve a digit less than the value.
+  const end = (value: number): string =>
+    value >= 10 && value < 1000 ? value.toFixed(1) : formatPerplexity(value);
+  return `${end(low)}–${end(high)}`;
 }
 
 /** "77.6 % (95 % interval 74.9–80.1 %)" */
@@ -29,6 +32,7 @@ export interface ComparisonCells {
   readonly certainty: string;
 }
 
+/** For the baseline, which is compared with nothing, and for a model that broke. */
 export const NO_COMPARISON: ComparisonCells = { change: '', certainty: '' };
 
 /** Titles of {@link ComparisonCells}. */
@@ -46,7 +50,7 @@ export function comparisonCells(comparison: PairedComparison): ComparisonCells {
   const { difference, standardError } = comparison;
   return {
     change: formatSigned(difference, 4),
-    certainty: standardError === undefined ? '?' : formatFixed(standardError, 4),
+    certainty: standardError === undefined ? '–' : formatFixed(standardError, 4),
   };
 }
 

@@ -13,6 +13,9 @@ export interface UniformPoint extends PlanPoint {
   readonly bits: number;
 }
 
+/** The baseline, then the widths. */
+export type UniformRun = readonly UniformPoint[];
+
 export interface UniformOptions extends RunOptions {
   /** Widths to measure beside the baseline; default {@link PRECISION_LIST}. */
   readonly bits?: readonly number[];
@@ -31,7 +34,7 @@ export async function runUniform(
   subject: Subject,
   task: Task,
   { bits = PRECISION_LIST, makeScheme = affineMinMax, ...run }: UniformOptions = {},
-): Promise<UniformPoint[]> {
+): Promise<UniformRun> {
   const widths = [...new Set(bits)].filter((width) => width !== UNQUANTIZED_BITS);
   const plans = widths.map((width) => ({
     name: `${width} bits`,
