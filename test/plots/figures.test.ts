@@ -72,6 +72,14 @@ describe('plots/energy', () => {
       plan: `p${index}`,
       microjoules,
     }));
+    const other = [2, 1].map((microjoules, index) => ({
+      ...ENERGY[0],
+      plan: `p${index}`,
+      accounting: 'idealized',
+      microjoules,
+    }));
+    const both = textsOf(await renderSvg(energyChart([...records, ...other])));
+    assert.ok(both.includes('−50.0 %'));
     const texts = textsOf(await renderSvg(energyChart(records)));
     assert.ok(texts.includes('−20.0 %'));
     assert.ok(texts.includes('5.0 %'));

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import fc from 'fast-check';
 import { renderSvg, type HeadlessView } from '../../src/plots/headless.js';
 import { paretoChart, type ParetoInput } from '../../src/plots/pareto.js';
 import { paretoRows } from '../../src/plots/pareto-rows.js';
@@ -123,6 +124,31 @@ describe('plots/pareto', () => {
       const front = paretoFront(exact, context.metric).map((step) => step.step);
       assert.deepEqual(new Set(rows.map((row) => row.step)), new Set(front));
     });
+
+  it('agrees with the definition on any plans, ties and limits included', async () => {
+    const plan = fc.record({
+      metric: fc.integer({ min: 70, max: 80 }).map((percent) => percent / 100),
+      bytes: fc.integer({ min: 1, max: 14 }).map((megabytes) => megabytes * 1e6),
+      exact: fc.boolean(),
+    });
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(plan, { minLength: 1, maxLength: 12 }),
+        fc.integer({ min: 0, max: 8 }),
+        async (plans, eighths) => {
+          const [first] = ACCURACY.steps;
+          const steps = plans.map((each, step) => ({ ...first, ...each, step }));
+          const input = { ...ACCURACY, steps };
+          await withView(paretoChart(input), async (view) => {
+            const lambda = eighths / 8;
+            const step = selectedStep(await textsAt(view, { lambda }));
+            assert.equal(step, argBest(input, lambda)?.step);
+          });
+        },
+      ),
+      { numRuns: 25 },
+    );
+  });
 
   it('selects anew when the limits are moved, and says so when nothing is left', async () => {
     await withView(paretoChart(ACCURACY), async (view) => {
