@@ -51,7 +51,7 @@ export function landscapeChart(records: readonly LandscapeRecord[]): ChartSpec {
     {
       title: {
         text: 'Spiking language models: accuracy against memory',
-        subtitle: 'Only numbers with a source; each is named in the tooltip and in the table',
+        subtitle: 'Only numbers with a source; point at a model to read it',
       },
       width: WIDTH,
       height: 300,
