@@ -1,6 +1,6 @@
 import type { PairedComparison } from '../tasks/statistics.js';
 import type { Interval, Measurement, Metric } from '../tasks/task.js';
-import { formatFixed, formatSigned } from './numbers.js';
+import { formatCount, formatFixed, formatSigned } from './numbers.js';
 
 /** "77.6 %" or "39.13"; a hopeless perplexity loses its decimals, then its digits. */
 export function formatMetric(metric: Metric, value: number): string {
@@ -21,9 +21,14 @@ export function formatInterval(metric: Metric, { low, high }: Interval): string 
   return `${end(low)}–${end(high)}`;
 }
 
-/** "77.6 % (95 % interval 74.9–80.1 %)" */
-export function formatMeasurement({ metric, value, interval }: Measurement): string {
-  return `${formatMetric(metric, value)} (95 % interval ${formatInterval(metric, interval)})`;
+/** "77.6 % (776 of 1,000; 95 % interval 74.9–80.1 %)" */
+export function formatMeasurement(measurement: Measurement): string {
+  const { metric, value, interval } = measurement;
+  const counted =
+    measurement.metric === 'accuracy'
+      ? `${formatCount(measurement.correct.filter(Boolean).length)} of ${formatCount(measurement.items)}; `
+      : '';
+  return `${formatMetric(metric, value)} (${counted}95 % interval ${formatInterval(metric, interval)})`;
 }
 
 /** What a paired comparison says, in two cells: how much changed, and how sure that is. */
