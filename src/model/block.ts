@@ -1,5 +1,11 @@
 import { matMul, reshape, tidy, type Tensor2D, type Tensor3D } from '@tensorflow/tfjs-core';
-import { layerNorm, spikingResidual, squaredRelu, tokenMix, wkv } from '../backend/kernels/ops.js';
+import {
+  layerNorm,
+  spikingResidual,
+  squaredReluMatMul,
+  tokenMix,
+  wkv,
+} from '../backend/kernels/ops.js';
 import type { BlockState } from './state.js';
 import type { Weights } from './weights.js';
 
@@ -137,9 +143,9 @@ function channelMix(
     weights.matrix(`${module}.mixes`),
     shift,
   );
-  const hidden = squaredRelu(linear(mixed[0], weights.matrix(`${module}.key.weight`)));
+  const hidden = linear(mixed[0], weights.matrix(`${module}.key.weight`));
   return {
-    out: linear(hidden, weights.matrix(`${module}.value.weight`)),
+    out: squaredReluMatMul(hidden, weights.matrix(`${module}.value.weight`)),
     gate: linear(mixed[1], weights.matrix(`${module}.receptance.weight`)),
     shift: last,
   };

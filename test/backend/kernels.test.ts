@@ -208,15 +208,38 @@ for (const form of FORMS) {
       });
     });
 
-    it('squaredRelu', () => {
-      const x = normal(18, 103);
-      withoutLeaks(() => {
-        const out = form.ops.squaredRelu(tf.tensor1d(x));
-        close(
-          out.dataSync(),
-          x.map((value) => Math.max(value, 0) ** 2),
-          1e-6,
+    for (const [rows, hidden, channels] of [
+      [1, 1, 1],
+      [2, 7, 3],
+      [5, 12, 4],
+      [33, 30, 10],
+      [40, 64, 48],
+      [3, 96, 106],
+      [70, 768, 192],
+    ])
+      it(`squaredReluMatMul [${rows}, ${hidden}] · [${hidden}, ${channels}]`, () => {
+        // Shifted down so that most activations are zero; one row has none at all.
+        const x = normal(18, rows * hidden).map((value, index) =>
+          index < hidden ? -1 : Math.fround(value - 0.8),
         );
+        const weights = normal(20, hidden * channels);
+        withoutLeaks(() => {
+          const out = form.ops.squaredReluMatMul(
+            tf.tensor3d(x, [1, rows, hidden]),
+            tf.tensor2d(weights, [hidden, channels]),
+          );
+          assert.deepEqual(out.shape, [1, rows, channels]);
+          close(out.dataSync(), reference.squaredReluMatMul(x, weights, hidden), 2e-5);
+        });
+      });
+
+    it('squaredReluMatMul hides no NaN', () => {
+      withoutLeaks(() => {
+        const x = tf.tensor3d([-1, NaN, 0, 2, -3, 4, 1, 1], [1, 2, 4]);
+        const weights: tf.Tensor2D = tf.ones([4, 5]);
+        const out = Array.from(form.ops.squaredReluMatMul(x, weights).dataSync());
+        assert.ok(out.slice(0, 5).every((value) => Number.isNaN(value)));
+        assert.deepEqual(out.slice(5), [18, 18, 18, 18, 18]);
       });
     });
 

@@ -227,17 +227,123 @@ export function spikingResidual(
   }
 }
 
-/** out = max(x, 0)^2 over `size` values. */
-export function squaredRelu(x: usize, size: usize, out: usize): void {
-  const zero = f32x4.splat(0);
-  let i: usize = 0;
-  for (; i + 4 <= size; i += 4) {
-    const rectified = f32x4.max(v128.load(x + (i << 2)), zero);
-    v128.store(out + (i << 2), f32x4.mul(rectified, rectified));
+/** Rows whose non-zero activations are listed before their products: a tile of the weights serves all. */
+const TILE_ROWS: usize = 32;
+/** Bytes of a list entry: the offset of a row of the weights, and an activation. */
+const ENTRY: usize = 8;
+
+/** Scratch bytes that squaredReluMatMul needs. */
+export function squaredReluMatMulScratch(hidden: usize): usize {
+  return TILE_ROWS * (hidden * ENTRY + 4);
+}
+
+/** Appends one activation's entry at `at`. */
+// @ts-ignore: decorator
+@inline
+function list(at: usize, weightRow: usize, x: f32): usize {
+  store<u32>(at, <u32>weightRow);
+  store<f32>(at + 4, x * x);
+  return at + ENTRY;
+}
+
+/** Lists the activations of one row that are not zero, NaN among them; returns how many. */
+function listActive(x: usize, hidden: usize, weightRow: usize, entries: usize): usize {
+  let at = entries;
+  let j: usize = 0;
+  for (; j + 4 <= hidden; j += 4) {
+    let active = i32x4.bitmask(v128.not(f32x4.le(v128.load(x + (j << 2)), f32x4.splat(0))));
+    while (active) {
+      const lane = <usize>ctz(active);
+      active &= active - 1;
+      at = list(at, (j + lane) * weightRow, load<f32>(x + ((j + lane) << 2)));
+    }
   }
-  for (; i < size; i++) {
-    const rectified = max<f32>(load<f32>(x + (i << 2)), 0);
-    store<f32>(out + (i << 2), rectified * rectified);
+  for (; j < hidden; j++) {
+    const value = load<f32>(x + (j << 2));
+    if (!(value <= 0)) at = list(at, j * weightRow, value);
+  }
+  return (at - entries) / ENTRY;
+}
+
+/** Sum over the entries of activation * weights[row][c .. c + 4). */
+// @ts-ignore: decorator
+@inline
+function product4(entries: usize, end: usize, weights: usize, out: usize): void {
+  let sum = f32x4.splat(0);
+  for (let at = entries; at < end; at += ENTRY)
+    sum = f32x4.add(sum, f32x4.mul(v128.load32_splat(at + 4), v128.load(weights + load<u32>(at))));
+  v128.store(out, sum);
+}
+
+/** The same for 48 columns: twelve sums stay in registers while the list is walked once. */
+function product48(entries: usize, end: usize, weights: usize, out: usize): void {
+  let s0 = f32x4.splat(0), s1 = s0, s2 = s0, s3 = s0, s4 = s0, s5 = s0;
+  let s6 = s0, s7 = s0, s8 = s0, s9 = s0, s10 = s0, s11 = s0;
+  for (let at = entries; at < end; at += ENTRY) {
+    const x = v128.load32_splat(at + 4);
+    const row = weights + load<u32>(at);
+    s0 = f32x4.add(s0, f32x4.mul(x, v128.load(row)));
+    s1 = f32x4.add(s1, f32x4.mul(x, v128.load(row, 16)));
+    s2 = f32x4.add(s2, f32x4.mul(x, v128.load(row, 32)));
+    s3 = f32x4.add(s3, f32x4.mul(x, v128.load(row, 48)));
+    s4 = f32x4.add(s4, f32x4.mul(x, v128.load(row, 64)));
+    s5 = f32x4.add(s5, f32x4.mul(x, v128.load(row, 80)));
+    s6 = f32x4.add(s6, f32x4.mul(x, v128.load(row, 96)));
+    s7 = f32x4.add(s7, f32x4.mul(x, v128.load(row, 112)));
+    s8 = f32x4.add(s8, f32x4.mul(x, v128.load(row, 128)));
+    s9 = f32x4.add(s9, f32x4.mul(x, v128.load(row, 144)));
+    s10 = f32x4.add(s10, f32x4.mul(x, v128.load(row, 160)));
+    s11 = f32x4.add(s11, f32x4.mul(x, v128.load(row, 176)));
+  }
+  v128.store(out, s0);
+  v128.store(out, s1, 16);
+  v128.store(out, s2, 32);
+  v128.store(out, s3, 48);
+  v128.store(out, s4, 64);
+  v128.store(out, s5, 80);
+  v128.store(out, s6, 96);
+  v128.store(out, s7, 112);
+  v128.store(out, s8, 128);
+  v128.store(out, s9, 144);
+  v128.store(out, s10, 160);
+  v128.store(out, s11, 176);
+}
+
+/**
+ * max(x, 0)^2 · weights, skipping the activations that are zero: in trained SpikeGPTs about four of five.
+ * x: [rows, hidden]; weights: [hidden, channels]; out: [rows, channels]; scratch: see above. Each output
+ * is summed in the order of `hidden`, whatever rows it is computed beside.
+ */
+export function squaredReluMatMul(
+  x: usize,
+  weights: usize,
+  rows: usize,
+  hidden: usize,
+  channels: usize,
+  out: usize,
+  scratch: usize,
+): void {
+  const counts = scratch + TILE_ROWS * hidden * ENTRY;
+  const row = channels << 2;
+  for (let top: usize = 0; top < rows; top += TILE_ROWS) {
+    const height = min(TILE_ROWS, rows - top);
+    for (let i: usize = 0; i < height; i++) {
+      const entries = scratch + i * hidden * ENTRY;
+      const active = listActive(x + (top + i) * (hidden << 2), hidden, row, entries);
+      store<u32>(counts + (i << 2), <u32>active);
+    }
+    for (let c: usize = 0; c < channels; ) {
+      const wide = c + 48 <= channels;
+      const at = wide ? c << 2 : group(c, channels) << 2;
+      for (let i: usize = 0; i < height; i++) {
+        const entries = scratch + i * hidden * ENTRY;
+        const end = entries + <usize>load<u32>(counts + (i << 2)) * ENTRY;
+        const target = out + (top + i) * row + at;
+        if (wide) product48(entries, end, weights + at, target);
+        else product4(entries, end, weights + at, target);
+      }
+      c += wide ? 48 : 4;
+    }
   }
 }
 

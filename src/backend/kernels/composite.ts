@@ -165,8 +165,12 @@ export function spikingResidual(
   });
 }
 
-export function squaredRelu<T extends Tensor>(x: T): T {
-  return tf.tidy(() => tf.square(tf.relu(x)));
+export function squaredReluMatMul(x: Tensor3D, weights: Tensor2D): Tensor3D {
+  const [batch, time, hidden] = x.shape;
+  return tf.tidy(() => {
+    const activations = tf.reshape<tf.Rank.R2>(tf.square(tf.relu(x)), [batch * time, hidden]);
+    return tf.reshape(tf.matMul(activations, weights), [batch, time, weights.shape[1]]);
+  });
 }
 
 export function tokenNll(logits: Tensor2D, targets: Tensor1D): Tensor1D {

@@ -92,9 +92,10 @@ const KERNELS: readonly KernelConfig[] = [
     return spikes ? [out, after, spikes[0]] : [out, after];
   }),
 
-  kernel(names.SQUARED_RELU, ({ x }, _attrs, backend) => {
-    const [out, values] = output(backend, x.shape);
-    loops.squaredRelu(floats(backend, x), values);
+  kernel(names.SQUARED_RELU_MATMUL, ({ x, weights }, _attrs, backend) => {
+    const [hidden, channels] = weights.shape;
+    const [out, values] = output(backend, [...x.shape.slice(0, -1), channels]);
+    loops.squaredReluMatMul(floats(backend, x), floats(backend, weights), hidden, values);
     return out;
   }),
 

@@ -143,8 +143,16 @@ export function spikingResidual(
   }
 }
 
-export function squaredRelu(x: Values, out: Values): void {
-  for (let i = 0; i < x.length; i++) out[i] = Math.max(x[i], 0) ** 2;
+/** `out` has to be zeros. */
+export function squaredReluMatMul(x: Values, weights: Values, hidden: number, out: Values): void {
+  const channels = weights.length / hidden;
+  for (let row = 0; row * hidden < x.length; row++)
+    for (let j = 0; j < hidden; j++) {
+      const value = x[row * hidden + j];
+      if (value <= 0) continue;
+      for (let c = 0; c < channels; c++)
+        out[row * channels + c] += value * value * weights[j * channels + c];
+    }
 }
 
 export function tokenNll(logits: Values, targets: Int32Array, out: Values): void {

@@ -6,7 +6,7 @@ export const LAYER_NORM = 'QslmLayerNorm';
 export const TOKEN_MIX = 'QslmTokenMix';
 export const WKV = 'QslmWkv';
 export const SPIKING_RESIDUAL = 'QslmSpikingResidual';
-export const SQUARED_RELU = 'QslmSquaredRelu';
+export const SQUARED_RELU_MATMUL = 'QslmSquaredReluMatMul';
 export const TOKEN_NLL = 'QslmTokenNll';
 export const MASKED_MEAN = 'QslmMaskedMean';
 

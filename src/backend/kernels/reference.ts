@@ -86,6 +86,23 @@ export function lif(
   return { spikes, charged };
 }
 
+/** max(x, 0)² · weights; x: [rows, hidden], weights: [hidden, channels]. */
+export function squaredReluMatMul(
+  x: readonly number[],
+  weights: readonly number[],
+  hidden: number,
+): number[] {
+  const channels = weights.length / hidden;
+  const rows = x.length / hidden;
+  return Array.from({ length: rows * channels }, (_, index) => {
+    const [row, channel] = [Math.floor(index / channels), index % channels];
+    let sum = 0;
+    for (let j = 0; j < hidden; j++)
+      sum += Math.max(x[row * hidden + j], 0) ** 2 * weights[j * channels + channel];
+    return sum;
+  });
+}
+
 /** log sum e^{x} - x[target] of each row. */
 export function tokenNll(
   logits: readonly number[],

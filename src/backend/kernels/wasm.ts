@@ -13,7 +13,8 @@ interface SpikingModule {
   readonly tokenMix: Export;
   readonly wkv: Export;
   readonly spikingResidual: Export;
-  readonly squaredRelu: Export;
+  readonly squaredReluMatMul: Export;
+  readonly squaredReluMatMulScratch: (hidden: number) => number;
   readonly softmaxTerms: Export;
   readonly maskedMean: Export;
 }
@@ -201,10 +202,22 @@ function kernels(spiking: SpikingModule): readonly KernelConfig[] {
       return outputs;
     }),
 
-    kernel(names.SQUARED_RELU, ({ x }, _attrs, backend) => {
-      const out = output(backend, x.shape);
-      const size = x.shape.reduce((product, length) => product * length, 1);
-      spiking.squaredRelu(addressOf(backend, x), size, addressOf(backend, out));
+    kernel(names.SQUARED_RELU_MATMUL, ({ x, weights }, _attrs, backend) => {
+      const [hidden, channels] = weights.shape;
+      const rows = x.shape.slice(0, -1).reduce((product, length) => product * length, 1);
+      const out = output(backend, [...x.shape.slice(0, -1), channels]);
+      if (channels < LANES) {
+        const result = view(backend, out).fill(0);
+        loops.squaredReluMatMul(view(backend, x), view(backend, weights), hidden, result);
+        return out;
+      }
+      const bytes = spiking.squaredReluMatMulScratch(hidden);
+      const scratch = output(backend, [Math.ceil(bytes / 4)]);
+      const [xAt, weightsAt, outAt, scratchAt] = [x, weights, out, scratch].map((t) =>
+        addressOf(backend, t),
+      );
+      spiking.squaredReluMatMul(xAt, weightsAt, rows, hidden, channels, outAt, scratchAt);
+      backend.disposeData(scratch.dataId);
       return out;
     }),
 
