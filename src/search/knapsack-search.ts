@@ -189,7 +189,10 @@ class Verification {
         .filter((move) => move.bytes <= this.tracer.limits.maxBytes && move.loss < 0)
         .sort((a, b) => a.loss - b.loss);
     const cost = (move: Move): number => move.loss / (from.bytes - move.bytes);
-    return moves.filter((move) => move.bytes < from.bytes).sort((a, b) => cost(a) - cost(b));
+    // Single steps first: one that fails teaches what its pairs would repeat.
+    return moves
+      .filter((move) => move.bytes < from.bytes)
+      .sort((a, b) => a.shifts.length - b.shifts.length || cost(a) - cost(b));
   }
 
   /** @returns undefined when no evaluation is left. */

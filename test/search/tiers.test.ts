@@ -451,6 +451,39 @@ describe('search/tiers: sameness', () => {
     assert.deepEqual([bisected, bracketed], [final, final]);
   });
 
+  it('goes on behind the unit that failed, and asks no plan twice', async () => {
+    // attention.2 fails at 4 bits, in the middle of a chain of passes.
+    const toy = toyUnits(5);
+    const metricOf = (plan: Assignment): number =>
+      plan.bitsOf('input/embedding') < 8 || plan.bitsOf('attention.2/SRWKV') < 6 ? 0.5 : 0.8;
+    const { evaluate, asked } = exactly(metricOf);
+    const options = { ...OPTIONS, bits: [8, 6, 4, 2], strategy: 'bracketing' } as const;
+    const result = await tieredSearch(toySpace(toy), evaluate, options);
+    assert.equal(new Set(asked.map(({ assignment }) => assignment.key)).size, asked.length);
+    // Its other module goes down alone in the last tier.
+    assert.deepEqual(result.final.bitsOfAll(toy), [8, 2, 2, 2, 2, 6, 2, 2, 2, 2, 2, 2]);
+  });
+
+  it('goes in order once the plan is within the slack of the limit', async () => {
+    // The first step uses up all but 0.01 of the limit; what follows costs nothing until 4 bits.
+    const one = toySpace(toyUnits(1));
+    const metricOf = (plan: Assignment): number => {
+      if (plan.key === 'fp32') return 0.8;
+      return plan.bitsOf('attention.0/SRWKV') < 6 || plan.bitsOf('input/embedding') < 16
+        ? 0.5
+        : 0.76;
+    };
+    const run = async (slack: number): Promise<string[]> => {
+      const options = { ...OPTIONS, strategy: 'bisection', slack } as const;
+      const result = await tieredSearch(one, exactly(metricOf).evaluate, options);
+      return result.trace
+        .filter((step) => step.unit === 'attention.0')
+        .map((step) => `${step.bits ?? ''}${step.accepted ? '+' : '-'}`);
+    };
+    assert.deepEqual(await run(0), ['8+', '6+', '4-']);
+    assert.deepEqual(await run(0.02), ['12+', '8+', '6+', '4-']);
+  });
+
   it('notices a neighbour that fails above a pass, and walks that descent in order', async () => {
     // Bisection over 16, 14, 12, 10, 8, 6, 4 asks 10, 6 and 4, and would jump over the failure at 8.
     const metricOf = (plan: Assignment): number => {
