@@ -14,4 +14,7 @@ export type {
   RunState,
   SetAside,
   StoredMeasurement,
+  StoredVerdict,
+  Verdict,
+  VerdictLimit,
 } from './types.js';

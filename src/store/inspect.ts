@@ -3,24 +3,25 @@ import { textOf, type Connection } from './connection.js';
 import { DamagedStoreError } from './errors.js';
 import { isWhole } from './record.js';
 import { sealedRows } from './rows.js';
-import { APPLICATION_ID, SCHEMA_VERSION, TABLES } from './schema.js';
+import { APPLICATION_ID, SCHEMA_VERSION, SEALED_TABLES, TABLES } from './schema.js';
 
 /**
  * Looks through a file before it is trusted: header, tables, SQLite's own check, every checksum.
  * Reads all of it, about 10 MB in a tenth of a second.
  *
- * @returns `empty` for a file without tables, `whole` for a store of ours.
+ * @returns the schema version of a store of ours; 0 for a file without tables.
  * @throws {DamagedStoreError} naming the first fault.
  * @throws {StoreError} for a healthy file that is not ours to touch: a newer store, another
  *   program's.
  */
-export function inspect(connection: Connection, path: string): 'empty' | 'whole' {
+export function inspect(connection: Connection, path: string): number {
   const application = numberOf(connection, 'application_id');
   const version = numberOf(connection, 'user_version');
   const tables = tablesOf(connection);
-  if (tables.size === 0 && application === 0 && version === 0) return 'empty';
+  if (tables.size === 0 && application === 0 && version === 0) return 0;
   if (application !== APPLICATION_ID) {
-    if (!Object.keys(TABLES).every((name) => tables.has(name)))
+    // Tables that every version has: the header's word on the version cannot be trusted either.
+    if (!namesSince(1).every((name) => tables.has(name)))
       throw new StoreError({
         what: 'this SQLite file belongs to another program',
         where: path,
@@ -37,14 +38,19 @@ export function inspect(connection: Connection, path: string): 'empty' | 'whole'
       expected: `schema ${SCHEMA_VERSION} or older`,
     });
   if (version < 1) damaged(path, 'the header is overwritten', `schema ${version}`);
-  for (const [name, sql] of Object.entries(TABLES))
-    if (tables.get(name) !== sql)
+  for (const name of namesSince(version))
+    if (tables.get(name) !== TABLES[name].sql)
       damaged(path, `the table ${name} is ${tables.has(name) ? 'not as it was made' : 'missing'}`);
   checkStructure(connection, path);
-  for (const table of ['measurements', 'runs'] as const)
+  for (const table of SEALED_TABLES.filter((name) => TABLES[name].since <= version))
     for (const sealed of sealedRows(connection, table))
       if (!isWhole(sealed)) damaged(path, `a value in ${table} does not fit its checksum`);
-  return 'whole';
+  return version;
+}
+
+/** The tables that a store of a version has. */
+function namesSince(version: number): string[] {
+  return Object.keys(TABLES).filter((name) => TABLES[name].since <= version);
 }
 
 function checkStructure(connection: Connection, path: string): void {

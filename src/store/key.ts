@@ -1,6 +1,7 @@
 import { StoreError } from '../util/errors.js';
 import { sha256 } from '../util/hash.js';
 import { canonicalJson } from '../util/json.js';
+import type { VerdictLimit } from './types.js';
 
 /** Everything that can change a measurement. Two equal keys mean the same numbers. */
 export interface MeasurementKey {
@@ -64,6 +65,16 @@ export function checkedKey(key: MeasurementKey): MeasurementKey {
 /** The store's primary key: SHA-256 of the canonical JSON of the key, in hex. */
 export function keyId(key: MeasurementKey): string {
   return sha256(canonicalJson(checkedKey(key)));
+}
+
+/**
+ * Primary key of a verdict: SHA-256 over the measurement's id and the limit. Numbers enter as text, in the
+ * shortest form that reads back the same: a limit may be infinite.
+ */
+export function verdictId(key: MeasurementKey, limit: VerdictLimit): string {
+  const about =
+    limit === null ? null : [limit.metric, String(limit.baseline), String(limit.allowedLoss)];
+  return sha256(canonicalJson([keyId(key), about]));
 }
 
 export function matches(key: MeasurementKey, filter: KeyFilter): boolean {

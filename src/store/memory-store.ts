@@ -1,16 +1,25 @@
-import { checkedKey, keyId, matches, type KeyFilter, type MeasurementKey } from './key.js';
+import {
+  checkedKey,
+  keyId,
+  matches,
+  verdictId,
+  type KeyFilter,
+  type MeasurementKey,
+} from './key.js';
 import { describeMachine } from './machine.js';
 import { Memo } from './memoise.js';
 import { thisProcess } from './owner.js';
 import {
   hasExtras,
   openMeasurement,
+  openVerdict,
+  seal,
   sealMeasurement,
   withEarlierExtras,
   type Sealed,
 } from './record.js';
 import { runLog } from './runs.js';
-import type { MeasurementStore, Outcome, StoredMeasurement } from './types.js';
+import type { MeasurementStore, Outcome, StoredMeasurement, StoredVerdict } from './types.js';
 
 const WHERE = 'store in memory';
 
@@ -21,6 +30,7 @@ const WHERE = 'store in memory';
  */
 export function memoryStore(): MeasurementStore {
   const rows = new Map<string, Sealed>();
+  const verdicts = new Map<string, Sealed>();
   const runs = new Map<string, Sealed>();
   const machine = describeMachine();
 
@@ -54,6 +64,22 @@ export function memoryStore(): MeasurementStore {
       Array.from(rows.values(), (sealed) => openMeasurement(sealed, WHERE)).filter(({ key }) =>
         matches(key, filter),
       ),
+    verdict: (key, limit) => {
+      const sealed = verdicts.get(verdictId(key, limit));
+      return sealed === undefined ? undefined : openVerdict(sealed, WHERE);
+    },
+    putVerdict: (key, limit, { passes, bound }) => {
+      const stored: StoredVerdict = {
+        key: checkedKey(key),
+        limit,
+        passes,
+        bound,
+        createdAt: new Date().toISOString(),
+        machine,
+      };
+      verdicts.set(verdictId(key, limit), seal(stored));
+      return stored;
+    },
     getOrMeasure: (key, measure, options) => memo.getOrMeasure(key, measure, options),
     runs: runLog({
       where: WHERE,

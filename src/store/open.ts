@@ -6,7 +6,7 @@ import { Connection } from './connection.js';
 import { DamagedStoreError, LockedStoreError } from './errors.js';
 import { inspect } from './inspect.js';
 import { salvage, takeOver, type SalvagedRow } from './salvage.js';
-import { configure, createTables } from './schema.js';
+import { configure, createTables, SCHEMA_VERSION, upgradeTables } from './schema.js';
 import { SqliteStore } from './sqlite-store.js';
 import type { MeasurementStore, SetAside } from './types.js';
 
@@ -49,7 +49,7 @@ async function openAlone(path: string): Promise<SqliteStore> {
     // Before SQLite sees it: it deletes a log whose file is empty.
     const reason = `${path}: there is a log, but its file is gone or empty`;
     const setAside = { path: await moveAside(path), reason, recovered: 0 };
-    return startStore(path, await Connection.open(path, BUSY_MS), 'empty', setAside);
+    return startStore(path, await Connection.open(path, BUSY_MS), 0, setAside);
   }
   const connection = await Connection.open(path, BUSY_MS);
   const found = lookThrough(connection, path);
@@ -61,14 +61,14 @@ async function openAlone(path: string): Promise<SqliteStore> {
     const aside = await moveAside(path);
     const setAside = { path: aside, reason: found.message, recovered: rows.length };
     const fresh = await Connection.open(path, BUSY_MS);
-    return startStore(path, fresh, 'empty', setAside, rows);
+    return startStore(path, fresh, 0, setAside, rows);
   } finally {
     connection.close();
   }
 }
 
 /** {@link inspect} with the damage as a result; on other errors the connection is closed. */
-function lookThrough(connection: Connection, path: string): 'empty' | 'whole' | DamagedStoreError {
+function lookThrough(connection: Connection, path: string): number | DamagedStoreError {
   try {
     return inspect(connection, path);
   } catch (error) {
@@ -78,16 +78,18 @@ function lookThrough(connection: Connection, path: string): 'empty' | 'whole' | 
   }
 }
 
+/** @param version schema version found, 0 where there are no tables yet */
 function startStore(
   path: string,
   connection: Connection,
-  found: 'empty' | 'whole',
+  version: number,
   setAside?: SetAside,
   rows: readonly SalvagedRow[] = [],
 ): SqliteStore {
   try {
     configure(connection);
-    if (found === 'empty') createTables(connection);
+    if (version === 0) createTables(connection);
+    else if (version < SCHEMA_VERSION) upgradeTables(connection, version);
     takeOver(connection, rows);
     return new SqliteStore(path, connection, setAside);
   } catch (error) {

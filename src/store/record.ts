@@ -10,7 +10,7 @@ import {
   unpackCounts,
   unpackDoubles,
 } from './packing.js';
-import type { Outcome, StoredMeasurement } from './types.js';
+import type { Outcome, StoredMeasurement, StoredVerdict } from './types.js';
 
 /**
  * What a row holds. SQLite notices a damaged page structure, not a flipped bit inside a value: the
@@ -47,6 +47,11 @@ export function openMeasurement(sealed: Sealed, where: string): StoredMeasuremen
     readonly measurement: PackedMeasurement;
   };
   return { ...stored, measurement: unpack(stored.measurement, sealed.items) };
+}
+
+/** @throws {DamagedStoreError} when the digest does not fit. */
+export function openVerdict(sealed: Sealed, where: string): StoredVerdict {
+  return unseal(sealed, where) as StoredVerdict;
 }
 
 /** Any value that JSON can hold, doubles exact. */

@@ -1,8 +1,9 @@
 import { bytesOf, type Connection, type Row, type SqlValue } from './connection.js';
 import type { Sealed } from './record.js';
-import type { Run, StoredMeasurement } from './types.js';
-import { keyId } from './key.js';
-import { sealMeasurement } from './record.js';
+import { keyId, verdictId } from './key.js';
+import { seal, sealMeasurement } from './record.js';
+import type { SealedTable } from './schema.js';
+import type { Run, StoredMeasurement, StoredVerdict } from './types.js';
 
 /** Rows fetched at a time: a listing's memory does not grow with the store. */
 const PAGE = 200;
@@ -19,10 +20,7 @@ export function sealedOf(row: Row): Sealed {
 }
 
 /** The sealed rows of a table in the order they were first written. */
-export function* sealedRows(
-  connection: Connection,
-  table: 'measurements' | 'runs',
-): Generator<Sealed> {
+export function* sealedRows(connection: Connection, table: SealedTable): Generator<Sealed> {
   let last = Number.MIN_SAFE_INTEGER;
   for (;;) {
     const rows = connection.all(
@@ -59,6 +57,18 @@ const MEASUREMENT_COLUMNS = [
 ] as const;
 
 const UPSERT_MEASUREMENT = upsert('measurements', MEASUREMENT_COLUMNS);
+const UPSERT_VERDICT = upsert('verdicts', [
+  'id',
+  'measurement',
+  'plan',
+  'task',
+  'passes',
+  'bound',
+  'created_at',
+  'record',
+  'items',
+  'digest',
+]);
 const UPSERT_RUN = upsert('runs', [
   'id',
   'kind',
@@ -89,6 +99,23 @@ export function writeMeasurement(connection: Connection, stored: StoredMeasureme
     UPSERT_MEASUREMENT,
     MEASUREMENT_COLUMNS.map((column) => values[column]),
   );
+}
+
+export function writeVerdict(connection: Connection, stored: StoredVerdict): void {
+  const { key, limit, passes, bound, createdAt } = stored;
+  const { record, items, digest } = seal(stored);
+  connection.run(UPSERT_VERDICT, [
+    verdictId(key, limit),
+    keyId(key),
+    key.plan,
+    key.task,
+    passes ? 1 : 0,
+    bound,
+    createdAt,
+    record,
+    items,
+    digest,
+  ]);
 }
 
 export function writeRun(connection: Connection, run: Run, sealed: Sealed): void {

@@ -1,13 +1,12 @@
 import type { Connection } from './connection.js';
-import { isWhole, openMeasurement, unseal, type Sealed } from './record.js';
-import { SEALED_COLUMNS, sealedOf, writeMeasurement, writeRun } from './rows.js';
+import { isWhole, openMeasurement, openVerdict, unseal, type Sealed } from './record.js';
+import { SEALED_COLUMNS, sealedOf, writeMeasurement, writeRun, writeVerdict } from './rows.js';
 import type { KeptRun } from './runs.js';
-
-type Table = 'measurements' | 'runs';
+import { SEALED_TABLES, type SealedTable } from './schema.js';
 
 /** A row of a damaged file that fits its checksum. */
 export interface SalvagedRow {
-  readonly table: Table;
+  readonly table: SealedTable;
   readonly sealed: Sealed;
 }
 
@@ -20,13 +19,13 @@ export function salvage(connection: Connection): SalvagedRow[] {
   } catch {
     // Not a SQLite file: there is nothing to read below either.
   }
-  return (['measurements', 'runs'] as const).flatMap((table) => salvageTable(connection, table));
+  return SEALED_TABLES.flatMap((table) => salvageTable(connection, table));
 }
 
 /**
  * From the first row up to where the file breaks, then from the last row down to where it breaks.
  */
-function salvageTable(connection: Connection, table: Table): SalvagedRow[] {
+function salvageTable(connection: Connection, table: SealedTable): SalvagedRow[] {
   const found = new Map<number, SalvagedRow>();
   for (const [beyond, order, start] of [
     ['>', 'ASC', Number.MIN_SAFE_INTEGER],
@@ -58,10 +57,16 @@ export function takeOver(connection: Connection, rows: readonly SalvagedRow[]): 
   if (rows.length === 0) return;
   connection.transaction(() => {
     for (const { table, sealed } of rows) {
-      if (table === 'measurements') {
-        writeMeasurement(connection, openMeasurement(sealed, table));
-      } else {
-        writeRun(connection, unseal(sealed, table) as KeptRun, sealed);
+      switch (table) {
+        case 'measurements':
+          writeMeasurement(connection, openMeasurement(sealed, table));
+          break;
+        case 'verdicts':
+          writeVerdict(connection, openVerdict(sealed, table));
+          break;
+        case 'runs':
+          writeRun(connection, unseal(sealed, table) as KeptRun, sealed);
+          break;
       }
     }
   });

@@ -1,11 +1,25 @@
 import { Claims } from './claims.js';
 import type { Connection } from './connection.js';
-import { checkedKey, keyId, matches, type KeyFilter, type MeasurementKey } from './key.js';
+import {
+  checkedKey,
+  keyId,
+  matches,
+  verdictId,
+  type KeyFilter,
+  type MeasurementKey,
+} from './key.js';
 import { describeMachine } from './machine.js';
 import { Memo } from './memoise.js';
 import { thisProcess } from './owner.js';
-import { hasExtras, openMeasurement, withEarlierExtras } from './record.js';
-import { SEALED_COLUMNS, sealedOf, sealedRows, writeMeasurement, writeRun } from './rows.js';
+import { hasExtras, openMeasurement, openVerdict, withEarlierExtras } from './record.js';
+import {
+  SEALED_COLUMNS,
+  sealedOf,
+  sealedRows,
+  writeMeasurement,
+  writeRun,
+  writeVerdict,
+} from './rows.js';
 import { runLog } from './runs.js';
 import type {
   GetOrMeasureOptions,
@@ -15,6 +29,9 @@ import type {
   RunLog,
   SetAside,
   StoredMeasurement,
+  StoredVerdict,
+  Verdict,
+  VerdictLimit,
 } from './types.js';
 
 /** Measurements in a SQLite file whose tables are in order; made by `openStore`. */
@@ -85,6 +102,26 @@ export class SqliteStore implements MeasurementStore {
     return Array.from(sealedRows(this.#connection, 'measurements'), (sealed) =>
       openMeasurement(sealed, this.path),
     ).filter(({ key }) => matches(key, filter));
+  }
+
+  verdict(key: MeasurementKey, limit: VerdictLimit): StoredVerdict | undefined {
+    const row = this.#connection.get(`SELECT ${SEALED_COLUMNS} FROM verdicts WHERE id = ?`, [
+      verdictId(key, limit),
+    ]);
+    return row === undefined ? undefined : openVerdict(sealedOf(row), this.path);
+  }
+
+  putVerdict(key: MeasurementKey, limit: VerdictLimit, verdict: Verdict): StoredVerdict {
+    const stored: StoredVerdict = {
+      key: checkedKey(key),
+      limit,
+      passes: verdict.passes,
+      bound: verdict.bound,
+      createdAt: new Date().toISOString(),
+      machine: this.#machine,
+    };
+    writeVerdict(this.#connection, stored);
+    return stored;
   }
 
   getOrMeasure(

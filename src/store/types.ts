@@ -1,3 +1,4 @@
+import type { MetricLimit } from '../search/constraints.js';
 import type { Measurement } from '../tasks/task.js';
 import type { Json } from '../util/json.js';
 import type { KeyFilter, MeasurementKey } from './key.js';
@@ -30,6 +31,28 @@ export interface MemoisedMeasurement extends StoredMeasurement {
    * True where this very call measured it, false where it was there already or another caller did.
    */
   readonly fresh: boolean;
+}
+
+/**
+ * What is known of a plan that was not measured to the end, because pass or fail was certain before
+ * (`VerdictEvaluation` of the search, as a record).
+ */
+export interface Verdict {
+  readonly passes: boolean;
+  /** What the metric can still be: of a failure the best, of a pass the worst. NaN: it is no number. */
+  readonly bound: number;
+}
+
+/** The limit a verdict is about; null for a verdict that holds whatever the limit. */
+export type VerdictLimit = MetricLimit | null;
+
+/** A verdict as the store keeps it. */
+export interface StoredVerdict extends Verdict {
+  readonly key: MeasurementKey;
+  readonly limit: VerdictLimit;
+  /** When it was put, ISO 8601 in UTC. */
+  readonly createdAt: string;
+  readonly machine: string;
 }
 
 /** Another process that is measuring the key asked for. */
@@ -91,8 +114,8 @@ export interface SetAside {
   /** What was wrong with it. */
   readonly reason: string;
   /**
-   * Measurements and runs that could still be read, checked, and were taken over into the new
-   * store.
+   * Measurements, verdicts and runs that could still be read, checked, and were taken over into the
+   * new store.
    */
   readonly recovered: number;
 }
@@ -121,6 +144,10 @@ export interface MeasurementStore {
   put(key: MeasurementKey, outcome: Outcome): StoredMeasurement;
   /** In the order they were first put. */
   list(filter?: KeyFilter): StoredMeasurement[];
+  /** The verdict put for this key under this very limit: same metric, baseline and allowed loss. */
+  verdict(key: MeasurementKey, limit: VerdictLimit): StoredVerdict | undefined;
+  /** Keeps a verdict, as safely as `put` keeps an outcome. A second one replaces the first. */
+  putVerdict(key: MeasurementKey, limit: VerdictLimit, verdict: Verdict): StoredVerdict;
   /**
    * The stored outcome, or the one of `measure`, which runs once a key however many callers and
    * processes ask at the same time: the others wait. If `measure` fails or its process dies, one of

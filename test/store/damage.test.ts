@@ -15,13 +15,17 @@ function outcomeOf(index: number) {
   return { measurement: { ...perplexityOf(nll, new Array<number>(64).fill(255)), value: index } };
 }
 
+const LIMIT = { metric: 'perplexity', baseline: 36.32, allowedLoss: 1 } as const;
+const VERDICT = { passes: false, bound: 37.5 };
+
 function fill(store: MeasurementStore): void {
   for (let index = 0; index < ROWS; index++) store.put(keyOf(`plan${index}`), outcomeOf(index));
+  store.putVerdict(keyOf('stopped'), LIMIT, VERDICT);
   store.runs.create({ kind: 'search', config: {} });
 }
 
 /**
- * A closed store with 30 measurements and a run, as another process would find it: a copy, since
+ * A closed store with 30 measurements, a verdict and a run, as another process would find it: a copy, since
  * this process lets go of the original only when its statements are collected as garbage.
  */
 async function makeStore(path: string): Promise<void> {
@@ -51,15 +55,23 @@ function intactRows(store: MeasurementStore): number {
   return count;
 }
 
+/** 1 where the verdict is there, as it was put. */
+function intactVerdicts(store: MeasurementStore): number {
+  const found = store.verdict(keyOf('stopped'), LIMIT);
+  if (found === undefined) return 0;
+  assert.deepEqual({ passes: found.passes, bound: found.bound }, VERDICT);
+  return 1;
+}
+
 interface Damage {
   readonly name: string;
   readonly reason: RegExp;
-  /** Measurements (of 30) and runs (of 1) taken over: least and most. */
+  /** Measurements (of 30), verdicts (of 1) and runs (of 1) taken over: least and most. */
   readonly recovered: readonly [number, number];
   readonly apply: (path: string) => Promise<void>;
 }
 
-const everything = [ROWS + 1, ROWS + 1] as const;
+const everything = [ROWS + 2, ROWS + 2] as const;
 
 const DAMAGES: readonly Damage[] = [
   {
@@ -98,8 +110,24 @@ const DAMAGES: readonly Damage[] = [
   {
     name: 'a missing table',
     reason: /the table runs is missing/,
-    recovered: [ROWS, ROWS],
+    recovered: [ROWS + 1, ROWS + 1],
     apply: (path) => edit(path, 'DROP TABLE runs'),
+  },
+  {
+    name: 'a missing table that came with a later version',
+    reason: /the table verdicts is missing/,
+    recovered: [ROWS + 1, ROWS + 1],
+    apply: (path) => edit(path, 'DROP TABLE verdicts'),
+  },
+  {
+    name: 'an edited verdict',
+    reason: /a value in verdicts does not fit its checksum/,
+    recovered: [ROWS + 1, ROWS + 1],
+    apply: (path) =>
+      edit(
+        path,
+        `UPDATE verdicts SET record = CAST(replace(CAST(record AS TEXT), '37.5', '36.5') AS BLOB)`,
+      ),
   },
   {
     name: 'a table of another form',
@@ -110,7 +138,7 @@ const DAMAGES: readonly Damage[] = [
   {
     name: 'one flipped bit in a measurement',
     reason: /a value in measurements does not fit its checksum/,
-    recovered: [ROWS, ROWS],
+    recovered: [ROWS + 1, ROWS + 1],
     apply: async (path) => {
       const bytes = await readFile(path);
       // Row 17's first window, as the little-endian double it was stored as.
@@ -125,7 +153,7 @@ const DAMAGES: readonly Damage[] = [
   {
     name: 'text that is not UTF-8',
     reason: /is damaged|not as it was made/,
-    recovered: [0, ROWS + 1],
+    recovered: [0, ROWS + 2],
     apply: async (path) => {
       const bytes = await readFile(path);
       bytes.fill(
@@ -151,7 +179,7 @@ describe('store, damaged', () => {
         assert.match(store.setAside.reason, reason);
         assert.match(store.setAside.path, /m\.sqlite\.damaged-\d{8}T\d{9}Z$/);
         assert.ok(damaged.equals(await readFile(store.setAside.path)), 'the evidence was changed');
-        const found = intactRows(store) + store.runs.list().length;
+        const found = intactRows(store) + intactVerdicts(store) + store.runs.list().length;
         assert.equal(store.setAside.recovered, found);
         assert.ok(recovered[0] <= found && found <= recovered[1], `recovered ${found}`);
         fill(store);
@@ -227,10 +255,10 @@ describe('store, damaged', () => {
           assert.ok(error instanceof StoreError && at < 100, `byte ${at}: ${String(error)}`);
           continue;
         }
-        const found = intactRows(store);
+        const found = intactRows(store) + intactVerdicts(store);
         // Without anything set aside, only unused bytes were hit, or columns that repeat the
         // record.
-        if (store.setAside === undefined) assert.equal(found, ROWS, `byte ${at}`);
+        if (store.setAside === undefined) assert.equal(found, ROWS + 1, `byte ${at}`);
         else asides++;
         store.close();
       }
@@ -279,7 +307,7 @@ describe('store, refused', () => {
       await makeStore(path);
       await edit(path, 'PRAGMA user_version = 99; CREATE TABLE future (a)');
       const before = await readFile(path);
-      await refused(path, /newer version .* got schema 99; expected schema 1 or older/);
+      await refused(path, /newer version .* got schema 99; expected schema 2 or older/);
       assert.ok(before.equals(await readFile(path)));
       assert.deepEqual(
         (await readdir(folder)).filter((name) => name.includes('damaged')),

@@ -183,6 +183,46 @@ for (const [name, withStore] of [
     );
 
     it(
+      'keeps verdicts apart by key and by limit',
+      withStore((store) => {
+        const limit = { metric: 'accuracy', baseline: 0.777, allowedLoss: 0.02 } as const;
+        const verdict = { passes: false, bound: 0.1 + 0.2 };
+        assert.equal(store.verdict(keyOf('a'), limit), undefined);
+        const put = store.putVerdict(keyOf('a'), limit, verdict);
+        assert.deepStrictEqual(store.verdict(keyOf('a'), { ...limit }), put);
+        assert.deepStrictEqual({ passes: put.passes, bound: put.bound }, verdict);
+        assert.deepStrictEqual(put.key, keyOf('a'));
+        const others = [
+          store.verdict(keyOf('b'), limit),
+          store.verdict(keyOf('a', { split: 'dev' }), limit),
+          store.verdict(keyOf('a'), null),
+          store.verdict(keyOf('a'), { ...limit, metric: 'perplexity' }),
+          store.verdict(keyOf('a'), { ...limit, baseline: 0.778 }),
+          store.verdict(keyOf('a'), { ...limit, allowedLoss: 0.05 }),
+        ];
+        assert.deepStrictEqual(others, new Array(others.length).fill(undefined));
+        // It is no measurement.
+        assert.equal(store.get(keyOf('a')), undefined);
+        assert.deepEqual(store.list(), []);
+      }),
+    );
+
+    it(
+      'keeps verdicts without a limit, under an infinite one, and with a bound that is no number',
+      withStore((store) => {
+        const free = { metric: 'perplexity', baseline: 36, allowedLoss: Infinity } as const;
+        store.putVerdict(keyOf('a'), free, { passes: true, bound: -0 });
+        store.putVerdict(keyOf('a'), null, { passes: false, bound: NaN });
+        const [first, second] = [store.verdict(keyOf('a'), free), store.verdict(keyOf('a'), null)];
+        assert.deepStrictEqual([first?.passes, first?.bound], [true, -0]);
+        assert.deepStrictEqual(first?.limit, free);
+        assert.deepStrictEqual([second?.passes, second?.bound], [false, NaN]);
+        store.putVerdict(keyOf('a'), free, { passes: false, bound: 1 });
+        assert.equal(store.verdict(keyOf('a'), free)?.passes, false);
+      }),
+    );
+
+    it(
       'keeps runs: create, list, show, update',
       withStore((store) => {
         const config = { task: 'sst2', bits: [8, 4], limit: null };
@@ -213,6 +253,7 @@ describe('store on disk, the file', () => {
       const path = join(folder, 'm.sqlite');
       const first = await openStore(path);
       first.put(keyOf('a'), { measurement: accuracyOf(0.1 + 0.2) });
+      first.putVerdict(keyOf('b'), null, { passes: false, bound: 0.1 });
       const run = first.runs.create({ kind: 'search', config: {} });
       first.close();
       first.close();
@@ -220,9 +261,33 @@ describe('store on disk, the file', () => {
       assert.throws(() => first.get(keyOf('a')), /the store is closed/);
       const second = await openStore(path);
       assert.equal(second.get(keyOf('a'))?.measurement.value, 0.1 + 0.2);
+      assert.equal(second.verdict(keyOf('b'), null)?.bound, 0.1);
       assert.deepEqual(second.runs.show(run.id), run);
       assert.equal(second.setAside, undefined);
       second.close();
+    }));
+
+  it('of an older version gets what it lacks, and keeps what it has', () =>
+    inFolder(async (folder) => {
+      const path = join(folder, 'm.sqlite');
+      const old = await openStore(path);
+      old.put(keyOf('a'), { measurement: accuracyOf(0.5) });
+      const run = old.runs.create({ kind: 'search', config: {} });
+      old.close();
+      // What version 1 wrote: the same without verdicts.
+      const connection = await Connection.open(path, 0);
+      connection.exec('DROP TABLE verdicts; PRAGMA user_version = 1');
+      connection.close();
+      const store = await openStore(path);
+      assert.equal(store.setAside, undefined);
+      assert.equal(store.get(keyOf('a'))?.measurement.value, 0.5);
+      assert.deepEqual(store.runs.show(run.id), run);
+      store.putVerdict(keyOf('b'), null, { passes: true, bound: 1 });
+      store.close();
+      const again = await openStore(path);
+      assert.equal(again.setAside, undefined);
+      assert.equal(again.verdict(keyOf('b'), null)?.passes, true);
+      again.close();
     }));
 
   it('is seen by a second store on the same file at once, and measured once by both', () =>
