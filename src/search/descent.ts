@@ -2,7 +2,7 @@ import { SearchError } from '../util/errors.js';
 import { doubling, findBoundary, inOrder, middle, type Probe, type Verdict } from './boundary.js';
 import { marginOf } from './evaluation.js';
 import { Assignment, groupBits, type UnitGroup } from './space.js';
-import type { Tracer } from './trace.js';
+import type { Tracer, Trial } from './trace.js';
 
 export type Tier = 'global' | 'block' | 'module';
 
@@ -126,12 +126,14 @@ export class Descent {
   private async tryStep(chain: Chain, index: number): Promise<Verdict> {
     const { tier, steps, verdicts } = chain;
     const { group, bits, assignment } = steps[index];
-    const trial = {
+    const trial: Trial = {
       stage: tier,
       unit: group.id,
       bits,
       assignment,
       parent: this.above(chain, index),
+      // Where margins decide what is skipped, they must not depend on how early an evaluator stops.
+      ...(this.#strategy !== 'exact' && this.#slack > 0 && { need: 'exact-if-passes' }),
     };
     const step = await this.tracer.try(trial, this.evaluationsLeft(chain, trial.parent));
     const { quality } = this.tracer.limits;

@@ -173,7 +173,7 @@ class Verification {
         assignment: move.assignment,
         parent: from.assignment,
         // A verdict's bound would teach something else than the metric does.
-        exact: move.shifts.length === 1,
+        ...(move.shifts.length === 1 && { need: 'exact' }),
       });
       if (step === undefined) return false;
       if (this.best !== from) return true;

@@ -8,6 +8,7 @@ import {
   type Evaluation,
   type EvaluationContext,
   type ExactEvaluation,
+  type Need,
 } from './evaluation.js';
 import type { Scored } from './score.js';
 import type { Assignment, SearchSpace } from './space.js';
@@ -85,8 +86,8 @@ export interface Trial {
   readonly assignment: Assignment;
   /** The accepted plan it is a step from. */
   readonly parent: Assignment;
-  /** That the metric is needed even where the plan is refused. */
-  readonly exact?: boolean;
+  /** Where more of the metric is needed than the limits alone ask for. */
+  readonly need?: Need;
 }
 
 /** Tries plans against limits, and keeps the trace and the candidates. */
@@ -114,7 +115,7 @@ export class Tracer {
     const bytes = this.space.bytes(trial.assignment);
     const fits = bytes <= this.limits.maxBytes;
     const context: EvaluationContext = {
-      need: trial.exact === true ? 'exact' : fits ? 'exact-if-passes' : 'verdict',
+      need: trial.need ?? (fits ? 'exact-if-passes' : 'verdict'),
       limit: this.limits.quality,
       parent: trial.parent,
       ...(this.options.signal && { signal: this.options.signal }),

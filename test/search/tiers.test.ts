@@ -384,23 +384,26 @@ describe('search/tiers: sameness', () => {
     );
   });
 
-  it('an evaluator that stops at verdicts leads to the same verdicts, candidates and final plan', async () => {
-    await fc.assert(
-      fc.asyncProperty(scenario, async (given) => {
-        const { space, metricOf, options } = build(given);
-        const full = await tieredSearch(space, exactly(metricOf).evaluate, options);
-        const terse = await tieredSearch(space, tersely(metricOf), options);
-        assert.deepEqual(
-          terse.trace.map((step) => ({ ...step, evaluation: null })),
-          full.trace.map((step) => ({ ...step, evaluation: null })),
-        );
-        assert.deepEqual(terse.candidates, full.candidates);
-        assert.equal(terse.final.key, full.final.key);
-        assert.deepEqual(terse.nearest, full.nearest);
-      }),
-      { seed: 2, numRuns: 300 },
-    );
-  });
+  for (const strategy of ['exact', 'bisection', 'bracketing'] as const) {
+    it(`${strategy} takes the same steps with an evaluator that stops at verdicts`, async () => {
+      await fc.assert(
+        fc.asyncProperty(scenario, fc.constantFrom(0, 0.01, 0.1), async (given, slack) => {
+          const { space, metricOf, options } = build(given);
+          const same = { ...options, strategy, slack };
+          const full = await tieredSearch(space, exactly(metricOf).evaluate, same);
+          const terse = await tieredSearch(space, tersely(metricOf), same);
+          assert.deepEqual(
+            terse.trace.map((step) => ({ ...step, evaluation: null })),
+            full.trace.map((step) => ({ ...step, evaluation: null })),
+          );
+          assert.deepEqual(terse.candidates, full.candidates);
+          assert.equal(terse.final.key, full.final.key);
+          assert.deepEqual(terse.nearest, full.nearest);
+        }),
+        { seed: 2, numRuns: 300 },
+      );
+    });
+  }
 
   for (const strategy of ['bisection', 'bracketing'] as const) {
     it(`${strategy} ends at the plan of exact where the metric is monotone up to the slack`, async () => {
