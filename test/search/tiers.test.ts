@@ -429,6 +429,27 @@ describe('search/tiers: sameness', () => {
     });
   }
 
+  for (const strategy of ['exact', 'bisection'] as const) {
+    it(`${strategy} never has more evaluations left than it says`, async () => {
+      await fc.assert(
+        fc.asyncProperty(scenario, async (given) => {
+          const { space, metricOf, options } = build(given);
+          const left: number[] = [];
+          const result = await tieredSearch(space, exactly(metricOf).evaluate, {
+            ...options,
+            strategy,
+            slack: given.noise / 2,
+            onProgress: (event) => left.push(event.evaluationsLeft),
+          });
+          const steps = result.trace.length;
+          assert.equal(left.length, steps + 1);
+          left.forEach((most, index) => assert.ok(most >= steps - index));
+        }),
+        { seed: 14, numRuns: 200 },
+      );
+    });
+  }
+
   it('skips most of a long run of passes', async () => {
     const toy = toyUnits(8);
     // Only the input is sensitive: the global descent ends at 8 bits, all else goes to 2.
