@@ -1,12 +1,14 @@
 import { randomBytes } from 'node:crypto';
-import { open, mkdir, rename, rm, type FileHandle } from 'node:fs/promises';
+import { rmSync } from 'node:fs';
+import { mkdir, open, realpath, rename, rm, stat, type FileHandle } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { OutputError } from './errors.js';
 
 /**
  * Writes a file so that a reader sees the old content or the whole new one, never a part: the bytes go
  * to a neighbour (`<path>.<random>.partial`), are flushed to disk, and the neighbour is renamed. On any
- * failure the neighbour is removed and the old file is untouched.
+ * failure the neighbour is removed and the old file is untouched. A link is followed; a device or a pipe
+ * (`/dev/null`) is written to as it is, since renaming would put a file in its place.
  *
  * @param write receives the open neighbour; what it returns is passed on.
  * @throws {OutputError} when the disk is full, the folder cannot be made or is not writable.
@@ -15,22 +17,52 @@ export async function writeFileAtomically<T>(
   path: string,
   write: (file: FileHandle) => Promise<T>,
 ): Promise<T> {
+  try {
+    const existing = await stat(path).catch(() => undefined);
+    if (existing && !existing.isFile() && !existing.isDirectory())
+      return await withFile(path, 'w', write);
+    return await writeBeside(existing ? await realpath(path) : path, write);
+  } catch (error) {
+    throw asOutputError(path, error);
+  }
+}
+
+/** Neighbours that are being written: removed when the process ends before they are complete. */
+const partials = new Set<string>();
+process.on('exit', () => {
+  for (const partial of partials) rmSync(partial, { force: true });
+});
+
+async function writeBeside<T>(path: string, write: (file: FileHandle) => Promise<T>): Promise<T> {
   const partial = `${path}.${randomBytes(4).toString('hex')}.partial`;
+  partials.add(partial);
   try {
     await mkdir(dirname(path), { recursive: true });
-    const file = await open(partial, 'wx');
-    let result: T;
-    try {
-      result = await write(file);
+    const result = await withFile(partial, 'wx', async (file) => {
+      const written = await write(file);
       await file.sync();
-    } finally {
-      await file.close();
-    }
+      return written;
+    });
     await rename(partial, path);
     return result;
   } catch (error) {
     await rm(partial, { force: true }).catch(() => undefined);
-    throw asOutputError(path, error);
+    throw error;
+  } finally {
+    partials.delete(partial);
+  }
+}
+
+async function withFile<T>(
+  path: string,
+  flags: 'w' | 'wx',
+  use: (file: FileHandle) => Promise<T>,
+): Promise<T> {
+  const file = await open(path, flags);
+  try {
+    return await use(file);
+  } finally {
+    await file.close();
   }
 }
 

@@ -1,7 +1,18 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, open, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import {
+  lstat,
+  mkdir,
+  mkdtemp,
+  open,
+  readdir,
+  readFile,
+  rm,
+  stat,
+  symlink,
+  writeFile,
+} from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
@@ -90,6 +101,37 @@ describe('util/files', () => {
     assert.match(stdout, /OutputError .*limited: cannot write; got EFBIG \(the file would exceed/);
     assert.deepEqual(
       (await names()).filter((name) => name.startsWith('limited')),
+      [],
+    );
+  });
+
+  it('writes through a link, and to a device without putting a file in its place', async function () {
+    if (!existsSync('/dev/null')) this.skip();
+    await saveFile(join(folder, 'target'), 'old');
+    await symlink('target', join(folder, 'link'));
+    await saveFile(join(folder, 'link'), 'new');
+    assert.equal(await readFile(join(folder, 'target'), 'utf8'), 'new');
+    assert.ok((await lstat(join(folder, 'link'))).isSymbolicLink());
+
+    // A link to the device, so that even a wrong implementation could not replace the device itself.
+    await symlink('/dev/null', join(folder, 'device'));
+    await saveFile(join(folder, 'device'), 'gone');
+    assert.ok((await lstat(join(folder, 'device'))).isSymbolicLink());
+    assert.ok((await stat('/dev/null')).isCharacterDevice());
+    await symlink('/dev/full', join(folder, 'full-device'));
+    await assert.rejects(saveFile(join(folder, 'full-device'), 'x'), /ENOSPC \(no space left/);
+  });
+
+  it('removes a file that was being written when the process ended', async () => {
+    const path = join(folder, 'ended');
+    const code = `require(${JSON.stringify(FILES)}).writeFileAtomically(${JSON.stringify(path)}, async (file) => {
+      await file.write('half');
+      process.exit(3);
+    });`;
+    const run = promisify(execFile)(process.execPath, ['--import', 'tsx', '-e', code]);
+    await assert.rejects(run, (error: { code?: unknown }) => error.code === 3);
+    assert.deepEqual(
+      (await names()).filter((name) => name.startsWith('ended')),
       [],
     );
   });
