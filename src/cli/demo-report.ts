@@ -15,8 +15,8 @@ export interface DemoRun {
   /** Of the checkpoint. */
   readonly sha256: string;
   readonly report: ConfigReport;
-  /** How a width becomes a scheme. */
-  readonly scheme: string;
+  /** How a width becomes a plan. */
+  readonly quantizer: string;
   readonly task: Task;
   readonly points: readonly UniformPoint[];
 }
@@ -84,11 +84,11 @@ function tableOf({ name, task, points }: DemoRun): HtmlTable {
   };
 }
 
-function settingsTable({ name, report, task, scheme, sha256 }: DemoRun): HtmlTable {
+function settingsTable({ name, report, task, quantizer, sha256 }: DemoRun): HtmlTable {
   const rows = [
     ...taskFacts(task),
     ...configFacts(report),
-    ['quantizer', scheme],
+    ['quantizer', quantizer],
     ['sha256 of the checkpoint', sha256],
   ] as const;
   return { caption: name, columns: ['setting', 'value'], rows };

@@ -22,7 +22,7 @@ import {
   type BackendFlags,
 } from './options.js';
 import { bitsLabel, pointCells, pointColumns } from './points.js';
-import { schemeMaker, schemeOption, type SchemeName } from './schemes.js';
+import { planMaker, quantizerOption, type QuantizerName } from './quantizers.js';
 import { Session } from './session.js';
 import { formatFacts, formatTable } from './table.js';
 import { packageVersion } from './version.js';
@@ -30,7 +30,7 @@ import { packageVersion } from './version.js';
 interface DemoFlags extends BackendFlags {
   readonly out: string;
   readonly bits: readonly number[];
-  readonly scheme: SchemeName;
+  readonly quantizer: QuantizerName;
   readonly limit?: number;
 }
 
@@ -40,7 +40,7 @@ export function addDemo(program: Command, host: Host): void {
     .description('measure both bundled models at uniform bit widths, and write a report')
     .option('--out <folder>', 'where report.html and uniform.json go', 'out')
     .option('--bits <widths>', 'bit widths, 1 to 16', bitWidths, [...PRECISION_LIST])
-    .addOption(schemeOption())
+    .addOption(quantizerOption())
     .option(
       '--limit <count>',
       'only the first sentences or tokens: a quick look, wide intervals',
@@ -90,7 +90,7 @@ async function requireFolder(path: string): Promise<void> {
 async function measure(
   session: Session,
   name: BundledModel,
-  { bits, scheme, limit }: DemoFlags,
+  { bits, quantizer, limit }: DemoFlags,
 ): Promise<DemoRun> {
   const open = await openModel(name, session.run);
   try {
@@ -98,10 +98,10 @@ async function measure(
     const points = await runUniform(open, task, {
       ...session.run,
       bits,
-      makeScheme: schemeMaker(scheme),
+      makePlan: planMaker(quantizer, open.model.config),
     });
     const { report } = open.model;
-    return { name, sha256: await open.checkpoint.sha256(), report, scheme, task, points };
+    return { name, sha256: await open.checkpoint.sha256(), report, quantizer, task, points };
   } finally {
     await open.close();
   }

@@ -4,7 +4,6 @@ import { measurePlans, type NamedPlan, type PlanPoint } from '../experiment/appl
 import { openModel, type OpenModel } from '../experiment/inputs.js';
 import { buildTask, TASKS, type TaskRequest } from '../experiment/inputs-task.js';
 import { parsePlan } from '../quant/plan-json.js';
-import { uniformPlan } from '../quant/plan.js';
 import { readTextFile } from '../tasks/text.js';
 import type { Measurement, Task } from '../tasks/task.js';
 import { backendFact, configFacts, taskFacts } from './facts.js';
@@ -24,13 +23,13 @@ import {
   type ModelFlags,
 } from './options.js';
 import { pointCells, pointColumns } from './points.js';
-import { schemeMaker, schemeOption, type SchemeName } from './schemes.js';
+import { planMaker, quantizerOption, type QuantizerName } from './quantizers.js';
 import { Session } from './session.js';
 import { formatFacts, formatTable, type Fact } from './table.js';
 
 interface EvalFlags extends ModelFlags, BackendFlags, TaskRequest {
   readonly bits?: number;
-  readonly scheme: SchemeName;
+  readonly quantizer: QuantizerName;
   readonly plan?: string;
 }
 
@@ -69,7 +68,7 @@ export function addEval(program: Command, host: Host): void {
         .argParser(bitWidth)
         .conflicts('plan'),
     )
-    .addOption(schemeOption())
+    .addOption(quantizerOption())
     .option('--plan <file>', 'a plan in JSON: which unit gets which scheme');
   withTokenizerOption(command);
   withConfigOptions(command);
@@ -120,13 +119,13 @@ async function evaluate(session: Session, name: string, flags: EvalFlags): Promi
 }
 
 async function wantedPlan(
-  { bits, scheme, plan }: EvalFlags,
-  { hierarchy }: OpenModel,
+  { bits, quantizer, plan }: EvalFlags,
+  { hierarchy, model }: OpenModel,
 ): Promise<NamedPlan | undefined> {
   if (plan !== undefined)
     return { name: plan, plan: parsePlan(await readTextFile(plan), plan, hierarchy) };
   if (bits === undefined) return undefined;
-  return { name: `${bits} bits`, plan: uniformPlan(bits, schemeMaker(scheme)) };
+  return { name: `${bits} bits`, plan: planMaker(quantizer, model.config)(bits) };
 }
 
 function resultFacts(measurement: Measurement, task: Task): Fact[] {

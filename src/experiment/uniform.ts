@@ -1,5 +1,5 @@
-import { uniformPlan } from '../quant/plan.js';
-import { affineMinMax, UNQUANTIZED_BITS, type Scheme } from '../quant/scheme.js';
+import { uniformPlan, type Plan } from '../quant/plan.js';
+import { UNQUANTIZED_BITS } from '../quant/scheme.js';
 import type { Task } from '../tasks/task.js';
 import type { RunOptions } from '../util/progress.js';
 import { measurePlans, type PlanPoint, type Subject } from './apply-plan-measure.js';
@@ -19,8 +19,8 @@ export type UniformRun = readonly UniformPoint[];
 export interface UniformOptions extends RunOptions {
   /** Widths to measure beside the baseline; default {@link PRECISION_LIST}. */
   readonly bits?: readonly number[];
-  /** What a width means for each matrix; default per tensor, affine, min–max widened to hold 0. */
-  readonly makeScheme?: (bits: number) => Scheme;
+  /** The plan of a width; default every matrix per tensor, affine, min–max widened to hold 0. */
+  readonly makePlan?: (bits: number) => Plan;
 }
 
 /**
@@ -33,12 +33,12 @@ export interface UniformOptions extends RunOptions {
 export async function runUniform(
   subject: Subject,
   task: Task,
-  { bits = PRECISION_LIST, makeScheme = affineMinMax, ...run }: UniformOptions = {},
+  { bits = PRECISION_LIST, makePlan = uniformPlan, ...run }: UniformOptions = {},
 ): Promise<UniformRun> {
   const widths = [...new Set(bits)].filter((width) => width !== UNQUANTIZED_BITS);
   const plans = widths.map((width) => ({
     name: `${width} bits`,
-    plan: uniformPlan(width, makeScheme),
+    plan: makePlan(width),
   }));
   const points = await measurePlans(subject, task, plans, run);
   return points.map((point, index) => ({
