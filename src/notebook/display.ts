@@ -1,0 +1,73 @@
+import { randomBytes } from 'node:crypto';
+import type { Json } from '../util/json.js';
+
+/** One output in several forms, by MIME type; each front end shows the richest that it knows. */
+export type MimeBundle = Readonly<Record<string, Json>>;
+
+/** tslab's internal way to send a message of type `display_data` or `update_display_data`. */
+interface TslabJupyter {
+  readonly lastWriteDisplayData:
+    | ((
+        content: {
+          data: MimeBundle;
+          metadata: object;
+          transient: { display_id?: string };
+        },
+        update: boolean,
+      ) => void)
+    | null;
+}
+
+/**
+ * The module of the tslab that runs this process, where one does. Looked up among the loaded modules: a
+ * second copy would know no cell, and loading one costs a second.
+ */
+function tslabJupyter(): TslabJupyter | undefined {
+  const path = Object.keys(require.cache).find((name) =>
+    /[\\/]tslab[\\/]dist[\\/]jupyter\.js$/.test(name),
+  );
+  return path === undefined ? undefined : (require.cache[path]?.exports as TslabJupyter);
+}
+
+/** Whether a notebook's cell is running; elsewhere output is printed as text. */
+export function inNotebook(): boolean {
+  return tslabJupyter()?.lastWriteDisplayData != null;
+}
+
+/**
+ * Shows one output below the running cell. tslab's public `display` carries a single MIME type, so its
+ * internal function is called; this is the only place that does.
+ *
+ * @param bundle must have text/plain, which is printed where no notebook runs.
+ */
+export function displayBundle(bundle: MimeBundle): void {
+  if (!send(bundle, {}, false)) print(bundle);
+}
+
+/** An output that can be replaced after it was shown. */
+export interface LiveDisplay {
+  update(bundle: MimeBundle): void;
+}
+
+/** Like {@link displayBundle}; outside a notebook the first bundle is printed, updates are not. */
+export function displayLive(bundle: MimeBundle): LiveDisplay {
+  const transient = { display_id: randomBytes(8).toString('hex') };
+  if (!send(bundle, transient, false)) print(bundle);
+  return {
+    update: (next) => {
+      send(next, transient, true);
+    },
+  };
+}
+
+function send(bundle: MimeBundle, transient: { display_id?: string }, update: boolean): boolean {
+  const write = tslabJupyter()?.lastWriteDisplayData;
+  if (write == null) return false;
+  write({ data: bundle, metadata: {}, transient }, update);
+  return true;
+}
+
+function print(bundle: MimeBundle): void {
+  const text = bundle['text/plain'];
+  if (typeof text === 'string' && text !== '') process.stdout.write(`${text}\n`);
+}

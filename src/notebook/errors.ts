@@ -1,0 +1,50 @@
+import { AbortedError, QslmError } from '../util/errors.js';
+
+/** What tslab rejects a cell with when the kernel is interrupted. */
+const TSLAB_INTERRUPT = 'Interrupted asynchronously';
+
+/**
+ * What a person who works in a notebook can act on: for an error of this package what, where, got and
+ * expected, line by line, without a stack; for any other its stack down to the cell, without the frames
+ * of the kernel below it.
+ */
+export function describeError(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  if (error.message === TSLAB_INTERRUPT || error instanceof AbortedError)
+    return 'Interrupted. What was measured is kept where a store is open: run the cell again to go on.';
+  // Not instanceof alone: a notebook may have loaded another copy of the package.
+  if (error instanceof QslmError || hasDetail(error)) return describeDetail(error);
+  return shortStack(error);
+}
+
+type DetailedError = Error & Pick<QslmError, 'detail'>;
+
+function hasDetail(error: Error): error is DetailedError {
+  const { detail } = error as Partial<DetailedError>;
+  return typeof detail?.what === 'string' && typeof detail.where === 'string';
+}
+
+function describeDetail({ name, detail }: DetailedError): string {
+  const { what, where, got, expected } = detail;
+  const lines = [`${name}: ${what}`, `  where:    ${where}`];
+  if (got !== undefined) lines.push(`  got:      ${got}`);
+  if (expected !== undefined) lines.push(`  expected: ${expected}`);
+  return lines.join('\n');
+}
+
+/** Frames of the cell itself, which the kernel compiles under this name. */
+const CELL = 'evalmachine.<anonymous>';
+/** Frames below the cell. */
+const KERNEL = /[\\/]tslab[\\/]dist[\\/]|\(node:(vm|internal)|at node:internal/;
+
+function shortStack(error: Error): string {
+  const { stack } = error;
+  if (stack === undefined) return `${error.name}: ${error.message}`;
+  const lines = stack
+    .split('\n')
+    .filter((line) => !/^\s+at /.test(line) || !KERNEL.test(line))
+    // Positions are those of the compiled cell: lines agree with the source, columns do not.
+    .map((line) => line.replaceAll(CELL, 'cell, line ').replace(/(cell, line ):(\d+):\d+/, '$1$2'));
+  const causes = error.cause === undefined ? [] : [`caused by ${describeError(error.cause)}`];
+  return [...lines, ...causes].join('\n');
+}

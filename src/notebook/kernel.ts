@@ -1,0 +1,44 @@
+/**
+ * The Jupyter kernel "TypeScript (qslm)": tslab, in which this package is at hand as `qslm` whatever
+ * folder the notebook lies in, and which reports errors in words rather than in pages of stack.
+ *
+ *   node dist/notebook/kernel.js CONNECTION_FILE
+ *
+ * Jupyter calls it so: kernels/qslm/kernel.json.
+ */
+import Module, { createRequire } from 'node:module';
+import { describeError } from './errors.js';
+import { forwardCompiler, forwardRequire, type CompilerSystem } from './kernel-resolve.js';
+import { packagePath } from '../util/paths.js';
+
+/** What is used of `tslab/dist/main`. */
+interface TslabMain {
+  readonly startKernel: (options: {
+    readonly configPath: string;
+    readonly enableFindLocal: boolean;
+    readonly jsKernel: boolean;
+    readonly globalVersion: string;
+  }) => void;
+}
+
+function startKernel(configPath: string): void {
+  const root = packagePath();
+  const requireTslab = createRequire(require.resolve('tslab'));
+  const compiler = requireTslab('@tslab/typescript-for-tslab') as { readonly sys: CompilerSystem };
+  forwardCompiler(compiler.sys, root);
+  forwardRequire(Module, root);
+  reportReadably();
+  const { startKernel: start } = requireTslab('./main.js') as TslabMain;
+  // Another tslab beside the notebook would know nothing of the above.
+  start({ configPath, enableFindLocal: false, jsKernel: false, globalVersion: '' });
+}
+
+/** tslab prints what a cell throws with `console.error(error)`, taken when it starts. */
+function reportReadably(): void {
+  const print = console.error.bind(console);
+  console.error = (...parts: unknown[]): void => {
+    print(...parts.map((part) => (part instanceof Error ? describeError(part) : part)));
+  };
+}
+
+startKernel(process.argv[2]);
