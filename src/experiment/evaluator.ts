@@ -4,17 +4,23 @@ import type { ModelConfig } from '../model/config.js';
 import { planId, type ResolvedPlan } from '../quant/plan.js';
 import { UNQUANTIZED_BITS } from '../quant/scheme.js';
 import type { MetricLimit } from '../search/constraints.js';
-import type { Evaluate, EvaluationContext, Need, VerdictEvaluation } from '../search/evaluation.js';
+import type {
+  Evaluate,
+  EvaluationContext,
+  ExactEvaluation,
+  Need,
+  VerdictEvaluation,
+} from '../search/evaluation.js';
 import type { Assignment } from '../search/space.js';
 import { memoryStore } from '../store/memory-store.js';
 import type { MeasurementKey } from '../store/key.js';
 import type { MeasurementStore } from '../store/types.js';
 import type { BatchScores, Measurement, Task } from '../tasks/task.js';
-import { canonicalJson } from '../util/json.js';
+import { ModelError } from '../util/errors.js';
 import type { RunOptions } from '../util/progress.js';
 import type { ModelSpace } from './model-space.js';
 import { arrangedByRisk } from './risk.js';
-import { ScorerPool } from './scorer-pool.js';
+import { SharedPool } from './shared-pool.js';
 import { certainVerdict, type Tally, type VerdictQuestion } from './verdict.js';
 import { addWork, noWork, type Work } from './work.js';
 
@@ -71,6 +77,32 @@ export interface EvaluatorOptions {
   readonly store?: MeasurementStore | undefined;
   readonly accelerations?: Partial<Accelerations> | undefined;
   readonly budgetBytes?: number | undefined;
+  /**
+   * Where plans are scored; by default a pool of this evaluator's own, opened when first needed. A pool
+   * that is handed in stays its owner's: of the accelerations, prefix, exit and workers are then its own.
+   */
+  readonly pool?: SharedPool | undefined;
+}
+
+/** The pool an evaluator with these options scores in; the caller closes it. */
+export function openPool({
+  checkpoint,
+  config,
+  backend,
+  accelerations,
+  budgetBytes = DEFAULT_BUDGET_BYTES,
+}: Pick<
+  EvaluatorOptions,
+  'checkpoint' | 'config' | 'backend' | 'accelerations' | 'budgetBytes'
+>): SharedPool {
+  const { prefix, exit, workers } = { ...ALL_ACCELERATIONS, ...accelerations };
+  return new SharedPool({
+    checkpoint: resolve(checkpoint),
+    flags: { embedding: config.embedding, contextLength: config.contextLength },
+    backend,
+    workers,
+    reuse: { prefix, exit, budgetBytes },
+  });
 }
 
 /** What an evaluator did so far. */
@@ -91,7 +123,6 @@ export class Evaluator {
   private counts = { measured: 0, stopped: 0, remembered: 0, seconds: 0 };
   private fullWork = 0;
   private task: Task;
-  private readonly verdicts = new Map<string, VerdictEvaluation>();
   private arranged = false;
   private baselineScores: readonly BatchScores[] = [];
 
@@ -99,27 +130,16 @@ export class Evaluator {
     private readonly options: EvaluatorOptions,
     private readonly accelerations: Accelerations,
     private readonly store: MeasurementStore,
-    private readonly pool: ScorerPool,
+    private readonly pool: SharedPool,
   ) {
     this.task = options.task;
   }
 
-  static async open(options: EvaluatorOptions): Promise<Evaluator> {
+  /** No weights are read before the first plan is scored. */
+  static open(options: EvaluatorOptions): Evaluator {
     const accelerations = { ...ALL_ACCELERATIONS, ...options.accelerations };
-    const pool = await ScorerPool.open({
-      checkpoint: resolve(options.checkpoint),
-      flags: { embedding: options.config.embedding, contextLength: options.config.contextLength },
-      backend: options.backend,
-      workers: accelerations.workers,
-      reuse: {
-        prefix: accelerations.prefix,
-        exit: accelerations.exit,
-        budgetBytes: options.budgetBytes ?? DEFAULT_BUDGET_BYTES,
-      },
-    });
-    const evaluator = new Evaluator(options, accelerations, options.store ?? memoryStore(), pool);
-    await pool.useTask(options.task);
-    return evaluator;
+    const pool = options.pool ?? openPool(options);
+    return new Evaluator(options, accelerations, options.store ?? memoryStore(), pool);
   }
 
   report(): EvaluatorReport {
@@ -153,20 +173,46 @@ export class Evaluator {
     return answer as Measurement;
   }
 
-  /** The `evaluate` that a search over a space is handed. */
+  /**
+   * The `evaluate` that a search over a space is handed. The metric of a quantized model whose outputs are
+   * not finite is NaN. Extras: `low` and `high`, the ends of the metric's interval.
+   */
   evaluateIn(space: ModelSpace): Evaluate {
     return async (assignment: Assignment, context: EvaluationContext) => {
       const plan = space.resolve(assignment);
       const { need, limit, signal, onProgress } = context;
-      const answer = await this.answer(
-        plan,
-        space.bytes(assignment),
-        limit && this.accelerations.verdicts ? { need, limit } : undefined,
-        { ...(signal && { signal }), ...(onProgress && { onProgress }) },
-      );
-      if ('kind' in answer) return answer;
-      return { kind: 'exact', metric: answer.value };
+      const asked = limit && this.accelerations.verdicts ? { need, limit } : undefined;
+      return this.orBroken(plan, async () => {
+        const answer = await this.answer(plan, space.bytes(assignment), asked, {
+          ...(signal && { signal }),
+          ...(onProgress && { onProgress }),
+        });
+        if ('kind' in answer) return answer;
+        const { low, high } = answer.interval;
+        return { kind: 'exact', metric: answer.value, extras: { low, high } };
+      });
     };
+  }
+
+  /** What `evaluate` finds, or NaN for a plan that breaks the model; that is remembered too. */
+  private async orBroken(
+    plan: ResolvedPlan,
+    evaluate: () => Promise<ExactEvaluation | VerdictEvaluation>,
+  ): Promise<ExactEvaluation | VerdictEvaluation> {
+    const { memo } = this.accelerations;
+    const key = this.keyOf(plan);
+    if (memo && this.store.verdict(key, null) !== undefined) {
+      this.counts.remembered++;
+      return BROKEN;
+    }
+    try {
+      return await evaluate();
+    } catch (error) {
+      // The task throws it for outputs that are not finite; of the unquantized model it is a fault.
+      if (!(error instanceof ModelError) || isUnquantized(plan)) throw error;
+      if (memo) this.store.putVerdict(key, null, { passes: false, bound: NaN });
+      return BROKEN;
+    }
   }
 
   private async answer(
@@ -180,7 +226,7 @@ export class Evaluator {
       const answer = this.accelerations.memo
         ? await this.recall(plan, bytes, asked, options)
         : await this.compute(plan, asked, options);
-      if (isUnquantized(plan) && !('kind' in answer)) await this.arrange(answer);
+      if (isUnquantized(plan) && !('kind' in answer)) this.arrange(answer);
       return answer;
     } finally {
       this.counts.seconds += (performance.now() - started) / 1000;
@@ -195,8 +241,8 @@ export class Evaluator {
     options: RunOptions,
   ): Promise<Measurement | VerdictEvaluation> {
     const key = this.keyOf(plan);
-    const known = asked && this.verdicts.get(canonicalJson([key.plan, asked.limit]));
-    if (known && !(asked.need === 'exact-if-passes' && known.passes)) {
+    const known = this.knownVerdict(key, asked);
+    if (known !== undefined) {
       this.counts.remembered++;
       return known;
     }
@@ -204,8 +250,11 @@ export class Evaluator {
       const { fresh, measurement } = await this.store.getOrMeasure(
         key,
         async () => {
+          // Another process may have come to it while this one waited for its turn.
+          const meanwhile = this.knownVerdict(key, asked);
+          if (meanwhile !== undefined) throw new Settled(meanwhile, false);
           const answer = await this.compute(plan, asked, options);
-          if ('kind' in answer) throw new Settled(answer);
+          if ('kind' in answer) throw new Settled(answer, true);
           return { measurement: answer, bytes };
         },
         options.signal ? { signal: options.signal } : {},
@@ -214,9 +263,21 @@ export class Evaluator {
       return measurement;
     } catch (error) {
       if (!(error instanceof Settled)) throw error;
-      this.verdicts.set(canonicalJson([key.plan, asked!.limit]), error.verdict);
+      if (error.fresh) this.store.putVerdict(key, asked!.limit, error.verdict);
+      else this.counts.remembered++;
       return error.verdict;
     }
+  }
+
+  /** A verdict of before that answers the question; a pass does not where its metric is needed. */
+  private knownVerdict(
+    key: MeasurementKey,
+    asked: { readonly need: Need; readonly limit: MetricLimit } | undefined,
+  ): VerdictEvaluation | undefined {
+    if (asked === undefined || asked.need === 'exact') return undefined;
+    const known = this.store.verdict(key, asked.limit);
+    if (known === undefined || (asked.need === 'exact-if-passes' && known.passes)) return undefined;
+    return { kind: 'verdict', passes: known.passes, bound: known.bound };
   }
 
   private async compute(
@@ -227,7 +288,7 @@ export class Evaluator {
     const { task } = this;
     const started = performance.now();
     const question = asked && { ...asked, items: task.items, tokens: task.tokens };
-    const { scores, work } = await this.pool.score({
+    const { scores, work } = await this.pool.score(task, {
       plan,
       question,
       signal,
@@ -251,21 +312,27 @@ export class Evaluator {
   }
 
   /** Puts the items that settle verdicts soonest first, once the unquantized model has been seen. */
-  private async arrange(baseline: Measurement): Promise<void> {
+  private arrange(baseline: Measurement): void {
     if (!this.accelerations.verdicts || this.arranged) return;
     this.arranged = true;
     this.task = arrangedByRisk(this.options.task, baseline, this.baselineScores);
-    await this.pool.useTask(this.task);
   }
 
   async close(): Promise<void> {
-    await this.pool.close();
+    if (this.options.pool === undefined) await this.pool.close();
   }
 }
 
+/** Of a plan under which the model's outputs are not finite. */
+const BROKEN: ExactEvaluation = { kind: 'exact', metric: NaN };
+
 /** Carries a verdict out of the store's `measure`, which only takes measurements. */
 class Settled extends Error {
-  constructor(readonly verdict: VerdictEvaluation) {
+  constructor(
+    readonly verdict: VerdictEvaluation,
+    /** That it was found just now, and is to be kept. */
+    readonly fresh: boolean,
+  ) {
     super('the verdict is certain');
   }
 }
