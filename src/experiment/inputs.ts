@@ -1,11 +1,11 @@
 import { stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
-import { openCheckpoint } from '../checkpoint/open.js';
 import type { Checkpoint } from '../checkpoint/types.js';
-import { deriveConfig, type ConfigFlags } from '../model/config.js';
+import { deriveConfig, type ConfigFlags, type ConfigReport } from '../model/config.js';
 import { checkParameters, parametersOf } from '../model/parameters.js';
 import { SpikeGPT } from '../model/spikegpt.js';
 import { hierarchyOf, type Hierarchy } from '../quant/hierarchy.js';
+import { openAnyCheckpoint } from '../quant/packed.js';
 import { checkVocabulary, loadTokenizer, type Tokenizer } from '../tokenizer/tokenizer.js';
 import { CheckpointError, TokenizerError } from '../util/errors.js';
 import { packagePath } from '../util/paths.js';
@@ -77,14 +77,14 @@ export async function openTokenizer(
   return tokenizer;
 }
 
-/** A model ready to be evaluated, and what it was made of. */
-export interface OpenModel {
+/** A model as its files: everything but the weights. */
+export interface ModelFile {
   readonly name: string;
+  /** A packed file of `export` gives the values that it stands for. */
   readonly checkpoint: Checkpoint;
   readonly tokenizer: Tokenizer;
-  readonly model: SpikeGPT;
+  readonly report: ConfigReport;
   readonly hierarchy: Hierarchy;
-  /** Frees the weights and closes the file. */
   close(): Promise<void>;
 }
 
@@ -94,36 +94,56 @@ export interface OpenModelOptions extends ConfigFlags, RunOptions {
 }
 
 /**
- * Opens a model on the running backend: checkpoint, tokenizer, weights. What can be checked without
- * reading weights is checked first.
+ * Opens a model's files and checks all that can be checked without reading weights.
  *
  * @param model a path or the name of a bundled model, as {@link locateCheckpoint} takes it.
  * @throws {CheckpointError} {TokenizerError} for files that are missing, damaged or do not fit.
  */
-export async function openModel(
+export async function openModelFile(
   model: string,
-  { tokenizer: tokenizerPath, ...options }: OpenModelOptions = {},
-): Promise<OpenModel> {
+  { tokenizer: tokenizerPath, ...flags }: ConfigFlags & Pick<OpenModelOptions, 'tokenizer'> = {},
+): Promise<ModelFile> {
   const { name, path } = await locateCheckpoint(model);
-  const checkpoint = await openCheckpoint(path);
+  const checkpoint = await openAnyCheckpoint(path);
   try {
-    const { config } = await deriveConfig(checkpoint, options);
-    checkParameters(checkpoint, parametersOf(config));
+    const report = await deriveConfig(checkpoint, flags);
+    const parameters = parametersOf(report.config);
+    checkParameters(checkpoint, parameters);
     const tokenizer = await openTokenizer(checkpoint, tokenizerPath);
-    const loaded = await SpikeGPT.load(checkpoint, options);
+    const hierarchy = hierarchyOf(parameters);
+    return { name, checkpoint, tokenizer, report, hierarchy, close: () => checkpoint.close() };
+  } catch (error) {
+    await checkpoint.close();
+    throw error;
+  }
+}
+
+/** A model ready to be evaluated, and what it was made of. */
+export interface OpenModel extends ModelFile {
+  readonly model: SpikeGPT;
+  /** Frees the weights and closes the file. */
+  close(): Promise<void>;
+}
+
+/**
+ * Opens a model on the running backend: files, then weights.
+ *
+ * @throws as {@link openModelFile}.
+ */
+export async function openModel(model: string, options: OpenModelOptions = {}): Promise<OpenModel> {
+  const file = await openModelFile(model, options);
+  try {
+    const loaded = await SpikeGPT.load(file.checkpoint, options);
     return {
-      name,
-      checkpoint,
-      tokenizer,
+      ...file,
       model: loaded,
-      hierarchy: hierarchyOf(loaded.parameters),
       close: async () => {
         loaded.dispose();
-        await checkpoint.close();
+        await file.close();
       },
     };
   } catch (error) {
-    await checkpoint.close();
+    await file.close();
     throw error;
   }
 }

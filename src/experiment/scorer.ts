@@ -1,8 +1,8 @@
 import { startBackend } from '../backend/start.js';
-import { openCheckpoint } from '../checkpoint/open.js';
 import type { Checkpoint } from '../checkpoint/types.js';
 import type { ConfigFlags } from '../model/config.js';
 import { SpikeGPT } from '../model/spikegpt.js';
+import { openAnyCheckpoint } from '../quant/packed.js';
 import type { ResolvedPlan } from '../quant/plan.js';
 import { taskFromParts } from '../tasks/parts.js';
 import type { BatchScores, Task, TaskParts } from '../tasks/task.js';
@@ -54,7 +54,7 @@ export class Scorer {
 
   static async open({ checkpoint, flags, backend, reuse }: ScorerOptions): Promise<Scorer> {
     await startBackend(backend);
-    const file = await openCheckpoint(checkpoint);
+    const file = await openAnyCheckpoint(checkpoint);
     try {
       const model = await SpikeGPT.load(file, flags);
       return new Scorer(
