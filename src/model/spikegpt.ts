@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { Tensor1D, Tensor2D, Tensor3D } from '@tensorflow/tfjs-core';
 import { scoped } from '../backend/scope.js';
-import { layerNorm, maskedMean, tokenNll } from '../backend/kernels/ops.js';
+import { gatherRows, layerNorm, maskedMean, tokenNll } from '../backend/kernels/ops.js';
 import type { Checkpoint } from '../checkpoint/types.js';
 import { ModelError, throwIfAborted } from '../util/errors.js';
 import { breathe, type RunOptions } from '../util/progress.js';
@@ -120,7 +120,7 @@ export class SpikeGPT implements SequenceModel {
     const { ids, batch, time } = tokens;
     return tf.tidy(() =>
       tf.reshape<tf.Rank.R3>(
-        tf.gather(this.weights.matrix('emb.weight'), tf.tensor1d(ids, 'int32')),
+        gatherRows(this.weights.matrix('emb.weight'), tf.tensor1d(ids, 'int32')),
         [batch, time, this.config.width],
       ),
     );

@@ -233,6 +233,20 @@ for (const form of FORMS) {
         });
       });
 
+    for (const channels of [1, 6, 192])
+      it(`gatherRows of ${channels} channels`, () => {
+        const table = normal(21, 11 * channels);
+        const indices = [0, 10, 3, 3, 7];
+        withoutLeaks(() => {
+          const out = form.ops.gatherRows(
+            tf.tensor2d(table, [11, channels]),
+            tf.tensor1d(indices, 'int32'),
+          );
+          const rows = indices.map((row) => table.slice(row * channels, (row + 1) * channels));
+          assert.deepEqual(Array.from(out.dataSync()), rows.flat());
+        });
+      });
+
     it('squaredReluMatMul hides no NaN', () => {
       withoutLeaks(() => {
         const x = tf.tensor3d([-1, NaN, 0, 2, -3, 4, 1, 1], [1, 2, 4]);

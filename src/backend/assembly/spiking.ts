@@ -1,16 +1,8 @@
 // The spiking and mixing kernels for the WebAssembly backend, float32, SIMD. Addresses are bytes in
-// the memory of TensorFlow.js; every tensor is row-major with the channel last. `channels` is at least
-// 4; when it is no multiple of 4 the last group of four lanes overlaps the one before it, which writes
-// the same values twice (no kernel works in place).
+// the memory of TensorFlow.js; every tensor is row-major with the channel last. The number of channels
+// is a multiple of 4; for other widths the caller runs plain loops.
 
 import { exp4, sum4 } from './math';
-
-/** First channel of the group that begins at `c`: the last one is moved back to end at `channels`. */
-// @ts-ignore: decorator
-@inline
-function group(c: usize, channels: usize): usize {
-  return c + 4 <= channels ? c : channels - 4;
-}
 
 /** out[c] = (x[c] - mean) / sqrt(variance + epsilon) * gamma[c] + beta[c] for one row. */
 // @ts-ignore: decorator
@@ -23,31 +15,23 @@ function normalizeRow(
   channels: usize,
   out: usize,
 ): void {
+  const row = channels << 2;
   let sum = f32x4.splat(0);
-  let c: usize = 0;
-  for (; c + 4 <= channels; c += 4) sum = f32x4.add(sum, v128.load(x + (c << 2)));
-  let total = sum4(sum);
-  for (; c < channels; c++) total += load<f32>(x + (c << 2));
-  const mean = total / <f32>channels;
+  for (let c: usize = 0; c < row; c += 16) sum = f32x4.add(sum, v128.load(x + c));
+  const mean4 = f32x4.splat(sum4(sum) / <f32>channels);
 
-  const mean4 = f32x4.splat(mean);
   let squares = f32x4.splat(0);
-  for (c = 0; c + 4 <= channels; c += 4) {
-    const centred = f32x4.sub(v128.load(x + (c << 2)), mean4);
+  for (let c: usize = 0; c < row; c += 16) {
+    const centred = f32x4.sub(v128.load(x + c), mean4);
     squares = f32x4.add(squares, f32x4.mul(centred, centred));
   }
-  let variance = sum4(squares);
-  for (; c < channels; c++) {
-    const centred = load<f32>(x + (c << 2)) - mean;
-    variance += centred * centred;
-  }
-  const scale = f32x4.splat(<f32>1 / sqrt<f32>(variance / <f32>channels + epsilon));
+  const variance = sum4(squares) / <f32>channels;
+  const scale = f32x4.splat(<f32>1 / sqrt<f32>(variance + epsilon));
 
-  for (let start: usize = 0; start < channels; start += 4) {
-    const at = group(start, channels) << 2;
-    const centred = f32x4.sub(v128.load(x + at), mean4);
-    const scaled = f32x4.mul(f32x4.mul(centred, scale), v128.load(gamma + at));
-    v128.store(out + at, f32x4.add(scaled, v128.load(beta + at)));
+  for (let c: usize = 0; c < row; c += 16) {
+    const centred = f32x4.sub(v128.load(x + c), mean4);
+    const scaled = f32x4.mul(f32x4.mul(centred, scale), v128.load(gamma + c));
+    v128.store(out + c, f32x4.add(scaled, v128.load(beta + c)));
   }
 }
 
@@ -96,8 +80,7 @@ export function tokenMix(
       const at = (n * time + t) * row;
       const current = rows + (t & 1) * row;
       normalizeRow(x + at, gamma, beta, epsilon, channels, current);
-      for (let start: usize = 0; start < channels; start += 4) {
-        const c = group(start, channels) << 2;
+      for (let c: usize = 0; c < row; c += 16) {
         const before = v128.load(previous + c);
         const difference = f32x4.sub(v128.load(current + c), before);
         v128.store(
@@ -122,7 +105,7 @@ export function tokenMix(
 }
 
 /**
- * sigmoid(r) * WKV. k, v, r, out: [batch, time, channels]; decay (time_decay), first (time_first):
+ * sigmoid(r) * WKV. k, v, r, out: [batch, time, channels]; rates (e^time_decay), first (time_first):
  * [channels]; state, stateOut: [batch, 3, channels] holding numerator, denominator and their exponent.
  *
  * Of the two weights e^{p - m} and e^{q - m} with m = max(p, q) one is exactly 1, so a step needs one
@@ -132,7 +115,7 @@ export function wkv(
   k: usize,
   v: usize,
   r: usize,
-  decay: usize,
+  rates: usize,
   first: usize,
   state: usize,
   batch: usize,
@@ -143,22 +126,23 @@ export function wkv(
 ): void {
   const row = channels << 2;
   const one = f32x4.splat(1);
+  memory.copy(stateOut, state, batch * 3 * row);
   for (let n: usize = 0; n < batch; n++) {
-    const before = state + n * 3 * row;
-    const after = stateOut + n * 3 * row;
-    for (let start: usize = 0; start < channels; start += 4) {
-      const c = group(start, channels) << 2;
-      const w = f32x4.neg(exp4(v128.load(decay + c)));
-      const u = v128.load(first + c);
-      let a = v128.load(before + c);
-      let b = v128.load(before + row + c);
-      let p = v128.load(before + 2 * row + c);
-      let at = n * time * row + c;
-      for (let t: usize = 0; t < time; t++, at += row) {
+    // The state stays in the first-level cache; tokens in the outer loop read k, v and r in order.
+    const numerators = stateOut + n * 3 * row;
+    const denominators = numerators + row;
+    const exponents = denominators + row;
+    for (let t: usize = 0; t < time; t++) {
+      const token = (n * time + t) * row;
+      for (let c: usize = 0; c < row; c += 16) {
+        const at = token + c;
         const key = v128.load(k + at);
         const value = v128.load(v + at);
+        const a = v128.load(numerators + c);
+        const b = v128.load(denominators + c);
+        const p = v128.load(exponents + c);
 
-        const now = f32x4.add(u, key);
+        const now = f32x4.add(v128.load(first + c), key);
         const lead = f32x4.sub(p, now);
         const pastWins = f32x4.ge(lead, f32x4.splat(0));
         const minor = exp4(f32x4.neg(f32x4.abs(lead)));
@@ -169,21 +153,23 @@ export function wkv(
         const gate = f32x4.add(one, exp4(f32x4.neg(v128.load(r + at))));
         v128.store(out + at, f32x4.div(numerator, f32x4.mul(denominator, gate)));
 
-        const decayed = f32x4.add(w, p);
+        const decayed = f32x4.sub(p, v128.load(rates + c));
         const gap = f32x4.sub(decayed, key);
         const oldWins = f32x4.ge(gap, f32x4.splat(0));
         const small = exp4(f32x4.neg(f32x4.abs(gap)));
         const keep = v128.bitselect(one, small, oldWins);
         const add = v128.bitselect(small, one, oldWins);
-        a = f32x4.add(f32x4.mul(keep, a), f32x4.mul(add, value));
-        b = f32x4.add(f32x4.mul(keep, b), add);
-        p = v128.bitselect(decayed, key, oldWins);
+        v128.store(numerators + c, f32x4.add(f32x4.mul(keep, a), f32x4.mul(add, value)));
+        v128.store(denominators + c, f32x4.add(f32x4.mul(keep, b), add));
+        v128.store(exponents + c, v128.bitselect(decayed, key, oldWins));
       }
-      v128.store(after + c, a);
-      v128.store(after + row + c, b);
-      v128.store(after + 2 * row + c, p);
     }
   }
+}
+
+/** out = e^x, for `channels` values. */
+export function exponentials(x: usize, channels: usize, out: usize): void {
+  for (let c: usize = 0; c < channels << 2; c += 16) v128.store(out + c, exp4(v128.load(x + c)));
 }
 
 /**
@@ -206,143 +192,24 @@ export function spikingResidual(
   const row = channels << 2;
   const one = f32x4.splat(1);
   const half = f32x4.splat(0.5);
+  memory.copy(membraneOut, membrane, batch * row);
   for (let n: usize = 0; n < batch; n++) {
-    for (let start: usize = 0; start < channels; start += 4) {
-      const c = group(start, channels) << 2;
-      let potential = v128.load(membrane + n * row + c);
-      let at = n * time * row + c;
-      for (let t: usize = 0; t < time; t++, at += row) {
+    const potentials = membraneOut + n * row;
+    for (let t: usize = 0; t < time; t++) {
+      const token = (n * time + t) * row;
+      for (let c: usize = 0; c < row; c += 16) {
+        const at = token + c;
         let current = v128.load(x + at);
         if (gate)
           current = f32x4.div(current, f32x4.add(one, exp4(f32x4.neg(v128.load(gate + at)))));
+        const potential = v128.load(potentials + c);
         const charged = f32x4.add(potential, f32x4.mul(f32x4.sub(current, potential), half));
         const fired = f32x4.ge(charged, one);
         const spike = v128.and(fired, one);
-        potential = v128.andnot(charged, fired);
+        v128.store(potentials + c, v128.andnot(charged, fired));
         v128.store(out + at, f32x4.add(v128.load(residual + at), spike));
         if (spikes) v128.store(spikes + at, spike);
       }
-      v128.store(membraneOut + n * row + c, potential);
-    }
-  }
-}
-
-/** Rows whose non-zero activations are listed before their products: a tile of the weights serves all. */
-const TILE_ROWS: usize = 32;
-/** Bytes of a list entry: the offset of a row of the weights, and an activation. */
-const ENTRY: usize = 8;
-
-/** Scratch bytes that squaredReluMatMul needs. */
-export function squaredReluMatMulScratch(hidden: usize): usize {
-  return TILE_ROWS * (hidden * ENTRY + 4);
-}
-
-/** Appends one activation's entry at `at`. */
-// @ts-ignore: decorator
-@inline
-function list(at: usize, weightRow: usize, x: f32): usize {
-  store<u32>(at, <u32>weightRow);
-  store<f32>(at + 4, x * x);
-  return at + ENTRY;
-}
-
-/** Lists the activations of one row that are not zero, NaN among them; returns how many. */
-function listActive(x: usize, hidden: usize, weightRow: usize, entries: usize): usize {
-  let at = entries;
-  let j: usize = 0;
-  for (; j + 4 <= hidden; j += 4) {
-    let active = i32x4.bitmask(v128.not(f32x4.le(v128.load(x + (j << 2)), f32x4.splat(0))));
-    while (active) {
-      const lane = <usize>ctz(active);
-      active &= active - 1;
-      at = list(at, (j + lane) * weightRow, load<f32>(x + ((j + lane) << 2)));
-    }
-  }
-  for (; j < hidden; j++) {
-    const value = load<f32>(x + (j << 2));
-    if (!(value <= 0)) at = list(at, j * weightRow, value);
-  }
-  return (at - entries) / ENTRY;
-}
-
-/** Sum over the entries of activation * weights[row][c .. c + 4). */
-// @ts-ignore: decorator
-@inline
-function product4(entries: usize, end: usize, weights: usize, out: usize): void {
-  let sum = f32x4.splat(0);
-  for (let at = entries; at < end; at += ENTRY)
-    sum = f32x4.add(sum, f32x4.mul(v128.load32_splat(at + 4), v128.load(weights + load<u32>(at))));
-  v128.store(out, sum);
-}
-
-/** The same for 48 columns: twelve sums stay in registers while the list is walked once. */
-function product48(entries: usize, end: usize, weights: usize, out: usize): void {
-  let s0 = f32x4.splat(0), s1 = s0, s2 = s0, s3 = s0, s4 = s0, s5 = s0;
-  let s6 = s0, s7 = s0, s8 = s0, s9 = s0, s10 = s0, s11 = s0;
-  for (let at = entries; at < end; at += ENTRY) {
-    const x = v128.load32_splat(at + 4);
-    const row = weights + load<u32>(at);
-    s0 = f32x4.add(s0, f32x4.mul(x, v128.load(row)));
-    s1 = f32x4.add(s1, f32x4.mul(x, v128.load(row, 16)));
-    s2 = f32x4.add(s2, f32x4.mul(x, v128.load(row, 32)));
-    s3 = f32x4.add(s3, f32x4.mul(x, v128.load(row, 48)));
-    s4 = f32x4.add(s4, f32x4.mul(x, v128.load(row, 64)));
-    s5 = f32x4.add(s5, f32x4.mul(x, v128.load(row, 80)));
-    s6 = f32x4.add(s6, f32x4.mul(x, v128.load(row, 96)));
-    s7 = f32x4.add(s7, f32x4.mul(x, v128.load(row, 112)));
-    s8 = f32x4.add(s8, f32x4.mul(x, v128.load(row, 128)));
-    s9 = f32x4.add(s9, f32x4.mul(x, v128.load(row, 144)));
-    s10 = f32x4.add(s10, f32x4.mul(x, v128.load(row, 160)));
-    s11 = f32x4.add(s11, f32x4.mul(x, v128.load(row, 176)));
-  }
-  v128.store(out, s0);
-  v128.store(out, s1, 16);
-  v128.store(out, s2, 32);
-  v128.store(out, s3, 48);
-  v128.store(out, s4, 64);
-  v128.store(out, s5, 80);
-  v128.store(out, s6, 96);
-  v128.store(out, s7, 112);
-  v128.store(out, s8, 128);
-  v128.store(out, s9, 144);
-  v128.store(out, s10, 160);
-  v128.store(out, s11, 176);
-}
-
-/**
- * max(x, 0)^2 · weights, skipping the activations that are zero: in trained SpikeGPTs about four of five.
- * x: [rows, hidden]; weights: [hidden, channels]; out: [rows, channels]; scratch: see above. Each output
- * is summed in the order of `hidden`, whatever rows it is computed beside.
- */
-export function squaredReluMatMul(
-  x: usize,
-  weights: usize,
-  rows: usize,
-  hidden: usize,
-  channels: usize,
-  out: usize,
-  scratch: usize,
-): void {
-  const counts = scratch + TILE_ROWS * hidden * ENTRY;
-  const row = channels << 2;
-  for (let top: usize = 0; top < rows; top += TILE_ROWS) {
-    const height = min(TILE_ROWS, rows - top);
-    for (let i: usize = 0; i < height; i++) {
-      const entries = scratch + i * hidden * ENTRY;
-      const active = listActive(x + (top + i) * (hidden << 2), hidden, row, entries);
-      store<u32>(counts + (i << 2), <u32>active);
-    }
-    for (let c: usize = 0; c < channels; ) {
-      const wide = c + 48 <= channels;
-      const at = wide ? c << 2 : group(c, channels) << 2;
-      for (let i: usize = 0; i < height; i++) {
-        const entries = scratch + i * hidden * ENTRY;
-        const end = entries + <usize>load<u32>(counts + (i << 2)) * ENTRY;
-        const target = out + (top + i) * row + at;
-        if (wide) product48(entries, end, weights + at, target);
-        else product4(entries, end, weights + at, target);
-      }
-      c += wide ? 48 : 4;
     }
   }
 }
@@ -407,12 +274,24 @@ export function maskedMean(
   const row = channels << 2;
   for (let n: usize = 0; n < batch; n++) {
     const length = <usize>load<i32>(lengths + (n << 2));
-    for (let start: usize = 0; start < channels; start += 4) {
-      const c = group(start, channels) << 2;
+    for (let c: usize = 0; c < row; c += 16) {
       let sum = f32x4.splat(0);
       for (let t: usize = 0; t < length; t++)
         sum = f32x4.add(sum, v128.load(x + (n * time + t) * row + c));
       v128.store(out + n * row + c, f32x4.div(sum, f32x4.splat(<f32>length)));
     }
   }
+}
+
+/** out[i] = table[indices[i]]. table: [.., channels]; indices: int32 [rows]; out: [rows, channels]. */
+export function gatherRows(
+  table: usize,
+  indices: usize,
+  rows: usize,
+  channels: usize,
+  out: usize,
+): void {
+  const row = channels << 2;
+  for (let i: usize = 0; i < rows; i++)
+    memory.copy(out + i * row, table + <usize>load<i32>(indices + (i << 2)) * row, row);
 }

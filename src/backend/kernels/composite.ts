@@ -9,6 +9,10 @@ import { EMPTY_EXPONENT, LAYER_NORM_EPSILON, LIF_TAU, LIF_THRESHOLD } from './na
  * Signatures and shapes as in {@link ./ops.ts}.
  */
 
+export function gatherRows(table: Tensor2D, indices: Tensor1D): Tensor2D {
+  return tf.gather(table, indices);
+}
+
 export function layerNorm<T extends Tensor>(x: T, gamma: Tensor1D, beta: Tensor1D): T {
   return tf.tidy(() => {
     const { mean, variance } = tf.moments(x, -1, true);

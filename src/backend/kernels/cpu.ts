@@ -39,6 +39,13 @@ function output(backend: MathBackendCPU, shape: readonly number[]): [TensorInfo,
 }
 
 const KERNELS: readonly KernelConfig[] = [
+  kernel(names.GATHER_ROWS, ({ table, indices }, _attrs, backend) => {
+    const [out, values] = output(backend, [indices.shape[0], table.shape[1]]);
+    const rows = backend.data.get(indices.dataId).values as Int32Array;
+    loops.gatherRows(floats(backend, table), rows, values);
+    return out;
+  }),
+
   kernel(names.LAYER_NORM, ({ x, gamma, beta }, { epsilon }, backend) => {
     const [out, values] = output(backend, x.shape);
     const [input, scale, offset] = [x, gamma, beta].map((tensor) => floats(backend, tensor));

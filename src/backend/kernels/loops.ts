@@ -181,3 +181,10 @@ export function maskedMean(
     }
   });
 }
+
+export function gatherRows(table: Values, indices: Int32Array, out: Values): void {
+  const channels = out.length / indices.length;
+  indices.forEach((index, row) => {
+    out.set(table.subarray(index * channels, (index + 1) * channels), row * channels);
+  });
+}

@@ -2,6 +2,7 @@
  * Names under which the kernels are registered with TensorFlow.js, and their inputs and outputs.
  * All values are float32 and row-major; B sequences, T tokens, C channels.
  */
+export const GATHER_ROWS = 'QslmGatherRows';
 export const LAYER_NORM = 'QslmLayerNorm';
 export const TOKEN_MIX = 'QslmTokenMix';
 export const WKV = 'QslmWkv';

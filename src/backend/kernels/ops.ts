@@ -30,6 +30,15 @@ function hasKernel(name: string): boolean {
 }
 
 /**
+ * Rows of a table by index, as `tf.gather`, whose wasm form spends microseconds on each row.
+ * table: [N, C]; indices: int32 [M], each below N; result: [M, C].
+ */
+export function gatherRows(table: Tensor2D, indices: Tensor1D): Tensor2D {
+  if (!hasKernel(names.GATHER_ROWS)) return composite.gatherRows(table, indices);
+  return run(names.GATHER_ROWS, { table, indices })[0] as Tensor2D;
+}
+
+/**
  * (x - mean) / sqrt(variance + 1e-5) * gamma + beta over the last axis, biased variance.
  * x: [..., C]; gamma, beta: [C].
  */

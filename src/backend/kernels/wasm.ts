@@ -9,8 +9,10 @@ import * as names from './names.js';
 /** The exports of src/backend/assembly/spiking.ts; addresses and sizes as numbers. */
 type Export = (...operands: number[]) => void;
 interface SpikingModule {
+  readonly gatherRows: Export;
   readonly layerNorm: Export;
   readonly tokenMix: Export;
+  readonly exponentials: Export;
   readonly wkv: Export;
   readonly spikingResidual: Export;
   readonly squaredReluMatMul: Export;
@@ -19,8 +21,9 @@ interface SpikingModule {
   readonly maskedMean: Export;
 }
 
-/** Lanes of a 128-bit vector: narrower models than this run the plain loops on the heap. */
+/** Lanes of a 128-bit vector: for widths that are no multiple the plain loops run on the heap. */
 const LANES = 4;
+const fitsLanes = (channels: number): boolean => channels % LANES === 0;
 
 /**
  * What the kernels need of the TensorFlow.js backend beyond its types: where a tensor lies, and the
@@ -98,10 +101,18 @@ function kernels(spiking: SpikingModule): readonly KernelConfig[] {
   });
 
   return [
+    kernel(names.GATHER_ROWS, ({ table, indices }, _attrs, backend) => {
+      const [rows, channels] = [indices.shape[0], table.shape[1]];
+      const out = output(backend, [rows, channels]);
+      const [tableAt, indicesAt, outAt] = [table, indices, out].map((t) => addressOf(backend, t));
+      spiking.gatherRows(tableAt, indicesAt, rows, channels, outAt);
+      return out;
+    }),
+
     kernel(names.LAYER_NORM, ({ x, gamma, beta }, { epsilon }, backend) => {
       const out = output(backend, x.shape);
       const channels = gamma.shape[0];
-      if (channels < LANES) {
+      if (!fitsLanes(channels)) {
         const [values, scale, offset, result] = [x, gamma, beta, out].map((t) => view(backend, t));
         loops.layerNorm(values, scale, offset, epsilon as number, result);
         return out;
@@ -116,7 +127,7 @@ function kernels(spiking: SpikingModule): readonly KernelConfig[] {
       const extent = extentOf(x);
       const outs = Array.from({ length: mixes.shape[0] }, () => output(backend, x.shape));
       const last = output(backend, shift.shape);
-      if (extent.channels < LANES) {
+      if (!fitsLanes(extent.channels)) {
         const [values, scale, offset, weights, before, after] = [
           ...[x, gamma, beta, mixes, shift, last],
         ].map((t) => view(backend, t));
@@ -155,16 +166,19 @@ function kernels(spiking: SpikingModule): readonly KernelConfig[] {
       const out = output(backend, k.shape);
       const after = output(backend, state.shape);
       const operands = [k, v, r, decay, first, state];
-      if (extent.channels < LANES) {
+      if (!fitsLanes(extent.channels)) {
         const [keys, values, gates, w, u, before] = operands.map((t) => view(backend, t));
         const [result, next] = [out, after].map((t) => view(backend, t));
         loops.wkv(keys, values, gates, w, u, before, extent, result, next);
         return [out, after];
       }
       const { batch, time, channels } = extent;
-      const addresses = operands.map((t) => addressOf(backend, t));
-      const [outAt, afterAt] = [out, after].map((t) => addressOf(backend, t));
+      const rates = output(backend, [channels]);
+      const addresses = [k, v, r, rates, first, state].map((t) => addressOf(backend, t));
+      const [decayAt, outAt, afterAt] = [decay, out, after].map((t) => addressOf(backend, t));
+      spiking.exponentials(decayAt, channels, addressOf(backend, rates));
       spiking.wkv(...addresses, batch, time, channels, outAt, afterAt);
+      backend.disposeData(rates.dataId);
       return [out, after];
     }),
 
@@ -176,7 +190,7 @@ function kernels(spiking: SpikingModule): readonly KernelConfig[] {
       const after = output(backend, membrane.shape);
       const spikes = withSpikes === true ? output(backend, x.shape) : undefined;
       const outputs = spikes ? [out, after, spikes] : [out, after];
-      if (extent.channels < LANES) {
+      if (!fitsLanes(extent.channels)) {
         const [values, stream, before, result, next] = [x, residual, membrane, out, after].map(
           (t) => view(backend, t),
         );
@@ -206,7 +220,7 @@ function kernels(spiking: SpikingModule): readonly KernelConfig[] {
       const [hidden, channels] = weights.shape;
       const rows = x.shape.slice(0, -1).reduce((product, length) => product * length, 1);
       const out = output(backend, [...x.shape.slice(0, -1), channels]);
-      if (channels < LANES) {
+      if (!fitsLanes(channels)) {
         const result = view(backend, out).fill(0);
         loops.squaredReluMatMul(view(backend, x), view(backend, weights), hidden, result);
         return out;
@@ -245,7 +259,7 @@ function kernels(spiking: SpikingModule): readonly KernelConfig[] {
       const extent = extentOf(x);
       const { batch, time, channels } = extent;
       const out = output(backend, [batch, channels]);
-      if (channels < LANES) {
+      if (!fitsLanes(channels)) {
         loops.maskedMean(view(backend, x), integers(backend, lengths), extent, view(backend, out));
         return out;
       }
