@@ -37,7 +37,7 @@ export async function runUniform(
 ): Promise<UniformRun> {
   const widths = [...new Set(bits)].filter((width) => width !== UNQUANTIZED_BITS);
   const plans = widths.map((width) => ({
-    name: `${width} bits`,
+    name: width === 1 ? '1 bit' : `${width} bits`,
     plan: makePlan(width),
   }));
   const points = await measurePlans(subject, task, plans, run);
