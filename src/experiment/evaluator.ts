@@ -22,7 +22,7 @@ import type { ModelSpace } from './model-space.js';
 import { arrangedByRisk } from './risk.js';
 import { SharedPool } from './shared-pool.js';
 import { certainVerdict, type Tally, type VerdictQuestion } from './verdict.js';
-import { addWork, noWork, type Work } from './work.js';
+import { addWork, noWork, type Work } from '../model/work.js';
 
 /**
  * The ways an evaluation is made cheaper, each of which can be switched off. None changes a measurement,

@@ -7,7 +7,7 @@ import type { ScoreReply, ScoreRequest, ScorerOptions } from './scorer.js';
 import { Scorer } from './scorer.js';
 import { SharedTally, type VerdictQuestion } from './verdict.js';
 import type { WorkerReply, WorkerRequest } from './worker.js';
-import { addWork, noWork, type Work } from './work.js';
+import { addWork, noWork, type Work } from '../model/work.js';
 
 /** One place where batches are scored: a worker thread, or this one. */
 interface Seat {

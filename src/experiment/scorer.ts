@@ -7,11 +7,11 @@ import type { ResolvedPlan } from '../quant/plan.js';
 import { taskFromParts } from '../tasks/parts.js';
 import type { BatchScores, Task, TaskParts } from '../tasks/task.js';
 import { breathe } from '../util/progress.js';
-import { AcceleratedModel, type ReuseOptions } from './accelerated-model.js';
+import { AcceleratedModel, type ReuseOptions } from '../model/accelerated-model.js';
 import { PlanApplier } from './apply-plan.js';
-import { stagesOf } from './stages.js';
+import { stagesOf } from '../model/stages.js';
 import { certainVerdict, SharedTally, type VerdictQuestion } from './verdict.js';
-import { addWork, noWork, type Work } from './work.js';
+import { addWork, noWork, type Work } from '../model/work.js';
 
 /** What a scorer is made of; plain data. */
 export interface ScorerOptions {

@@ -1,6 +1,6 @@
 import type { ResolvedPlan } from '../quant/plan.js';
 import { schemeToJson } from '../quant/scheme-json.js';
-import type { ModelConfig } from '../model/config.js';
+import type { ModelConfig } from './config.js';
 import { sha256 } from '../util/hash.js';
 import { canonicalJson } from '../util/json.js';
 

@@ -1,5 +1,5 @@
 import type { Tensor3D } from '@tensorflow/tfjs-core';
-import type { TokenBatch } from '../model/types.js';
+import type { TokenBatch } from './types.js';
 
 /** The residual stream of some batches at one boundary under one prefix of a plan. */
 interface Layer {

@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { Tensor3D } from '@tensorflow/tfjs-core';
-import type { SpikeGPT } from '../model/spikegpt.js';
-import type { Pooling, SequenceModel, TokenBatch } from '../model/types.js';
+import type { SpikeGPT } from './spikegpt.js';
+import type { Pooling, SequenceModel, TokenBatch } from './types.js';
 import { BoundaryCache } from './boundary-cache.js';
 import { stageCosts, type PlanStages } from './stages.js';
 import { noWork, type Work } from './work.js';
