@@ -21,6 +21,14 @@ interface TslabMain {
   }) => void;
 }
 
+/** What is used of `tslab/dist/jupyter`. */
+interface TslabJupyter {
+  readonly JupyterHandlerImpl: { readonly prototype: { close: () => void } };
+}
+
+/** Milliseconds for the last messages to leave. */
+const FAREWELL_MS = 300;
+
 function startKernel(configPath: string): void {
   const root = packagePath();
   const requireTslab = createRequire(require.resolve('tslab'));
@@ -28,9 +36,20 @@ function startKernel(configPath: string): void {
   forwardCompiler(compiler.sys, root);
   forwardRequire(Module, root);
   reportReadably();
+  const jupyter = requireTslab('./jupyter.js') as TslabJupyter;
+  endWhenClosed(jupyter.JupyterHandlerImpl.prototype);
   const { startKernel: start } = requireTslab('./main.js') as TslabMain;
   // Another tslab beside the notebook would know nothing of the above.
   start({ configPath, enableFindLocal: false, jsKernel: false, globalVersion: '' });
+}
+
+/** Worker threads of an evaluator that was left open would keep the process alive until it is killed. */
+function endWhenClosed(handler: { close: () => void }): void {
+  const close = handler.close;
+  handler.close = function (this: unknown): void {
+    close.call(this);
+    setTimeout(() => process.exit(0), FAREWELL_MS).unref();
+  };
 }
 
 /** tslab prints what a cell throws with `console.error(error)`, taken when it starts. */

@@ -1,0 +1,80 @@
+import type { DataFrame } from 'danfojs-node';
+import type { PlanPoint } from '../experiment/apply-plan-measure.js';
+import type { StepRecord } from '../plots/records.js';
+import { matricesOf, type Hierarchy } from '../quant/hierarchy.js';
+import { resolvePlan, type Plan, type ResolveOptions } from '../quant/plan.js';
+import { schemeToJson } from '../quant/scheme-json.js';
+import { BYTES_PER_MB } from '../util/bytes.js';
+
+type Row = Readonly<Record<string, string | number>>;
+
+/**
+ * Flat rows as a danfojs DataFrame, to sort, filter and group in a cell. What a row lacks is NaN. Never
+ * use danfojs's `concat`, which changes its input.
+ */
+export async function toDataFrame(rows: readonly object[]): Promise<DataFrame> {
+  // Loading danfojs takes more than a second; only those who want a frame wait for it.
+  const danfo = await import('danfojs-node');
+  const columns = [...new Set(rows.flatMap((row) => Object.keys(row)))];
+  const values = rows.map((row) =>
+    columns.map((name) => (row as Readonly<Record<string, unknown>>)[name] ?? NaN),
+  );
+  return new danfo.DataFrame(values, { columns });
+}
+
+/**
+ * Measured plans, one a row: metric with its 95 % interval, memory in MB, share of memory saved, and the
+ * paired difference from the unquantized model (accuracy, or nats a token). NaN where a plan broke the
+ * model, and for the difference of the unquantized model from itself.
+ */
+export async function measurementFrame(points: readonly PlanPoint[]): Promise<DataFrame> {
+  return toDataFrame(points.map(measurementRow));
+}
+
+function measurementRow({ name, bytes, saving, measurement, comparison }: PlanPoint): Row {
+  return {
+    plan: name,
+    metric: measurement?.value ?? NaN,
+    low: measurement?.interval.low ?? NaN,
+    high: measurement?.interval.high ?? NaN,
+    mb: bytes / BYTES_PER_MB,
+    saving,
+    difference: comparison?.difference ?? NaN,
+  };
+}
+
+/** The plans that a search tried, one a row. */
+export async function stepFrame(steps: readonly StepRecord[]): Promise<DataFrame> {
+  return toDataFrame(
+    steps.map((step): Row => ({
+      step: step.step,
+      tier: step.stage,
+      unit: step.unit,
+      bits: step.bits ?? NaN,
+      metric: step.metric,
+      mb: step.bytes / BYTES_PER_MB,
+      kept: step.accepted ? 'yes' : 'no',
+      reason: step.reason,
+    })),
+  );
+}
+
+/** What a plan gives each matrix, in network order. @throws {QuantError} as `resolvePlan`. */
+export async function planFrame(
+  plan: Plan,
+  hierarchy: Hierarchy,
+  options: ResolveOptions = {},
+): Promise<DataFrame> {
+  const schemes = resolvePlan(plan, hierarchy, options);
+  return toDataFrame(
+    matricesOf(hierarchy).map(({ path, name, parameters }): Row => {
+      const { bits, method, granularity, range } = schemeToJson(schemes.get(name)!);
+      return {
+        matrix: path,
+        parameters,
+        bits,
+        scheme: [method ?? 'float32', granularity, range].filter(Boolean).join(', '),
+      };
+    }),
+  );
+}
