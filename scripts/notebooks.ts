@@ -1,0 +1,82 @@
+/**
+ * Executes the notebooks through Jupyter into out/notebooks/ (as .ipynb and as HTML that needs no
+ * network), and fails on an error, an unhandled rejection or a headline number that drifted.
+ *
+ *   npm run notebooks                  all of them
+ *   npm run notebooks -- 01 05         those whose names begin so
+ *   npm run notebooks -- --update      also writes them back as they are committed, without scripts
+ */
+import { spawnSync } from 'node:child_process';
+import { mkdir, readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { saveFile } from '../src/util/files.js';
+import { packagePath } from '../src/util/paths.js';
+import { findDrift, findFailures } from './notebooks-check.js';
+import { readNotebook, writeNotebook } from './notebooks-file.js';
+import { findJupyter, HOW_TO_GET, type Jupyter } from './notebooks-jupyter.js';
+import { withoutNetwork } from './notebooks-offline.js';
+import { withoutScripts } from './notebooks-static.js';
+
+const SOURCE = packagePath('notebooks');
+const OUT = packagePath('out', 'notebooks');
+
+/** Seconds a cell may take. */
+const CELL_TIMEOUT = 600;
+
+function nbconvert({ command, env }: Jupyter, parameters: readonly string[]): string | undefined {
+  const all = ['nbconvert', '--log-level=WARN', '--output-dir', OUT, ...parameters];
+  const { status, stderr } = spawnSync(command, all, { env, encoding: 'utf8', cwd: SOURCE });
+  return status === 0 ? undefined : stderr.trim();
+}
+
+/** @returns what went wrong, a line each. */
+async function check(jupyter: Jupyter, file: string, update: boolean): Promise<string[]> {
+  const failed = nbconvert(jupyter, [
+    ...['--to', 'notebook', '--execute', '--allow-errors'],
+    ...[`--ExecutePreprocessor.timeout=${CELL_TIMEOUT}`, file],
+  ]);
+  if (failed !== undefined) return [failed];
+  const executed = await readNotebook(join(OUT, file));
+  const committed = await readNotebook(join(SOURCE, file));
+  const failures = findFailures(executed);
+  if (failures.length > 0) return failures;
+  const notConverted = nbconvert(jupyter, ['--to', 'html', join(OUT, file)]);
+  if (notConverted !== undefined) return [notConverted];
+  const page = join(OUT, file.replace(/\.ipynb$/, '.html'));
+  await saveFile(page, withoutNetwork(await readFile(page, 'utf8')));
+  if (!update) return findDrift(executed, committed);
+  await writeNotebook(join(SOURCE, file), withoutScripts(executed));
+  return [];
+}
+
+async function main(parameters: readonly string[]): Promise<void> {
+  const jupyter = findJupyter('nbconvert');
+  if (jupyter === undefined) {
+    process.stderr.write(`${HOW_TO_GET}\n`);
+    process.exitCode = 1;
+    return;
+  }
+  const update = parameters.includes('--update');
+  const names = parameters.filter((each) => !each.startsWith('--'));
+  const wanted = (file: string): boolean =>
+    names.length === 0 || names.some((name) => file.startsWith(name));
+  const files = (await readdir(SOURCE)).filter((file) => file.endsWith('.ipynb') && wanted(file));
+  await mkdir(OUT, { recursive: true });
+  for (const file of files.sort()) {
+    const started = performance.now();
+    const failures = await check(jupyter, file, update);
+    const seconds = ((performance.now() - started) / 1000).toFixed(0);
+    process.stdout.write(`${failures.length === 0 ? 'ok    ' : 'FAILED'} ${file} (${seconds} s)\n`);
+    for (const failure of failures) process.stdout.write(`${failure.replace(/^/gm, '    ')}\n`);
+    if (failures.length > 0) process.exitCode = 1;
+  }
+  if (files.length === 0) {
+    process.stderr.write(`no notebook of that name in ${SOURCE}\n`);
+    process.exitCode = 1;
+  }
+}
+
+main(process.argv.slice(2)).catch((error: unknown) => {
+  process.stderr.write(`${String(error)}\n`);
+  process.exitCode = 1;
+});
