@@ -173,7 +173,7 @@ class Verification {
         assignment: move.assignment,
         parent: from.assignment,
         // A verdict's bound would teach something else than the metric does.
-        ...(move.shifts.length === 1 && { need: 'exact' }),
+        need: 'exact',
       });
       if (step === undefined) return false;
       if (this.best !== from) return true;
@@ -189,10 +189,11 @@ class Verification {
         .filter((move) => move.bytes <= this.tracer.limits.maxBytes && move.loss < 0)
         .sort((a, b) => a.loss - b.loss);
     const cost = (move: Move): number => move.loss / (from.bytes - move.bytes);
-    // Single steps first: one that fails teaches what its pairs would repeat.
-    return moves
-      .filter((move) => move.bytes < from.bytes)
-      .sort((a, b) => a.shifts.length - b.shifts.length || cost(a) - cost(b));
+    const smaller = moves.filter((move) => move.bytes < from.bytes);
+    const alone = smaller.filter((move) => move.shifts.length === 1);
+    const pairs = smaller.filter((move) => move.shifts.length > 1);
+    // Units alone first, by what they save: one that fails teaches what its pairs would repeat.
+    return [...alone.sort((a, b) => a.bytes - b.bytes), ...pairs.sort((a, b) => cost(a) - cost(b))];
   }
 
   /** @returns undefined when no evaluation is left. */

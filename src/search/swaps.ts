@@ -27,37 +27,40 @@ export interface Move {
 }
 
 /**
- * Everything one step away: a unit to its next lower bit width, a unit to its next higher, and each pair of
- * the two.
+ * Everything close by: a unit to any lower bit width, a unit to its next higher, and each pair of a unit to
+ * its next lower with another to its next higher.
  */
 export function movesFrom(
   model: AdditiveModel,
   from: { readonly assignment: Assignment; readonly bytes: number },
 ): Move[] {
-  const shifts = (by: 1 | -1): Shift[] =>
-    model.units.flatMap(({ choices }, group) => {
-      const bits = from.assignment.bitsOf(model.groups[group].units[0]);
-      const here = choices.findIndex((choice) => choice.bits === bits);
-      const there = here + by;
-      if (there < 0 || there >= choices.length) return [];
-      const metricLosses = model.metricLosses[group];
-      return [
-        {
-          group,
-          from: bits,
-          to: choices[there].bits,
-          bytes: choices[there].bytes - choices[here].bytes,
-          loss: choices[there].loss - choices[here].loss,
-          metricLoss: metricLosses[there] - metricLosses[here],
-        },
-      ];
-    });
-  const lowered = shifts(1);
-  const raised = shifts(-1);
+  const places = model.units.map(({ choices }, group) => {
+    const bits = from.assignment.bitsOf(model.groups[group].units[0]);
+    return choices.findIndex((choice) => choice.bits === bits);
+  });
+  const shift = (group: number, there: number): Shift => {
+    const { choices } = model.units[group];
+    const metricLosses = model.metricLosses[group];
+    const here = places[group];
+    return {
+      group,
+      from: choices[here].bits,
+      to: choices[there].bits,
+      bytes: choices[there].bytes - choices[here].bytes,
+      loss: choices[there].loss - choices[here].loss,
+      metricLoss: metricLosses[there] - metricLosses[here],
+    };
+  };
+  const raised = places.flatMap((here, group) => (here > 0 ? [shift(group, here - 1)] : []));
+  const further = places.map((here, group) =>
+    model.units[group].choices.slice(here + 1).map((_, step) => shift(group, here + 1 + step)),
+  );
+  const lowered = further.flatMap((shifts) => shifts.slice(0, 1));
   const pairs = lowered.flatMap((down) =>
     raised.filter((up) => up.group !== down.group).map((up) => [down, up]),
   );
-  return [...[...lowered, ...raised].map((shift) => [shift]), ...pairs].map((parts) => ({
+  const alone = [...further.flat(), ...raised].map((part) => [part]);
+  return [...alone, ...pairs].map((parts) => ({
     shifts: parts,
     assignment: parts.reduce(
       (plan, { group, to }) => plan.with(model.groups[group].units, to),
@@ -73,23 +76,28 @@ export function movesFrom(
 
 /** What measured moves have taught beyond the table: the metric's loss of a shift on its own. */
 export class ShiftExperience {
-  readonly #seen = new Map<string, number>();
+  readonly #seen: { readonly shift: Shift; readonly metricLoss: number }[] = [];
 
-  /** A move of a single shift was measured to lose so much more than the plan it came from. */
+  /**
+   * A move was measured to lose so much more than the plan it came from. Its lowered unit alone would lose
+   * at least that: raising another does not make it worse.
+   */
   learn(move: Move, metricLoss: number): void {
-    if (move.shifts.length === 1) this.#seen.set(keyOf(move.shifts[0]), metricLoss);
+    const lowered = move.shifts.find((shift) => shift.to < shift.from);
+    if (lowered !== undefined) this.#seen.push({ shift: lowered, metricLoss });
   }
 
-  /** Predicted change of the metric's loss: for each shift what the table says, or more if so measured. */
+  /**
+   * Predicted change of the metric's loss: for each shift what the table says, or what it, or a smaller
+   * shift of the same unit from the same bits, was measured to lose, if that is more.
+   */
   predict(move: Move): number {
-    return move.shifts.reduce(
-      (sum, shift) =>
-        sum + Math.max(shift.metricLoss, this.#seen.get(keyOf(shift)) ?? shift.metricLoss),
-      0,
-    );
+    return move.shifts.reduce((sum, shift) => {
+      const measured = this.#seen
+        .filter(({ shift: seen }) => seen.group === shift.group && seen.from === shift.from)
+        .filter(({ shift: seen }) => shift.to < shift.from && seen.to >= shift.to)
+        .map(({ metricLoss }) => metricLoss);
+      return sum + Math.max(shift.metricLoss, ...measured);
+    }, 0);
   }
-}
-
-function keyOf({ group, from, to }: Shift): string {
-  return `${group}: ${from} to ${to}`;
 }

@@ -104,6 +104,8 @@ describe('search/knapsack-search', () => {
       assert.equal(step.assignment.bitsOf(module), 32);
     assert.equal(bold.plan!.stage, 'swap');
     assert.equal(bold.plan!.assignment.bitsOf(module), 4);
+    // In one step, not by way of 12, 8 and 6.
+    assert.ok(bold.trace.some((step) => step.accepted && step.unit === `${module} 32 to 4`));
     // Without slack the model is believed, and the module left alone.
     assert.equal((await run(0)).plan!.assignment.bitsOf(module), 32);
   });
