@@ -46,9 +46,9 @@ export function addDemo(program: Command, host: Host): void {
       'only the first sentences or tokens: a quick look, wide intervals',
       positiveInteger,
     );
-  withCommonOptions(withBackendOption(command)).action((flags: DemoFlags) =>
-    Session.run(host, flags, (session) => demo(session, flags)),
-  );
+  withCommonOptions(withBackendOption(command))
+    .addHelpText('after', '\nExample:\n  $ qslm demo --bits 8,4 --limit 2000 --out quick-look')
+    .action((flags: DemoFlags) => Session.run(host, flags, (session) => demo(session, flags)));
 }
 
 async function demo(session: Session, flags: DemoFlags): Promise<void> {

@@ -3,6 +3,7 @@ import { startBackend } from '../backend/start.js';
 import { measurePlans, type NamedPlan, type PlanPoint } from '../experiment/apply-plan-measure.js';
 import { openModel, type OpenModel } from '../experiment/inputs.js';
 import { buildTask, TASKS, type TaskRequest } from '../experiment/inputs-task.js';
+import { bitsName } from '../experiment/uniform.js';
 import { parsePlan } from '../quant/plan-json.js';
 import { readTextFile } from '../tasks/text.js';
 import type { Measurement, Task } from '../tasks/task.js';
@@ -125,7 +126,7 @@ async function wantedPlan(
   if (plan !== undefined)
     return { name: plan, plan: parsePlan(await readTextFile(plan), plan, hierarchy) };
   if (bits === undefined) return undefined;
-  return { name: `${bits} bits`, plan: planMaker(quantizer, model.config)(bits) };
+  return { name: bitsName(bits), plan: planMaker(quantizer, model.config)(bits) };
 }
 
 function resultFacts(measurement: Measurement, task: Task): Fact[] {

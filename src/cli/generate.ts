@@ -4,6 +4,7 @@ import { openModel, type OpenModel } from '../experiment/inputs.js';
 import { generate } from '../model/generate.js';
 import { NaturalStream, promptToWikiText } from '../tokenizer/normaliser.js';
 import { TokenStream } from '../tokenizer/token-stream.js';
+import { DataError } from '../util/errors.js';
 import { backendFact, configFacts } from './facts.js';
 import type { Host } from './host.js';
 import { formatCount, formatCounted, formatDuration, formatRate } from './numbers.js';
@@ -95,6 +96,13 @@ async function continueText(session: Session, name: string, flags: GenerateFlags
     session.note(`${head}\n`);
     const text = style === 'wikitext' ? promptToWikiText(flags.prompt) : flags.prompt;
     const prompt = open.tokenizer.encode(text);
+    if (prompt.length === 0)
+      throw new DataError({
+        what: 'empty text',
+        where: '--prompt',
+        got: JSON.stringify(flags.prompt),
+        expected: 'a word or more',
+      });
     warnBeyondContext(session, prompt.length, flags.length, open);
     const started = performance.now();
     const continuation = await stream(session, open, { text, ids: prompt }, style, flags);

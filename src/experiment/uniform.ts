@@ -37,7 +37,7 @@ export async function runUniform(
 ): Promise<UniformRun> {
   const widths = [...new Set(bits)].filter((width) => width !== UNQUANTIZED_BITS);
   const plans = widths.map((width) => ({
-    name: width === 1 ? '1 bit' : `${width} bits`,
+    name: bitsName(width),
     plan: makePlan(width),
   }));
   const points = await measurePlans(subject, task, plans, run);
@@ -45,4 +45,9 @@ export async function runUniform(
     bits: index === 0 ? UNQUANTIZED_BITS : widths[index - 1],
     ...point,
   }));
+}
+
+/** "8 bits", for people. */
+export function bitsName(bits: number): string {
+  return bits === 1 ? '1 bit' : `${bits} bits`;
 }
