@@ -2,7 +2,6 @@ import { QuantError } from '../util/errors.js';
 import { PER_CHANNEL, PER_TENSOR, perGroup, type Granularity } from './granularity.js';
 import { isPreset, PRESETS } from './presets.js';
 import {
-  affineMinMax,
   createScheme,
   UNQUANTIZED_BITS,
   type Method,
@@ -67,7 +66,7 @@ export function schemeFromJson(json: unknown, where = 'scheme'): Scheme {
       expected,
     });
   };
-  if (typeof json === 'number') return affineMinMax(requireBits(json, fail));
+  if (typeof json === 'number') return createScheme({ bits: requireBits(json, fail) }, where);
   if (typeof json !== 'object' || json === null || Array.isArray(json))
     return fail(undefined, 'not a scheme', json, 'a bit width, or an object with bits');
   const members: Readonly<Record<string, unknown>> = { ...json };
