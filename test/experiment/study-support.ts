@@ -2,9 +2,11 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openCheckpoint } from '../../src/checkpoint/open.js';
+import type { Checkpoint } from '../../src/checkpoint/types.js';
 import { Study, type StudyOptions, type StudyTask } from '../../src/experiment/study.js';
 import { deriveConfig, type ModelConfig } from '../../src/model/config.js';
 import { parametersOf } from '../../src/model/parameters.js';
+import { SpikeGPT } from '../../src/model/spikegpt.js';
 import { hierarchyOf } from '../../src/quant/hierarchy.js';
 import { sst2Task, type Sst2Task } from '../../src/tasks/sst2.js';
 import { wikitext2Task, type Wikitext2Task } from '../../src/tasks/wikitext2.js';
@@ -32,12 +34,12 @@ function someNumbers(count: number, seed: number): string {
   return Array.from({ length: count }, () => random.integer(0, 60)).join(' ');
 }
 
-/** Sentences without meaning; labels at random. */
-export function toySentences(sentences = 40, seed = 5): Sst2Task {
+/** Sentences without meaning; labels at random, or as given. */
+export function toySentences(sentences = 40, seed = 5, labels?: readonly number[]): Sst2Task {
   const random = seededRandom(seed);
   const examples = Array.from({ length: sentences }, (_, index) => ({
     sentence: someNumbers(3 + (index % 7), seed * 1000 + index),
-    label: random.integer(0, 1),
+    label: labels?.[index] ?? random.integer(0, 1),
   }));
   return sst2Task({
     examples,
@@ -46,6 +48,26 @@ export function toySentences(sentences = 40, seed = 5): Sst2Task {
     paddingId: 1,
     batchTokens: 64,
   });
+}
+
+/**
+ * The same with the labels that a model gives, but every tenth: it is nearly always right, and
+ * quantization can only hurt.
+ */
+export async function sentencesOf(
+  checkpoint: Checkpoint,
+  sentences = 40,
+  seed = 5,
+): Promise<Sst2Task> {
+  const zeros = toySentences(sentences, seed, new Array<number>(sentences).fill(0));
+  const model = await SpikeGPT.load(checkpoint);
+  try {
+    const { correct } = await zeros.evaluate(model);
+    const labels = correct.map((isZero, index) => (index % 10 === 9 ? isZero : 1 - isZero));
+    return toySentences(sentences, seed, labels);
+  } finally {
+    model.dispose();
+  }
 }
 
 /** A text without meaning in windows of 16. */
@@ -77,8 +99,8 @@ export async function toyStudy(
   await saveToy(path, isSst2 ? config : { classes: 0, ...config }, [], change);
   const checkpoint = await openCheckpoint(path);
   const report = await deriveConfig(checkpoint);
-  const part = (split: string, seed: number): StudyTask => ({
-    task: isSst2 ? toySentences(40, seed) : toyText(16 * 12, seed),
+  const part = async (split: string, seed: number): Promise<StudyTask> => ({
+    task: isSst2 ? await sentencesOf(checkpoint, 60, seed) : toyText(16 * 12, seed),
     split,
     ...(isSst2 ? {} : { context: 16 }),
   });
@@ -90,8 +112,8 @@ export async function toyStudy(
       hierarchy: hierarchyOf(parametersOf(report.config)),
     },
     backend: { name: 'cpu', description: 'plain JavaScript' },
-    search: part('search', 5),
-    ...(judged && { heldOut: part('held-out', 6) }),
+    search: await part('search', 5),
+    ...(judged && { heldOut: await part('held-out', 6) }),
     accelerations: { workers: 0 },
     ...options,
   });
