@@ -96,8 +96,10 @@ async function evaluate(session: Session, name: string, flags: EvalFlags): Promi
     const plans = plan === undefined ? [] : [plan];
     const [baseline, quantized] = await measurePlans(open, task, plans, session.run);
     warnBeyondContext(session, baseline.measurement!, open);
+    const sha256 = await open.checkpoint.sha256();
     const facts: Fact[] = [
       ['model', open.name],
+      ['sha256', sha256],
       ...configFacts(open.model.report),
       backendFact(backend),
       ...taskFacts(task),
@@ -107,7 +109,7 @@ async function evaluate(session: Session, name: string, flags: EvalFlags): Promi
       ...(plan === undefined ? [] : ['', comparisonTable(task, [baseline, quantized])]),
     ].join('\n');
     const value = {
-      model: { name: open.name, sha256: await open.checkpoint.sha256(), ...open.model.report },
+      model: { name: open.name, sha256, ...open.model.report },
       backend,
       task: taskJson(task),
       ...measurementJson(baseline.measurement!),

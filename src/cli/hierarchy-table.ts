@@ -26,10 +26,15 @@ export function hierarchyTable(hierarchy: Hierarchy, level: UnitLevel, unfold = 
       [{ title: 'part' }, ...NUMBERS],
       parts.map(([name, parameters]) => [name, ...numbers(parameters)]),
     ),
-    formatTable(
-      [{ title: 'unit' }, { title: 'shape' }, ...NUMBERS],
-      units.map(({ name, shape = '', parameters }) => [name, shape, ...numbers(parameters)]),
-    ),
+    level === 'matrix'
+      ? formatTable(
+          [{ title: 'unit' }, { title: 'shape' }, ...NUMBERS],
+          units.map(({ name, shape = '', parameters }) => [name, shape, ...numbers(parameters)]),
+        )
+      : formatTable(
+          [{ title: 'unit' }, ...NUMBERS],
+          units.map(({ name, parameters }) => [name, ...numbers(parameters)]),
+        ),
   ];
   const { names, parameters } = hierarchy.unused;
   if (names.length > 0)
