@@ -1,0 +1,199 @@
+import assert from 'node:assert/strict';
+import {
+  ALL_ACCELERATIONS,
+  Evaluator,
+  NO_ACCELERATIONS,
+  type Accelerations,
+  type EvaluatorReport,
+} from '../../src/experiment/evaluator.js';
+import { modelSpace } from '../../src/experiment/model-space.js';
+import { openCheckpoint } from '../../src/checkpoint/open.js';
+import { startBackend } from '../../src/backend/start.js';
+import { deriveConfig } from '../../src/model/config.js';
+import { generate } from '../../src/model/generate.js';
+import { parametersOf } from '../../src/model/parameters.js';
+import { SpikeGPT } from '../../src/model/spikegpt.js';
+import { hierarchyOf } from '../../src/quant/hierarchy.js';
+import { select } from '../../src/search/score.js';
+import { tieredSearch, type TieredSearchResult } from '../../src/search/tiers.js';
+import { sst2Task } from '../../src/tasks/sst2.js';
+import type { Task } from '../../src/tasks/task.js';
+import { wikitext2Task } from '../../src/tasks/wikitext2.js';
+import { seededRandom } from '../../src/util/random.js';
+import { TOY } from '../support/toy.js';
+import { writeToy } from '../support/toy-file.js';
+
+/** One token a word: "t17" is token 17. */
+const tokenizer = {
+  encode: (text: string) =>
+    Int32Array.from(text.trim().split(/\s+/), (word) => Number(word.slice(1))),
+  byteLengthOf: () => 1,
+};
+
+const words = (seed: number, count: number): string => {
+  const random = seededRandom(seed);
+  return Array.from({ length: count }, () => `t${random.integer(0, TOY.vocabSize - 1)}`).join(' ');
+};
+
+/**
+ * Short sentences, so that some leave early, in several batches. The labels are the model's own answers,
+ * a fifth of them turned: quantizing then costs accuracy, which random labels would not show.
+ */
+async function sentences(model: SpikeGPT): Promise<Task> {
+  const random = seededRandom(5);
+  const examples = [];
+  for (let index = 0; index < 90; index++) {
+    const sentence = words(index, random.integer(1, 9));
+    const ids = tokenizer.encode(sentence);
+    const inputs = { ids, batch: 1, time: ids.length };
+    const logits = await model.classLogits(inputs, Int32Array.of(ids.length), 'real-tokens');
+    const answer = logits[1] > logits[0];
+    examples.push({ sentence, label: answer === index % 5 > 0 ? (1 as const) : (0 as const) });
+  }
+  return sst2Task({ examples, tokenizer, source: 'toy', paddingId: 1, batchTokens: 60 });
+}
+
+/** Text drawn from the model itself, which predicts it better than its quantized forms do. */
+async function text(model: SpikeGPT): Promise<Task> {
+  const drawn: string[] = [];
+  for await (const token of generate(model, Int32Array.of(1), { length: 500, temperature: 0.5 }))
+    drawn.push(`t${token}`);
+  const options = { context: 12, batchTokens: 60 };
+  return wikitext2Task({ text: drawn.join(' '), tokenizer, source: 'toy', ...options });
+}
+
+async function taskFor(path: string, make: (model: SpikeGPT) => Promise<Task>): Promise<Task> {
+  await startBackend('wasm');
+  const checkpoint = await openCheckpoint(path);
+  const model = await SpikeGPT.load(checkpoint);
+  try {
+    return await make(model);
+  } finally {
+    model.dispose();
+    await checkpoint.close();
+  }
+}
+
+interface Outcome {
+  readonly result: TieredSearchResult;
+  readonly report: EvaluatorReport;
+}
+
+async function search(
+  path: string,
+  task: Task,
+  accelerations: Accelerations,
+  budgetBytes?: number,
+): Promise<Outcome> {
+  const checkpoint = await openCheckpoint(path);
+  const { config } = await deriveConfig(checkpoint);
+  const space = modelSpace(hierarchyOf(parametersOf(config)), { embedding: config.embedding });
+  const evaluator = Evaluator.open({
+    checkpoint: path,
+    checkpointHash: 'toy',
+    config,
+    backend: 'wasm',
+    task,
+    split: 'search',
+    accelerations,
+    budgetBytes,
+  });
+  try {
+    const result = await tieredSearch(space, evaluator.evaluateIn(space), {
+      metric: task.metric,
+      constraints: {
+        loss: { kind: 'share', share: 0.05 },
+        memory: { kind: 'share', share: 0.45 },
+      },
+      bits: [16, 8, 6, 4, 3],
+    });
+    return { result, report: evaluator.report() };
+  } finally {
+    await evaluator.close();
+    await checkpoint.close();
+  }
+}
+
+/** What must not depend on how the search was computed. A stopped step has no metric to compare. */
+function path({ result }: Outcome, withMetrics: boolean) {
+  return {
+    steps: result.trace.map((step) => [
+      step.assignment.key,
+      step.accepted,
+      step.candidate,
+      withMetrics && step.evaluation.kind === 'exact' ? step.evaluation.metric : undefined,
+    ]),
+    candidates: result.candidates.map(({ assignment, metric, bytes }) => [
+      assignment.key,
+      metric,
+      bytes,
+    ]),
+    final: result.final.key,
+    selected: [0, 0.25, 0.5, 0.75, 1].map(
+      (lambda) =>
+        select(result.candidates, lambda, {
+          metric: result.limits.quality.metric,
+          fp32Bytes: result.fp32Bytes,
+        })?.assignment.key,
+    ),
+  };
+}
+
+const EACH: readonly (readonly [string, Partial<Accelerations>])[] = [
+  ['prefix', { prefix: true }],
+  ['exit', { prefix: true, exit: true }],
+  ['verdicts', { verdicts: true }],
+  ['memo', { memo: true }],
+  ['workers', { workers: 2 }],
+  ['all', ALL_ACCELERATIONS],
+  ['all in this thread', { ...ALL_ACCELERATIONS, workers: 0 }],
+];
+
+describe('accelerations change no bit of a search', function () {
+  this.timeout(120_000);
+  for (const [name, make] of [
+    ['accuracy', sentences],
+    ['perplexity', text],
+  ] as const)
+    for (const ffnPre of [false, true])
+      it(`${name}${ffnPre ? ', ffnPre' : ''}: none, each alone, all`, async () => {
+        const toy = await writeToy({ ffnPre, classes: name === 'accuracy' ? 2 : 0 }, 7);
+        try {
+          const task = await taskFor(toy.path, make);
+          const plain = await search(toy.path, task, NO_ACCELERATIONS);
+          assert.ok(plain.result.trace.length > 5);
+          assert.ok(plain.result.candidates.length > 1);
+          assert.ok(plain.result.trace.some((step) => !step.accepted));
+          const { work } = plain.report;
+          assert.equal(work.savedByPrefix + work.savedByExit + work.savedByVerdict, 0);
+
+          for (const [title, some] of EACH) {
+            const outcome = await search(toy.path, task, { ...NO_ACCELERATIONS, ...some });
+            const exact = some.verdicts !== true;
+            assert.deepEqual(path(outcome, exact), path(plain, exact), title);
+            if (some.prefix) assert.ok(outcome.report.work.savedByPrefix > 0, title);
+            if (title === 'all' && name === 'accuracy')
+              assert.ok(outcome.report.work.savedByVerdict > 0, 'no verdict was certain early');
+            if (title === 'exit')
+              assert.ok(outcome.report.work.savedByExit > 0, 'nothing left early');
+          }
+        } finally {
+          await toy.remove();
+        }
+      });
+
+  it('keeps within a budget that holds only some streams, or none', async () => {
+    const toy = await writeToy({}, 7);
+    try {
+      const task = await taskFor(toy.path, sentences);
+      const plain = await search(toy.path, task, NO_ACCELERATIONS);
+      for (const budget of [0, 5_000, 60_000]) {
+        const all = { ...ALL_ACCELERATIONS, workers: 0 };
+        const outcome = await search(toy.path, task, all, budget);
+        assert.deepEqual(path(outcome, false), path(plain, false), `budget ${budget}`);
+      }
+    } finally {
+      await toy.remove();
+    }
+  });
+});
