@@ -25,7 +25,7 @@ import {
 } from './run-files.js';
 import { jsonText, RunRecord, type RunPlace } from './run-record.js';
 import { searchResultJson, searchSummary } from './search-json.js';
-import { settingsJson, type SearchSettings } from './search-settings.js';
+import { checkSettings, settingsJson, type SearchSettings } from './search-settings.js';
 import type { Study } from './study.js';
 import { sensitivityOf } from './sweep-run.js';
 import { reportBetween, reportJson, snapshot } from './work-report.js';
@@ -97,6 +97,7 @@ export async function runSearch(
   settings: SearchSettings,
   options: SearchRunOptions = {},
 ): Promise<SearchRun> {
+  checkSettings(settings);
   const { runs, command } = options;
   const before = snapshot(study.evaluator.report());
   const record = await RunRecord.begin({

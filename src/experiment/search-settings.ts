@@ -1,6 +1,8 @@
-import { CASES, type CaseName, type Constraints } from '../search/constraints.js';
+import { CASES, resolveLimits, type CaseName, type Constraints } from '../search/constraints.js';
 import type { Strategy } from '../search/descent.js';
 import type { Objective } from '../search/knapsack-search.js';
+import { select } from '../search/score.js';
+import { normaliseBits } from '../search/space.js';
 import type { Metric } from '../tasks/task.js';
 import type { Json } from '../util/json.js';
 import type { QuantizerName } from './quantizer.js';
@@ -69,6 +71,18 @@ export const DEFAULT_SEARCH: Omit<SearchSettings, 'constraints'> = {
 export function casesFor(metric: Metric): CaseName[] {
   const names = Object.keys(CASES) as CaseName[];
   return names.filter((name) => CASES[name].metric === metric);
+}
+
+/**
+ * Refuses what a search would only trip over after minutes of work.
+ *
+ * @throws {SearchError} for bit widths, weights or limits that make no sense.
+ */
+export function checkSettings({ bits, lambda, lambdas, constraints }: SearchSettings): void {
+  normaliseBits(bits);
+  const nothing = { metric: 'accuracy', fp32Bytes: 1 } as const;
+  for (const weight of [lambda, ...lambdas]) select([], weight, nothing);
+  resolveLimits(constraints, nothing.metric, 1, nothing.fp32Bytes);
 }
 
 /** Settings as they are kept: equal searches have equal JSON. */

@@ -1,0 +1,103 @@
+import assert from 'node:assert/strict';
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { RUN_FILE, type RunJson } from '../../src/experiment/run-record.js';
+import { TRACE_JSON } from '../../src/experiment/run-files.js';
+import { openStore } from '../../src/store/index.js';
+import { seededRandom } from '../../src/util/random.js';
+import { inFolder } from './study-support.js';
+
+const CHILD = join(__dirname, 'resume-child.ts');
+
+/** Kills a test; few, for time. Set to 20 when the store, the evaluator or the runs change. */
+const KILLS = Number(process.env.QSLM_KILLS ?? 4);
+
+/** Children still running: a failed test must not leave one behind. */
+const running = new Set<ChildProcess>();
+
+/** Runs the child until it is done, or kills it as soon as it has told so many lines. */
+async function runChild(folder: string, what: string, killAfter = Infinity): Promise<string[]> {
+  const child = spawn(process.execPath, ['--require', 'tsx/cjs', CHILD, folder, what], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  running.add(child);
+  const lines: string[] = [];
+  const reader = createInterface({ input: child.stdout });
+  reader.on('line', (line) => {
+    lines.push(line);
+    if (lines.length >= killAfter) child.kill('SIGKILL');
+  });
+  await Promise.all([once(child, 'exit'), once(reader, 'close')]);
+  running.delete(child);
+  return lines;
+}
+
+const begun = (lines: readonly string[]): string[] =>
+  lines.filter((line) => line.startsWith('begin'));
+
+/** The only run's folder: its files as text, but for what a time or a thread's pace is in. */
+async function result(folder: string): Promise<unknown> {
+  const ids = await readdir(join(folder, 'runs'));
+  assert.equal(ids.length, 1, 'a killed run was begun anew');
+  const run = join(folder, 'runs', ids[0]);
+  const files: Record<string, unknown> = {};
+  for (const name of (await readdir(run)).sort()) {
+    assert.ok(!name.endsWith('.partial'), `half-written: ${name}`);
+    const text = await readFile(join(run, name), 'utf8');
+    if (name === RUN_FILE) {
+      const { state, result: found, config } = JSON.parse(text) as RunJson;
+      assert.equal(state, 'finished');
+      files[name] = { found, config };
+    } else if (name === TRACE_JSON) {
+      // Where an evaluation stopped depends on the order its items came in; the verdict does not.
+      files[name] = JSON.parse(text, (key, value: unknown) => (key === 'bound' ? null : value));
+    } else files[name] = text;
+  }
+  return files;
+}
+
+describe('experiment, killed and started again', function () {
+  this.timeout(600_000);
+  afterEach(() => {
+    for (const child of running) child.kill('SIGKILL');
+  });
+
+  const kinds = [
+    ['search', 11],
+    ['knapsack', 12],
+    ['sweep', 13],
+  ] as const;
+  for (const [what, seed] of kinds)
+    it(`a ${what} ends the same, and measures nothing twice but what was in flight`, () =>
+      inFolder((whole) =>
+        inFolder(async (folder) => {
+          const uninterrupted = await runChild(whole, what);
+          assert.equal(uninterrupted.at(-1), 'done');
+          const random = seededRandom(seed);
+          const all: string[] = [];
+          let kills = 0;
+          for (;;) {
+            // Lines are told while measuring and between: anything can be under way at a kill.
+            const killAfter =
+              kills < KILLS ? random.integer(1, Math.ceil(uninterrupted.length / 2)) : Infinity;
+            const lines = await runChild(folder, what, killAfter);
+            all.push(...lines);
+            if (lines.at(-1) === 'done') break;
+            kills++;
+          }
+          assert.ok(kills > 1, `killed ${kills} times`);
+          assert.deepEqual(await result(folder), await result(whole));
+          const [once, more] = [begun(uninterrupted).length, begun(all).length];
+          assert.ok(once > 10);
+          assert.ok(more >= once, 'less was measured than is needed');
+          assert.ok(more <= once + kills, `${more} begun, ${once} needed, ${kills} killed`);
+          const store = await openStore(join(folder, 'm.sqlite'));
+          assert.equal(store.setAside, undefined);
+          assert.equal(store.runs.list().length, 1);
+          store.close();
+        }),
+      ));
+});
