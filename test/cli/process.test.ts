@@ -5,7 +5,7 @@ import { mkdir, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { temporaryFolder } from '../checkpoint/support/temporary.js';
 import { saveToy } from '../experiment/support.js';
-import { runCli, startCli } from './support.js';
+import { endProcesses, runCli, startCli } from './support.js';
 
 /** Generates for as long as it is let. */
 const ENDLESS = [
@@ -15,6 +15,7 @@ const ENDLESS = [
 
 describe('cli: as a process', () => {
   const at = temporaryFolder();
+  afterEach(endProcesses);
   before(function () {
     if (process.platform === 'win32') this.skip();
   });

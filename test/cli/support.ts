@@ -44,6 +44,13 @@ export async function runCli(
   return { code, stdout: stdout.text, stderr: stderr.text };
 }
 
+const running = new Set<ChildProcess>();
+
+/** Ends what {@link startCli} has started, also where a test has failed. */
+export function endProcesses(): void {
+  for (const child of running) child.kill('SIGKILL');
+}
+
 /** Starts the command line as a process of its own. */
 export function startCli(
   argv: readonly string[],
@@ -53,6 +60,8 @@ export function startCli(
   const child = spawn(process.execPath, ['--import', 'tsx', main, ...argv], {
     stdio: ['ignore', stdout, 'pipe'],
   });
+  running.add(child);
+  child.on('close', () => running.delete(child));
   const text = { stdout: '', stderr: '' };
   child.stdout?.on('data', (chunk: Buffer) => (text.stdout += chunk.toString()));
   child.stderr?.on('data', (chunk: Buffer) => (text.stderr += chunk.toString()));
