@@ -74,7 +74,6 @@ async function main(folder: string, what: string): Promise<void> {
       },
       { runs, onProgress },
     );
-  tell('event');
   await closeStudy(study);
   store.close();
   tell('done');

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { RUN_FILE, type RunJson } from '../../src/experiment/run-record.js';
 import { TRACE_JSON } from '../../src/experiment/run-files.js';
-import { openStore } from '../../src/store/index.js';
+import { openStore, type Run } from '../../src/store/index.js';
 import { seededRandom } from '../../src/util/random.js';
 import { inFolder } from './study-support.js';
 
@@ -18,17 +18,22 @@ const KILLS = Number(process.env.QSLM_KILLS ?? 4);
 /** Children still running: a failed test must not leave one behind. */
 const running = new Set<ChildProcess>();
 
-/** Runs the child until it is done, or kills it as soon as it has told so many lines. */
+/**
+ * Runs the child until it is done, or kills it as soon as it has told so many times that a measurement begins
+ * or ends; by the time the signal arrives, anything can be under way.
+ */
 async function runChild(folder: string, what: string, killAfter = Infinity): Promise<string[]> {
   const child = spawn(process.execPath, ['--require', 'tsx/cjs', CHILD, folder, what], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   running.add(child);
   const lines: string[] = [];
+  let told = 0;
   const reader = createInterface({ input: child.stdout });
   reader.on('line', (line) => {
     lines.push(line);
-    if (lines.length >= killAfter) child.kill('SIGKILL');
+    if (line !== 'event') told++;
+    if (told >= killAfter) child.kill('SIGKILL');
   });
   await Promise.all([once(child, 'exit'), once(reader, 'close')]);
   running.delete(child);
@@ -37,6 +42,13 @@ async function runChild(folder: string, what: string, killAfter = Infinity): Pro
 
 const begun = (lines: readonly string[]): string[] =>
   lines.filter((line) => line.startsWith('begin'));
+
+async function isFinished(folder: string): Promise<boolean> {
+  const store = await openStore(join(folder, 'm.sqlite'));
+  const [run] = store.runs.list() as readonly (Run | undefined)[];
+  store.close();
+  return run?.state === 'finished';
+}
 
 /** The only run's folder: its files as text, but for what a time or a thread's pace is in. */
 async function result(folder: string): Promise<unknown> {
@@ -52,11 +64,26 @@ async function result(folder: string): Promise<unknown> {
       assert.equal(state, 'finished');
       files[name] = { found, config };
     } else if (name === TRACE_JSON) {
-      // Where an evaluation stopped depends on the order its items came in; the verdict does not.
-      files[name] = JSON.parse(text, (key, value: unknown) => (key === 'bound' ? null : value));
+      files[name] = (JSON.parse(text) as { steps: TraceStep[] }).steps.map(decided);
     } else files[name] = text;
   }
   return files;
+}
+
+interface TraceStep {
+  readonly candidate: boolean;
+  readonly metric?: number;
+  readonly bound?: number;
+}
+
+/**
+ * A step without what is left open by its verdict: how far a plan that is no candidate was measured depends
+ * on the order its items came in, which knows more of the baseline in the process that measured it.
+ */
+function decided({ metric, bound, ...step }: TraceStep): object {
+  if (!step.candidate) return step;
+  assert.equal(bound, undefined);
+  return { ...step, metric };
 }
 
 describe('experiment, killed and started again', function () {
@@ -80,13 +107,15 @@ describe('experiment, killed and started again', function () {
           const all: string[] = [];
           let kills = 0;
           for (;;) {
-            // Lines are told while measuring and between: anything can be under way at a kill.
-            const killAfter =
-              kills < KILLS ? random.integer(1, Math.ceil(uninterrupted.length / 2)) : Infinity;
+            // On average so few that the kills are spread over the whole run.
+            const most = Math.ceil((4 * begun(uninterrupted).length) / KILLS);
+            const killAfter = kills < KILLS ? random.integer(1, most) : Infinity;
             const lines = await runChild(folder, what, killAfter);
             all.push(...lines);
             if (lines.at(-1) === 'done') break;
             kills++;
+            // Killed when all was done: a further start would rightly begin another run.
+            if (await isFinished(folder)) break;
           }
           assert.ok(kills > 1, `killed ${kills} times`);
           assert.deepEqual(await result(folder), await result(whole));
