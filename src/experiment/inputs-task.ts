@@ -11,6 +11,7 @@ import { wikitext2Task } from '../tasks/wikitext2.js';
 import { toSst2, toWikiText } from '../tokenizer/normaliser.js';
 import type { Tokenizer } from '../tokenizer/tokenizer.js';
 import { UsageError } from '../util/errors.js';
+import { articlesOfPart, sentencesOfPart, type SamplePart } from './sample-parts.js';
 
 export const TASKS = ['sst2', 'wikitext2'] as const;
 export type TaskName = (typeof TASKS)[number];
@@ -20,6 +21,8 @@ export interface TaskRequest {
   readonly task?: TaskName | undefined;
   /** A TSV (sst2) or text (wikitext2) file; without it the bundled samples. */
   readonly data?: string | undefined;
+  /** Of the bundled samples this part alone; by default all of them. */
+  readonly part?: SamplePart | undefined;
   /** The data is ordinary text: bring it into the style of SST-2 or WikiText first. */
   readonly natural?: boolean | undefined;
   /** Inputs of a window; by default the model's context length. */
@@ -58,13 +61,13 @@ function taskOfModel({ classes }: ModelConfig): TaskName {
 }
 
 async function buildSst2(
-  { data, natural = false, context, stride, limit, pooling }: TaskRequest,
+  { data, part, natural = false, context, stride, limit, pooling }: TaskRequest,
   tokenizer: Tokenizer,
   config: ModelConfig,
 ): Promise<Task> {
   requireAbsent('--context', context, 'sst2, whose sentences are whole');
   requireAbsent('--stride', stride, 'sst2, whose sentences are whole');
-  const { examples, source } = await sentences(data, natural);
+  const { examples, source } = await sentences(data, natural, part);
   return sst2Task({
     examples,
     tokenizer,
@@ -79,10 +82,14 @@ async function buildSst2(
 async function sentences(
   path: string | undefined,
   natural: boolean,
+  part: SamplePart | undefined,
 ): Promise<{ examples: readonly LabelledSentence[]; source: string }> {
   if (path === undefined) {
     const { examples, source } = await loadSentimentSamples();
-    return { examples, source: `${source} (bundled)` };
+    return {
+      examples: part === undefined ? examples : sentencesOfPart(examples, part),
+      source: `${source} (bundled${partName(part)})`,
+    };
   }
   const examples = await readSst2Tsv(path);
   if (!natural) return { examples, source: path };
@@ -93,12 +100,12 @@ async function sentences(
 }
 
 async function buildWikitext2(
-  { data, natural = false, context, stride, limit, pooling }: TaskRequest,
+  { data, part, natural = false, context, stride, limit, pooling }: TaskRequest,
   tokenizer: Tokenizer,
   config: ModelConfig,
 ): Promise<Task> {
   requireAbsent('--pooling', pooling, 'wikitext2, which pools nothing');
-  const { text, source } = await prose(data, natural);
+  const { text, source } = await prose(data, natural, part);
   return wikitext2Task({
     text,
     tokenizer,
@@ -113,14 +120,21 @@ async function buildWikitext2(
 async function prose(
   path: string | undefined,
   natural: boolean,
+  part: SamplePart | undefined,
 ): Promise<{ text: string; source: string }> {
   if (path === undefined) {
-    const { text, source, articles } = await loadTextSamples();
-    return { text, source: `${source} (${articles}, bundled)` };
+    const { texts, source } = await loadTextSamples();
+    const chosen = part === undefined ? texts : articlesOfPart(texts, part);
+    const text = chosen.join('');
+    return { text, source: `${source} (${chosen.length}, bundled${partName(part)})` };
   }
   const text = await readTextFile(path);
   if (!natural) return { text, source: path };
   return { text: toWikiText(text), source: `${path}, brought into WikiText's style` };
+}
+
+function partName(part: SamplePart | undefined): string {
+  return part === undefined ? '' : `, ${part} part`;
 }
 
 function requireAbsent(option: string, value: unknown, task: string): void {

@@ -22,6 +22,8 @@ export interface SentimentSamples extends SampleOrigin {
 export interface TextSamples extends SampleOrigin {
   /** In WikiText's style, article after article. */
   readonly text: string;
+  /** Each article for itself: joined they are `text`. */
+  readonly texts: readonly string[];
   readonly articles: number;
 }
 
@@ -131,6 +133,7 @@ export async function loadTextSamples(
   }
   return {
     text: articles.join(''),
+    texts: articles,
     articles: articles.length,
     source: 'Articles written for qslm',
     licence: 'CC0 1.0',
