@@ -35,9 +35,9 @@ function start(
     told = true;
     process.stdout.write(`\n${name} is ready: ${address[0]}\nCtrl-C ends it.\n\n`);
   });
-  // Ctrl-C reaches Jupyter as well; it ends first.
-  process.on('SIGINT', () => undefined);
-  process.on('SIGTERM', () => child.kill('SIGTERM'));
+  // Jupyter stops its kernels and ends first; Ctrl-C has reached it as well.
+  for (const signal of ['SIGINT', 'SIGTERM'] as const)
+    process.on(signal, () => child.kill('SIGTERM'));
   child.on('error', (error) => {
     process.stderr.write(`${command} does not start: ${error.message}\n`);
     process.exitCode = 1;

@@ -19,19 +19,21 @@ interface TslabJupyter {
 }
 
 /**
- * The module of the tslab that runs this process, where one does. Looked up among the loaded modules: a
- * second copy would know no cell, and loading one costs a second.
+ * How the running cell's tslab sends, where one runs. It is looked up among the loaded modules: a copy
+ * that is loaded anew would know no cell, and cost a second.
  */
-function tslabJupyter(): TslabJupyter | undefined {
-  const path = Object.keys(require.cache).find((name) =>
-    /[\\/]tslab[\\/]dist[\\/]jupyter\.js$/.test(name),
-  );
-  return path === undefined ? undefined : (require.cache[path]?.exports as TslabJupyter);
+function cellWriter(): NonNullable<TslabJupyter['lastWriteDisplayData']> | undefined {
+  for (const [name, module] of Object.entries(require.cache)) {
+    if (!/[\\/]tslab[\\/]dist[\\/]jupyter\.js$/.test(name)) continue;
+    const write = (module?.exports as TslabJupyter).lastWriteDisplayData;
+    if (write != null) return write;
+  }
+  return undefined;
 }
 
 /** Whether a notebook's cell is running; elsewhere output is printed as text. */
 export function inNotebook(): boolean {
-  return tslabJupyter()?.lastWriteDisplayData != null;
+  return cellWriter() !== undefined;
 }
 
 /**
@@ -61,8 +63,8 @@ export function displayLive(bundle: MimeBundle): LiveDisplay {
 }
 
 function send(bundle: MimeBundle, transient: { display_id?: string }, update: boolean): boolean {
-  const write = tslabJupyter()?.lastWriteDisplayData;
-  if (write == null) return false;
+  const write = cellWriter();
+  if (write === undefined) return false;
   write({ data: bundle, metadata: {}, transient }, update);
   return true;
 }

@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { escapeHtml } from '../plots/html.js';
 import type { ProgressEvent, RunOptions } from '../util/progress.js';
 import { displayLive, inNotebook, type LiveDisplay, type MimeBundle } from './display.js';
@@ -5,12 +6,16 @@ import { displayLive, inNotebook, type LiveDisplay, type MimeBundle } from './di
 /** Milliseconds between two updates of the bar: more would only load the browser. */
 const UPDATE_INTERVAL_MS = 150;
 
-/** The work that runs. An interrupted cell ends before its work has stopped; the next waits for it. */
-let running: Promise<unknown> = Promise.resolve();
+/** Ends when the work started last has ended, in success or not. */
+let running: Promise<void> = Promise.resolve();
+
+/** Set inside work that runs, which must not wait for itself. */
+const inside = new AsyncLocalStorage<true>();
 
 /**
  * Runs long work with a live bar below the cell. Interrupting the kernel fires the signal that the work
- * is given; it stops at its next step, and what it has stored stays stored.
+ * is given; it stops at its next step, and what it has stored stays stored. An interrupted cell ends
+ * before its work has stopped, so the next work waits for that.
  *
  *     const points = await progress((run) => runUniform(model, task, run), 'Uniform bit widths');
  *
@@ -21,9 +26,12 @@ export async function progress<T>(
   run: (options: Required<RunOptions>) => Promise<T>,
   title = 'Running',
 ): Promise<T> {
-  await running.catch(() => undefined);
-  const work = runWithBar(run, title);
-  running = work;
+  const start = (): Promise<T> => inside.run(true, () => runWithBar(run, title));
+  const work = inside.getStore() ? start() : running.then(start);
+  running = work.then(
+    () => undefined,
+    () => undefined,
+  );
   return work;
 }
 

@@ -21,8 +21,8 @@ const DEFAULT_DIGITS = 4;
 const MAX_ROWS = 100;
 
 const STYLE =
-  '<style>.qslm-table caption { text-align: left; } .qslm-table th, .qslm-table td { text-align: left; } ' +
-  '.qslm-table .number { text-align: right; font-variant-numeric: tabular-nums; }</style>';
+  '<style>.qslm-table :is(caption, th, td) { text-align: left !important; } ' +
+  '.qslm-table .number { text-align: right !important; font-variant-numeric: tabular-nums; }</style>';
 
 /** Shows rows, or a danfojs DataFrame, as a table: HTML in a notebook, text elsewhere. */
 export function table(rows: readonly object[] | FrameLike, options: TableOptions = {}): void {

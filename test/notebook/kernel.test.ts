@@ -1,0 +1,92 @@
+import assert from 'node:assert/strict';
+import { existsSync, readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import { forwardCompiler, forwardRequire } from '../../src/notebook/kernel-resolve.js';
+import { packagePath } from '../../src/util/paths.js';
+
+const FOLDER = packagePath('kernels', 'qslm');
+
+describe('kernelspec', () => {
+  const spec = JSON.parse(readFileSync(join(FOLDER, 'kernel.json'), 'utf8')) as {
+    argv: string[];
+    display_name: string;
+    language: string;
+  };
+
+  it('is called by its name and leads to the kernel wherever the package lies', () => {
+    assert.equal(spec.display_name, 'TypeScript (qslm)');
+    assert.equal(spec.language, 'typescript');
+    const [program, script, connection] = spec.argv;
+    assert.deepEqual([program, connection], ['node', '{connection_file}']);
+    const compiled = script.replace('{resource_dir}', FOLDER);
+    const source = compiled
+      .replace(/([\\/])dist([\\/])(?!.*[\\/]dist[\\/])/, '$1src$2')
+      .replace(/\.js$/, '.ts');
+    assert.ok(existsSync(source), source);
+  });
+
+  it('has logos of the sizes that Jupyter looks for', () => {
+    for (const size of [32, 64]) {
+      const png = readFileSync(join(FOLDER, `logo-${size}x${size}.png`));
+      assert.deepEqual([png.readUInt32BE(16), png.readUInt32BE(20)], [size, size]);
+    }
+    assert.match(readFileSync(join(FOLDER, 'logo-svg.svg'), 'utf8'), /^<svg /);
+  });
+});
+
+describe('the package in a cell', () => {
+  const root = packagePath();
+
+  it('is found by the compiler below any folder, and nothing else changes', () => {
+    const asked: string[] = [];
+    const seen = (path: string): boolean => asked.push(path) > 0;
+    const system = {
+      fileExists: seen,
+      directoryExists: seen,
+      readFile: (path: string) => path,
+      realpath: (path: string) => path,
+    };
+    forwardCompiler(system, root);
+    system.fileExists('/far/away/node_modules/qslm/package.json');
+    system.directoryExists('/far/away/node_modules/qslm');
+    system.fileExists('/far/away/node_modules/qslm-other/package.json');
+    assert.deepEqual(asked, [
+      join(root, 'package.json'),
+      root,
+      '/far/away/node_modules/qslm-other/package.json',
+    ]);
+    assert.equal(
+      system.realpath('/far/away/node_modules/qslm/dist/index.d.ts'),
+      join(root, 'dist/index.d.ts'),
+    );
+    assert.equal(system.readFile('/far/away/a.ts'), '/far/away/a.ts');
+  });
+
+  it('is what require finds by its name, where it is not installed', () => {
+    const loader = {
+      _resolveFilename: (request: string): string => {
+        if (request === root || request === join(root, 'package.json')) return request;
+        throw new Error(`Cannot find module '${request}'`);
+      },
+    };
+    forwardRequire(loader, root);
+    assert.equal(loader._resolveFilename('qslm'), root);
+    assert.equal(loader._resolveFilename('qslm/package.json'), join(root, 'package.json'));
+    assert.throws(() => loader._resolveFilename('qslm-other'), /Cannot find module 'qslm-other'/);
+  });
+
+  it('still has the hooks to hold on to in Node and in tslab', () => {
+    const load = createRequire(__filename);
+    const loader = load('node:module') as { _resolveFilename?: unknown };
+    assert.equal(typeof loader._resolveFilename, 'function');
+    const inTslab = createRequire(load.resolve('tslab'));
+    const { sys } = inTslab('@tslab/typescript-for-tslab') as { sys: Record<string, unknown> };
+    for (const name of ['fileExists', 'directoryExists', 'readFile', 'realpath'])
+      assert.equal(typeof sys[name], 'function', name);
+    const { JupyterHandlerImpl } = inTslab('./jupyter.js') as {
+      JupyterHandlerImpl: { prototype: { close?: unknown } };
+    };
+    assert.equal(typeof JupyterHandlerImpl.prototype.close, 'function');
+  });
+});
