@@ -7,10 +7,9 @@
  * The reference needs the developers' shared folder and /usr/bin/python3 with torch; its header says what
  * to install. Without it only our side is measured.
  */
-import { execFile } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { cpus } from 'node:os';
-import { parseArgs, promisify } from 'node:util';
+import { parseArgs } from 'node:util';
 import * as tf from '@tensorflow/tfjs-core';
 import { startBackend } from '../src/backend/start.js';
 import { openCheckpoint } from '../src/checkpoint/open.js';
@@ -19,6 +18,7 @@ import type { Task } from '../src/tasks/task.js';
 import { wikitext2Task } from '../src/tasks/wikitext2.js';
 import { loadTokenizer } from '../src/tokenizer/tokenizer.js';
 import { sharedPath } from '../test/support/shared.js';
+import { median, numberIn, runReference } from './reference.js';
 
 const { values: flags } = parseArgs({
   options: {
@@ -27,11 +27,6 @@ const { values: flags } = parseArgs({
   },
 });
 
-const median = (values: readonly number[]): number => {
-  const sorted = [...values].sort((a, b) => a - b);
-  const middle = Math.floor(sorted.length / 2);
-  return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
-};
 const spread = (values: readonly number[]): string =>
   `${median(values).toFixed(0)} tokens/s (${Math.min(...values).toFixed(0)}–${Math.max(...values).toFixed(0)})`;
 
@@ -56,17 +51,8 @@ function sharedPaths(): Paths | undefined {
 /** Tokens a second of the PyTorch reference, as it prints them: evaluation included, loading not. */
 async function referenceSpeed({ model, tokenizer, text, reference }: Paths): Promise<number> {
   const task = [model, tokenizer, 'wikitext2', text, '--mode', 'baseline'];
-  const sizes = ['--tokens', flags.tokens, '--threads', '1'];
-  const { stdout } = await promisify(execFile)('/usr/bin/python3', [reference, ...task, ...sizes], {
-    env: {
-      ...process.env,
-      OMP_NUM_THREADS: '1',
-      LD_LIBRARY_PATH: '/usr/lib/x86_64-linux-gnu/openblas-openmp',
-    },
-  });
-  const match = /(\d+) tokens\/s/.exec(stdout);
-  if (!match) throw new Error(`the reference printed no speed: ${stdout}`);
-  return Number(match[1]);
+  const printed = await runReference(reference, 1, [...task, '--tokens', flags.tokens]);
+  return numberIn(printed, /(\d+) tokens\/s/);
 }
 
 async function ourSpeed(model: SpikeGPT, task: Task): Promise<number> {

@@ -92,7 +92,7 @@ export {
 export { BUNDLED_MODELS, openModel, type OpenModel } from './experiment/inputs.js';
 export { buildTask, type TaskRequest } from './experiment/inputs-task.js';
 export { modelSpace, type ModelSpace } from './experiment/model-space.js';
-export { runUniform, type UniformPoint, type UniformRun } from './experiment/uniform.js';
+export { runUniform, type UniformPoint } from './experiment/uniform.js';
 
 export { uniformChart } from './plots/uniform.js';
 export { paretoChart } from './plots/pareto.js';

@@ -88,12 +88,23 @@ export function sst2Task({
   const settings = { task: 'sst2', definition: DEFINITION, data, pooling };
   const composition = pooling === 'all-positions' ? { batchTokens, paddingId } : {};
   const id = sha256(canonicalJson({ ...settings, ...composition }));
-  return fromParts({ id, source, pooling, labels, sequences, batchTokens, paddingId }, [
-    labels.map((_, index) => index),
-  ]);
+  const groups = [labels.map((_, index) => index)];
+  return sst2FromParts({
+    task: 'sst2',
+    id,
+    source,
+    pooling,
+    labels,
+    sequences,
+    batchTokens,
+    paddingId,
+    groups,
+  });
 }
 
-interface Parts {
+/** {@link sst2Task} as plain data. */
+export interface Sst2Parts {
+  readonly task: 'sst2';
   readonly id: string;
   readonly source: string;
   readonly pooling: Pooling;
@@ -101,10 +112,13 @@ interface Parts {
   readonly sequences: readonly Int32Array[];
   readonly batchTokens: number;
   readonly paddingId: number;
+  /** Sentences that are batched together, by index; batches follow the order of the groups. */
+  readonly groups: readonly (readonly number[])[];
 }
 
-function fromParts(parts: Parts, groups: readonly (readonly number[])[]): Sst2Task {
-  const { id, source, pooling, labels, sequences, batchTokens, paddingId } = parts;
+/** The task that was taken apart; its parts were checked when it was made. */
+export function sst2FromParts(parts: Sst2Parts): Sst2Task {
+  const { id, source, pooling, labels, sequences, batchTokens, paddingId, groups } = parts;
   const batches = groups.flatMap((group) =>
     lengthBucketedBatches(sequences, { batchTokens, paddingId }, group),
   );
@@ -143,10 +157,13 @@ function fromParts(parts: Parts, groups: readonly (readonly number[])[]): Sst2Ta
     itemTokens: sequences.map((ids) => ids.length),
     score,
     measure,
-    arranged: (order) => {
-      if (pooling === 'all-positions') return fromParts(parts, groups);
-      return fromParts(parts, withTheRest(order, labels.length));
-    },
+    parts,
+    arranged: (order) =>
+      sst2FromParts(
+        pooling === 'all-positions'
+          ? parts
+          : { ...parts, groups: withTheRest(order, labels.length) },
+      ),
     evaluate: async (model, options = {}) => {
       const started = performance.now();
       requireClasses(model, source);
@@ -183,7 +200,7 @@ function fromParts(parts: Parts, groups: readonly (readonly number[])[]): Sst2Ta
 async function classify(
   model: SequenceModel,
   { inputs, lengths, indices }: SequenceBatch,
-  { labels, pooling, source }: Parts,
+  { labels, pooling, source }: Sst2Parts,
 ): Promise<BatchScores> {
   requireClasses(model, source);
   const logits = await model.classLogits(inputs, lengths, pooling); // [batch * classes]

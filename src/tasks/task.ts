@@ -1,6 +1,8 @@
 import type { SequenceModel } from '../model/types.js';
 import type { RunOptions } from '../util/progress.js';
 import type { SequenceBatch } from './batching.js';
+import type { Sst2Parts } from './sst2.js';
+import type { Wikitext2Parts } from './wikitext2.js';
 
 /** A confidence interval of a metric, in the metric's unit. */
 export interface Interval {
@@ -51,6 +53,9 @@ export interface PerplexityMeasurement extends MeasurementBase {
 export type Measurement = AccuracyMeasurement | PerplexityMeasurement;
 export type Metric = Measurement['metric'];
 
+/** A task as plain data, which survives a structured clone. */
+export type TaskParts = Sst2Parts | Wikitext2Parts;
+
 /** What a model said of one batch, item by item: all that a measurement is made from. */
 export interface BatchScores {
   /** Items (sentences, windows) of the rows, by their place in the data. */
@@ -95,4 +100,7 @@ export interface Task {
    * group come last. The task itself where results depend on the batches.
    */
   arranged(groups: readonly (readonly number[])[]): Task;
+
+  /** Plain data that `taskFromParts` makes the same task of: how a worker thread gets it. */
+  readonly parts: TaskParts;
 }

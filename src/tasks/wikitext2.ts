@@ -89,7 +89,8 @@ export function wikitext2Task({
   const bytes = scored.slice(1).reduce((total, id) => total + tokenizer.byteLengthOf(id), 0);
   const data = sha256(new Uint8Array(scored.buffer));
   const settings = { task: 'wikitext2', definition: DEFINITION, data, bytes, context, stride };
-  return fromParts({
+  return wikitext2FromParts({
+    task: 'wikitext2',
     id: sha256(canonicalJson(settings)),
     source,
     scored,
@@ -101,7 +102,9 @@ export function wikitext2Task({
   });
 }
 
-interface Parts {
+/** {@link wikitext2Task} as plain data. */
+export interface Wikitext2Parts {
+  readonly task: 'wikitext2';
   readonly id: string;
   readonly source: string;
   /** The tokens predicted and the one before them. */
@@ -111,10 +114,13 @@ interface Parts {
   readonly options: WindowOptions;
   readonly tokensLeftOut: number;
   readonly bytes: number;
+  /** Windows in the order they are batched; the order of the text by default. */
+  readonly order?: readonly number[];
 }
 
-function fromParts(parts: Parts, order?: readonly number[]): Wikitext2Task {
-  const { id, source, scored, windows, batchTokens, bytes } = parts;
+/** The task that was taken apart; its parts were checked when it was made. */
+export function wikitext2FromParts(parts: Wikitext2Parts): Wikitext2Task {
+  const { id, source, scored, windows, batchTokens, bytes, order } = parts;
   const tokens = scored.length - 1;
   const batches = windowBatches(scored, windows, batchTokens, order);
   const windowTokens = windows.map(({ scoredFrom, end }) => end - scoredFrom);
@@ -161,7 +167,9 @@ function fromParts(parts: Parts, order?: readonly number[]): Wikitext2Task {
     itemTokens: windowTokens,
     score,
     measure,
-    arranged: (groups) => fromParts(parts, withTheRest(groups, windows.length).flat()),
+    parts,
+    arranged: (groups) =>
+      wikitext2FromParts({ ...parts, order: withTheRest(groups, windows.length).flat() }),
     evaluate: async (model, options = {}) => {
       const started = performance.now();
       requireKnownTokens([scored], model, source);
