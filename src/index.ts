@@ -92,7 +92,7 @@ export {
 export { BUNDLED_MODELS, openModel, type OpenModel } from './experiment/inputs.js';
 export { buildTask, type TaskRequest } from './experiment/inputs-task.js';
 export { modelSpace, type ModelSpace } from './experiment/model-space.js';
-export { runUniform, type UniformPoint } from './experiment/uniform.js';
+export { runUniform, type UniformPoint, type UniformRun } from './experiment/uniform.js';
 
 export { uniformChart } from './plots/uniform.js';
 export { paretoChart } from './plots/pareto.js';
@@ -100,3 +100,18 @@ export { sensitivityChart } from './plots/sensitivity.js';
 export { hierarchyChart } from './plots/hierarchy.js';
 export { render } from './plots/render.js';
 export { renderReport } from './plots/report.js';
+
+// Results as figures, tables and frames: what a notebook's cell calls.
+export { PRECISION_LIST } from './experiment/uniform.js';
+export { openModelFile, type ModelFile } from './experiment/inputs.js';
+export { buildStudyTasks, type StudyTasksRequest } from './experiment/study-tasks.js';
+export { Study, type StudyOptions } from './experiment/study.js';
+export { runSearch, type SearchRun } from './experiment/search-run.js';
+export { DEFAULT_SEARCH, type SearchSettings } from './experiment/search-settings.js';
+export { runSweep, sensitivityOf, type SweepSettings } from './experiment/sweep-run.js';
+export { measurePlans, type PlanPoint } from './experiment/apply-plan-measure.js';
+export { lambdaIntervals } from './search/score.js';
+export { landscapeChart } from './plots/landscape.js';
+export { traceChart } from './plots/trace.js';
+export { chart } from './plots/spec.js';
+export * from './notebook/index.js';

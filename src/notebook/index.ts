@@ -1,5 +1,18 @@
-/** What a notebook's cell calls to show results, and the records that its figures are drawn from. */
+/** What a notebook's cell calls, beside the rest of the public list: results shown, and made figures. */
+export { describeError } from './errors.js';
 export { inNotebook } from './display.js';
+export {
+  flipsFigure,
+  hierarchyFigure,
+  paretoFigure,
+  searchRecords,
+  sensitivityFigure,
+  traceFigure,
+  uniformFigure,
+  uniformRecords,
+  type ParetoFigureOptions,
+  type SearchResult,
+} from './figures.js';
 export { measurementFrame, planFrame, stepFrame, toDataFrame } from './frames.js';
 export { loadLandscape, loadPaperResults } from './paper-data.js';
 export { progress } from './progress.js';

@@ -1,0 +1,200 @@
+import type { SearchRun } from '../experiment/search-run.js';
+import type { Study } from '../experiment/study.js';
+import type { UniformPoint } from '../experiment/uniform.js';
+import { flipsChart } from '../plots/flips.js';
+import {
+  limitsRecord,
+  matrixRecords,
+  sensitivityRecords,
+  stepRecords,
+} from '../plots/from-search.js';
+import { hierarchyChart } from '../plots/hierarchy.js';
+import { paretoChart } from '../plots/pareto.js';
+import type {
+  BaselineRecord,
+  PaperRecord,
+  StepRecord,
+  TaskName,
+  UniformRecord,
+} from '../plots/records.js';
+import { sensitivityChart } from '../plots/sensitivity.js';
+import type { ChartSpec } from '../plots/spec.js';
+import type { DataNames } from '../plots/task-view.js';
+import { traceChart } from '../plots/trace.js';
+import { uniformChart } from '../plots/uniform.js';
+import type { Hierarchy } from '../quant/hierarchy.js';
+import { resolvePlan, type Plan } from '../quant/plan.js';
+import type { ExactEvaluation } from '../search/evaluation.js';
+import type { SensitivityTable } from '../search/sensitivity.js';
+import type { Level } from '../search/space.js';
+import type { Task } from '../tasks/task.js';
+
+/*
+ * Results of the experiments as figures, a call each. The figures themselves are in plots/, which takes
+ * flat records and knows no experiment.
+ */
+
+/** What is asked of a model here: its name, for titles. */
+interface Named {
+  readonly name: string;
+}
+
+/** What the axes call the bundled data, which is not the paper's. */
+function dataNames(task: Task): DataNames {
+  if (!task.source.includes('(bundled')) return {};
+  return { sst2: 'Film reviews (bundled)', wikitext2: 'Articles (bundled)' };
+}
+
+function taskName({ name }: Task): TaskName {
+  return name as TaskName;
+}
+
+/** Uniform bit widths of a model on a task, as records; widths that broke the model are left out. */
+export function uniformRecords(
+  { name }: Named,
+  task: Task,
+  points: readonly UniformPoint[],
+): UniformRecord[] {
+  return points.flatMap(({ measurement, bits, bytes, saving }) => {
+    if (measurement === undefined) return [];
+    const { value: metric, interval } = measurement;
+    const { low, high } = interval;
+    return [{ task: taskName(task), model: name, bits, metric, low, high, bytes, saving }];
+  });
+}
+
+/** Fig. 2 for one model and task. @throws {PlotError} as `uniformChart`. */
+export function uniformFigure(
+  model: Named,
+  task: Task,
+  points: readonly UniformPoint[],
+): ChartSpec {
+  return uniformChart(uniformRecords(model, task, points), dataNames(task));
+}
+
+/** Fig. 4 and 6: the hierarchy of a model, coloured by the bits of a plan where one is given. */
+export function hierarchyFigure(
+  { name, hierarchy }: Named & { readonly hierarchy: Hierarchy },
+  plan?: Plan,
+): ChartSpec {
+  if (plan === undefined) return hierarchyChart(matrixRecords(hierarchy), name);
+  const schemes = resolvePlan(plan, hierarchy);
+  const byPath = new Map(
+    hierarchy.blocks.flatMap(({ modules }) =>
+      modules.flatMap(({ matrices }) =>
+        matrices.map((matrix) => [matrix.path, schemes.get(matrix.name)!.bits] as const),
+      ),
+    ),
+  );
+  return hierarchyChart(
+    matrixRecords(hierarchy, (path) => byPath.get(path)!),
+    name,
+  );
+}
+
+/** A study as its figures see it. */
+type Subject = Pick<Study, 'task' | 'options'>;
+
+function baselineRecord(
+  { task, options }: Subject,
+  { metric, extras }: ExactEvaluation,
+  bytes: number,
+): BaselineRecord {
+  const { low = metric, high = metric } = extras ?? {};
+  return { task: taskName(task), model: options.file.name, metric, low, high, bytes };
+}
+
+/** Fig. 7: each block, module or matrix quantized alone. @throws {PlotError} as `sensitivityChart`. */
+export function sensitivityFigure(
+  study: Subject,
+  table: SensitivityTable,
+  level: Level = 'block',
+): ChartSpec {
+  const { task, options } = study;
+  const records = sensitivityRecords(table, level, {
+    task: taskName(task),
+    model: options.file.name,
+  });
+  const baseline = baselineRecord(study, table.baseline, table.fp32Bytes);
+  return sensitivityChart(records, [baseline], dataNames(task));
+}
+
+/** Spikes flipped against quality lost, where the sweep looked inside. @throws as `flipsChart`. */
+export function flipsFigure(
+  study: Subject,
+  table: SensitivityTable,
+  level: Level = 'block',
+): ChartSpec {
+  const { task, options } = study;
+  const records = sensitivityRecords(table, level, {
+    task: taskName(task),
+    model: options.file.name,
+  });
+  const baseline = baselineRecord(study, table.baseline, table.fp32Bytes);
+  return flipsChart(records, [baseline], dataNames(task));
+}
+
+/** What of a search its figures are drawn from. */
+export type SearchResult = Pick<SearchRun, 'outcome' | 'space' | 'settings' | 'yardsticks'>;
+
+/** The plans that a search tried, as records. */
+export function searchRecords({ task, options }: Subject, run: SearchResult): StepRecord[] {
+  return stepRecords(run.outcome.trace, run.space.units, {
+    task: taskName(task),
+    model: options.file.name,
+  });
+}
+
+export interface ParetoFigureOptions {
+  /** The paper's results, to lay ours beside: `loadPaperResults()`. */
+  readonly paper?: readonly PaperRecord[];
+  /** Where the slider starts; 0.5 by default. */
+  readonly lambda?: number;
+}
+
+/**
+ * Fig. 9: what a search tried, the Pareto front, the limits and the plan that λ selects, with sliders.
+ *
+ * @throws {PlotError} as `paretoChart`.
+ */
+export function paretoFigure(
+  study: Subject,
+  run: SearchResult,
+  { paper, lambda }: ParetoFigureOptions = {},
+): ChartSpec {
+  const { outcome, settings, yardsticks } = run;
+  const { baseline, fp32Bytes, limits } = outcome;
+  const { task, options } = study;
+  const uniform = yardsticks
+    .filter(({ kind, metric }) => kind === 'uniform' && Number.isFinite(metric))
+    .map(({ name, metric, low = metric, high = metric, bytes }): UniformRecord => {
+      const common = { task: taskName(task), model: options.file.name, metric, low, high, bytes };
+      return { ...common, bits: Number.parseInt(name, 10), saving: 1 - bytes / fp32Bytes };
+    });
+  return paretoChart(
+    {
+      steps: searchRecords(study, run),
+      baseline: baselineRecord(study, baseline, fp32Bytes),
+      limits: limitsRecord(limits),
+      uniform,
+      ...(paper && { paper }),
+      ...(lambda !== undefined && { lambda }),
+      ...(settings.case && { name: settings.case }),
+    },
+    dataNames(task),
+  );
+}
+
+/** The search step by step, with a slider. @throws {PlotError} as `traceChart`. */
+export function traceFigure(study: Subject, run: SearchResult): ChartSpec {
+  const { outcome, settings } = run;
+  return traceChart(
+    {
+      steps: searchRecords(study, run),
+      baseline: baselineRecord(study, outcome.baseline, outcome.fp32Bytes),
+      limits: limitsRecord(outcome.limits),
+      ...(settings.case && { name: settings.case }),
+    },
+    dataNames(study.task),
+  );
+}
