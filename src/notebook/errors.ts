@@ -32,8 +32,8 @@ function describeDetail({ name, detail }: DetailedError): string {
   return lines.join('\n');
 }
 
-/** Frames of the cell itself, which the kernel compiles under this name. */
-const CELL = 'evalmachine.<anonymous>';
+/** A position in the cell, which the kernel compiles under this name. Its lines are not the source's. */
+const CELL = /evalmachine\.<anonymous>(:\d+)*/g;
 /** Frames below the cell. */
 const KERNEL = /[\\/]tslab[\\/]dist[\\/]|\(node:(vm|internal)|at node:internal/;
 
@@ -43,8 +43,7 @@ function shortStack(error: Error): string {
   const lines = stack
     .split('\n')
     .filter((line) => !/^\s+at /.test(line) || !KERNEL.test(line))
-    // Positions are those of the compiled cell: lines agree with the source, columns do not.
-    .map((line) => line.replaceAll(CELL, 'cell, line ').replace(/(cell, line ):(\d+):\d+/, '$1$2'));
+    .map((line) => line.replace(CELL, 'this cell'));
   const causes = error.cause === undefined ? [] : [`caused by ${describeError(error.cause)}`];
   return [...lines, ...causes].join('\n');
 }

@@ -8,6 +8,7 @@
  */
 import Module, { createRequire } from 'node:module';
 import { describeError } from './errors.js';
+import { writeOutShorthands, type CellCompiler } from './kernel-cells.js';
 import { forwardCompiler, forwardRequire, type CompilerSystem } from './kernel-resolve.js';
 import { packagePath } from '../util/paths.js';
 
@@ -21,9 +22,16 @@ interface TslabMain {
   }) => void;
 }
 
-/** What is used of `tslab/dist/jupyter`. */
+/** What is used of `tslab/dist/jupyter`: the handler of what a front end asks. */
+interface Handler {
+  close: () => void;
+  handleExecuteImpl: (
+    request: { readonly code: string },
+    ...rest: readonly unknown[]
+  ) => Promise<unknown>;
+}
 interface TslabJupyter {
-  readonly JupyterHandlerImpl: { readonly prototype: { close: () => void } };
+  readonly JupyterHandlerImpl: { readonly prototype: Handler };
 }
 
 /** Milliseconds for the last messages to leave. */
@@ -32,23 +40,34 @@ const FAREWELL_MS = 300;
 function startKernel(configPath: string): void {
   const root = packagePath();
   const requireTslab = createRequire(require.resolve('tslab'));
-  const compiler = requireTslab('@tslab/typescript-for-tslab') as { readonly sys: CompilerSystem };
+  const compiler = requireTslab('@tslab/typescript-for-tslab') as CellCompiler & {
+    readonly sys: CompilerSystem;
+  };
   forwardCompiler(compiler.sys, root);
   forwardRequire(Module, root);
   reportReadably();
   const jupyter = requireTslab('./jupyter.js') as TslabJupyter;
-  endWhenClosed(jupyter.JupyterHandlerImpl.prototype);
+  const handler = jupyter.JupyterHandlerImpl.prototype;
+  endWhenClosed(handler);
+  rewriteCells(handler, (code) => writeOutShorthands(code, compiler));
   const { startKernel: start } = requireTslab('./main.js') as TslabMain;
   // Another tslab beside the notebook would know nothing of the above.
   start({ configPath, enableFindLocal: false, jsKernel: false, globalVersion: '' });
 }
 
 /** Worker threads of an evaluator that was left open would keep the process alive until it is killed. */
-function endWhenClosed(handler: { close: () => void }): void {
+function endWhenClosed(handler: Handler): void {
   const close = handler.close;
   handler.close = function (this: unknown): void {
     close.call(this);
     setTimeout(() => process.exit(0), FAREWELL_MS).unref();
+  };
+}
+
+function rewriteCells(handler: Handler, rewrite: (code: string) => string): void {
+  const execute = handler.handleExecuteImpl;
+  handler.handleExecuteImpl = function (this: unknown, request, ...rest): Promise<unknown> {
+    return execute.call(this, { ...request, code: rewrite(request.code) }, ...rest);
   };
 }
 

@@ -44,7 +44,7 @@ describe('errors in a cell', () => {
     ].join('\n');
     assert.equal(
       describeError(error),
-      'TypeError: x is not a function\n    at f (cell, line 3)\n    at cell, line 5',
+      'TypeError: x is not a function\n    at f (this cell)\n    at this cell',
     );
   });
 

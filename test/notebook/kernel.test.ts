@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
+import { writeOutShorthands, type CellCompiler } from '../../src/notebook/kernel-cells.js';
 import { forwardCompiler, forwardRequire } from '../../src/notebook/kernel-resolve.js';
 import { packagePath } from '../../src/util/paths.js';
 
@@ -85,8 +86,26 @@ describe('the package in a cell', () => {
     for (const name of ['fileExists', 'directoryExists', 'readFile', 'realpath'])
       assert.equal(typeof sys[name], 'function', name);
     const { JupyterHandlerImpl } = inTslab('./jupyter.js') as {
-      JupyterHandlerImpl: { prototype: { close?: unknown } };
+      JupyterHandlerImpl: { prototype: Record<string, unknown> };
     };
-    assert.equal(typeof JupyterHandlerImpl.prototype.close, 'function');
+    for (const name of ['close', 'handleExecuteImpl'])
+      assert.equal(typeof JupyterHandlerImpl.prototype[name], 'function', name);
+  });
+});
+
+describe('code of a cell', () => {
+  const load = createRequire(createRequire(__filename).resolve('tslab'));
+  const compiler = load('@tslab/typescript-for-tslab') as CellCompiler;
+  const rewritten = (code: string): string => writeOutShorthands(code, compiler);
+
+  it('has shorthand properties written out, and only those', () => {
+    assert.equal(
+      rewritten('open({ model, ...rest, run: () => ({ task }) }); // { model }'),
+      'open({ model: model, ...rest, run: () => ({ task: task }) }); // { model }',
+    );
+    assert.equal(rewritten('({ a, b = 1 } = x);'), '({ a: a, b: b = 1 } = x);');
+    for (const code of ['const { a, b } = x;', "import { a } from 'b';", '`${1} { a }`', 'if (']) {
+      assert.equal(rewritten(code), code);
+    }
   });
 });
