@@ -1,23 +1,21 @@
-import { readFile, stat } from 'node:fs/promises';
-import { dirname, join, resolve } from 'node:path';
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import { convertCheckpoint, type Conversion } from '../checkpoint/convert.js';
 import { openCheckpoint } from '../checkpoint/open.js';
 import type { FloatDtype } from '../checkpoint/types.js';
-import {
-  CHECKPOINT_FILE,
-  locateCheckpoint,
-  openTokenizer,
-  TOKENIZER_FILE,
-} from '../experiment/inputs.js';
+import { CHECKPOINT_FILE, locateCheckpoint, openTokenizer } from '../experiment/inputs.js';
 import { deriveConfig, type ConfigReport } from '../model/config.js';
 import { checkParameters, parametersOf } from '../model/parameters.js';
 import { formatBytes } from '../util/bytes.js';
-import { OutputError } from '../util/errors.js';
-import { saveFile } from '../util/files.js';
 import { sha256File } from '../util/hash.js';
 import { configFacts } from './facts.js';
 import type { Host } from './host.js';
+import {
+  copyTokenizer,
+  outputPath,
+  requireFree,
+  statedConfig,
+  tokenizerBeside,
+} from './model-output.js';
 import { formatCount, formatCounted } from './numbers.js';
 import { withCommonOptions, withConfigOptions, type ModelFlags } from './options.js';
 import { Session } from './session.js';
@@ -102,12 +100,6 @@ async function convert(session: Session, model: string, flags: ConvertFlags): Pr
   await session.result(value, formatFacts(facts));
 }
 
-/** A folder is meant by a path that ends in a separator, or that is one already. */
-async function outputPath(out: string): Promise<string> {
-  const isFolder = /[\\/]$/.test(out) || (await kindOf(out)) === 'folder';
-  return isFolder ? join(out, CHECKPOINT_FILE) : out;
-}
-
 /** Refuses what would fail later or destroy something, before anything is written. */
 async function check(input: string, output: string, flags: ConvertFlags): Promise<ConfigReport> {
   await requireFree(output, input, flags.force);
@@ -123,42 +115,6 @@ async function check(input: string, output: string, flags: ConvertFlags): Promis
   } finally {
     await checkpoint.close();
   }
-}
-
-async function requireFree(path: string, source: string, force = false): Promise<void> {
-  const kind = await kindOf(path);
-  if (kind === 'nothing') return;
-  const isSource = resolve(path) === resolve(source);
-  if (!isSource && force) return;
-  throw new OutputError({
-    what: isSource ? 'the output is the input' : 'there is a file already',
-    where: path,
-    expected: isSource ? 'another path' : 'a new path, or --force to replace it',
-  });
-}
-
-async function kindOf(path: string): Promise<'nothing' | 'folder' | 'file'> {
-  const found = await stat(path).catch(() => undefined);
-  if (found === undefined) return 'nothing';
-  return found.isDirectory() ? 'folder' : 'file';
-}
-
-/** What the shapes do not tell goes into the file, but not what nobody has stated. */
-function statedConfig({ config, sources }: ConfigReport): Record<string, string> {
-  return {
-    ...(sources.embedding !== 'default' && { embedding: config.embedding }),
-    ...(sources.contextLength !== 'default' && { context_length: String(config.contextLength) }),
-  };
-}
-
-function tokenizerBeside(output: string): string {
-  return join(dirname(output), TOKENIZER_FILE);
-}
-
-async function copyTokenizer(path: string, output: string): Promise<string> {
-  const copy = tokenizerBeside(output);
-  await saveFile(copy, await readFile(path));
-  return copy;
 }
 
 function roundingFacts({ largestError, largestErrorIn, keptNegative }: Conversion): Fact[] {

@@ -23,6 +23,7 @@ import {
   type BackendFlags,
   type ModelFlags,
 } from './options.js';
+import { packedFacts, packedJson, requireUnpacked } from './packed.js';
 import { pointCells, pointColumns } from './points.js';
 import { planMaker, quantizerOption, type QuantizerName } from './quantizers.js';
 import { Session } from './session.js';
@@ -100,6 +101,7 @@ async function evaluate(session: Session, name: string, flags: EvalFlags): Promi
     const facts: Fact[] = [
       ['model', open.name],
       ['sha256', sha256],
+      ...packedFacts(open.checkpoint, open.hierarchy),
       ...configFacts(open.model.report),
       backendFact(backend),
       ...taskFacts(task),
@@ -109,7 +111,12 @@ async function evaluate(session: Session, name: string, flags: EvalFlags): Promi
       ...(plan === undefined ? [] : ['', comparisonTable(task, [baseline, quantized])]),
     ].join('\n');
     const value = {
-      model: { name: open.name, sha256, ...open.model.report },
+      model: {
+        name: open.name,
+        sha256,
+        ...open.model.report,
+        ...packedJson(open.checkpoint, open.hierarchy),
+      },
       backend,
       task: taskJson(task),
       ...measurementJson(baseline.measurement!),
@@ -123,8 +130,9 @@ async function evaluate(session: Session, name: string, flags: EvalFlags): Promi
 
 async function wantedPlan(
   { bits, quantizer, plan }: EvalFlags,
-  { hierarchy, model }: OpenModel,
+  { checkpoint, hierarchy, model }: OpenModel,
 ): Promise<NamedPlan | undefined> {
+  if (plan !== undefined || bits !== undefined) requireUnpacked(checkpoint);
   if (plan !== undefined)
     return { name: plan, plan: parsePlan(await readTextFile(plan), plan, hierarchy) };
   if (bits === undefined) return undefined;

@@ -1,4 +1,5 @@
 import { CommanderError, InvalidArgumentError } from 'commander';
+import { UnmetConstraintsError } from '../search/nearest.js';
 import { AbortedError, OutputError, QslmError, UsageError } from '../util/errors.js';
 
 /** What a script can tell from the exit code. */
@@ -12,6 +13,8 @@ export const EXIT = {
   input: 3,
   /** A full disk, a folder without permission. */
   output: 4,
+  /** A search whose limits no plan keeps; its result names the nearest one. */
+  unmet: 5,
   /** Ctrl-C: 128 + SIGINT, as shells count. */
   interrupted: 130,
   /** The reader of the output is gone (`qslm … | head`): 128 + SIGPIPE. */
@@ -25,6 +28,7 @@ export const EXIT_HELP = `Exit codes:
   2    the command line is not understood
   3    an input cannot be used: a file, its content, or the backend
   4    the output cannot be written
+  5    no plan keeps the limits of a search
   130  interrupted (Ctrl-C)`;
 
 /** Whoever read the standard output has closed it. Nothing is wrong, and there is nobody to tell. */
@@ -36,6 +40,7 @@ export function exitCodeOf(error: unknown): number {
   if (error instanceof AbortedError) return EXIT.interrupted;
   if (error instanceof UsageError) return EXIT.usage;
   if (error instanceof OutputError) return EXIT.output;
+  if (error instanceof UnmetConstraintsError) return EXIT.unmet;
   return error instanceof QslmError ? EXIT.input : EXIT.defect;
 }
 

@@ -2,8 +2,13 @@ import { Command } from 'commander';
 import { addConvert } from './convert.js';
 import { addDemo } from './demo.js';
 import { addEval } from './eval.js';
+import { addExport } from './export.js';
 import { addGenerate } from './generate.js';
 import { addInspect } from './inspect.js';
+import { addRuns } from './runs.js';
+import { addSearch } from './search.js';
+import { addSelect } from './select.js';
+import { addSweep } from './sweep.js';
 import { EXIT_HELP } from './exit-codes.js';
 import type { Host } from './host.js';
 import { packageVersion } from './version.js';
@@ -22,7 +27,19 @@ export function buildProgram(host: Host): Command {
       writeOut: (text) => host.stdout.write(text),
       writeErr: (text) => host.stderr.write(text),
     });
-  for (const add of [addDemo, addInspect, addEval, addGenerate, addConvert]) add(program, host);
+  for (const add of [
+    addDemo,
+    addInspect,
+    addEval,
+    addGenerate,
+    addConvert,
+    addSweep,
+    addSearch,
+    addSelect,
+    addExport,
+    addRuns,
+  ])
+    add(program, host);
   for (const command of program.commands)
     command.showHelpAfterError(`See: qslm ${command.name()} --help`);
   return program.showHelpAfterError('See: qslm --help');

@@ -25,7 +25,7 @@ export class UnmetConstraintsError extends SearchError {
     const found =
       quality === 0 && bytes === 0
         ? 'only the unquantized model, which keeps both'
-        : `nearest: ${nearest.assignment.key}, which misses the quality limit by ${quality} and the memory limit by ${bytes} bytes`;
+        : `nearest: ${nearest.assignment.key}, which misses the quality limit by ${Number(quality.toPrecision(4))} and the memory limit by ${bytes} bytes`;
     super({
       what: 'no quantized plan that was tried keeps both limits',
       where: 'search',
