@@ -40,14 +40,7 @@ export {
 export { packIntegers, unpackIntegers } from './quant/packing.js';
 export { hierarchyOf, type Hierarchy } from './quant/hierarchy.js';
 export { footprintOf, type Footprint } from './quant/footprint.js';
-export {
-  planId,
-  presetPlan,
-  resolvePlan,
-  uniformPlan,
-  withUnit,
-  type Plan,
-} from './quant/plan.js';
+export { planId, presetPlan, resolvePlan, uniformPlan, withUnit, type Plan } from './quant/plan.js';
 export { formatPlan, parsePlan } from './quant/plan-json.js';
 export { PRESETS } from './quant/presets.js';
 export { exportPlan } from './quant/export.js';

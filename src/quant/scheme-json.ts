@@ -1,13 +1,7 @@
 import { QuantError } from '../util/errors.js';
 import { PER_CHANNEL, PER_TENSOR, perGroup, type Granularity } from './granularity.js';
 import { isPreset, PRESETS } from './presets.js';
-import {
-  createScheme,
-  UNQUANTIZED_BITS,
-  type Method,
-  type Range,
-  type Scheme,
-} from './scheme.js';
+import { createScheme, UNQUANTIZED_BITS, type Method, type Range, type Scheme } from './scheme.js';
 
 /**
  * A scheme as JSON, short enough to edit: `{ "bits": 4, "method": "affine", "granularity":
