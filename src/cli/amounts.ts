@@ -28,7 +28,7 @@ export function memoryAmount(text: string): Bound {
       'Expected bytes, kB, MB or GB ("6.82MB"), or a share ("46.4%").',
     );
   const [, digits, unit] = match;
-  if (unit === '%') return { kind: 'share', share: Number(digits) / 100 };
+  if (unit === '%') return { kind: 'share', share: hundredths(Number(digits)) };
   return { kind: 'absolute', value: Math.round(Number(digits) * (UNITS[unit.toLowerCase()] ?? 1)) };
 }
 
@@ -40,10 +40,15 @@ export function constraintsOf(
 ): Constraints {
   const lossBound = (): Bound => {
     const { value, isShare } = loss!;
-    if (isShare) return { kind: 'share', share: value / 100 };
-    return { kind: 'absolute', value: metric === 'accuracy' ? value / 100 : value };
+    if (isShare) return { kind: 'share', share: hundredths(value) };
+    return { kind: 'absolute', value: metric === 'accuracy' ? hundredths(value) : value };
   };
   return { ...(loss && { loss: lossBound() }), ...(memory && { memory }) };
+}
+
+/** A hundredth, rounded once: 46.4 gives 0.464, which 46.4 / 100 is not. */
+function hundredths(value: number): number {
+  return Number(`${value}e-2`);
 }
 
 /** Weights of the trade-off score, "0,0.5,1": each once, in the order given. */

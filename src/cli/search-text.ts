@@ -38,7 +38,8 @@ export function describeSearch(run: SearchRun, metric: Metric): string {
 /** "accuracy at least 75.7 %, at most 6.82 MB (46.4 %)" */
 export function describeLimits({ quality, maxBytes }: Limits, fp32Bytes: number): string {
   const { metric, baseline, allowedLoss } = quality;
-  const bound = metric === 'accuracy' ? baseline - allowedLoss : baseline + allowedLoss;
+  const bound =
+    metric === 'accuracy' ? Math.max(0, baseline - allowedLoss) : baseline + allowedLoss;
   const side = metric === 'accuracy' ? 'at least' : 'at most';
   const first = Number.isFinite(allowedLoss)
     ? `${metric} ${side} ${formatMetric(metric, bound)}`

@@ -150,8 +150,13 @@ async function search(
     return candidate === undefined ? [] : [{ lambda, candidate }];
   });
   const selected = selectPlan(candidates, settings.lambda, context, space, study);
-  const size = selected?.candidate.bytes;
-  const yardsticks = await measureYardsticks(space, evaluate, settings, size, run);
+  const yardsticks = await measureYardsticks(
+    space,
+    evaluate,
+    settings,
+    selected?.candidate.assignment,
+    run,
+  );
   const heldOut =
     selected && (await measureHeldOut(study, space, selected.candidate.assignment, run));
   const front = paretoFront(candidates, metric);

@@ -47,18 +47,21 @@ function randomOfSize(
  * Measures what a search's result is to beat: every width for all units, and random plans of the selected
  * plan's size (up to 5 % smaller), as many as there are up to the number asked for.
  *
- * @param bytes of the selected plan; without one there are no random plans.
+ * @param selected without it there are no random plans.
  */
 export async function measureYardsticks(
   space: ModelSpace,
   evaluate: Evaluate,
   settings: SearchSettings,
-  bytes: number | undefined,
+  selected: Assignment | undefined,
   { onProgress, signal }: RunOptions = {},
 ): Promise<YardstickPoint[]> {
   const { bits, yardsticks } = settings;
   const uniform = yardsticks.uniform ? uniformPlans(space, bits) : [];
-  const random = bytes === undefined ? [] : randomOfSize(space, settings, bytes);
+  const taken = new Set([...uniform, ...(selected ? [selected] : [])].map(({ key }) => key));
+  const random = (
+    selected === undefined ? [] : randomOfSize(space, settings, space.bytes(selected))
+  ).filter(({ key }) => !taken.has(key));
   const [first] = space.units;
   const plans = [
     ...uniform.map((assignment) => ({

@@ -1,0 +1,189 @@
+import assert from 'node:assert/strict';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { constraintsOf, lossAmount, memoryAmount, weight, weights } from '../../src/cli/amounts.js';
+import { asOneBar } from '../../src/cli/run-progress.js';
+import type { SearchProgress } from '../../src/search/trace.js';
+import type { ProgressEvent } from '../../src/util/progress.js';
+import { temporaryFolder } from '../checkpoint/support/temporary.js';
+import { json, toyCommands, type ToyCommands } from './study-support.js';
+
+const EASY = ['--bits', '8,6,4', '--max-loss', '50', '--max-memory', '30%'] as const;
+
+interface SearchJson {
+  readonly id: string;
+  readonly folder: string;
+  readonly command: readonly string[];
+  readonly state: string;
+  readonly work: { readonly measured: number; readonly stopped: number };
+  readonly result: {
+    readonly candidates: number;
+    readonly selected?: { readonly bytes: number };
+    readonly heldOut?: object;
+    readonly nearest?: { readonly misses: { readonly bytes: number } };
+  };
+}
+
+describe('cli: amounts', () => {
+  it('reads losses in the unit of the metric, and shares', () => {
+    const absolute = { loss: { kind: 'absolute', value: 0.02 } };
+    assert.deepEqual(constraintsOf(lossAmount('2'), undefined, 'accuracy'), absolute);
+    const perplexity = { loss: { kind: 'absolute', value: 2.5 } };
+    assert.deepEqual(constraintsOf(lossAmount('2.5'), undefined, 'perplexity'), perplexity);
+    const share = { loss: { kind: 'share', share: 0.05 } };
+    for (const metric of ['accuracy', 'perplexity'] as const)
+      assert.deepEqual(constraintsOf(lossAmount('5 %'), undefined, metric), share);
+    assert.deepEqual(constraintsOf(undefined, undefined, 'accuracy'), {});
+    for (const text of ['', 'two', '-1', '2 points', '1e3'])
+      assert.throws(() => lossAmount(text), /Expected accuracy points/, text);
+  });
+
+  it('reads sizes and shares', () => {
+    assert.deepEqual(memoryAmount('6.82MB'), { kind: 'absolute', value: 6_820_000 });
+    assert.deepEqual(memoryAmount('12 kb'), { kind: 'absolute', value: 12_000 });
+    assert.deepEqual(memoryAmount('1.5GB'), { kind: 'absolute', value: 1.5e9 });
+    assert.deepEqual(memoryAmount('4711'), { kind: 'absolute', value: 4711 });
+    assert.deepEqual(memoryAmount('46.4%'), { kind: 'share', share: 0.464 });
+    for (const text of ['', 'MB', '-1', '6 MiB', '6,8MB'])
+      assert.throws(() => memoryAmount(text), /Expected bytes/, text);
+  });
+
+  it('reads weights of the trade-off', () => {
+    assert.deepEqual(weights('0, 0.5,1,0.5'), [0, 0.5, 1]);
+    for (const text of ['', '1.1', '-0.1', 'x']) assert.throws(() => weight(text), /0 to 1/);
+  });
+});
+
+describe('cli: search progress', () => {
+  it('is one bar for the search, with tier, unit, bits, best so far and evaluations left', () => {
+    const seen: ProgressEvent[] = [];
+    const listener = asOneBar((event) => seen.push(event), 'accuracy');
+    const event: SearchProgress = {
+      phase: 'block: attention.0 at 8 bits',
+      done: 7,
+      total: 30,
+      unit: 'evaluations',
+      stage: 'block',
+      group: 'attention.0',
+      bits: 8,
+      evaluationsLeft: 23,
+      best: { metric: 0.772, bytes: 2_280_000 } as NonNullable<SearchProgress['best']>,
+    };
+    listener(event);
+    listener({ ...event, phase: 'global: model at 8 bits', stage: 'global', group: 'model' });
+    listener({ phase: 'compare: 8 bits', done: 0, total: 3, unit: 'evaluations' });
+    listener({ phase: 'input at 8 bits', done: 1, total: 3, unit: 'evaluations' });
+    listener({ phase: 'held-out: unquantized', done: 1, total: 3, unit: 'items' });
+    assert.deepEqual(
+      seen.map(({ phase }) => phase),
+      ['search', 'search', 'compare', 'sensitivity', 'held-out: unquantized'],
+    );
+    assert.equal(
+      seen[0].note,
+      'block tier: attention.0 at 8 bits, 23 left at most, best so far 77.2 %, 2.28 MB',
+    );
+    assert.match(seen[1].note ?? '', /^global tier: all at 8 bits/);
+    assert.equal(seen[2].note, '8 bits');
+    assert.equal(seen[3].note, 'input at 8 bits');
+  });
+});
+
+describe('cli: search', () => {
+  const at = temporaryFolder();
+  let toy: ToyCommands;
+  before(async () => {
+    toy = await toyCommands(at);
+  });
+
+  it('tells limits, cost, selections, comparison and the held-out result', async () => {
+    const { code, stdout, stderr } = await toy.study('search', ...EASY, '--lambdas', '0,1');
+    assert.equal(code, 0, stderr);
+    assert.match(stdout, /^limits +accuracy at least 0\.0 %, at most \d.* kB \(30\.0 %\)$/m);
+    assert.match(stdout, /^search +\d+ plans tried; \d+ keep both limits$/m);
+    assert.match(stdout, /^evaluations +\d+ to the end, /m);
+    assert.match(stdout, /^ *λ +accuracy +95 % interval +memory +saving +found in$/m);
+    assert.match(stdout, /^selected plan \* +\d/m);
+    assert.match(stdout, /^4 bits +\d/m);
+    assert.match(stdout, /^ *selected +\d.* +[+−]?\d+\.\d +(\d|<)/m);
+  });
+
+  it('prints its run.json with --json; repeated, it measures nothing', async () => {
+    const first = json(await toy.study('search', ...EASY, '--json')) as unknown as SearchJson;
+    assert.equal(first.state, 'finished');
+    assert.deepEqual(first.command.slice(0, 2), ['search', toy.model]);
+    assert.ok(first.result.candidates > 0 && first.result.selected && first.result.heldOut);
+    const again = json(await toy.study('search', ...EASY, '--json')) as unknown as SearchJson;
+    assert.notEqual(again.id, first.id);
+    assert.deepEqual([again.work.measured, again.work.stopped], [0, 0]);
+    assert.deepEqual(again.result, first.result);
+  });
+
+  it('ends with code 5 where nothing keeps the limits, and names the nearest plan', async () => {
+    const impossible = ['--bits', '8,4', '--max-loss', '0', '--max-memory', '1kB'];
+    const { code, stdout, stderr } = await toy.study('search', ...impossible);
+    assert.equal(code, 5);
+    assert.match(stdout, /^No quantized plan that was tried keeps both limits\.$/m);
+    assert.match(stdout, /^nearest +\S/m);
+    assert.match(stdout, /^misses by +(\d.* points and )?\d.* kB$/m);
+    assert.match(stderr, /^error: search: no quantized plan that was tried keeps both limits/m);
+    const value = json(await toy.study('search', ...impossible, '--json'), 5);
+    const { result, state } = value as unknown as SearchJson;
+    assert.equal(state, 'finished');
+    assert.ok(result.nearest!.misses.bytes > 0);
+    assert.equal(result.selected, undefined);
+  });
+
+  it('goes on where Ctrl-C stopped it', async () => {
+    const other = [...EASY, '--seed', '7'];
+    // The host is told to listen before anything is computed; the signal is seen between two batches.
+    const stopped = await toy.interruptible(
+      { onListening: (interrupt) => setImmediate(interrupt) },
+      ...(['search', ...other] as const),
+    );
+    assert.equal(stopped.code, 130, stopped.stderr);
+    const done = json(await toy.study('search', ...other, '--json'));
+    assert.equal(done.state, 'finished');
+  });
+
+  it('searches by knapsack, by matrices, least sensitive first', async () => {
+    for (const more of [
+      ['--method', 'knapsack', '--predictor', 'kl'],
+      ['--granularity', 'matrix', '--order', 'least-sensitive-first', '--pace', 'bracketing'],
+      ['--quantizer', 'best', '--no-uniform', '--random', '0'],
+    ]) {
+      const { code, stderr } = await toy.study('search', ...EASY, ...more);
+      assert.equal(code, 0, stderr);
+    }
+  });
+
+  it('says that without held-out data nothing is judged', async () => {
+    const data = at('own.tsv');
+    const lines = Array.from({ length: 12 }, (_, i) => `a film number ${i}\t${i % 2}`);
+    await writeFile(data, `sentence\tlabel\n${lines.join('\n')}\n`);
+    const { stdout } = await toy.study('search', ...EASY, '--data', data);
+    assert.match(stdout, /^Not judged: without held-out data/m);
+    const judged = await toy.study('search', ...EASY, '--data', data, '--held-out', data);
+    assert.equal(judged.code, 3);
+    assert.match(judged.stderr, /the held-out data is the data that is searched on/);
+  });
+
+  it('takes the first case of the metric, and refuses one of another', async () => {
+    const { stdout } = await toy.study('search', '--bits', '8,4', '--json');
+    const { config } = JSON.parse(stdout) as { config: { settings: { case: string } } };
+    assert.equal(config.settings.case, 'a1');
+    const other = await toy.study('search', '--case', 'b1');
+    assert.equal(other.code, 2);
+    assert.match(other.stderr, /the case is about another metric; got b1.*expected a1, a2, a3/);
+    const both = await toy.study('search', '--case', 'a1', '--max-loss', '2');
+    assert.equal(both.code, 2);
+  });
+
+  it('reports a damaged store, sets it aside, and goes on', async () => {
+    const store = at(join('damaged', 'm.sqlite'));
+    await mkdir(at('damaged'));
+    await writeFile(store, 'no database at all, '.repeat(100));
+    const { code, stderr } = await toy.study('search', ...EASY, '--store', store);
+    assert.equal(code, 0);
+    assert.match(stderr, /^warning: the store was damaged \(.*is not a SQLite file.*damaged-\d/m);
+  });
+});

@@ -1,0 +1,65 @@
+import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import { temporaryFolder } from '../checkpoint/support/temporary.js';
+import { json, toyCommands, type ToyCommands } from './study-support.js';
+
+interface Selected {
+  readonly selections: readonly { readonly lambda: number; readonly plan: string }[];
+  readonly intervals: readonly { readonly from: number; readonly to: number }[];
+}
+
+describe('cli: select', () => {
+  const at = temporaryFolder();
+  let toy: ToyCommands;
+  let run: { id: string; folder: string; result: { selections: { plan: string }[] } };
+  before(async () => {
+    toy = await toyCommands(at);
+    const flags = ['--bits', '8,4,2', '--max-loss', '50', '--lambdas', '0,0.5,1', '--json'];
+    run = json(await toy.study('search', ...flags)) as unknown as typeof run;
+  });
+
+  it('selects what the search selected, by id and by folder, without a store or a model', async () => {
+    for (const named of [run.id, run.folder]) {
+      const value = json(await toy.runs('select', named, '--lambda', '0,0.5,1', '--json'));
+      const { selections, intervals } = value as unknown as Selected;
+      assert.deepEqual(
+        selections.map(({ plan }) => plan),
+        run.result.selections.map(({ plan }) => plan),
+      );
+      assert.equal(intervals[0].from, 0);
+      assert.equal(intervals.at(-1)!.to, 1);
+    }
+    const { stdout } = await toy.runs('select', run.id);
+    assert.match(stdout, /^ *λ +accuracy +95 % interval +memory +saving +plan +bits of the units/m);
+    assert.match(stdout, /^ *1 +\d+\.\d % .* (\d+ ){5}\d+$/m);
+  });
+
+  it('writes the plan of one weight, which eval takes', async () => {
+    const out = at('selected.json');
+    const { code } = await toy.runs('select', run.id, '--lambda', '1', '--plan', out);
+    assert.equal(code, 0);
+    assert.match(await readFile(out, 'utf8'), /"format": "qslm-plan\/1"/);
+    const two = await toy.runs('select', run.id, '--lambda', '0,1', '--plan', out);
+    assert.equal(two.code, 2);
+    assert.match(two.stderr, /which plan to write is not clear; got 2 weights/);
+  });
+
+  it('refuses what is no run, and weights that are none', async () => {
+    const none = await toy.runs('select', 'nowhere');
+    assert.equal(none.code, 2);
+    assert.match(none.stderr, /nowhere: there is no such run/);
+    assert.equal((await toy.runs('select', run.id, '--lambda', '2')).code, 2);
+    const sweep = json(await toy.study('sweep', '--bits', '8', '--level', 'block', '--json'));
+    const refused = await toy.runs('select', sweep.id as string);
+    assert.equal(refused.code, 3);
+    assert.match(refused.stderr, /no candidates to select from; got a sweep that is finished/);
+  });
+
+  it('says where a search found nothing to select', async () => {
+    const flags = ['--bits', '8', '--max-loss', '0', '--max-memory', '1kB', '--json'];
+    const unmet = json(await toy.study('search', ...flags), 5);
+    const { code, stderr } = await toy.runs('select', unmet.id as string);
+    assert.equal(code, 3);
+    assert.match(stderr, /no plan of this search keeps its limits/);
+  });
+});
