@@ -6,15 +6,24 @@ import { textOf, type Notebook, type Output } from './notebooks-file.js';
  * picture is kept as an image in HTML: the classic notebook shows no SVG of a notebook it does not trust.
  */
 export function withoutScripts(executed: Notebook): Notebook {
+  return {
+    ...executed,
+    cells: numbered(executed).cells.map((cell) => {
+      const metadata = without(cell.metadata, 'execution');
+      if (cell.cell_type !== 'code') return { ...cell, metadata };
+      return { ...cell, metadata, outputs: (cell.outputs ?? []).flatMap(staticOutput) };
+    }),
+  };
+}
+
+/** With the code cells counted in the order in which they were run. */
+export function numbered(executed: Notebook): Notebook {
   let count = 0;
   return {
     ...executed,
-    cells: executed.cells.map((cell) => {
-      const metadata = without(cell.metadata, 'execution');
-      if (cell.cell_type !== 'code') return { ...cell, metadata };
-      const outputs = (cell.outputs ?? []).flatMap(staticOutput);
-      return { ...cell, metadata, execution_count: ++count, outputs };
-    }),
+    cells: executed.cells.map((cell) =>
+      cell.cell_type === 'code' ? { ...cell, execution_count: ++count } : cell,
+    ),
   };
 }
 

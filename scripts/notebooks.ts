@@ -15,7 +15,7 @@ import { findDrift, findFailures } from './notebooks-check.js';
 import { readNotebook, writeNotebook } from './notebooks-file.js';
 import { findJupyter, HOW_TO_GET, type Jupyter } from './notebooks-jupyter.js';
 import { withoutNetwork } from './notebooks-offline.js';
-import { withoutScripts } from './notebooks-static.js';
+import { numbered, withoutScripts } from './notebooks-static.js';
 
 const SOURCE = packagePath('notebooks');
 const OUT = packagePath('out', 'notebooks');
@@ -40,6 +40,8 @@ async function check(jupyter: Jupyter, file: string, update: boolean): Promise<s
   const committed = await readNotebook(join(SOURCE, file));
   const failures = findFailures(executed);
   if (failures.length > 0) return failures;
+  // tslab does not tell the count; the exported page shows it.
+  await writeNotebook(join(OUT, file), numbered(executed));
   const notConverted = nbconvert(jupyter, ['--to', 'html', join(OUT, file)]);
   if (notConverted !== undefined) return [notConverted];
   const page = join(OUT, file.replace(/\.ipynb$/, '.html'));

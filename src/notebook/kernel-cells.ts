@@ -3,24 +3,38 @@ import type * as TypeScript from 'typescript';
 /** What is used of the compiler. */
 export type CellCompiler = Pick<
   typeof TypeScript,
-  'createSourceFile' | 'forEachChild' | 'isShorthandPropertyAssignment' | 'ScriptTarget'
+  | 'createSourceFile'
+  | 'forEachChild'
+  | 'isForOfStatement'
+  | 'isFunctionLike'
+  | 'isShorthandPropertyAssignment'
+  | 'ScriptTarget'
 >;
 
 /**
- * A cell's code with `{ model }` written out as `{ model: model }`, which means the same. tslab turns
- * names of earlier cells into members of an object, but leaves these out, and then they are not defined.
+ * A cell's code, written so that tslab 1.0 understands two things that it else gets wrong:
+ *
+ * - `{ model }` becomes `{ model: model }`: of names of earlier cells, which tslab turns into members of
+ *   an object, it leaves these out, and they are not defined;
+ * - before a `for await` outside of functions comes an `await`, without which it is a syntax error.
  */
-export function writeOutShorthands(code: string, compiler: CellCompiler): string {
+export function rewriteCell(code: string, compiler: CellCompiler): string {
   const file = compiler.createSourceFile('cell.ts', code, compiler.ScriptTarget.ES2022, true);
-  const ends: { readonly at: number; readonly name: string }[] = [];
-  const visit = (node: TypeScript.Node): void => {
+  const shorthands: { readonly end: number; readonly name: string }[] = [];
+  const awaiting: TypeScript.Node[] = [];
+  const visit = (node: TypeScript.Node, inFunction: boolean): void => {
     if (compiler.isShorthandPropertyAssignment(node))
-      ends.push({ at: node.name.getEnd(), name: node.name.text });
-    compiler.forEachChild(node, visit);
+      shorthands.push({ end: node.name.getEnd(), name: node.name.text });
+    if (compiler.isForOfStatement(node) && node.awaitModifier && !inFunction) awaiting.push(node);
+    const inside = inFunction || compiler.isFunctionLike(node);
+    compiler.forEachChild(node, (child) => {
+      visit(child, inside);
+    });
   };
-  visit(file);
-  return ends.reduceRight(
-    (text, { at, name }) => `${text.slice(0, at)}: ${name}${text.slice(at)}`,
+  visit(file, false);
+  const written = shorthands.reduceRight(
+    (text, { end, name }) => `${text.slice(0, end)}: ${name}${text.slice(end)}`,
     code,
   );
+  return awaiting.length > 0 ? `await undefined; ${written}` : written;
 }

@@ -8,7 +8,7 @@
  */
 import Module, { createRequire } from 'node:module';
 import { describeError } from './errors.js';
-import { writeOutShorthands, type CellCompiler } from './kernel-cells.js';
+import { rewriteCell, type CellCompiler } from './kernel-cells.js';
 import { forwardCompiler, forwardRequire, type CompilerSystem } from './kernel-resolve.js';
 import { packagePath } from '../util/paths.js';
 
@@ -49,7 +49,7 @@ function startKernel(configPath: string): void {
   const jupyter = requireTslab('./jupyter.js') as TslabJupyter;
   const handler = jupyter.JupyterHandlerImpl.prototype;
   endWhenClosed(handler);
-  rewriteCells(handler, (code) => writeOutShorthands(code, compiler));
+  rewriteCells(handler, (code) => rewriteCell(code, compiler));
   const { startKernel: start } = requireTslab('./main.js') as TslabMain;
   // Another tslab beside the notebook would know nothing of the above.
   start({ configPath, enableFindLocal: false, jsKernel: false, globalVersion: '' });

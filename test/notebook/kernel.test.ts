@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
-import { writeOutShorthands, type CellCompiler } from '../../src/notebook/kernel-cells.js';
+import { rewriteCell, type CellCompiler } from '../../src/notebook/kernel-cells.js';
 import { forwardCompiler, forwardRequire } from '../../src/notebook/kernel-resolve.js';
 import { packagePath } from '../../src/util/paths.js';
 
@@ -96,7 +96,7 @@ describe('the package in a cell', () => {
 describe('code of a cell', () => {
   const load = createRequire(createRequire(__filename).resolve('tslab'));
   const compiler = load('@tslab/typescript-for-tslab') as CellCompiler;
-  const rewritten = (code: string): string => writeOutShorthands(code, compiler);
+  const rewritten = (code: string): string => rewriteCell(code, compiler);
 
   it('has shorthand properties written out, and only those', () => {
     assert.equal(
@@ -107,5 +107,12 @@ describe('code of a cell', () => {
     for (const code of ['const { a, b } = x;', "import { a } from 'b';", '`${1} { a }`', 'if (']) {
       assert.equal(rewritten(code), code);
     }
+  });
+
+  it('waits before a `for await` that stands in no function', () => {
+    const loop = 'for await (const x of y) {}';
+    assert.equal(rewritten(`{ ${loop} }`), `await undefined; { ${loop} }`);
+    assert.equal(rewritten(`async () => { ${loop} };`), `async () => { ${loop} };`);
+    assert.equal(rewritten('for (const x of y) {}'), 'for (const x of y) {}');
   });
 });
