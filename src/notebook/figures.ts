@@ -41,7 +41,7 @@ interface Named {
 
 /** What the axes call the bundled data, which is not the paper's. */
 function dataNames(task: Task): DataNames {
-  if (!task.source.includes('(bundled')) return {};
+  if (!/\bbundled\b/.test(task.source)) return {};
   return { sst2: 'Film reviews (bundled)', wikitext2: 'Articles (bundled)' };
 }
 
