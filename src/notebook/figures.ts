@@ -1,6 +1,7 @@
-import type { SearchRun } from '../experiment/search-run.js';
+import type { SearchSettings } from '../experiment/search-settings.js';
 import type { Study } from '../experiment/study.js';
 import type { UniformPoint } from '../experiment/uniform.js';
+import type { YardstickPoint } from '../experiment/yardsticks.js';
 import { flipsChart } from '../plots/flips.js';
 import {
   limitsRecord,
@@ -25,8 +26,9 @@ import { uniformChart } from '../plots/uniform.js';
 import type { Hierarchy } from '../quant/hierarchy.js';
 import { resolvePlan, type Plan } from '../quant/plan.js';
 import type { ExactEvaluation } from '../search/evaluation.js';
+import type { SearchOutcome } from '../search/outcome.js';
 import type { SensitivityTable } from '../search/sensitivity.js';
-import type { Level } from '../search/space.js';
+import type { Level, SearchSpace } from '../search/space.js';
 import type { Task } from '../tasks/task.js';
 
 /*
@@ -134,8 +136,15 @@ export function flipsFigure(
   return flipsChart(records, [baseline], dataNames(task));
 }
 
-/** What of a search its figures are drawn from. */
-export type SearchResult = Pick<SearchRun, 'outcome' | 'space' | 'settings' | 'yardsticks'>;
+/** What of a search its figures are drawn from: a `SearchRun`, or what a cell has put together. */
+export interface SearchResult {
+  readonly outcome: Pick<SearchOutcome, 'trace' | 'baseline' | 'fp32Bytes' | 'limits'>;
+  readonly space: Pick<SearchSpace, 'units'>;
+  /** For the title. */
+  readonly settings?: Pick<SearchSettings, 'case'>;
+  /** Uniform plans to lay beside. */
+  readonly yardsticks?: readonly YardstickPoint[];
+}
 
 /** The plans that a search tried, as records. */
 export function searchRecords({ task, options }: Subject, run: SearchResult): StepRecord[] {
@@ -162,7 +171,7 @@ export function paretoFigure(
   run: SearchResult,
   { paper, lambda }: ParetoFigureOptions = {},
 ): ChartSpec {
-  const { outcome, settings, yardsticks } = run;
+  const { outcome, settings, yardsticks = [] } = run;
   const { baseline, fp32Bytes, limits } = outcome;
   const { task, options } = study;
   const uniform = yardsticks
@@ -179,7 +188,7 @@ export function paretoFigure(
       uniform,
       ...(paper && { paper }),
       ...(lambda !== undefined && { lambda }),
-      ...(settings.case && { name: settings.case }),
+      ...(settings?.case && { name: settings.case }),
     },
     dataNames(task),
   );
@@ -193,7 +202,7 @@ export function traceFigure(study: Subject, run: SearchResult): ChartSpec {
       steps: searchRecords(study, run),
       baseline: baselineRecord(study, outcome.baseline, outcome.fp32Bytes),
       limits: limitsRecord(outcome.limits),
-      ...(settings.case && { name: settings.case }),
+      ...(settings?.case && { name: settings.case }),
     },
     dataNames(study.task),
   );
