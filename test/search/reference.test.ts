@@ -1,20 +1,10 @@
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { CASES } from '../../src/search/constraints.js';
 import { select } from '../../src/search/score.js';
 import { Assignment, type SearchSpace } from '../../src/search/space.js';
 import { tieredSearch, type TieredSearchResult } from '../../src/search/tiers.js';
 import { exactly, type ToyUnit } from './toy.js';
-
-interface Row {
-  readonly stage: string;
-  readonly assignment: Assignment;
-  readonly metric: number;
-  readonly bytes: number;
-  readonly accepted: string;
-  readonly candidate: string;
-}
+import { loadReference } from './reference-path.js';
 
 /** spikegpt-mini: width 192, vocabulary 4096, feed-forward 768, 6 blocks (the classifier has 2 rows). */
 const WIDTH = 192;
@@ -26,37 +16,6 @@ const SIZES: Readonly<Record<'a1' | 'b1', readonly [head: number, fp32Bytes: num
 
 /** Bytes of scale and zero point that the reference counts for each quantized matrix. */
 const PER_MATRIX = 8;
-
-function load(name: 'a1' | 'b1'): { rows: Row[]; units: ToyUnit[] } {
-  const lines = readFileSync(join(__dirname, `fixtures/reference-${name}.tsv`), 'utf8')
-    .trimEnd()
-    .split('\n');
-  const ids = lines
-    .find((line) => line.startsWith('# bits are those of: '))!
-    .split(': ')[1]
-    .split(' ');
-  const rows = lines
-    .filter((line) => !line.startsWith('#'))
-    .slice(1)
-    .map((line) => {
-      const [stage, bits, metric, bytes, accepted, candidate] = line.split('\t');
-      const widths = bits.split(' ').map(Number);
-      const assignment = Assignment.of(Object.fromEntries(ids.map((id, i) => [id, widths[i]])));
-      return {
-        stage,
-        assignment,
-        metric: Number(metric),
-        bytes: Number(bytes),
-        accepted,
-        candidate,
-      };
-    });
-  const units = ids.map((id) => {
-    const block = id.split('/')[0];
-    return { id, block, module: id, inModuleTier: block.startsWith('attention'), weights: 0 };
-  });
-  return { rows, units };
-}
 
 /** Footprint from the shapes alone: independent of the reference's figures. */
 function miniSpace(name: 'a1' | 'b1', units: readonly ToyUnit[]): SearchSpace {
@@ -83,7 +42,7 @@ function miniSpace(name: 'a1' | 'b1', units: readonly ToyUnit[]): SearchSpace {
 describe('search/tiers: the path of the PyTorch reference', () => {
   for (const name of ['a1', 'b1'] as const) {
     describe(`case ${name}`, () => {
-      const { rows, units } = load(name);
+      const { rows, units } = loadReference(name);
       const steps = rows.filter((row) => ['global', 'block', 'module'].includes(row.stage));
       const baseline = rows.find((row) => row.stage === 'baseline')!;
       const measured = new Map(rows.map((row) => [row.assignment.key, row.metric]));
