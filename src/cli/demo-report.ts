@@ -3,7 +3,7 @@ import type { UniformPoint } from '../experiment/uniform.js';
 import type { ConfigReport } from '../model/config.js';
 import type { HtmlTable } from '../plots/html.js';
 import type { TaskName, UniformRecord } from '../plots/records.js';
-import type { Report } from '../plots/report.js';
+import type { Report, ReportSection } from '../plots/report.js';
 import { uniformChart } from '../plots/uniform.js';
 import type { Task } from '../tasks/task.js';
 import { backendFact, configFacts, taskFacts } from './facts.js';
@@ -24,12 +24,19 @@ export interface DemoRun {
 const DATA_NAMES = { sst2: 'Movie sentences (UCI)', wikitext2: 'Encyclopaedic articles' };
 
 /** What `npm start` found, as a page. */
-export function demoReport(runs: readonly DemoRun[], backend: BackendReport, date: string): Report {
+export function demoReport(
+  runs: readonly DemoRun[],
+  backend: BackendReport,
+  date: string,
+  searches: readonly ReportSection[],
+): Report {
   return {
-    title: 'Uniform quantization of two spiking language models',
+    title:
+      searches.length === 0
+        ? 'Uniform quantization of two spiking language models'
+        : 'Quantization of two spiking language models, searched and judged',
     date,
-    summary:
-      'Every weight matrix of a model is rounded to one bit width, its vectors stay in float32, and the model is measured on samples that come with the package.',
+    summary: [UNIFORM_SUMMARY, ...(searches.length === 0 ? [] : [SEARCH_SUMMARY])].join(' '),
     facts: [['models', runs.map(({ name }) => name).join(', ')], backendFact(backend)],
     sections: [
       {
@@ -45,10 +52,16 @@ export function demoReport(runs: readonly DemoRun[], backend: BackendReport, dat
         paragraphs: [COMPARISON_NOTES[run.task.metric], ...failuresOf(run)],
         tables: [tableOf(run)],
       })),
+      ...searches,
       { heading: 'What was measured', tables: runs.map(settingsTable) },
     ],
   };
 }
+
+const UNIFORM_SUMMARY =
+  'Every weight matrix of a model is rounded to one bit width, its vectors stay in float32, and the model is measured on samples that come with the package.';
+const SEARCH_SUMMARY =
+  'Then each block is quantized alone, and for each case of the paper bit widths are searched block by block and module by module on one part of the samples. The plans found are judged on the other part.';
 
 const COMPARISON_NOTES = {
   accuracy:

@@ -2,20 +2,37 @@ import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { startBackend, type BackendReport } from '../backend/start.js';
-import { BUNDLED_MODELS, openModel, type BundledModel } from '../experiment/inputs.js';
+import { runCases } from '../experiment/cases-run.js';
+import { searchResultJson } from '../experiment/search-json.js';
+import { BUNDLED_MODELS, openModelFile, type BundledModel } from '../experiment/inputs.js';
 import { buildTask } from '../experiment/inputs-task.js';
-import { PRECISION_LIST, runUniform } from '../experiment/uniform.js';
+import { buildStudyTasks } from '../experiment/study-tasks.js';
+import { Study } from '../experiment/study.js';
+import { PRECISION_LIST } from '../experiment/uniform.js';
+import { runUniformIn } from '../experiment/uniform-study.js';
+import { loadPaperResults } from '../notebook/paper-data.js';
 import { loadVegaBundle } from '../notebook/vega-bundle.js';
 import { renderReport } from '../plots/report.js';
+import type { MeasurementStore } from '../store/index.js';
 import { OutputError } from '../util/errors.js';
 import { saveFile } from '../util/files.js';
 import { demoReport, type DemoRun } from './demo-report.js';
+import { searchSections } from './demo-search-report.js';
+import {
+  judgedColumns,
+  judgedRow,
+  selectionColumns,
+  selectionRows,
+  sensitivityGrid,
+  type DemoSearch,
+} from './demo-search.js';
 import { backendFact, configFacts, taskFacts } from './facts.js';
 import type { Host } from './host.js';
 import { pointJson, taskJson } from './json.js';
 import { formatDuration } from './numbers.js';
 import {
   bitWidths,
+  integerFrom,
   positiveInteger,
   withBackendOption,
   withCommonOptions,
@@ -23,7 +40,9 @@ import {
 } from './options.js';
 import { bitsLabel, pointCells, pointColumns } from './points.js';
 import { planMaker, quantizerOption, type QuantizerName } from './quantizers.js';
+import { asOneBar } from './run-progress.js';
 import { Session } from './session.js';
+import { defaultWorkers, openReportedStore } from './study-options.js';
 import { formatFacts, formatTable } from './table.js';
 import { packageVersion } from './version.js';
 
@@ -32,20 +51,26 @@ interface DemoFlags extends BackendFlags {
   readonly bits: readonly number[];
   readonly quantizer: QuantizerName;
   readonly limit?: number;
+  readonly search: boolean;
+  readonly workers?: number;
 }
 
 export function addDemo(program: Command, host: Host): void {
   const command = program
     .command('demo')
-    .description('measure both bundled models at uniform bit widths, and write a report')
-    .option('--out <folder>', 'where report.html and uniform.json go', 'out')
+    .description(
+      'the whole flow on both bundled models: uniform widths, sensitivity, searches; a report',
+    )
+    .option('--out <folder>', 'where the report, its numbers, runs and the store go', 'out')
     .option('--bits <widths>', 'bit widths, 1 to 16', bitWidths, [...PRECISION_LIST])
     .addOption(quantizerOption())
     .option(
       '--limit <count>',
       'only the first sentences or tokens: a quick look, wide intervals',
       positiveInteger,
-    );
+    )
+    .option('--no-search', 'uniform bit widths only')
+    .option('--workers <count>', 'threads; default: by backend and processor', integerFrom(0));
   withCommonOptions(withBackendOption(command))
     .addHelpText('after', '\nExample:\n  $ qslm demo --bits 8,4 --limit 2000 --out quick-look')
     .action((flags: DemoFlags) => Session.run(host, flags, (session) => demo(session, flags)));
@@ -58,14 +83,26 @@ async function demo(session: Session, flags: DemoFlags): Promise<void> {
   const backend = await startBackend(flags.backend);
   session.note(formatFacts([backendFact(backend)]));
   const runs: DemoRun[] = [];
-  for (const name of BUNDLED_MODELS) {
-    const run = await measure(session, name, flags);
-    runs.push(run);
-    await session.print(`${describe(run)}\n\n`);
+  const searches: DemoSearch[] = [];
+  const store = await openReportedStore(session, join(flags.out, 'measurements.sqlite'));
+  try {
+    for (const name of BUNDLED_MODELS) {
+      const found = await measure(session, name, flags, backend, store);
+      runs.push(found.uniform);
+      searches.push(...found.searches);
+    }
+  } finally {
+    store.close();
   }
-  const report = demoReport(runs, backend, new Date().toISOString().slice(0, 10));
+  const date = new Date().toISOString().slice(0, 10);
+  const report = demoReport(
+    runs,
+    backend,
+    date,
+    searchSections(searches, await loadPaperResults()),
+  );
   const [html, json] = [join(flags.out, 'report.html'), join(flags.out, 'uniform.json')];
-  const value = demoJson(runs, backend);
+  const value = demoJson(runs, searches, backend);
   await saveFile(html, await renderReport(report, await loadVegaBundle()));
   const seconds = (performance.now() - started) / 1000;
   const files = [
@@ -87,24 +124,72 @@ async function requireFolder(path: string): Promise<void> {
   });
 }
 
+/** What was found for one model. */
+interface Found {
+  readonly uniform: DemoRun;
+  /** None where only uniform widths are wanted. */
+  readonly searches: readonly DemoSearch[];
+}
+
 async function measure(
   session: Session,
   name: BundledModel,
-  { bits, quantizer, limit }: DemoFlags,
-): Promise<DemoRun> {
-  const open = await openModel(name, session.run);
+  { bits, quantizer, limit, search, workers, out }: DemoFlags,
+  backend: BackendReport,
+  store: MeasurementStore,
+): Promise<Found> {
+  const file = await openModelFile(name);
+  const { tokenizer, report } = file;
+  const tasks = await buildStudyTasks({ limit, heldOutLimit: limit }, tokenizer, report.config);
+  const accelerations = { workers: workers ?? defaultWorkers(backend.name) };
+  const study = await Study.open({ file, backend, ...tasks, store, accelerations });
   try {
-    const task = await buildTask({ limit }, open.tokenizer, open.model.config);
-    const points = await runUniform(open, task, {
+    const task = await buildTask({ limit }, tokenizer, report.config);
+    const whole = { ...tasks.search, task, split: 'all', limit };
+    const points = await runUniformIn(study, whole, {
       ...session.run,
       bits,
-      makePlan: planMaker(quantizer, open.model.config),
+      makePlan: planMaker(quantizer, report.config),
     });
-    const { report } = open.model;
-    return { name, sha256: await open.checkpoint.sha256(), report, quantizer, task, points };
+    const uniform = { name, sha256: study.sha256, report, quantizer, task, points };
+    await session.print(`${describe(uniform)}\n\n`);
+    if (!search) return { uniform, searches: [] };
+    const { metric } = study.task;
+    const run = await runCases(study, {
+      search: { bits, quantizer },
+      runs: join(out, 'runs'),
+      command: ['demo'],
+      onProgress: asOneBar(session.onProgress, metric),
+      signal: session.signal,
+    });
+    const found = { study, ...run };
+    await session.print(`${describeSearches(found)}\n\n`);
+    return { uniform, searches: [found] };
   } finally {
-    await open.close();
+    await study.close();
+    await file.close();
   }
+}
+
+function describeSearches(found: DemoSearch): string {
+  const { study, searches } = found;
+  const { metric } = study.task;
+  const grid = sensitivityGrid(found, metric);
+  const { heldOut } = study.options;
+  return [
+    `${metric} with one block quantized:`,
+    formatTable(grid.columns, grid.rows),
+    `Selected by λ (* the result), on ${study.task.source}:`,
+    formatTable(
+      selectionColumns(metric),
+      searches.flatMap((run) => selectionRows(run, metric)),
+    ),
+    `The results, judged on ${heldOut?.task.source ?? 'nothing'}:`,
+    formatTable(
+      judgedColumns(metric),
+      searches.map((run) => judgedRow(run, metric)),
+    ),
+  ].join('\n\n');
 }
 
 function describe({ name, report, task, points }: DemoRun): string {
@@ -119,7 +204,11 @@ function describe({ name, report, task, points }: DemoRun): string {
   return [facts, '', table, ...failures].join('\n');
 }
 
-function demoJson(runs: readonly DemoRun[], backend: BackendReport): object {
+function demoJson(
+  runs: readonly DemoRun[],
+  searches: readonly DemoSearch[],
+  backend: BackendReport,
+): object {
   return {
     qslm: packageVersion(),
     backend,
@@ -128,6 +217,17 @@ function demoJson(runs: readonly DemoRun[], backend: BackendReport): object {
       ...report,
       task: taskJson(task),
       points: points.map((point) => ({ bits: point.bits, ...pointJson(point) })),
+    })),
+    searches: searches.map(({ study, sweep, searches: cases }) => ({
+      name: study.options.file.name,
+      task: taskJson(study.task),
+      heldOut: study.options.heldOut ? taskJson(study.options.heldOut.task) : null,
+      sweep: { folder: sweep.folder, rows: sweep.table.rows },
+      cases: cases.map((run) => ({
+        case: run.settings.case,
+        folder: run.folder,
+        result: searchResultJson(run),
+      })),
     })),
   };
 }

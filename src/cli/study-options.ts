@@ -99,7 +99,7 @@ export function withStudyOptions(command: Command): Command {
 const MOST_WORKERS = 4;
 
 /** Native TensorFlow has threads of its own, and would load its library once a worker. */
-function defaultWorkers(backend: BackendName): number {
+export function defaultWorkers(backend: BackendName): number {
   return backend === 'tensorflow' ? 0 : Math.min(MOST_WORKERS, availableParallelism());
 }
 

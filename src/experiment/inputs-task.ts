@@ -126,7 +126,7 @@ async function prose(
     const { texts, source } = await loadTextSamples();
     const chosen = part === undefined ? texts : articlesOfPart(texts, part);
     const text = chosen.join('');
-    return { text, source: `${source} (${chosen.length}, bundled${partName(part)})` };
+    return { text, source: `${source} (bundled, ${chosen.length} articles${partName(part)})` };
   }
   const text = await readTextFile(path);
   if (!natural) return { text, source: path };

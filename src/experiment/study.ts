@@ -67,23 +67,26 @@ export class Study {
     private readonly pool: SharedPool,
   ) {
     this.store = options.store ?? memoryStore();
-    const { checkpoint, report } = options.file;
-    const on = ({ task, split, limit, context }: StudyTask): Evaluator =>
-      Evaluator.open({
-        checkpoint: checkpoint.path,
-        checkpointHash: sha256,
-        config: report.config,
-        backend: options.backend.name,
-        task,
-        split,
-        limit,
-        context,
-        store: this.store,
-        accelerations,
-        pool,
-      });
-    this.evaluator = on(options.search);
-    this.heldOut = options.heldOut && on(options.heldOut);
+    this.evaluator = this.on(options.search);
+    this.heldOut = options.heldOut && this.on(options.heldOut);
+  }
+
+  /** An evaluator on further data, with the study's threads, weights and store; nothing to close. */
+  on({ task, split, limit, context }: StudyTask): Evaluator {
+    const { file, backend } = this.options;
+    return Evaluator.open({
+      checkpoint: file.checkpoint.path,
+      checkpointHash: this.sha256,
+      config: file.report.config,
+      backend: backend.name,
+      task,
+      split,
+      limit,
+      context,
+      store: this.store,
+      accelerations: this.accelerations,
+      pool: this.pool,
+    });
   }
 
   /** Reads the whole checkpoint once, for its hash; weights are loaded when a plan is first measured. */
@@ -135,8 +138,6 @@ export class Study {
 
   /** Ends the threads. The store and the model's file stay open: they are the caller's. */
   async close(): Promise<void> {
-    await this.evaluator.close();
-    await this.heldOut?.close();
     await this.pool.close();
   }
 }

@@ -85,7 +85,7 @@ describe('experiment/study-tasks', () => {
     assert.ok(a > b && b > 20 * 128);
     assert.ok(a + b <= whole.tokens && a + b > whole.tokens - 3 * 128);
     assert.deepEqual([search.context, heldOut!.context], [128, 128]);
-    assert.match(search.task.source, /9, bundled, search part/);
+    assert.match(search.task.source, /\(bundled, 9 articles, search part\)/);
   });
 
   it('limits each part by itself', async () => {
