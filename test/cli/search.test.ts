@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { existsSync, readdirSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { constraintsOf, lossAmount, memoryAmount, weight, weights } from '../../src/cli/amounts.js';
@@ -135,14 +136,27 @@ describe('cli: search', () => {
 
   it('goes on where Ctrl-C stopped it', async () => {
     const other = [...EASY, '--seed', '7'];
-    // The host is told to listen before anything is computed; the signal is seen between two batches.
+    const runs = (): number => (existsSync(at('runs')) ? readdirSync(at('runs')).length : 0);
+    const before = runs();
     const stopped = await toy.interruptible(
-      { onListening: (interrupt) => setImmediate(interrupt) },
+      {
+        // As soon as the run has its folder: the signal is seen between two plans, or two batches.
+        onListening: (interrupt) => {
+          const look = (): void => {
+            if (runs() > before) interrupt();
+            else setImmediate(look);
+          };
+          look();
+        },
+      },
       ...(['search', ...other] as const),
     );
     assert.equal(stopped.code, 130, stopped.stderr);
+    assert.match(stopped.stderr, /^interrupted; nothing half-written is left$/m);
     const done = json(await toy.study('search', ...other, '--json'));
     assert.equal(done.state, 'finished');
+    assert.equal((done.starts as unknown[]).length, 2);
+    assert.equal(runs(), before + 1);
   });
 
   it('searches by knapsack, by matrices, least sensitive first', async () => {
