@@ -14,13 +14,13 @@ export interface ObservedLimits {
 }
 
 /**
- * The first 200 sentences, or the first windows of a text up to 64 of them, 4,096 positions and 256 MB of
- * logits, but at least one: 16 windows of 256 tokens for the bundled model, one of 1,024 for SpikeGPT-216M.
+ * The first 200 sentences, or the first windows of a text up to 64 of them, 2,048 positions and 256 MB of
+ * logits, but at least one: 8 windows of 256 tokens for the bundled model, one of 1,024 for SpikeGPT-216M.
  */
 export const OBSERVED_LIMITS: ObservedLimits = {
   sentences: 200,
   windows: 64,
-  positions: 4096,
+  positions: 2048,
   logitBytes: 256e6,
 };
 
