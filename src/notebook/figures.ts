@@ -1,3 +1,4 @@
+import { basename } from 'node:path';
 import type { SearchSettings } from '../experiment/search-settings.js';
 import type { Study } from '../experiment/study.js';
 import type { UniformPoint } from '../experiment/uniform.js';
@@ -41,10 +42,12 @@ interface Named {
   readonly name: string;
 }
 
-/** What the axes call the bundled data, which is not the paper's. */
+/** What titles call the data: the paper's names are for the paper's data alone. */
 function dataNames(task: Task): DataNames {
-  if (!/\bbundled\b/.test(task.source)) return {};
-  return { sst2: 'Film reviews (bundled)', wikitext2: 'Articles (bundled)' };
+  if (/\bbundled\b/.test(task.source))
+    return { sst2: 'Film reviews (bundled)', wikitext2: 'Articles (bundled)' };
+  const file = basename(task.source.split(',', 1)[0]);
+  return { sst2: file, wikitext2: file };
 }
 
 function taskName({ name }: Task): TaskName {
