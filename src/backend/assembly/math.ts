@@ -15,7 +15,6 @@ const EXP_HIGHEST: f32 = 88.3;
  * e^x in each lane, relative error below 2e-7 (Cephes' expf polynomial on [-ln 2 / 2, ln 2 / 2]).
  * 0 below -87.3; x above 88.3 counts as 88.3; NaN stays NaN.
  */
-// @ts-ignore: decorator
 @inline
 export function exp4(x: v128): v128 {
   const tiny = f32x4.lt(x, f32x4.splat(EXP_LOWEST));
@@ -41,7 +40,6 @@ export function exp4(x: v128): v128 {
 }
 
 /** The sum of the four lanes, pairwise. */
-// @ts-ignore: decorator
 @inline
 export function sum4(x: v128): f32 {
   return (
@@ -52,7 +50,6 @@ export function sum4(x: v128): f32 {
 }
 
 /** One lane from memory in lane 0; the other lanes repeat it. */
-// @ts-ignore: decorator
 @inline
 export function splatAt(address: usize): v128 {
   return v128.load32_splat(address);

@@ -27,7 +27,6 @@ function listActive(x: usize, hidden: usize, weightRow: usize, entries: usize): 
 }
 
 /** Sum over the entries of activation * weights[row][c .. c + 4). */
-// @ts-ignore: decorator
 @inline
 function product4(entries: usize, end: usize, weights: usize, out: usize): void {
   let sum = f32x4.splat(0);

@@ -5,7 +5,6 @@
 import { exp4, sum4 } from './math';
 
 /** out[c] = (x[c] - mean) / sqrt(variance + epsilon) * gamma[c] + beta[c] for one row. */
-// @ts-ignore: decorator
 @inline
 function normalizeRow(
   x: usize,
