@@ -40,6 +40,7 @@ describe('errors in a cell', () => {
       '    at evalmachine.<anonymous>:5:1',
       '    at Script.runInThisContext (node:vm:123:12)',
       '    at Object.runInThisContext (node:vm:299:38)',
+      '    at handler.handleExecuteImpl (/p/dist/notebook/kernel.js:77:24)',
       '    at Object.execute (/p/node_modules/tslab/dist/executor.js:160:38)',
     ].join('\n');
     assert.equal(
