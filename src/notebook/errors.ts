@@ -35,7 +35,8 @@ function describeDetail({ name, detail }: DetailedError): string {
 /** A position in the cell, which the kernel compiles under this name. Its lines are not the source's. */
 const CELL = /evalmachine\.<anonymous>(:\d+)*/g;
 /** Frames below the cell. */
-const KERNEL = /[\\/]tslab[\\/]dist[\\/]|[\\/]notebook[\\/]kernel\.js|\(node:(vm|internal)|at node:internal/;
+const KERNEL =
+  /[\\/]tslab[\\/]dist[\\/]|[\\/]notebook[\\/]kernel\.js|\(node:(vm|internal)|at node:internal/;
 
 function shortStack(error: Error): string {
   const { stack } = error;
