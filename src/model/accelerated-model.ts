@@ -151,8 +151,11 @@ export class AcceleratedModel implements SequenceModel {
       this.costFrom(0, batch, batch.batch) - this.costFrom(start.boundary, batch, batch.batch);
     let { stream } = start;
     let rows = Array.from({ length: batch.batch }, (_, row) => row);
-    // Once a sequence has left into a plan, that plan's streams stand for it at later boundaries.
+    // Streams are compared once, where the two plans go on alike for the first time: spikes that differ
+    // stay in the sum that the stream is, and looking again would cost more than it ever finds. Once a
+    // sequence has left into a plan, that plan's streams stand for it at later boundaries.
     let twin: Twin | undefined;
+    let compared = false;
     for (let boundary = start.boundary + 1; boundary <= this.model.stages; boundary++) {
       if (rows.length > 0) {
         const next = this.model.runStages(stream, boundary - 1, boundary);
@@ -160,9 +163,14 @@ export class AcceleratedModel implements SequenceModel {
         stream = next;
         this.work.done += this.costs.stages[boundary - 1] * batch.time * rows.length;
       }
-      if (rows.length === batch.batch) twin = this.twinOf(plan, boundary, batch);
-      const theirs = twin && this.cache.get(boundary, twin.plan.stages.prefix[boundary], batch);
-      if (rows.length > 0 && twin && theirs) {
+      if (!compared) twin = this.twinOf(plan, boundary, batch);
+      const left = rows.length < batch.batch;
+      const theirs =
+        twin && (left || !compared)
+          ? this.cache.get(boundary, twin.plan.stages.prefix[boundary], batch)
+          : undefined;
+      if (twin && theirs && !compared) {
+        compared = true;
         const stay = this.leave(twin.outputs, theirs, stream, rows, outputs);
         this.countExits(boundary, batch, rows.length, stay.length);
         if (stay.length < rows.length) {

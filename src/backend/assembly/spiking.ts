@@ -240,14 +240,19 @@ export function softmaxTerms(
     }
     for (; c < classes; c++) highest = max(highest, load<f32>(row + (c << 2)));
 
-    // Summed in float64: 50,000 float32 additions would lose digits of the likelihood.
+    // Summed in float32 over 64 values, then in float64: 50,000 float32 additions would lose digits of
+    // the likelihood.
     const highest4 = f32x4.splat(highest);
     let low = f64x2.splat(0);
     let high = f64x2.splat(0);
-    for (c = 0; c + 4 <= classes; c += 4) {
-      const e = exp4(f32x4.sub(v128.load(row + (c << 2)), highest4));
-      low = f64x2.add(low, f64x2.promote_low_f32x4(e));
-      high = f64x2.add(high, f64x2.promote_low_f32x4(i64x2.shuffle(e, e, 1, 1)));
+    c = 0;
+    while (c + 4 <= classes) {
+      const end = min(c + 64, classes & ~3);
+      let sum = f32x4.splat(0);
+      for (; c < end; c += 4)
+        sum = f32x4.add(sum, exp4(f32x4.sub(v128.load(row + (c << 2)), highest4)));
+      low = f64x2.add(low, f64x2.promote_low_f32x4(sum));
+      high = f64x2.add(high, f64x2.promote_low_f32x4(i64x2.shuffle(sum, sum, 1, 1)));
     }
     const both = f64x2.add(low, high);
     let total = f64x2.extract_lane(both, 0) + f64x2.extract_lane(both, 1);
