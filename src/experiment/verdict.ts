@@ -45,6 +45,12 @@ export function certainVerdict(
 /** Micro-nats: NLL sums are shared as whole numbers of them, rounded down. Right answers are whole. */
 const UNITS_PER_SUM = 1e6;
 
+/**
+ * The most one batch adds, 1e9 nats: a plan that breaks the model can give NLLs whose sum would wrap a
+ * 64-bit integer. Adding less keeps the sum what it has to be, a lower bound.
+ */
+const MOST_UNITS = 1e15;
+
 /** A {@link Tally} that several threads add to. */
 export class SharedTally {
   private readonly cells: BigInt64Array;
@@ -56,7 +62,7 @@ export class SharedTally {
   add({ values }: BatchScores): void {
     const sum = values.reduce((total, value) => total + value, 0);
     Atomics.add(this.cells, 0, BigInt(values.length));
-    Atomics.add(this.cells, 1, BigInt(Math.floor(sum * UNITS_PER_SUM)));
+    Atomics.add(this.cells, 1, BigInt(Math.floor(Math.min(sum * UNITS_PER_SUM, MOST_UNITS))));
   }
 
   read(): Tally {
