@@ -37,8 +37,6 @@ export interface ScoreReply {
   /** Of the batches scored before the verdict was certain. */
   readonly scores: readonly BatchScores[];
   readonly work: Work;
-  /** Seconds from the request to the reply. */
-  readonly seconds: number;
 }
 
 /** Scores plans on a task with one model on this thread's backend. */
@@ -69,10 +67,6 @@ export class Scorer {
     }
   }
 
-  get contextLength(): number {
-    return this.model.contextLength;
-  }
-
   /** Takes another task, or another arrangement of one; what was kept for the last one goes. */
   useTask(parts: TaskParts): void {
     this.accelerated.clear();
@@ -83,7 +77,6 @@ export class Scorer {
   async score({ plan, batches, question, tally }: ScoreRequest): Promise<ScoreReply> {
     const { task, accelerated, model } = this;
     if (task === undefined) throw new Error('useTask comes before score');
-    const started = performance.now();
     const shared = new SharedTally(tally);
     const work = noWork();
     await this.applier.apply(plan);
@@ -101,7 +94,7 @@ export class Scorer {
     Object.assign(accelerated.work, noWork());
     for (const index of batches.slice(scores.length))
       work.savedByVerdict += accelerated.costOf(task.batches[index].inputs);
-    return { scores, work, seconds: (performance.now() - started) / 1000 };
+    return { scores, work };
   }
 
   async close(): Promise<void> {

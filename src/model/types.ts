@@ -1,5 +1,3 @@
-import type { RunOptions } from '../util/progress.js';
-
 /** Tokens of `batch` sequences of `time` positions, row-major: `ids[sequence * time + position]`. */
 export interface TokenBatch {
   readonly ids: Int32Array;
@@ -34,5 +32,3 @@ export interface SequenceModel {
    */
   classLogits(inputs: TokenBatch, lengths: Int32Array, pooling: Pooling): Promise<Float32Array>;
 }
-
-export type { RunOptions };
