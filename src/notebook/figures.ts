@@ -115,13 +115,7 @@ export function sensitivityFigure(
   table: SensitivityTable,
   level: Level = 'block',
 ): ChartSpec {
-  const { task, options } = study;
-  const records = sensitivityRecords(table, level, {
-    task: taskName(task),
-    model: options.file.name,
-  });
-  const baseline = baselineRecord(study, table.baseline, table.fp32Bytes);
-  return sensitivityChart(records, [baseline], dataNames(task));
+  return sensitivityChart(...sensitivityInput(study, table, level));
 }
 
 /** Spikes flipped against quality lost, where the sweep looked inside. @throws as `flipsChart`. */
@@ -130,13 +124,19 @@ export function flipsFigure(
   table: SensitivityTable,
   level: Level = 'block',
 ): ChartSpec {
+  return flipsChart(...sensitivityInput(study, table, level));
+}
+
+/** What both figures of a sweep are drawn from. */
+function sensitivityInput(
+  study: Subject,
+  table: SensitivityTable,
+  level: Level,
+): Parameters<typeof sensitivityChart> {
   const { task, options } = study;
-  const records = sensitivityRecords(table, level, {
-    task: taskName(task),
-    model: options.file.name,
-  });
+  const origin = { task: taskName(task), model: options.file.name };
   const baseline = baselineRecord(study, table.baseline, table.fp32Bytes);
-  return flipsChart(records, [baseline], dataNames(task));
+  return [sensitivityRecords(table, level, origin), [baseline], dataNames(task)];
 }
 
 /** What of a search its figures are drawn from: a `SearchRun`, or what a cell has put together. */
