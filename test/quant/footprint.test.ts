@@ -35,6 +35,18 @@ describe('quant: footprint', () => {
     }
   });
 
+  it("saves the paper's 62.4 % and 68.7 % of SpikeGPT-216M at 12 and 10 bits", () => {
+    const hierarchy = hierarchyOf(spikeGptShapes(50277, 768, 18));
+    for (const [bits, saving] of [
+      [12, 62.4],
+      [10, 68.7],
+    ]) {
+      const { total } = footprintOf(hierarchy, resolvePlan(uniformPlan(bits), hierarchy));
+      // The paper rounds 62.45 % down.
+      assert.ok(Math.abs(100 * (1 - total / hierarchy.fp32Bytes) - saving) < 0.06);
+    }
+  });
+
   it('counts the parts of a tensor by hand', () => {
     const shape = [3, 5];
     assert.deepEqual(tensorFootprint(shape, affineMinMax(3)), {
