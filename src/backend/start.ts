@@ -4,6 +4,7 @@ import type { BackendWasm } from '@tensorflow/tfjs-backend-wasm';
 import { BackendError } from '../util/errors.js';
 import { registerCpuKernels } from './kernels/cpu.js';
 import { registerWasmKernels } from './kernels/wasm.js';
+import { wasmArithmetic } from './kernels/wasm-module.js';
 
 /** Backends by the name a user gives; `auto` takes the first that starts, in this order. */
 export const BACKENDS = ['tensorflow', 'wasm', 'cpu'] as const;
@@ -18,12 +19,22 @@ export interface BackendReport {
   readonly passedOver: readonly { readonly name: BackendName; readonly reason: string }[];
 }
 
+/**
+ * What the numbers of a backend are stored under: wherever two machines may differ in the last bits, a
+ * name of its own, since a spike can hang on them.
+ *
+ * @throws {BackendError} when the kernels are not built
+ */
+export function backendIdentity(name: BackendName): string {
+  return name === 'wasm' && wasmArithmetic() === 'fused' ? 'wasm-fused' : name;
+}
+
 const registered = new Set<BackendName>();
 
 /** Registers our kernels once a backend, after it has started. */
-async function registerKernels(name: BackendName): Promise<void> {
+function registerKernels(name: BackendName): void {
   if (registered.has(name)) return;
-  if (name === 'wasm') await registerWasmKernels(tf.backend() as BackendWasm);
+  if (name === 'wasm') registerWasmKernels(tf.backend() as BackendWasm, wasmArithmetic());
   if (name === 'cpu') registerCpuKernels();
   registered.add(name);
 }
@@ -47,7 +58,7 @@ async function activate(name: BackendName): Promise<string> {
     name === 'wasm' ? withoutListeners(() => tf.setBackend(name)) : tf.setBackend(name);
   if (!(await started)) throw new Error('TensorFlow.js could not initialize it');
   await tf.ready();
-  await registerKernels(name);
+  registerKernels(name);
   return describe(name);
 }
 
@@ -73,7 +84,8 @@ async function describe(name: BackendName): Promise<string> {
       return `${version}, native library`;
     case 'wasm': {
       const simd = await tf.env().getAsync('WASM_HAS_SIMD_SUPPORT');
-      return `${version}, WebAssembly ${simd === true ? 'with' : 'without'} SIMD, one thread`;
+      const fused = wasmArithmetic() === 'fused' ? ' and fused multiply–add' : '';
+      return `${version}, WebAssembly ${simd === true ? 'with' : 'without'} SIMD${fused}, one thread`;
     }
     case 'cpu':
       return `${version}, plain JavaScript`;

@@ -1,10 +1,19 @@
-/** The part of the WebAssembly API used here; Node's types leave it to the DOM library. */
+/** The part of the JavaScript interface to WebAssembly that is used; Node's types leave it out. */
 declare namespace WebAssembly {
   class Memory {
+    constructor(descriptor: { readonly initial: number });
     readonly buffer: ArrayBuffer;
   }
-  function instantiate(
-    code: Uint8Array,
-    imports: Readonly<Record<string, Readonly<Record<string, Memory>>>>,
-  ): Promise<{ readonly instance: { readonly exports: unknown } }>;
+  interface Module {
+    readonly [Symbol.toStringTag]: string;
+  }
+  const Module: { new (code: Uint8Array): Module };
+  class Instance {
+    constructor(
+      module: Module,
+      imports: Readonly<Record<string, Readonly<Record<string, unknown>>>>,
+    );
+    readonly exports: object;
+  }
+  function validate(code: Uint8Array): boolean;
 }

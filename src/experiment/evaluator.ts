@@ -1,5 +1,5 @@
 import { resolve } from 'node:path';
-import type { BackendName } from '../backend/start.js';
+import { backendIdentity, type BackendName } from '../backend/start.js';
 import type { ModelConfig } from '../model/config.js';
 import { planId, type ResolvedPlan } from '../quant/plan.js';
 import { UNQUANTIZED_BITS } from '../quant/scheme.js';
@@ -57,7 +57,7 @@ export const NO_ACCELERATIONS: Accelerations = {
 };
 
 /** Raise when kernels or the meaning of a measurement change: stored numbers of before do not count. */
-export const MEASUREMENT_VERSION = '1';
+export const MEASUREMENT_VERSION = '2';
 
 /** Device memory for kept streams, in all threads together. */
 const DEFAULT_BUDGET_BYTES = 1.2e9;
@@ -157,7 +157,7 @@ export class Evaluator {
       split,
       limit: limit ?? null,
       context: context ?? null,
-      backend,
+      backend: backendIdentity(backend),
       version: `${MEASUREMENT_VERSION}/${config.embedding}`,
     };
   }

@@ -1,4 +1,4 @@
-import type { BackendReport } from '../backend/start.js';
+import { backendIdentity, type BackendReport } from '../backend/start.js';
 import { memoryStore, type MeasurementStore } from '../store/index.js';
 import type { Task } from '../tasks/task.js';
 import type { Json } from '../util/json.js';
@@ -131,7 +131,7 @@ export class Study {
       model: { name: file.name, sha256: this.sha256, config: { ...file.report.config } },
       search: dataOf(search),
       heldOut: heldOut === undefined ? null : dataOf(heldOut),
-      backend: backend.name,
+      backend: backendIdentity(backend.name),
       measurements: MEASUREMENT_VERSION,
     };
   }

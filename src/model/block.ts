@@ -1,6 +1,7 @@
-import { matMul, reshape, tidy, type Tensor2D, type Tensor3D } from '@tensorflow/tfjs-core';
+import { reshape, tidy, type Tensor2D, type Tensor3D } from '@tensorflow/tfjs-core';
 import {
   layerNorm,
+  matMul,
   spikingResidual,
   squaredReluMatMul,
   tokenMix,

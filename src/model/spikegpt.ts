@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { Tensor1D, Tensor2D, Tensor3D } from '@tensorflow/tfjs-core';
 import { scoped } from '../backend/scope.js';
-import { gatherRows, layerNorm, maskedMean, tokenNll } from '../backend/kernels/ops.js';
+import { gatherRows, headNll, layerNorm, maskedMean, matMul } from '../backend/kernels/ops.js';
 import type { Checkpoint } from '../checkpoint/types.js';
 import { ModelError, throwIfAborted } from '../util/errors.js';
 import { breathe, type RunOptions } from '../util/progress.js';
@@ -17,11 +17,6 @@ import {
 } from './state.js';
 import type { Pooling, SequenceModel, TokenBatch } from './types.js';
 import { Weights, type ParameterSource } from './weights.js';
-
-/** Values the head computes at once: its output is V values a token, the largest array there is. */
-const HEAD_VALUES = 1 << 21;
-/** Fewer rows than this waste the matrix product. */
-const HEAD_ROWS_AT_LEAST = 128;
 
 /**
  * A SpikeGPT on the running TensorFlow.js backend: the training graph of the published model without
@@ -192,28 +187,16 @@ export class SpikeGPT implements SequenceModel {
     });
   }
 
-  /**
-   * NLL of each target under hidden states [B, T, C], in nats, [B * T] on the host. The head runs on
-   * some rows at a time, so that memory does not grow with B * T * V.
-   */
+  /** NLL of each target under hidden states [B, T, C], in nats, [B * T] on the host. */
   async headNll(hidden: Tensor3D, targets: Int32Array): Promise<Float32Array> {
     const head = this.headMatrix();
-    const rows = hidden.shape[0] * hidden.shape[1];
-    const most = Math.max(HEAD_ROWS_AT_LEAST, Math.floor(HEAD_VALUES / this.config.vocabSize));
-    const nll = new Float32Array(rows);
-    for (let start = 0; start < rows; start += most) {
-      const count = Math.min(most, rows - start);
-      const part = tf.tidy(() => {
-        const flat: Tensor2D = tf.reshape(hidden, [rows, this.config.width]);
-        const some = tf.slice(flat, [start, 0], [count, this.config.width]);
-        const logits: Tensor2D = tf.matMul(some, head);
-        const wanted = tf.tensor1d(targets.subarray(start, start + count), 'int32');
-        return tokenNll(logits, wanted);
-      });
-      nll.set(await part.data(), start);
-      part.dispose();
-    }
-    return nll;
+    const [batch, time, width] = hidden.shape;
+    const nll = tf.tidy(() =>
+      headNll(tf.reshape(hidden, [batch * time, width]), head, tf.tensor1d(targets, 'int32')),
+    );
+    const values = await nll.data<'float32'>();
+    nll.dispose();
+    return values;
   }
 
   async tokenNll(inputs: TokenBatch, targets: Int32Array): Promise<Float32Array> {
@@ -236,7 +219,7 @@ export class SpikeGPT implements SequenceModel {
       });
     return tf.tidy(() => {
       const counts: Tensor1D = tf.tensor1d(lengths, 'int32');
-      return tf.matMul(maskedMean(hidden, counts), this.weights.matrix('classifier.weight'));
+      return matMul(maskedMean(hidden, counts), this.weights.matrix('classifier.weight'));
     });
   }
 

@@ -20,8 +20,8 @@ export interface MeasurementKey {
   /** Window in tokens; null where the task has none. */
   readonly context: number | null;
   /**
-   * The backend that computed it: "wasm". Backends differ in the last bits, and a spike can hang on
-   * them.
+   * The backend that computed it, and how it rounds: "wasm", "wasm-fused". They differ in the last bits,
+   * and a spike can hang on them.
    */
   readonly backend: string;
   /**

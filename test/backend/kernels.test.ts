@@ -1,17 +1,34 @@
 import assert from 'node:assert/strict';
+import type { BackendWasm } from '@tensorflow/tfjs-backend-wasm';
 import * as tf from '@tensorflow/tfjs-core';
 import * as composite from '../../src/backend/kernels/composite.js';
 import { LAYER_NORM_EPSILON, EMPTY_EXPONENT } from '../../src/backend/kernels/names.js';
 import * as ops from '../../src/backend/kernels/ops.js';
 import * as reference from '../../src/backend/kernels/reference.js';
+import { registerWasmKernels } from '../../src/backend/kernels/wasm.js';
+import { wasmArithmetic, type Arithmetic } from '../../src/backend/kernels/wasm-module.js';
 import { startBackend } from '../../src/backend/start.js';
 import { seededRandom } from '../../src/util/random.js';
 
-/** Every fast form: our kernels on wasm and cpu, and the whole-tensor scans that `tensorflow` runs. */
+const onWasm = (arithmetic: Arithmetic) => async (): Promise<void> => {
+  await startBackend('wasm');
+  registerWasmKernels(tf.backend() as BackendWasm, arithmetic);
+};
+const onCpu = async (): Promise<void> => {
+  await startBackend('cpu');
+};
+
+/**
+ * Every fast form: our kernels on wasm and cpu, and the whole-tensor scans that `tensorflow` runs. Where
+ * the processor or the engine has no fused multiply–add, `fused` cannot be compiled or rounds twice.
+ */
 const FORMS = [
-  { title: 'kernels on wasm', backend: 'wasm', ops },
-  { title: 'kernels on cpu', backend: 'cpu', ops },
-  { title: 'composed of tfjs operations', backend: 'wasm', ops: composite },
+  { title: 'kernels on wasm, multiply–add rounded twice', start: onWasm('separate'), ops },
+  ...(wasmArithmetic() === 'fused'
+    ? [{ title: 'kernels on wasm, fused multiply–add', start: onWasm('fused'), ops }]
+    : []),
+  { title: 'kernels on cpu', start: onCpu, ops },
+  { title: 'composed of tfjs operations', start: onWasm('separate'), ops: composite },
 ] as const;
 
 /** One group of lanes and below, an odd width, the width of the bundled model; one token, many. */
@@ -22,6 +39,23 @@ const EXTENTS = [
   { batch: 3, time: 17, channels: 10 },
   { batch: 1, time: 150, channels: 48 },
   { batch: 2, time: 33, channels: 192 },
+] as const;
+
+/** Rows, inner and columns: single ones, edges of tiles, panels and blocks, the head of the bundled model. */
+const PRODUCTS = [
+  [1, 1, 1],
+  [1, 7, 5],
+  [5, 12, 50],
+  [6, 3, 4],
+  [7, 5, 12],
+  [8, 33, 13],
+  [10, 20, 47],
+  [31, 16, 48],
+  [9, 64, 101],
+  [50, 192, 192],
+  [20, 192, 4096],
+  // More than the logits that are held at once.
+  [130, 2, 16400],
 ] as const;
 
 /** Normally distributed float32 values (Box and Muller), so that inputs are exact in both forms. */
@@ -53,7 +87,9 @@ function withoutLeaks(run: () => void): void {
 
 for (const form of FORMS) {
   describe(`spiking kernels, ${form.title}`, () => {
-    before(() => startBackend(form.backend));
+    before(form.start);
+    // As other suites find it.
+    after(onWasm(wasmArithmetic()));
 
     for (const extent of EXTENTS) {
       const { batch, time, channels } = extent;
@@ -270,5 +306,76 @@ for (const form of FORMS) {
           close(out.dataSync(), reference.tokenNll(logits, targets, classes), 3e-6);
         });
       });
+
+    // The rest is made of these, or TensorFlow.js's own.
+    if (form.ops !== ops) return;
+
+    for (const [rows, inner, columns] of PRODUCTS) {
+      const x = normal(23, rows * inner);
+      const weights = normal(24, inner * columns);
+
+      it(`matMul [${rows}, ${inner}] · [${inner}, ${columns}]`, () => {
+        withoutLeaks(() => {
+          const out = ops.matMul(
+            tf.tensor2d(x, [rows, inner]),
+            tf.tensor2d(weights, [inner, columns]),
+          );
+          assert.deepEqual(out.shape, [rows, columns]);
+          close(out.dataSync(), reference.matMul(x, weights, inner), 2e-5);
+        });
+      });
+
+      it(`headNll [${rows}, ${inner}] · [${inner}, ${columns}]`, () => {
+        const targets = Array.from({ length: rows }, (_, row) => (row * 13 + 5) % columns);
+        const logits = reference.matMul(x, weights, inner);
+        withoutLeaks(() => {
+          const out = ops.headNll(
+            tf.tensor2d(x, [rows, inner]),
+            tf.tensor2d(weights, [inner, columns]),
+            tf.tensor1d(targets, 'int32'),
+          );
+          close(out.dataSync(), reference.tokenNll(logits, targets, columns), 2e-5);
+        });
+      });
+    }
+
+    it('gives a row the same bits whatever rows are beside it', () => {
+      const [inner, columns] = [50, 29];
+      const x = tf.tensor2d(normal(25, 13 * inner), [13, inner]);
+      const weights = tf.tensor2d(normal(26, inner * columns), [inner, columns]);
+      const targets = tf.tensor1d(
+        Array.from({ length: 13 }, (_, row) => row),
+        'int32',
+      );
+      const products = ops.matMul(x, weights).arraySync();
+      const likelihoods = ops.headNll(x, weights, targets).arraySync();
+      for (const [from, count] of [
+        [0, 1],
+        [3, 2],
+        [2, 5],
+        [1, 7],
+        [4, 9],
+      ] as const) {
+        const some = tf.slice(x, [from, 0], [count, inner]);
+        assert.deepEqual(ops.matMul(some, weights).arraySync(), products.slice(from, from + count));
+        assert.deepEqual(
+          ops.headNll(some, weights, tf.slice(targets, [from], [count])).arraySync(),
+          likelihoods.slice(from, from + count),
+        );
+      }
+    });
+
+    it('headNll: NaN and far apart logits', () => {
+      const row = [0, 500, -500, 1];
+      const x = tf.tensor2d([...row, ...row.map((value) => (value === 0 ? NaN : value))], [2, 4]);
+      const identity = tf.eye(4);
+      const at = (target: number): number[] =>
+        Array.from(ops.headNll(x, identity, tf.tensor1d([target, target], 'int32')).dataSync());
+      for (const [target, expected] of [500, 0, 1000, 499].entries()) {
+        const [finite, broken] = at(target);
+        assert.equal(finite, expected);
+        assert.ok(Number.isNaN(broken), `got ${broken}`);
+      }
+    });
   });
 }

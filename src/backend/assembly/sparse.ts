@@ -1,5 +1,7 @@
 // The matrix product after a squared ReLU, which skips its zeros. Conventions as in spiking.ts.
 
+import { madd } from './math';
+
 /** Rows whose non-zero activations are listed before their products: a tile of the weights serves all. */
 const TILE_ROWS: usize = 32;
 /** Bytes of a list entry: the offset of a row of the weights, and an activation. */
@@ -31,7 +33,7 @@ function listActive(x: usize, hidden: usize, weightRow: usize, entries: usize): 
 function product4(entries: usize, end: usize, weights: usize, out: usize): void {
   let sum = f32x4.splat(0);
   for (let at = entries; at < end; at += ENTRY)
-    sum = f32x4.add(sum, f32x4.mul(v128.load32_splat(at + 4), v128.load(weights + load<u32>(at))));
+    sum = madd(v128.load32_splat(at + 4), v128.load(weights + load<u32>(at)), sum);
   v128.store(out, sum);
 }
 
@@ -46,12 +48,12 @@ function product24(entries: usize, end: usize, weights: usize, out: usize): void
   for (let at = entries; at < end; at += ENTRY) {
     const x = v128.load32_splat(at + 4);
     const row = weights + load<u32>(at);
-    s0 = f32x4.add(s0, f32x4.mul(x, v128.load(row)));
-    s1 = f32x4.add(s1, f32x4.mul(x, v128.load(row, 16)));
-    s2 = f32x4.add(s2, f32x4.mul(x, v128.load(row, 32)));
-    s3 = f32x4.add(s3, f32x4.mul(x, v128.load(row, 48)));
-    s4 = f32x4.add(s4, f32x4.mul(x, v128.load(row, 64)));
-    s5 = f32x4.add(s5, f32x4.mul(x, v128.load(row, 80)));
+    s0 = madd(x, v128.load(row), s0);
+    s1 = madd(x, v128.load(row, 16), s1);
+    s2 = madd(x, v128.load(row, 32), s2);
+    s3 = madd(x, v128.load(row, 48), s3);
+    s4 = madd(x, v128.load(row, 64), s4);
+    s5 = madd(x, v128.load(row, 80), s5);
   }
   v128.store(out, s0);
   v128.store(out, s1, 16);

@@ -2,7 +2,7 @@
 // the memory of TensorFlow.js; every tensor is row-major with the channel last. The number of channels
 // is a multiple of 4; for other widths the caller runs plain loops.
 
-import { exp4, sum4 } from './math';
+import { exp4, madd, sum4 } from './math';
 
 /** out[c] = (x[c] - mean) / sqrt(variance + epsilon) * gamma[c] + beta[c] for one row. */
 @inline
@@ -22,15 +22,15 @@ function normalizeRow(
   let squares = f32x4.splat(0);
   for (let c: usize = 0; c < row; c += 16) {
     const centred = f32x4.sub(v128.load(x + c), mean4);
-    squares = f32x4.add(squares, f32x4.mul(centred, centred));
+    squares = madd(centred, centred, squares);
   }
   const variance = sum4(squares) / <f32>channels;
   const scale = f32x4.splat(<f32>1 / sqrt<f32>(variance + epsilon));
 
   for (let c: usize = 0; c < row; c += 16) {
     const centred = f32x4.sub(v128.load(x + c), mean4);
-    const scaled = f32x4.mul(f32x4.mul(centred, scale), v128.load(gamma + c));
-    v128.store(out + c, f32x4.add(scaled, v128.load(beta + c)));
+    const scaled = f32x4.mul(centred, scale);
+    v128.store(out + c, madd(scaled, v128.load(gamma + c), v128.load(beta + c)));
   }
 }
 
@@ -82,20 +82,11 @@ export function tokenMix(
       for (let c: usize = 0; c < row; c += 16) {
         const before = v128.load(previous + c);
         const difference = f32x4.sub(v128.load(current + c), before);
-        v128.store(
-          out0 + at + c,
-          f32x4.add(before, f32x4.mul(difference, v128.load(mixes + c))),
-        );
+        v128.store(out0 + at + c, madd(difference, v128.load(mixes + c), before));
         if (count > 1)
-          v128.store(
-            out1 + at + c,
-            f32x4.add(before, f32x4.mul(difference, v128.load(mixes + row + c))),
-          );
+          v128.store(out1 + at + c, madd(difference, v128.load(mixes + row + c), before));
         if (count > 2)
-          v128.store(
-            out2 + at + c,
-            f32x4.add(before, f32x4.mul(difference, v128.load(mixes + 2 * row + c))),
-          );
+          v128.store(out2 + at + c, madd(difference, v128.load(mixes + 2 * row + c), before));
       }
       previous = current;
     }
@@ -147,8 +138,8 @@ export function wkv(
         const minor = exp4(f32x4.neg(f32x4.abs(lead)));
         const past = v128.bitselect(one, minor, pastWins);
         const present = v128.bitselect(minor, one, pastWins);
-        const numerator = f32x4.add(f32x4.mul(past, a), f32x4.mul(present, value));
-        const denominator = f32x4.add(f32x4.mul(past, b), present);
+        const numerator = madd(past, a, f32x4.mul(present, value));
+        const denominator = madd(past, b, present);
         const gate = f32x4.add(one, exp4(f32x4.neg(v128.load(r + at))));
         v128.store(out + at, f32x4.div(numerator, f32x4.mul(denominator, gate)));
 
@@ -158,8 +149,8 @@ export function wkv(
         const small = exp4(f32x4.neg(f32x4.abs(gap)));
         const keep = v128.bitselect(one, small, oldWins);
         const add = v128.bitselect(small, one, oldWins);
-        v128.store(numerators + c, f32x4.add(f32x4.mul(keep, a), f32x4.mul(add, value)));
-        v128.store(denominators + c, f32x4.add(f32x4.mul(keep, b), add));
+        v128.store(numerators + c, madd(keep, a, f32x4.mul(add, value)));
+        v128.store(denominators + c, madd(keep, b, add));
         v128.store(exponents + c, v128.bitselect(decayed, key, oldWins));
       }
     }
@@ -202,7 +193,7 @@ export function spikingResidual(
         if (gate)
           current = f32x4.div(current, f32x4.add(one, exp4(f32x4.neg(v128.load(gate + at)))));
         const potential = v128.load(potentials + c);
-        const charged = f32x4.add(potential, f32x4.mul(f32x4.sub(current, potential), half));
+        const charged = madd(f32x4.sub(current, potential), half, potential);
         const fired = f32x4.ge(charged, one);
         const spike = v128.and(fired, one);
         v128.store(potentials + c, v128.andnot(charged, fired));
@@ -210,59 +201,6 @@ export function spikingResidual(
         if (spikes) v128.store(spikes + at, spike);
       }
     }
-  }
-}
-
-/**
- * What the negative log-likelihood of one target a row needs, apart from the logarithm (whose table
- * would be static data): sum of e^{x - max}, and x[target] - max.
- * logits: [rows, classes]; targets: int32 [rows]; out: float64 [rows, 2].
- */
-export function softmaxTerms(
-  logits: usize,
-  targets: usize,
-  rows: usize,
-  classes: usize,
-  out: usize,
-): void {
-  for (let i: usize = 0; i < rows; i++) {
-    const row = logits + ((i * classes) << 2);
-    let highest = load<f32>(row);
-    let c: usize = 0;
-    if (classes >= 4) {
-      let highest4 = v128.load(row);
-      for (c = 4; c + 4 <= classes; c += 4)
-        highest4 = f32x4.max(highest4, v128.load(row + (c << 2)));
-      highest = max(
-        max(f32x4.extract_lane(highest4, 0), f32x4.extract_lane(highest4, 1)),
-        max(f32x4.extract_lane(highest4, 2), f32x4.extract_lane(highest4, 3)),
-      );
-    }
-    for (; c < classes; c++) highest = max(highest, load<f32>(row + (c << 2)));
-
-    // Summed in float32 over 64 values, then in float64: 50,000 float32 additions would lose digits of
-    // the likelihood.
-    const highest4 = f32x4.splat(highest);
-    let low = f64x2.splat(0);
-    let high = f64x2.splat(0);
-    c = 0;
-    while (c + 4 <= classes) {
-      const end = min(c + 64, classes & ~3);
-      let sum = f32x4.splat(0);
-      for (; c < end; c += 4)
-        sum = f32x4.add(sum, exp4(f32x4.sub(v128.load(row + (c << 2)), highest4)));
-      low = f64x2.add(low, f64x2.promote_low_f32x4(sum));
-      high = f64x2.add(high, f64x2.promote_low_f32x4(i64x2.shuffle(sum, sum, 1, 1)));
-    }
-    const both = f64x2.add(low, high);
-    let total = f64x2.extract_lane(both, 0) + f64x2.extract_lane(both, 1);
-    for (; c < classes; c++) {
-      const e = exp4(f32x4.splat(load<f32>(row + (c << 2)) - highest));
-      total += <f64>f32x4.extract_lane(e, 0);
-    }
-    const target = <usize>load<i32>(targets + (i << 2));
-    store<f64>(out + (i << 4), total);
-    store<f64>(out + (i << 4) + 8, <f64>load<f32>(row + (target << 2)) - <f64>highest);
   }
 }
 

@@ -8,6 +8,8 @@ export const TOKEN_MIX = 'QslmTokenMix';
 export const WKV = 'QslmWkv';
 export const SPIKING_RESIDUAL = 'QslmSpikingResidual';
 export const SQUARED_RELU_MATMUL = 'QslmSquaredReluMatMul';
+export const MAT_MUL = 'QslmMatMul';
+export const HEAD_NLL = 'QslmHeadNll';
 export const TOKEN_NLL = 'QslmTokenNll';
 export const MASKED_MEAN = 'QslmMaskedMean';
 

@@ -1,7 +1,11 @@
 import {
+  concat,
   engine,
   getBackend,
   getKernel,
+  matMul as tfMatMul,
+  slice,
+  tidy,
   type KernelConfig,
   type Tensor,
   type Tensor1D,
@@ -132,6 +136,12 @@ export function squaredReluMatMul(x: Tensor3D, weights: Tensor2D): Tensor3D {
   return run(names.SQUARED_RELU_MATMUL, { x, weights })[0] as Tensor3D;
 }
 
+/** x · weights. x: [N, C]; weights: [C, D]; result: [N, D]. */
+export function matMul(x: Tensor2D, weights: Tensor2D): Tensor2D {
+  if (!hasKernel(names.MAT_MUL)) return tfMatMul(x, weights);
+  return run(names.MAT_MUL, { x, weights })[0] as Tensor2D;
+}
+
 /**
  * Negative log-likelihood of one target a row, in nats.
  * logits: [N, V]; targets: int32 [N], each below V; result: [N].
@@ -139,6 +149,32 @@ export function squaredReluMatMul(x: Tensor3D, weights: Tensor2D): Tensor3D {
 export function tokenNll(logits: Tensor2D, targets: Tensor1D): Tensor1D {
   if (!hasKernel(names.TOKEN_NLL)) return composite.tokenNll(logits, targets);
   return run(names.TOKEN_NLL, { logits, targets })[0] as Tensor1D;
+}
+
+/** Logits held at once where a backend makes them: N · V of them would be the largest array there is. */
+const HEAD_VALUES = 1 << 21;
+/** Fewer rows than this waste the matrix product. */
+const HEAD_ROWS_AT_LEAST = 128;
+
+/**
+ * {@link tokenNll} of the logits x · weights, without the memory that all logits take.
+ * x: [N, C]; weights: [C, V]; targets: int32 [N], each below V; result: [N].
+ */
+export function headNll(x: Tensor2D, weights: Tensor2D, targets: Tensor1D): Tensor1D {
+  if (hasKernel(names.HEAD_NLL)) return run(names.HEAD_NLL, { x, weights, targets })[0] as Tensor1D;
+  const [rows, width] = x.shape;
+  const most = Math.max(HEAD_ROWS_AT_LEAST, Math.floor(HEAD_VALUES / weights.shape[1]));
+  const starts = Array.from({ length: Math.ceil(rows / most) }, (_, part) => part * most);
+  return tidy(() => {
+    const parts = starts.map((start) =>
+      tidy(() => {
+        const count = Math.min(most, rows - start);
+        const logits = matMul(slice(x, [start, 0], [count, width]), weights);
+        return tokenNll(logits, slice(targets, [start], [count]));
+      }),
+    );
+    return concat(parts);
+  });
 }
 
 /** Mean over the first lengths[n] tokens. x: [B, T, C]; lengths: int32 [B]; result: [B, C]. */

@@ -86,21 +86,26 @@ export function lif(
   return { spikes, charged };
 }
 
+/** x · weights; x: [rows, inner], weights: [inner, columns]. */
+export function matMul(x: readonly number[], weights: readonly number[], inner: number): number[] {
+  const columns = weights.length / inner;
+  const rows = x.length / inner;
+  return Array.from({ length: rows * columns }, (_, index) => {
+    const [row, column] = [Math.floor(index / columns), index % columns];
+    let sum = 0;
+    for (let k = 0; k < inner; k++) sum += x[row * inner + k] * weights[k * columns + column];
+    return sum;
+  });
+}
+
 /** max(x, 0)² · weights; x: [rows, hidden], weights: [hidden, channels]. */
 export function squaredReluMatMul(
   x: readonly number[],
   weights: readonly number[],
   hidden: number,
 ): number[] {
-  const channels = weights.length / hidden;
-  const rows = x.length / hidden;
-  return Array.from({ length: rows * channels }, (_, index) => {
-    const [row, channel] = [Math.floor(index / channels), index % channels];
-    let sum = 0;
-    for (let j = 0; j < hidden; j++)
-      sum += Math.max(x[row * hidden + j], 0) ** 2 * weights[j * channels + channel];
-    return sum;
-  });
+  const activations = x.map((value) => Math.max(value, 0) ** 2);
+  return matMul(activations, weights, hidden);
 }
 
 /** log sum e^{x} - x[target] of each row. */

@@ -1,25 +1,15 @@
-import { readFile } from 'node:fs/promises';
-import { registerKernel, type KernelConfig, type TensorInfo } from '@tensorflow/tfjs-core';
+import {
+  getKernel,
+  registerKernel,
+  unregisterKernel,
+  type KernelConfig,
+  type TensorInfo,
+} from '@tensorflow/tfjs-core';
 import type { BackendWasm } from '@tensorflow/tfjs-backend-wasm';
 import { BackendError } from '../../util/errors.js';
-import { packagePath } from '../../util/paths.js';
 import * as loops from './loops.js';
 import * as names from './names.js';
-
-/** The exports of src/backend/assembly/spiking.ts; addresses and sizes as numbers. */
-type Export = (...operands: number[]) => void;
-interface SpikingModule {
-  readonly gatherRows: Export;
-  readonly layerNorm: Export;
-  readonly tokenMix: Export;
-  readonly exponentials: Export;
-  readonly wkv: Export;
-  readonly spikingResidual: Export;
-  readonly squaredReluMatMul: Export;
-  readonly squaredReluMatMulScratch: (hidden: number) => number;
-  readonly softmaxTerms: Export;
-  readonly maskedMean: Export;
-}
+import { loadSpikingModule, type Arithmetic, type SpikingModule } from './wasm-module.js';
 
 /** Lanes of a 128-bit vector: for widths that are no multiple the plain loops run on the heap. */
 const LANES = 4;
@@ -52,28 +42,16 @@ function integers(backend: BackendWasm, tensor: TensorInfo): Int32Array {
   return new Int32Array(buffer, byteOffset, length);
 }
 
-async function instantiate(backend: BackendWasm): Promise<SpikingModule> {
+function memoryOf(backend: BackendWasm): WebAssembly.Memory {
   const memory = Object.values(heapOf(backend).asm).find(
     (value) => value instanceof WebAssembly.Memory,
   );
-  if (memory === undefined)
-    throw new BackendError({
-      what: 'the memory of the WebAssembly backend is not reachable',
-      where: 'backend wasm',
-      expected: '@tensorflow/tfjs-backend-wasm 4.22, whose module exports it',
-    });
-  const path = packagePath('dist', 'backend', 'spiking.wasm');
-  let code: Buffer;
-  try {
-    code = await readFile(path);
-  } catch (cause) {
-    throw new BackendError(
-      { what: 'the compiled kernels are missing', where: path, expected: 'npm run build first' },
-      { cause },
-    );
-  }
-  const { instance } = await WebAssembly.instantiate(code, { env: { memory } });
-  return instance.exports as SpikingModule;
+  if (memory !== undefined) return memory;
+  throw new BackendError({
+    what: 'the memory of the WebAssembly backend is not reachable',
+    where: 'backend wasm',
+    expected: '@tensorflow/tfjs-backend-wasm 4.22, whose module exports it',
+  });
 }
 
 function kernels(spiking: SpikingModule): readonly KernelConfig[] {
@@ -235,23 +213,43 @@ function kernels(spiking: SpikingModule): readonly KernelConfig[] {
       return out;
     }),
 
-    kernel(names.TOKEN_NLL, ({ logits, targets }, _attrs, backend) => {
-      const [rows, classes] = logits.shape;
+    kernel(names.MAT_MUL, ({ x, weights }, _attrs, backend) => {
+      const [rows, inner] = x.shape;
+      const columns = weights.shape[1];
+      const out = output(backend, [rows, columns]);
+      const scratch = output(backend, [Math.ceil(spiking.matMulScratch(inner) / 4)]);
+      const [xAt, weightsAt, outAt, scratchAt] = [x, weights, out, scratch].map((t) =>
+        addressOf(backend, t),
+      );
+      spiking.matMul(xAt, weightsAt, rows, inner, columns, outAt, scratchAt);
+      backend.disposeData(scratch.dataId);
+      return out;
+    }),
+
+    kernel(names.HEAD_NLL, ({ x, weights, targets }, _attrs, backend) => {
+      const [rows, inner] = x.shape;
       const out = output(backend, [rows]);
       // Two float64 a row; a float32 tensor of four values a row has the room and the alignment.
       const terms = output(backend, [rows, 4]);
-      const termsAt = addressOf(backend, terms);
-      spiking.softmaxTerms(
-        addressOf(backend, logits),
-        addressOf(backend, targets),
+      const scratch = output(backend, [Math.ceil(spiking.matMulScratch(inner) / 4)]);
+      const [xAt, weightsAt, targetsAt, termsAt, scratchAt] = [
+        ...[x, weights, targets, terms, scratch],
+      ].map((t) => addressOf(backend, t));
+      spiking.headTerms(
+        xAt,
+        weightsAt,
+        targetsAt,
         rows,
-        classes,
+        inner,
+        weights.shape[1],
         termsAt,
+        scratchAt,
       );
       const pairs = new Float64Array(heapOf(backend).HEAPU8.buffer, termsAt, rows * 2);
       const nll = view(backend, out);
       for (let row = 0; row < rows; row++) nll[row] = Math.log(pairs[2 * row]) - pairs[2 * row + 1];
       backend.disposeData(terms.dataId);
+      backend.disposeData(scratch.dataId);
       return out;
     }),
 
@@ -271,11 +269,17 @@ function kernels(spiking: SpikingModule): readonly KernelConfig[] {
 }
 
 /**
- * Compiles the spiking kernels into the memory of the running `wasm` backend and registers them: they
- * read and write its tensors in place, without copies.
+ * Compiles the spiking kernels into the memory of the running `wasm` backend and registers them, in place
+ * of those that were: they read and write its tensors in place, without copies.
  *
  * @throws {BackendError} when they are not built, or the backend's memory cannot be reached.
  */
-export async function registerWasmKernels(backend: BackendWasm): Promise<void> {
-  kernels(await instantiate(backend)).forEach(registerKernel);
+export function registerWasmKernels(backend: BackendWasm, arithmetic: Arithmetic): void {
+  const spiking = loadSpikingModule(arithmetic, memoryOf(backend));
+  for (const config of kernels(spiking)) {
+    const { kernelName, backendName } = config;
+    const before = getKernel(kernelName, backendName) as KernelConfig | undefined;
+    if (before !== undefined) unregisterKernel(kernelName, backendName);
+    registerKernel(config);
+  }
 }
