@@ -252,6 +252,8 @@ for (const form of FORMS) {
       [40, 64, 48],
       [3, 96, 106],
       [70, 768, 192],
+      [9, 300, 52],
+      [8, 513, 24],
     ])
       it(`squaredReluMatMul [${rows}, ${hidden}] · [${hidden}, ${channels}]`, () => {
         // Shifted down so that most activations are zero; one row has none at all.

@@ -1,59 +1,101 @@
-// The matrix product after a squared ReLU, which skips its zeros. Conventions as in spiking.ts.
+// The matrix product after a squared ReLU, which skips its zeros. Conventions as in spiking.ts. Each
+// output is summed in the order of `hidden`, whatever rows it is computed beside.
 
 import { madd } from './math';
 
-/** Rows whose non-zero activations are listed before their products: a tile of the weights serves all. */
-const TILE_ROWS: usize = 32;
-/** Bytes of a list entry: the offset of a row of the weights, and an activation. */
+/** Rows whose non-zero activations are listed before their products: a block of weights serves all. */
+const TILE_ROWS: usize = 64;
+/** Bytes of a list entry: the number of a row of the weights, and an activation. */
 const ENTRY: usize = 8;
+/** Columns of a panel: their sums stay in registers while a list is walked. */
+const PANEL: usize = 24;
+const PANEL_BYTES: usize = PANEL << 2;
+/** Rows of the weights in a segment: of one panel they are 24 kB, and stay in the first-level cache. */
+const SEGMENT: usize = 256;
+/** With fewer rows, packing the weights costs more than it saves. */
+const FEW_ROWS: usize = 8;
+
+@inline
+function segmentsOf(hidden: usize): usize {
+  return (hidden + SEGMENT - 1) / SEGMENT;
+}
+/** Bytes of a row's list. One entry more: the last activation is written before it is known to be kept. */
+@inline
+function listSize(hidden: usize): usize {
+  return (hidden + 1) * ENTRY;
+}
+/** Bytes of the ends of a row's segments. */
+@inline
+function endsSize(hidden: usize): usize {
+  return segmentsOf(hidden) << 2;
+}
 
 /** Scratch bytes that squaredReluMatMul needs. */
-export function squaredReluMatMulScratch(hidden: usize): usize {
-  // One entry more: the last activation is written before it is known to be kept.
-  return TILE_ROWS * (hidden * ENTRY + 4) + ENTRY;
+export function squaredReluMatMulScratch(hidden: usize, channels: usize): usize {
+  const panels = (channels / PANEL) * hidden * PANEL_BYTES;
+  return panels + TILE_ROWS * (listSize(hidden) + endsSize(hidden));
 }
 
 /**
- * Lists the activations of one row that are not zero, NaN among them; returns how many. Every activation
- * is written and only those kept move the end on: which are zero cannot be foretold, so no branch asks.
+ * Lists the activations of one row that are not zero, NaN among them, and notes where the list of each
+ * segment ends. Every activation is written and only those kept move the end on: which are zero cannot be
+ * foretold, so no branch asks.
  */
-function listActive(x: usize, hidden: usize, weightRow: usize, entries: usize): usize {
+function listActive(x: usize, hidden: usize, entries: usize, ends: usize): void {
   let at = entries;
-  for (let j: usize = 0; j < hidden; j++) {
-    const value = load<f32>(x + (j << 2));
-    store<u32>(at, <u32>(j * weightRow));
-    store<f32>(at + 4, value * value);
-    at += <usize>i32(!(value <= 0)) << 3;
+  for (let first: usize = 0; first < hidden; first += SEGMENT) {
+    const last = min(first + SEGMENT, hidden);
+    for (let j = first; j < last; j++) {
+      const value = load<f32>(x + (j << 2));
+      store<u32>(at, <u32>j);
+      store<f32>(at + 4, value * value);
+      at += <usize>i32(!(value <= 0)) << 3;
+    }
+    store<u32>(ends, <u32>at);
+    ends += 4;
   }
-  return (at - entries) / ENTRY;
 }
 
-/** Sum over the entries of activation * weights[row][c .. c + 4). */
-@inline
-function product4(entries: usize, end: usize, weights: usize, out: usize): void {
-  let sum = f32x4.splat(0);
-  for (let at = entries; at < end; at += ENTRY)
-    sum = madd(v128.load32_splat(at + 4), v128.load(weights + load<u32>(at)), sum);
+/** Lays the whole panels of weights [hidden, channels] out as [panel][hidden][24]. */
+function pack(weights: usize, hidden: usize, channels: usize, packed: usize): void {
+  const row = channels << 2;
+  for (let c: usize = 0; c + PANEL <= channels; c += PANEL) {
+    let from = weights + (c << 2);
+    for (let j: usize = 0; j < hidden; j++) {
+      memory.copy(packed, from, PANEL_BYTES);
+      packed += PANEL_BYTES;
+      from += row;
+    }
+  }
+}
+
+/** out[0..4) plus the sum over the entries of activation * weights[row][0..4); `row`: bytes of a row. */
+function add4(entries: usize, end: usize, weights: usize, row: usize, out: usize): void {
+  let sum = v128.load(out);
+  for (let at = entries; at < end; at += ENTRY) {
+    const from = weights + <usize>load<u32>(at) * row;
+    sum = madd(v128.load32_splat(at + 4), v128.load(from), sum);
+  }
   v128.store(out, sum);
 }
 
-/** The same for 24 columns: their sums stay in registers while the list is walked once. */
-function product24(entries: usize, end: usize, weights: usize, out: usize): void {
-  let s0 = f32x4.splat(0);
-  let s1 = s0;
-  let s2 = s0;
-  let s3 = s0;
-  let s4 = s0;
-  let s5 = s0;
+/** The same for 24 columns. */
+function add24(entries: usize, end: usize, weights: usize, row: usize, out: usize): void {
+  let s0 = v128.load(out);
+  let s1 = v128.load(out, 16);
+  let s2 = v128.load(out, 32);
+  let s3 = v128.load(out, 48);
+  let s4 = v128.load(out, 64);
+  let s5 = v128.load(out, 80);
   for (let at = entries; at < end; at += ENTRY) {
     const x = v128.load32_splat(at + 4);
-    const row = weights + load<u32>(at);
-    s0 = madd(x, v128.load(row), s0);
-    s1 = madd(x, v128.load(row, 16), s1);
-    s2 = madd(x, v128.load(row, 32), s2);
-    s3 = madd(x, v128.load(row, 48), s3);
-    s4 = madd(x, v128.load(row, 64), s4);
-    s5 = madd(x, v128.load(row, 80), s5);
+    const from = weights + <usize>load<u32>(at) * row;
+    s0 = madd(x, v128.load(from), s0);
+    s1 = madd(x, v128.load(from, 16), s1);
+    s2 = madd(x, v128.load(from, 32), s2);
+    s3 = madd(x, v128.load(from, 48), s3);
+    s4 = madd(x, v128.load(from, 64), s4);
+    s5 = madd(x, v128.load(from, 80), s5);
   }
   v128.store(out, s0);
   v128.store(out, s1, 16);
@@ -65,8 +107,7 @@ function product24(entries: usize, end: usize, weights: usize, out: usize): void
 
 /**
  * max(x, 0)^2 · weights, skipping the activations that are zero: in trained SpikeGPTs about four of five.
- * x: [rows, hidden]; weights: [hidden, channels]; out: [rows, channels]; scratch: see above. Each output
- * is summed in the order of `hidden`, whatever rows it is computed beside.
+ * x: [rows, hidden]; weights: [hidden, channels]; out: [rows, channels]; scratch: see above.
  */
 export function squaredReluMatMul(
   x: usize,
@@ -77,26 +118,35 @@ export function squaredReluMatMul(
   out: usize,
   scratch: usize,
 ): void {
-  const counts = scratch + TILE_ROWS * hidden * ENTRY + ENTRY;
   const row = channels << 2;
+  const whole = channels - (channels % PANEL);
+  const packs = rows >= FEW_ROWS;
+  const lists = scratch + whole * (hidden << 2);
+  const ends = lists + TILE_ROWS * listSize(hidden);
+  if (packs) pack(weights, hidden, channels, scratch);
+  memory.fill(out, 0, rows * row);
   for (let top: usize = 0; top < rows; top += TILE_ROWS) {
     const height = min(TILE_ROWS, rows - top);
-    for (let i: usize = 0; i < height; i++) {
-      const entries = scratch + i * hidden * ENTRY;
-      const active = listActive(x + (top + i) * (hidden << 2), hidden, row, entries);
-      store<u32>(counts + (i << 2), <u32>active);
-    }
-    for (let c: usize = 0; c < channels; ) {
-      const wide = c + 24 <= channels;
-      const at = c << 2;
-      for (let i: usize = 0; i < height; i++) {
-        const entries = scratch + i * hidden * ENTRY;
-        const end = entries + <usize>load<u32>(counts + (i << 2)) * ENTRY;
-        const target = out + (top + i) * row + at;
-        if (wide) product24(entries, end, weights + at, target);
-        else product4(entries, end, weights + at, target);
-      }
-      c += wide ? 24 : 4;
+    for (let i: usize = 0; i < height; i++)
+      listActive(
+        x + (top + i) * (hidden << 2),
+        hidden,
+        lists + i * listSize(hidden),
+        ends + i * endsSize(hidden),
+      );
+    for (let c: usize = 0; c < channels; c += c < whole ? PANEL : 4) {
+      const panel = packs ? scratch + (c << 2) * hidden : weights + (c << 2);
+      const stride = packs ? PANEL_BYTES : row;
+      for (let s: usize = 0; s < segmentsOf(hidden); s++)
+        for (let i: usize = 0; i < height; i++) {
+          const list = lists + i * listSize(hidden);
+          const segments = ends + i * endsSize(hidden);
+          const from = s === 0 ? list : <usize>load<u32>(segments + ((s - 1) << 2));
+          const end = <usize>load<u32>(segments + (s << 2));
+          const target = out + (top + i) * row + (c << 2);
+          if (c < whole) add24(from, end, panel, stride, target);
+          else add4(from, end, weights + (c << 2), row, target);
+        }
     }
   }
 }

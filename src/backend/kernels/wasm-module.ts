@@ -15,7 +15,6 @@ export const ARITHMETIC_VARIABLE = 'QSLM_ARITHMETIC';
 
 /** The exports of src/backend/assembly; addresses and sizes as numbers. */
 type Export = (...operands: number[]) => void;
-type Scratch = (inner: number) => number;
 export interface SpikingModule {
   readonly gatherRows: Export;
   readonly layerNorm: Export;
@@ -24,10 +23,10 @@ export interface SpikingModule {
   readonly wkv: Export;
   readonly spikingResidual: Export;
   readonly squaredReluMatMul: Export;
-  readonly squaredReluMatMulScratch: Scratch;
+  readonly squaredReluMatMulScratch: (hidden: number, channels: number) => number;
   readonly matMul: Export;
   readonly headTerms: Export;
-  readonly matMulScratch: Scratch;
+  readonly matMulScratch: (inner: number) => number;
   readonly maskedMean: Export;
   readonly squareLess: (x: number, y: number) => number;
 }

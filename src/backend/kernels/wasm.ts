@@ -203,7 +203,7 @@ function kernels(spiking: SpikingModule): readonly KernelConfig[] {
         loops.squaredReluMatMul(view(backend, x), view(backend, weights), hidden, result);
         return out;
       }
-      const bytes = spiking.squaredReluMatMulScratch(hidden);
+      const bytes = spiking.squaredReluMatMulScratch(hidden, channels);
       const scratch = output(backend, [Math.ceil(bytes / 4)]);
       const [xAt, weightsAt, outAt, scratchAt] = [x, weights, out, scratch].map((t) =>
         addressOf(backend, t),
