@@ -10,25 +10,41 @@ export const OWN_JUPYTER = packagePath('out', '.jupyter');
 export interface Jupyter {
   readonly command: string;
   readonly env: NodeJS.ProcessEnv;
+  /** Of the subcommand that was asked for: "7.2.1". */
+  readonly version: string;
 }
 
-/** Programs called jupyter: the one named by JUPYTER, the project's own, those on the path. */
-function candidates(): string[] {
-  const bin = process.platform === 'win32' ? 'Scripts' : 'bin';
+/** The folder of a virtual environment that its programs are in. */
+export const ENVIRONMENT_BIN = process.platform === 'win32' ? 'Scripts' : 'bin';
+
+/**
+ * Programs called jupyter, whether they are there or not: the one named by JUPYTER, the project's own,
+ * those on the path.
+ *
+ * @param own folder of the project's own environment.
+ */
+export function jupyterCommands(own: string, env: NodeJS.ProcessEnv): string[] {
   const name = process.platform === 'win32' ? 'jupyter.exe' : 'jupyter';
-  const onPath = (process.env.PATH ?? '').split(delimiter).map((folder) => join(folder, name));
-  const { JUPYTER: named } = process.env;
-  return [...(named === undefined ? [] : [named]), join(OWN_JUPYTER, bin, name), ...onPath];
+  const onPath = (env.PATH ?? '').split(delimiter).map((folder) => join(folder, name));
+  const { JUPYTER: named } = env;
+  return [...(named === undefined ? [] : [named]), join(own, ENVIRONMENT_BIN, name), ...onPath];
 }
 
 /** The first Jupyter that has a subcommand: "lab", "notebook", "nbconvert". */
-export function findJupyter(subcommand: string): Jupyter | undefined {
-  const command = candidates().find((path) => existsSync(path) && answers(path, subcommand));
-  return command === undefined ? undefined : { command, env: kernelEnvironment() };
+export function findJupyter(
+  subcommand: string,
+  commands: readonly string[] = jupyterCommands(OWN_JUPYTER, process.env),
+): Jupyter | undefined {
+  for (const command of commands) {
+    const version = existsSync(command) ? versionOf(command, subcommand) : undefined;
+    if (version !== undefined) return { command, env: kernelEnvironment(), version };
+  }
+  return undefined;
 }
 
-function answers(command: string, subcommand: string): boolean {
-  return spawnSync(command, [subcommand, '--version'], { stdio: 'ignore' }).status === 0;
+function versionOf(command: string, subcommand: string): string | undefined {
+  const { status, stdout } = spawnSync(command, [subcommand, '--version'], { encoding: 'utf8' });
+  return status === 0 ? stdout.trim() : undefined;
 }
 
 /** Jupyter looks for kernels in JUPYTER_PATH/kernels: nothing has to be installed. */
