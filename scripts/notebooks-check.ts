@@ -22,6 +22,14 @@ export function findFailures(executed: Notebook): string[] {
   );
 }
 
+/**
+ * Rejections that nobody waited for, with the indented lines that belong to each. One that comes when its cell has ended is in none of the
+ * outputs; the kernel writes it into the log of the program that runs it.
+ */
+export function findRejections(log: string): string[] {
+  return log.match(/^UnhandledPromiseRejection:.*(?:\n .*)*/gm) ?? [];
+}
+
 /** Headline numbers that differ from those of the committed notebook, a line each. */
 export function findDrift(executed: Notebook, committed: Notebook): string[] {
   const [now, before] = [executed, committed].map((notebook) =>

@@ -11,7 +11,7 @@ import { mkdir, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { saveFile } from '../src/util/files.js';
 import { packagePath } from '../src/util/paths.js';
-import { findDrift, findFailures } from './notebooks-check.js';
+import { findDrift, findFailures, findRejections } from './notebooks-check.js';
 import { readNotebook, writeNotebook } from './notebooks-file.js';
 import { findJupyter, HOW_TO_GET, type Jupyter } from './notebooks-jupyter.js';
 import { withoutNetwork } from './notebooks-offline.js';
@@ -23,27 +23,32 @@ const OUT = packagePath('out', 'notebooks');
 /** Seconds a cell may take. */
 const CELL_TIMEOUT = 600;
 
-function nbconvert({ command, env }: Jupyter, parameters: readonly string[]): string | undefined {
+interface Conversion {
+  readonly succeeded: boolean;
+  readonly log: string;
+}
+
+function nbconvert({ command, env }: Jupyter, parameters: readonly string[]): Conversion {
   const all = ['nbconvert', '--log-level=WARN', '--output-dir', OUT, ...parameters];
   const { status, stderr } = spawnSync(command, all, { env, encoding: 'utf8', cwd: SOURCE });
-  return status === 0 ? undefined : stderr.trim();
+  return { succeeded: status === 0, log: stderr.trim() };
 }
 
 /** @returns what went wrong, a line each. */
 async function check(jupyter: Jupyter, file: string, update: boolean): Promise<string[]> {
-  const failed = nbconvert(jupyter, [
+  const execution = nbconvert(jupyter, [
     ...['--to', 'notebook', '--execute', '--allow-errors'],
     ...[`--ExecutePreprocessor.timeout=${CELL_TIMEOUT}`, file],
   ]);
-  if (failed !== undefined) return [failed];
+  if (!execution.succeeded) return [execution.log];
   const executed = await readNotebook(join(OUT, file));
   const committed = await readNotebook(join(SOURCE, file));
-  const failures = findFailures(executed);
+  const failures = [...findFailures(executed), ...findRejections(execution.log)];
   if (failures.length > 0) return failures;
   // tslab does not tell the count; the exported page shows it.
   await writeNotebook(join(OUT, file), numbered(executed));
-  const notConverted = nbconvert(jupyter, ['--to', 'html', join(OUT, file)]);
-  if (notConverted !== undefined) return [notConverted];
+  const conversion = nbconvert(jupyter, ['--to', 'html', join(OUT, file)]);
+  if (!conversion.succeeded) return [conversion.log];
   const page = join(OUT, file.replace(/\.ipynb$/, '.html'));
   await saveFile(page, withoutNetwork(await readFile(page, 'utf8')));
   if (!update) return findDrift(executed, committed);

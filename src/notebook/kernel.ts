@@ -6,6 +6,7 @@
  *
  * Jupyter calls it so: kernels/qslm/kernel.json.
  */
+import { writeSync } from 'node:fs';
 import Module, { createRequire } from 'node:module';
 import { describeError } from './errors.js';
 import { rewriteCell, type CellCompiler } from './kernel-cells.js';
@@ -34,6 +35,9 @@ interface TslabJupyter {
   readonly JupyterHandlerImpl: { readonly prototype: Handler };
 }
 
+/** Begins the lines in Jupyter's log that `npm run notebooks` looks for. */
+const REJECTION_MARK = 'UnhandledPromiseRejection:';
+
 /** Milliseconds for the last messages to leave. */
 const FAREWELL_MS = 300;
 
@@ -46,6 +50,7 @@ function startKernel(configPath: string): void {
   forwardCompiler(compiler.sys, root);
   forwardRequire(Module, root);
   reportReadably();
+  logRejections();
   const jupyter = requireTslab('./jupyter.js') as TslabJupyter;
   const handler = jupyter.JupyterHandlerImpl.prototype;
   endWhenClosed(handler);
@@ -77,6 +82,20 @@ function reportReadably(): void {
   console.error = (...parts: unknown[]): void => {
     print(...parts.map((part) => (part instanceof Error ? describeError(part) : part)));
   };
+}
+
+/**
+ * tslab tells of a rejection that nobody waits for as output of the last cell, which has often ended by
+ * then: who executes a notebook without a person looks for it in Jupyter's log.
+ */
+function logRejections(): void {
+  process.on('unhandledRejection', (reason) => {
+    try {
+      writeSync(process.stderr.fd, `${REJECTION_MARK} ${describeError(reason)}\n`);
+    } catch {
+      // Nobody reads the log.
+    }
+  });
 }
 
 startKernel(process.argv[2]);

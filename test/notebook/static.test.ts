@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { findDrift, findFailures } from '../../scripts/notebooks-check.js';
+import { findDrift, findFailures, findRejections } from '../../scripts/notebooks-check.js';
 import type { Cell, Notebook, Output } from '../../scripts/notebooks-file.js';
 import { withoutNetwork } from '../../scripts/notebooks-offline.js';
 import { withoutScripts } from '../../scripts/notebooks-static.js';
@@ -26,6 +26,16 @@ describe('executed notebooks', () => {
     const bad = notebook([stream('UnhandledPromiseRejection: Error: x\n', 'stderr')]);
     assert.deepEqual(findFailures(bad), ['cell 1: UnhandledPromiseRejection: Error: x']);
     assert.deepEqual(findFailures(notebook([stream('fine')])), []);
+  });
+
+  it('fail on a rejection that came when its cell had ended', () => {
+    const log =
+      '[NbConvertApp] Converting\nUnhandledPromiseRejection: DataError: cannot be read\n' +
+      '  where:    a.tsv\n[NbConvertApp] Writing\n';
+    assert.deepEqual(findRejections(log), [
+      'UnhandledPromiseRejection: DataError: cannot be read\n  where:    a.tsv',
+    ]);
+    assert.deepEqual(findRejections('[NbConvertApp] Converting\n'), []);
   });
 
   it('may differ in headline numbers by rounding only', () => {
