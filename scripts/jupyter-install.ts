@@ -13,6 +13,8 @@ export interface Host {
   readonly env: NodeJS.ProcessEnv;
   /** Whether packages of the system may be installed. */
   readonly isRoot: boolean;
+  /** Is told each command, and why one could not be started. */
+  readonly tell: (line: string) => void;
 }
 
 /** The Jupyter that has what `npm run lab` and `npm run notebooks` need. */
@@ -50,9 +52,9 @@ function installWithApt(host: Host): boolean {
   return run(host, 'apt-get', ['update']) && run(host, 'apt-get', install);
 }
 
-function run({ env }: Host, command: string, parameters: readonly string[]): boolean {
-  process.stdout.write(`> ${command} ${parameters.join(' ')}\n`);
+function run({ env, tell }: Host, command: string, parameters: readonly string[]): boolean {
+  tell(`> ${command} ${parameters.join(' ')}`);
   const { status, error } = spawnSync(command, parameters, { stdio: 'inherit', env });
-  if (error !== undefined) process.stdout.write(`${error.message}\n`);
+  if (error !== undefined) tell(error.message);
   return status === 0;
 }

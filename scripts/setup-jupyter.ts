@@ -8,7 +8,12 @@ import { completeJupyter, DEBIAN_PACKAGES, installJupyter, type Host } from './j
 import { OWN_JUPYTER } from './notebooks-jupyter.js';
 
 function main(): void {
-  const host: Host = { own: OWN_JUPYTER, env: process.env, isRoot: process.getuid?.() === 0 };
+  const host: Host = {
+    own: OWN_JUPYTER,
+    env: process.env,
+    isRoot: process.getuid?.() === 0,
+    tell: (line) => process.stdout.write(`${line}\n`),
+  };
   const there = completeJupyter(host);
   if (there !== undefined) {
     process.stdout.write(`Jupyter is there: ${there}. Start it with: npm run lab\n`);
