@@ -1,0 +1,73 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import assert from 'node:assert/strict';
+import { loadVegaBundle } from '../../src/notebook/vega-bundle.js';
+import { paretoChart, type ParetoInput } from '../../src/plots/pareto.js';
+import { render } from '../../src/plots/render.js';
+import {
+  CASE_A1,
+  CASE_B1,
+  PAPER,
+  SST2_BASELINE,
+  toySearch,
+  UNIFORM,
+  WIKITEXT2_BASELINE,
+} from '../plots/records.js';
+import { noChromium, withPage } from './support/chromium.js';
+import { Figure } from './support/figure.js';
+import { assertPicture } from './support/picture.js';
+import { describeWith } from './support/needs.js';
+import { toyRun } from './support/runs.js';
+import { assertFollowsLimits, assertSelectsByLambda } from './support/sliders.js';
+
+const ACCURACY: ParetoInput = {
+  steps: toySearch(SST2_BASELINE, CASE_A1),
+  baseline: SST2_BASELINE,
+  limits: CASE_A1,
+  uniform: UNIFORM,
+  paper: PAPER,
+};
+const PERPLEXITY: ParetoInput = {
+  ...ACCURACY,
+  steps: toySearch(WIKITEXT2_BASELINE, CASE_B1),
+  baseline: WIKITEXT2_BASELINE,
+  limits: CASE_B1,
+};
+
+describeWith('a figure as a page of its own, in Chromium', noChromium, () => {
+  let folder: string;
+  before(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'qslm-page-'));
+  });
+  after(() => rm(folder, { recursive: true }));
+
+  async function written(input: ParetoInput): Promise<string> {
+    const page = join(folder, `${input.baseline.task}.html`);
+    await writeFile(page, await render(paretoChart(input), 'html', await loadVegaBundle()));
+    return pathToFileURL(page).href;
+  }
+
+  for (const [metric, input] of Object.entries({ accuracy: ACCURACY, perplexity: PERPLEXITY }))
+    it(`selects by ${metric} as the search does, for every λ and limit set on its sliders`, async () => {
+      const address = await written(input);
+      await withPage({ allowed: [address] }, async (page) => {
+        await page.goto(address);
+        const live = page.locator('figure .interactive');
+        await live.locator('svg.marks').waitFor();
+        assert.ok(await page.locator('figure .static').isHidden());
+        const seen = await assertSelectsByLambda(new Figure(live), toyRun(input));
+        assert.ok(seen.size > 1, 'a λ that always selects the same plan shows nothing');
+        await assertFollowsLimits(new Figure(live), toyRun(input));
+      });
+    });
+
+  it('shows a picture where scripts are off', async () => {
+    const address = await written(ACCURACY);
+    await withPage({ allowed: [address], context: { javaScriptEnabled: false } }, async (page) => {
+      await page.goto(address);
+      await assertPicture(page.locator('figure'));
+    });
+  });
+});

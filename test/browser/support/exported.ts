@@ -1,0 +1,67 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { packagePath } from '../../../src/util/paths.js';
+import type { Notebook } from '../../../scripts/notebooks-file.js';
+import type { KeptRun } from './runs.js';
+
+/** Where `npm run notebooks` writes to. */
+const FOLDER = packagePath('out', 'notebooks');
+
+/** A notebook that was executed and exported. */
+export interface ExportedNotebook {
+  readonly name: string;
+  /** Of the page. */
+  readonly address: string;
+  /** Of its figures, in order. */
+  readonly specs: readonly FigureSpec[];
+}
+
+/** What is used of a figure's specification. */
+export interface FigureSpec {
+  readonly params?: readonly { readonly name: string }[];
+  readonly data?: { readonly values?: readonly FigureRow[] };
+}
+
+interface FigureRow {
+  readonly step?: number;
+  readonly bytes?: number;
+  readonly cells?: readonly object[];
+}
+
+export function exportedNotebooks(): ExportedNotebook[] {
+  const committed = readdirSync(packagePath('notebooks')).filter((name) => name.endsWith('.ipynb'));
+  return committed.sort().flatMap((name) => {
+    const [notebook, page] = [name, name.replace(/ipynb$/, 'html')].map((file) =>
+      join(FOLDER, file),
+    );
+    if (!existsSync(notebook) || !existsSync(page)) return [];
+    return [{ name, address: pathToFileURL(page).href, specs: specsOf(notebook) }];
+  });
+}
+
+function specsOf(path: string): FigureSpec[] {
+  const { cells } = JSON.parse(readFileSync(path, 'utf8')) as Notebook;
+  return cells
+    .flatMap(({ outputs = [] }) => outputs)
+    .flatMap((output) => ('data' in output ? [output.data] : []))
+    .flatMap((data) => {
+      const spec = data['application/vnd.vegalite.v5+json'];
+      return spec === undefined ? [] : [spec as FigureSpec];
+    });
+}
+
+export function hasLambda({ params = [] }: FigureSpec): boolean {
+  return params.some(({ name }) => name === 'lambda');
+}
+
+/** The run that a figure was drawn from: the one that tried the plans it shows. */
+export function runOf({ data }: FigureSpec, runs: readonly KeptRun[]): KeptRun | undefined {
+  const shown = (data?.values ?? []).filter(({ cells = [] }) => cells.length > 0);
+  if (shown.length === 0) return undefined;
+  return runs.find(
+    ({ steps }) =>
+      steps.length === shown.length &&
+      shown.every((row) => steps[row.step ?? NaN]?.bytes === row.bytes),
+  );
+}

@@ -1,0 +1,89 @@
+import assert from 'node:assert/strict';
+import type { Locator } from 'playwright-core';
+
+/** A rectangle on the screen. */
+export interface Box {
+  readonly x: number;
+  readonly y: number;
+  readonly width: number;
+  readonly height: number;
+}
+
+/** A figure with sliders, as a reader of the page sees it. */
+export class Figure {
+  /** @param root the element that the interactive figure was put into. */
+  constructor(private readonly root: Locator) {}
+
+  /** The slider that is bound to a signal: `lambda`, `maxLoss`, `maxMemory`. */
+  slider(signal: string): Locator {
+    return this.root.locator(`input[type=range][name=${signal}]`);
+  }
+
+  async value(signal: string): Promise<number> {
+    return Number(await this.slider(signal).inputValue());
+  }
+
+  /** Moves a slider, and returns where it came to rest: on one of its steps. */
+  async move(signal: string, value: number): Promise<number> {
+    const [least, step] = [await this.number(signal, 'min'), await this.number(signal, 'step')];
+    const place = least + Math.round((value - least) / step) * step;
+    await this.slider(signal).fill(String(Number(place.toPrecision(12))));
+    return this.value(signal);
+  }
+
+  /** The right end of a slider. */
+  async largest(signal: string): Promise<number> {
+    return this.number(signal, 'max');
+  }
+
+  private async number(signal: string, attribute: 'min' | 'max' | 'step'): Promise<number> {
+    return Number(await this.slider(signal).getAttribute(attribute));
+  }
+
+  /** What the line above the plot says once the figure is drawn anew. */
+  async status(): Promise<string> {
+    await this.drawn();
+    return this.root
+      .locator('svg.marks text')
+      .filter({ hasText: / selects step \d+|^No plan / })
+      .first()
+      .innerHTML();
+  }
+
+  /** The step that the figure says is selected; undefined where it says that there is none. */
+  async selected(): Promise<number | undefined> {
+    const text = await this.status();
+    const step = / selects step (\d+)/.exec(text)?.[1];
+    if (step === undefined) assert.match(text, /^No plan /);
+    return step === undefined ? undefined : Number(step);
+  }
+
+  /** Where the steps of the search are drawn, by number. */
+  async points(): Promise<Map<number, Box>> {
+    const points = new Map<number, Box>();
+    for (const mark of await this.root
+      .locator('svg.marks path[aria-roledescription="point"]')
+      .all()) {
+      const label = await mark.getAttribute('aria-label');
+      const step = / step (\d+),/.exec(label ?? '')?.[1];
+      const box = await mark.boundingBox();
+      if (step !== undefined && box !== null) points.set(Number(step), box);
+    }
+    return points;
+  }
+
+  /** The shaded region; undefined where a limit leaves nothing of it. */
+  async region(): Promise<Box | undefined> {
+    const box = await this.root.locator('svg.marks .mark-rect path').first().boundingBox();
+    return box === null || box.width === 0 || box.height === 0 ? undefined : box;
+  }
+
+  /** Waits until vega has drawn: it does so after the event of a slider. */
+  private async drawn(): Promise<void> {
+    await this.root.evaluate(VIEW_SETTLED);
+  }
+}
+
+/** Runs in the page. */
+const VIEW_SETTLED =
+  "(element) => element.closest('.qslm-figure, figure').view.runAsync().then(() => null)";
