@@ -1,31 +1,39 @@
 /**
  * Text widths without a canvas. Vega guesses 0.8 em a character where it has none, which makes static
- * pictures half as wide again as their charts. These are the advance widths of Liberation Sans, which
- * are those of Arial and Helvetica, in thousandths of the font size.
+ * pictures half as wide again as their charts. These are the advance widths of Arimo and Liberation Sans,
+ * which are those of Arial and Helvetica, in thousandths of the font size.
  */
 const WIDTHS: readonly (readonly [width: number, characters: string])[] = [
   [191, "'"],
-  [222, 'ijl’'],
+  [222, 'ijl‘’'],
   [260, '|'],
-  [278, ' !,./:;I[]\\ft·'],
-  [334, '"()-`r{}“”'],
-  [400, '*°'],
+  [278, ' !,./:;I[]\\ft'],
+  [333, '()-`r{}“”·²³⁶'],
+  [355, '"'],
+  [389, '*'],
+  [400, '°'],
+  [469, '^'],
   [500, 'Jckvsxyzλ'],
-  [556, '#$0123456789?L_abdeghnopqu–≥≤±'],
-  [584, '+<=>~×−^'],
-  [611, 'FTZσ'],
+  [549, '≥≤±≈'],
+  [556, '#$0123456789?L_abdeghnopqu–'],
+  [576, 'µ'],
+  [584, '+<=>~×−'],
+  [611, 'FTZ'],
+  [617, 'σ'],
   [667, 'ABEKPSVXY&Δ'],
   [722, 'CDHNRUw'],
   [778, 'GOQ'],
   [833, 'Mm'],
   [889, '%'],
   [944, 'W'],
-  [1000, '@—…→'],
+  [1000, '—…→'],
+  [1015, '@'],
 ];
 /** An unlisted character is taken as wide as a digit. */
 const OTHER = 556;
-/** Bold text is a little wider; the mean over lower-case letters and digits. */
-const BOLD = 1.06;
+/** What these characters are wider at weight 600, which is what the figures mean by bold. */
+const BOLD = 37;
+const WIDER_IN_BOLD = new Set('!&:;?ABKL[]bdfghijlnopqtuw{}‘’JckmrsvxyλσΔ');
 
 const WIDTH_OF: ReadonlyMap<string, number> = new Map(
   WIDTHS.flatMap(([width, characters]) =>
@@ -39,6 +47,9 @@ const WIDTH_OF: ReadonlyMap<string, number> = new Map(
  */
 export function textWidth(text: string, fontSize: number, bold: boolean): number {
   let width = 0;
-  for (const character of text) width += WIDTH_OF.get(character) ?? OTHER;
-  return ((width * fontSize) / 1000) * (bold ? BOLD : 1);
+  for (const character of text) {
+    width += WIDTH_OF.get(character) ?? OTHER;
+    if (bold && WIDER_IN_BOLD.has(character)) width += BOLD;
+  }
+  return (width * fontSize) / 1000;
 }

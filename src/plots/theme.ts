@@ -84,7 +84,7 @@ export const CHART_WIDTH = 700;
 /** Vega-Lite `config` of every figure. */
 export const THEME: Json = {
   background: '#ffffff',
-  font: 'Liberation Sans, Arial, Helvetica, sans-serif',
+  font: 'Liberation Sans, Arimo, Arial, Helvetica, sans-serif',
   padding: 8,
   title: {
     anchor: 'start',

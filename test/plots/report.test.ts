@@ -128,26 +128,6 @@ describe('plots/render', () => {
     await assert.rejects(render(chart, 'html'), /expected a VegaBundle/);
   });
 
-  it('draws png at twice the size where the optional package is there, else names it', async () => {
-    const chart = uniformChart(UNIFORM);
-    const available = (() => {
-      try {
-        return require.resolve('@resvg/resvg-js') !== '';
-      } catch {
-        return false;
-      }
-    })();
-    if (!available) {
-      await assert.rejects(render(chart, 'png'), /no @resvg\/resvg-js; expected npm install/);
-      return;
-    }
-    const png = Buffer.from(await render(chart, 'png'));
-    assert.equal(png.subarray(1, 4).toString('latin1'), 'PNG');
-    const width = Number(/width="(\d+)"/.exec(String(await render(chart, 'svg')))?.[1]);
-    // The width stands at byte 16, in the header chunk.
-    assert.equal(png.readUInt32BE(16), 2 * width);
-  });
-
   it('gives equal bytes for equal input', async () => {
     assert.equal(
       await render(uniformChart(UNIFORM), 'svg'),
