@@ -1,4 +1,3 @@
-import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { startBackend, type BackendReport } from '../backend/start.js';
@@ -14,7 +13,6 @@ import { loadPaperResults } from '../notebook/paper-data.js';
 import { loadVegaBundle } from '../notebook/vega-bundle.js';
 import { renderReport } from '../plots/report.js';
 import type { MeasurementStore } from '../store/index.js';
-import { OutputError } from '../util/errors.js';
 import { saveFile } from '../util/files.js';
 import { demoReport, type DemoRun } from './demo-report.js';
 import { searchSections } from './demo-search-report.js';
@@ -29,6 +27,7 @@ import {
 import { backendFact, configFacts, taskFacts } from './facts.js';
 import type { Host } from './host.js';
 import { pointJson, taskJson } from './json.js';
+import { requireFolder } from './model-output.js';
 import { formatDuration } from './numbers.js';
 import {
   bitWidths,
@@ -111,17 +110,6 @@ async function demo(session: Session, flags: DemoFlags): Promise<void> {
     ['time', formatDuration(seconds)],
   ] as const;
   await session.result(value, formatFacts(files), json);
-}
-
-async function requireFolder(path: string): Promise<void> {
-  const found = await stat(path).catch(() => undefined);
-  if (found === undefined || found.isDirectory()) return;
-  throw new OutputError({
-    what: 'cannot write',
-    where: path,
-    got: 'a file of that name',
-    expected: 'a folder, or a path that is free',
-  });
 }
 
 /** What was found for one model. */

@@ -30,6 +30,17 @@ export async function requireFree(path: string, source: string, force = false): 
   });
 }
 
+/** @throws {OutputError} when a file is where a folder is to be. */
+export async function requireFolder(path: string): Promise<void> {
+  if ((await kindOf(path)) !== 'file') return;
+  throw new OutputError({
+    what: 'cannot write',
+    where: path,
+    got: 'a file of that name',
+    expected: 'a folder, or a path that is free',
+  });
+}
+
 async function kindOf(path: string): Promise<'nothing' | 'folder' | 'file'> {
   const found = await stat(path).catch(() => undefined);
   if (found === undefined) return 'nothing';

@@ -5,6 +5,7 @@ import { addEval } from './eval.js';
 import { addExport } from './export.js';
 import { addGenerate } from './generate.js';
 import { addInspect } from './inspect.js';
+import { addPlot } from './plot.js';
 import { addRuns } from './runs.js';
 import { addSearch } from './search.js';
 import { addSelect } from './select.js';
@@ -37,6 +38,7 @@ export function buildProgram(host: Host): Command {
     addSearch,
     addSelect,
     addExport,
+    addPlot,
     addRuns,
   ])
     add(program, host);

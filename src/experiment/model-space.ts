@@ -18,6 +18,11 @@ export interface ModelSpace extends SearchSpace {
   readonly hierarchy: Hierarchy;
   planOf(assignment: Assignment): Plan;
   resolve(assignment: Assignment): ResolvedPlan;
+  /**
+   * Bits that a value of a unit, or of a whole block or module, is stored in at a width: another number
+   * where a scheme fixes its own.
+   */
+  readonly storedBits: (unit: string, bits: number) => number;
 }
 
 export interface ModelSpaceOptions {
@@ -59,6 +64,8 @@ export function modelSpace(
     units: distinct,
     planOf,
     resolve,
+    storedBits: (unit, bits) =>
+      bits === FULL_PRECISION || bits === UNQUANTIZED_BITS ? bits : makeScheme(bits, unit).bits,
     bytes: (assignment) => {
       const known = sizes.get(assignment.key);
       if (known !== undefined) return known;

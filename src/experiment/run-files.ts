@@ -1,7 +1,8 @@
 import { planId } from '../quant/plan.js';
 import type { Limits } from '../search/constraints.js';
+import type { Evaluation } from '../search/evaluation.js';
 import { paretoFront } from '../search/pareto.js';
-import { FULL_PRECISION, type Assignment, type SearchSpace } from '../search/space.js';
+import { FULL_PRECISION, type Assignment } from '../search/space.js';
 import type { Candidate, SearchStep } from '../search/trace.js';
 import type { Metric } from '../tasks/task.js';
 import { csvText } from './csv.js';
@@ -30,7 +31,7 @@ export interface KeptCandidate {
   readonly low: number | null;
   readonly high: number | null;
   readonly bytes: number;
-  /** Bits of each unit that is quantized, in network order. */
+  /** Bits that each unit that is quantized is stored in, in network order. */
   readonly bits: Readonly<Record<string, number>>;
 }
 
@@ -51,6 +52,26 @@ export interface CandidatesJson {
   readonly candidates: readonly KeptCandidate[];
 }
 
+export const TRACE_FORMAT = 'qslm-trace/1';
+
+/** A plan that was tried, as it is kept. */
+export interface TraceStepJson extends Omit<SearchStep, 'assignment' | 'evaluation'> {
+  /** Of an evaluation to the end; null where it is no number. */
+  readonly metric?: number | null;
+  /** 95 % interval of the metric, where there is one. */
+  readonly low?: number;
+  readonly high?: number;
+  /** Of one that stopped early: the metric is no better. */
+  readonly bound?: number | null;
+  /** Bits that each unit that is quantized is stored in, in network order. */
+  readonly plan: Readonly<Record<string, number>>;
+}
+
+export interface TraceJson {
+  readonly format: typeof TRACE_FORMAT;
+  readonly steps: readonly TraceStepJson[];
+}
+
 export function keptCandidate(candidate: Candidate, space: ModelSpace): KeptCandidate {
   const { assignment, metric, bytes, stage, step, extras } = candidate;
   return {
@@ -65,12 +86,12 @@ export function keptCandidate(candidate: Candidate, space: ModelSpace): KeptCand
   };
 }
 
-/** The bits of each unit that is quantized, in network order. */
+/** The bits that each unit that is quantized is stored in, in network order. */
 export function bitsInOrder(
   assignment: Assignment,
-  { units }: SearchSpace,
+  { units, storedBits }: Pick<ModelSpace, 'units' | 'storedBits'>,
 ): Record<string, number> {
-  const bits = units.map(({ id }) => [id, assignment.bitsOf(id)] as const);
+  const bits = units.map(({ id }) => [id, storedBits(id, assignment.bitsOf(id))] as const);
   return Object.fromEntries(bits.filter(([, width]) => width !== FULL_PRECISION));
 }
 
@@ -106,15 +127,25 @@ export function limitsJson({ quality, maxBytes }: Limits): CandidatesJson['limit
  * Every plan tried. Where an evaluation stopped early, `bound` is what was known by then; with several
  * threads that depends on their timing, unlike the verdict.
  */
-export function traceJson(steps: readonly SearchStep[], space: SearchSpace): object {
+export function traceJson(steps: readonly SearchStep[], space: ModelSpace): TraceJson {
   return {
-    format: 'qslm-trace/1',
+    format: TRACE_FORMAT,
     steps: steps.map(({ assignment, evaluation, ...step }) => ({
       ...step,
-      ...(evaluation.kind === 'exact'
-        ? { metric: evaluation.metric }
-        : { bound: evaluation.bound }),
+      ...measuredJson(evaluation),
       plan: bitsInOrder(assignment, space),
     })),
   };
+}
+
+function measuredJson(
+  evaluation: Evaluation,
+): Pick<TraceStepJson, 'metric' | 'low' | 'high' | 'bound'> {
+  if (evaluation.kind === 'verdict') return { bound: evaluation.bound };
+  const { metric } = evaluation;
+  const { low, high } = (evaluation.extras ?? {}) as {
+    readonly low?: number;
+    readonly high?: number;
+  };
+  return { metric, ...(low !== undefined && { low }), ...(high !== undefined && { high }) };
 }

@@ -61,7 +61,8 @@ export async function readCandidates(folder: string): Promise<CandidatesJson> {
   return json as CandidatesJson;
 }
 
-async function readJson(path: string): Promise<unknown> {
+/** @throws {DataError} for a file that is missing, or no JSON. */
+export async function readJson(path: string): Promise<unknown> {
   try {
     return JSON.parse(await readFile(path, 'utf8'));
   } catch (error) {
@@ -73,7 +74,7 @@ async function readJson(path: string): Promise<unknown> {
 }
 
 /** @throws {DataError} for JSON that does not say it is of the format. */
-function requireFormat(json: unknown, format: string, path: string): void {
+export function requireFormat(json: unknown, format: string, path: string): void {
   const found =
     typeof json === 'object' && json !== null && 'format' in json ? json.format : undefined;
   if (found === format) return;

@@ -39,6 +39,7 @@ export interface SweepRun {
 /** Files of a sweep's folder, beside `run.json`. */
 export const SENSITIVITY_CSV = 'sensitivity.csv';
 export const SENSITIVITY_JSON = 'sensitivity.json';
+export const SENSITIVITY_FORMAT = 'qslm-sensitivity/1';
 
 /**
  * Measures each block, module or matrix alone at each bit width, everything else unquantized: the task's
@@ -128,5 +129,5 @@ function sensitivityCsv({ rows }: SensitivityTable): string {
 }
 
 function sensitivityJson(table: SensitivityTable, observed: string | undefined): object {
-  return { format: 'qslm-sensitivity/1', observed: observed ?? null, ...table };
+  return { format: SENSITIVITY_FORMAT, observed: observed ?? null, ...table };
 }

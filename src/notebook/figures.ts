@@ -1,6 +1,6 @@
 import { basename } from 'node:path';
+import type { ModelSpace } from '../experiment/model-space.js';
 import type { SearchSettings } from '../experiment/search-settings.js';
-import type { Study } from '../experiment/study.js';
 import type { UniformPoint } from '../experiment/uniform.js';
 import type { YardstickPoint } from '../experiment/yardsticks.js';
 import { flipsChart } from '../plots/flips.js';
@@ -9,6 +9,7 @@ import {
   matrixRecords,
   sensitivityRecords,
   stepRecords,
+  type StoredBits,
 } from '../plots/from-search.js';
 import { hierarchyChart } from '../plots/hierarchy.js';
 import { paretoChart } from '../plots/pareto.js';
@@ -29,7 +30,7 @@ import { resolvePlan, type Plan } from '../quant/plan.js';
 import type { ExactEvaluation } from '../search/evaluation.js';
 import type { SearchOutcome } from '../search/outcome.js';
 import type { SensitivityTable } from '../search/sensitivity.js';
-import type { Level, SearchSpace } from '../search/space.js';
+import type { Level } from '../search/space.js';
 import type { Task } from '../tasks/task.js';
 
 /*
@@ -43,14 +44,14 @@ interface Named {
 }
 
 /** What titles call the data: the paper's names are for the paper's data alone. */
-function dataNames(task: Task): DataNames {
+function dataNames(task: Pick<Task, 'source'>): DataNames {
   if (/\bbundled\b/.test(task.source))
     return { sst2: 'Film reviews (bundled)', wikitext2: 'Articles (bundled)' };
   const file = basename(task.source.split(',', 1)[0]);
   return { sst2: file, wikitext2: file };
 }
 
-function taskName({ name }: Task): TaskName {
+function taskName({ name }: Named): TaskName {
   return name as TaskName;
 }
 
@@ -97,11 +98,14 @@ export function hierarchyFigure(
   );
 }
 
-/** A study as its figures see it. */
-type Subject = Pick<Study, 'task' | 'options'>;
+/** A study as its figures see it: a `Study`, or a `SavedStudy`. */
+export interface FigureSubject {
+  readonly task: Pick<Task, 'name' | 'source'>;
+  readonly options: { readonly file: Named };
+}
 
 function baselineRecord(
-  { task, options }: Subject,
+  { task, options }: FigureSubject,
   { metric, extras }: ExactEvaluation,
   bytes: number,
 ): BaselineRecord {
@@ -109,32 +113,44 @@ function baselineRecord(
   return { task: taskName(task), model: options.file.name, metric, low, high, bytes };
 }
 
-/** Fig. 7: each block, module or matrix quantized alone. @throws {PlotError} as `sensitivityChart`. */
+/**
+ * Fig. 7: each block, module or matrix quantized alone.
+ *
+ * @param storedBits of the space swept, where a width is not always what is stored.
+ * @throws {PlotError} as `sensitivityChart`.
+ */
 export function sensitivityFigure(
-  study: Subject,
+  study: FigureSubject,
   table: SensitivityTable,
   level: Level = 'block',
+  storedBits?: StoredBits,
 ): ChartSpec {
-  return sensitivityChart(...sensitivityInput(study, table, level));
+  return sensitivityChart(...sensitivityInput(study, table, level, storedBits));
 }
 
 /** Spikes flipped against quality lost, where the sweep looked inside. @throws as `flipsChart`. */
 export function flipsFigure(
-  study: Subject,
+  study: FigureSubject,
   table: SensitivityTable,
   level: Level = 'block',
+  storedBits?: StoredBits,
 ): ChartSpec {
-  return flipsChart(...sensitivityInput(study, table, level));
+  return flipsChart(...sensitivityInput(study, table, level, storedBits));
 }
 
 /** What both figures of a sweep are drawn from. */
 function sensitivityInput(
-  study: Subject,
+  study: FigureSubject,
   table: SensitivityTable,
   level: Level,
+  storedBits: StoredBits | undefined,
 ): Parameters<typeof sensitivityChart> {
   const { task, options } = study;
-  const origin = { task: taskName(task), model: options.file.name };
+  const origin = {
+    task: taskName(task),
+    model: options.file.name,
+    ...(storedBits && { storedBits }),
+  };
   const baseline = baselineRecord(study, table.baseline, table.fp32Bytes);
   return [sensitivityRecords(table, level, origin), [baseline], dataNames(task)];
 }
@@ -142,7 +158,7 @@ function sensitivityInput(
 /** What of a search its figures are drawn from: a `SearchRun`, or what a cell has put together. */
 export interface SearchResult {
   readonly outcome: Pick<SearchOutcome, 'trace' | 'baseline' | 'fp32Bytes' | 'limits'>;
-  readonly space: Pick<SearchSpace, 'units'>;
+  readonly space: Pick<ModelSpace, 'units'> & Partial<Pick<ModelSpace, 'storedBits'>>;
   /** For the title. */
   readonly settings?: Pick<SearchSettings, 'case'>;
   /** Uniform plans to lay beside. */
@@ -150,10 +166,11 @@ export interface SearchResult {
 }
 
 /** The plans that a search tried, as records. */
-export function searchRecords({ task, options }: Subject, run: SearchResult): StepRecord[] {
+export function searchRecords({ task, options }: FigureSubject, run: SearchResult): StepRecord[] {
   return stepRecords(run.outcome.trace, run.space.units, {
     task: taskName(task),
     model: options.file.name,
+    ...(run.space.storedBits && { storedBits: run.space.storedBits }),
   });
 }
 
@@ -170,35 +187,54 @@ export interface ParetoFigureOptions {
  * @throws {PlotError} as `paretoChart`.
  */
 export function paretoFigure(
-  study: Subject,
+  study: FigureSubject,
   run: SearchResult,
   { paper, lambda }: ParetoFigureOptions = {},
 ): ChartSpec {
-  const { outcome, settings, yardsticks = [] } = run;
+  const { outcome, settings } = run;
   const { baseline, fp32Bytes, limits } = outcome;
-  const { task, options } = study;
-  const uniform = yardsticks
-    .filter(({ kind, metric }) => kind === 'uniform' && Number.isFinite(metric))
-    .map(({ name, metric, low = metric, high = metric, bytes }): UniformRecord => {
-      const common = { task: taskName(task), model: options.file.name, metric, low, high, bytes };
-      return { ...common, bits: Number.parseInt(name, 10), saving: 1 - bytes / fp32Bytes };
-    });
   return paretoChart(
     {
       steps: searchRecords(study, run),
       baseline: baselineRecord(study, baseline, fp32Bytes),
       limits: limitsRecord(limits),
-      uniform,
+      uniform: uniformYardsticks(study, run),
       ...(paper && { paper }),
       ...(lambda !== undefined && { lambda }),
       ...(settings?.case && { name: settings.case }),
     },
-    dataNames(task),
+    dataNames(study.task),
   );
 }
 
+/** The plans of one width that a search was held against; those that broke the model are left out. */
+function uniformYardsticks(
+  { task, options }: FigureSubject,
+  { outcome: { fp32Bytes }, yardsticks = [] }: SearchResult,
+): UniformRecord[] {
+  return yardsticks
+    .filter(({ kind, metric }) => kind === 'uniform' && Number.isFinite(metric))
+    .map(({ name, metric, low = metric, high = metric, bytes }) => ({
+      task: taskName(task),
+      model: options.file.name,
+      bits: Number.parseInt(name, 10),
+      metric,
+      low,
+      high,
+      bytes,
+      saving: 1 - bytes / fp32Bytes,
+    }));
+}
+
+/** Fig. 2 from the uniform plans that a search was held against. @throws as `uniformChart`. */
+export function yardstickFigure(study: FigureSubject, run: SearchResult): ChartSpec {
+  const { baseline, fp32Bytes } = run.outcome;
+  const fp32 = { ...baselineRecord(study, baseline, fp32Bytes), bits: 32, saving: 0 };
+  return uniformChart([fp32, ...uniformYardsticks(study, run)], dataNames(study.task));
+}
+
 /** The search step by step, with a slider. @throws {PlotError} as `traceChart`. */
-export function traceFigure(study: Subject, run: SearchResult): ChartSpec {
+export function traceFigure(study: FigureSubject, run: SearchResult): ChartSpec {
   const { outcome, settings } = run;
   return traceChart(
     {

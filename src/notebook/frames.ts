@@ -50,7 +50,7 @@ export async function stepFrame(steps: readonly StepRecord[]): Promise<DataFrame
       step: step.step,
       tier: step.stage,
       unit: step.unit,
-      bits: step.bits ?? NaN,
+      bits: step.stored ?? step.bits ?? NaN,
       metric: step.metric,
       mb: step.bytes / BYTES_PER_MB,
       kept: step.accepted ? 'yes' : 'no',

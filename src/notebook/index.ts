@@ -10,10 +10,14 @@ export {
   traceFigure,
   uniformFigure,
   uniformRecords,
+  yardstickFigure,
+  type FigureSubject,
   type ParetoFigureOptions,
   type SearchResult,
 } from './figures.js';
 export { measurementFrame, planFrame, stepFrame, toDataFrame } from './frames.js';
+export { openRun, type SavedRun } from '../experiment/open-run.js';
+export { FIGURES, runFigures, type FigureName, type RunFigureOptions } from './run-figures.js';
 export { loadLandscape, loadPaperResults } from './paper-data.js';
 export { progress } from './progress.js';
 export { initCharts, show } from './show.js';

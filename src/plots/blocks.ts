@@ -41,3 +41,8 @@ export function stripCells(units: readonly UnitBits[]): StripCell[] {
 export function blockLabels(units: readonly { readonly block: string }[]): string[] {
   return [...new Set(units.map((unit) => blockLabel(unit.block)))];
 }
+
+/** "4 bits"; "16 bits (stored: 1)". */
+export function widthText(bits: number, stored: number | undefined): string {
+  return stored === undefined ? `${bits} bits` : `${bits} bits (stored: ${stored})`;
+}

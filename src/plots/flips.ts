@@ -1,5 +1,5 @@
 import { PlotError } from '../util/errors.js';
-import { blockLabel } from './blocks.js';
+import { blockLabel, widthText } from './blocks.js';
 import type { Part } from './part.js';
 import type { BaselineRecord, SensitivityRecord } from './records.js';
 import { chart, values, type ChartSpec } from './spec.js';
@@ -53,13 +53,14 @@ export function flipsChart(
 }
 
 function rowOf(record: SensitivityRecord, baseline: BaselineRecord, view: TaskView): object {
-  const { task, unit, bits, metric, flipRate } = record;
+  const { task, unit, bits, stored, metric, flipRate } = record;
   return {
     task,
     unit,
     kind: unit.split(/[./]/, 1)[0],
     block: blockLabel(unit.split('/', 1)[0]),
     bits,
+    widthText: widthText(bits, stored),
     metric,
     flipRate,
     loss: lossOf(metric, baseline.metric, view),
@@ -126,7 +127,7 @@ function panel(own: readonly SensitivityRecord[], view: TaskView, baseline: Base
           },
           tooltip: [
             { field: 'unit', title: 'Quantized' },
-            { field: 'bits', title: 'Bits a weight' },
+            { field: 'widthText', title: 'Width' },
             { field: 'flipRate', title: 'Spikes flipped', format: '.3~%' },
             { field: 'metric', title: view.metric, format: view.format },
             {

@@ -16,7 +16,27 @@ import type {
 export interface Origin {
   readonly task: TaskName;
   readonly model: string;
+  /**
+   * Bits that a value of a unit, or of a whole block or module, is stored in at a width that a search
+   * gives it: a sign takes one bit at every width. The width itself by default.
+   */
+  readonly storedBits?: StoredBits;
 }
+
+export type StoredBits = (unit: string, bits: number) => number;
+
+/** What a width comes to, where that is another number. */
+function storedApart(
+  unit: string,
+  bits: number | undefined,
+  storedBits: StoredBits,
+): { stored?: number } {
+  if (bits === undefined) return {};
+  const stored = storedBits(unit, bits);
+  return stored === bits ? {} : { stored };
+}
+
+const asGiven: StoredBits = (_, bits) => bits;
 
 type Extras = Readonly<Record<string, number>> | undefined;
 
@@ -29,7 +49,7 @@ type Extras = Readonly<Record<string, number>> | undefined;
 export function stepRecords(
   trace: readonly SearchStep[],
   units: readonly UnitInfo[],
-  { task, model }: Origin,
+  { task, model, storedBits = asGiven }: Origin,
 ): StepRecord[] {
   return trace.map((step) => ({
     task,
@@ -38,6 +58,7 @@ export function stepRecords(
     stage: step.stage,
     unit: step.unit,
     ...(step.bits !== undefined && { bits: step.bits }),
+    ...storedApart(step.unit, step.bits, storedBits),
     ...measured(step.evaluation),
     bytes: step.bytes,
     accepted: step.accepted,
@@ -45,7 +66,7 @@ export function stepRecords(
     units: units.map(({ id, block }) => ({
       block,
       part: id.slice(block.length + 1) || block,
-      bits: step.assignment.bitsOf(id),
+      bits: storedBits(id, step.assignment.bitsOf(id)),
     })),
   }));
 }
@@ -78,7 +99,7 @@ export function limitsRecord({ quality, maxBytes }: Limits): LimitsRecord {
 export function sensitivityRecords(
   table: SensitivityTable,
   level: Level,
-  { task, model }: Origin,
+  { task, model, storedBits = asGiven }: Origin,
 ): SensitivityRecord[] {
   return table.rows
     .filter((row) => row.level === level)
@@ -87,6 +108,7 @@ export function sensitivityRecords(
       model,
       unit,
       bits,
+      ...storedApart(unit, bits, storedBits),
       metric,
       ...pick(extras, ['low', 'high', 'klDivergence', 'flipRate', 'sqnr']),
     }));

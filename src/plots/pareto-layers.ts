@@ -198,7 +198,8 @@ function pointsLayer(
       y,
       color: { ...color, field: 'series' },
       shape: { ...shape, field: 'series' },
-      opacity: {
+      // Not `opacity`: the PNG renderer cannot draw a group that lies far outside, as an axis leaves plans.
+      fillOpacity: {
         condition: { test: 'datum.feasible || datum.cells.length === 0', value: 0.95 },
         value: 0.4,
       },

@@ -1,5 +1,6 @@
 import { BYTES_PER_MB } from '../util/bytes.js';
 import { PlotError } from '../util/errors.js';
+import { widthText } from './blocks.js';
 import type {
   BaselineRecord,
   LimitsRecord,
@@ -160,9 +161,11 @@ function frontOf(steps: readonly StepRecord[], view: TaskView): ReadonlySet<Step
   return front;
 }
 
-/** "step 12, attention.3 at 4 bits". */
-export function stepText({ step, unit, bits }: StepRecord): string {
-  return bits === undefined ? `step ${step}, ${unit}` : `step ${step}, ${unit} at ${bits} bits`;
+/** "step 12, attention.3 at 4 bits"; of a sign "step 7, input at 16 bits (stored: 1)". */
+export function stepText({ step, unit, bits, stored }: StepRecord): string {
+  return bits === undefined
+    ? `step ${step}, ${unit}`
+    : `step ${step}, ${unit} at ${widthText(bits, stored)}`;
 }
 
 interface Measured {

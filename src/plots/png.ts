@@ -1,3 +1,5 @@
+import { readFile } from 'node:fs/promises';
+import type { Resvg } from '@resvg/resvg-wasm';
 import { PlotError } from '../util/errors.js';
 import { FONT_FAMILY, fontFiles } from './fonts.js';
 import { renderSvg } from './headless.js';
@@ -7,37 +9,46 @@ import type { ChartSpec } from './spec.js';
 export const PNG_SCALE = 2;
 
 /**
- * The figure as PNG, {@link PNG_SCALE} times its size in pixels. The fonts come with the package, so that
- * the picture is the same on every machine, also on one without fonts.
+ * The figure as PNG, {@link PNG_SCALE} times its size in pixels. Renderer and fonts come with the package,
+ * so that the picture is the same on every machine, also on one without fonts.
  *
- * @throws {PlotError} when it cannot be drawn, or there is no renderer for this platform.
+ * @throws {PlotError} when it cannot be drawn.
  */
 export async function renderPng(spec: ChartSpec): Promise<Uint8Array> {
   const svg = await renderSvg(spec);
-  const { Resvg } = await loadResvg();
-  const font = {
-    loadSystemFonts: false,
-    fontFiles: fontFiles(),
-    defaultFontFamily: FONT_FAMILY,
-    sansSerifFamily: FONT_FAMILY,
-  };
-  const picture = new Resvg(svg, { fitTo: { mode: 'zoom', value: PNG_SCALE }, font });
-  return picture.render().asPng();
-}
-
-/** Native code, prebuilt for the common platforms: loaded by those who want PNG, and only then. */
-async function loadResvg(): Promise<typeof import('@resvg/resvg-js')> {
+  const { Renderer, fonts } = await (renderer ??= loadRenderer());
+  const font = { fontBuffers: fonts, defaultFontFamily: FONT_FAMILY, sansSerifFamily: FONT_FAMILY };
   try {
-    return await import('@resvg/resvg-js');
+    const picture = new Renderer(svg, { fitTo: { mode: 'zoom', value: PNG_SCALE }, font });
+    return picture.render().asPng();
   } catch (error) {
+    // The renderer gives up on marks with an opacity of their own that lie far outside of the picture.
     throw new PlotError(
       {
-        what: 'PNG cannot be drawn on this platform',
-        where: 'package @resvg/resvg-js',
-        got: `no prebuilt binary for ${process.platform} ${process.arch}`,
-        expected: 'npm ci with optional dependencies, or the format "svg"',
+        what: 'the figure cannot be drawn as PNG',
+        where: spec.description,
+        got: String(error),
+        expected: 'marks within the picture, or the format "svg"',
       },
       { cause: error },
     );
   }
+}
+
+interface LoadedRenderer {
+  readonly Renderer: typeof Resvg;
+  readonly fonts: Uint8Array[];
+}
+
+/** Loaded by the first PNG, and only then: three megabytes. */
+let renderer: Promise<LoadedRenderer> | undefined;
+
+/**
+ * resvg as WebAssembly. Its native form ends the whole process where it cannot draw a picture; this one
+ * throws, and needs no binary for the platform.
+ */
+async function loadRenderer(): Promise<LoadedRenderer> {
+  const { initWasm, Resvg: Renderer } = await import('@resvg/resvg-wasm');
+  await initWasm(await readFile(require.resolve('@resvg/resvg-wasm/index_bg.wasm')));
+  return { Renderer, fonts: await Promise.all(fontFiles().map((file) => readFile(file))) };
 }

@@ -37,7 +37,7 @@ export interface UnitBits {
   readonly block: string;
   /** What of the block: 'embedding', 'SRWKV', or a matrix, 'SRWKV/key'. */
   readonly part: string;
-  /** 32 where it is left alone. */
+  /** Bits a value is stored in; 32 where it is left alone. */
   readonly bits: number;
 }
 
@@ -50,8 +50,10 @@ export interface StepRecord {
   readonly stage: 'global' | 'block' | 'module' | 'knapsack' | 'swap';
   /** What was changed: 'model', a block, a module. */
   readonly unit: string;
-  /** The bits it was given; absent where units got different ones. */
+  /** The width it was given; absent where units got different ones. */
   readonly bits?: number;
+  /** Bits that its values are stored in, where that is another number: a sign takes one at any width. */
+  readonly stored?: number;
   /**
    * The metric; where `exact` is false only the bound at which the measurement was broken off. NaN where
    * the plan broke the model: listed, not drawn.
@@ -95,6 +97,8 @@ export interface SensitivityRecord {
   /** 'input', 'attention.0', 'attention.0/SRWKV', …; records come in network order. */
   readonly unit: string;
   readonly bits: number;
+  /** Bits that its values are stored in, where that is another number: a sign takes one at any width. */
+  readonly stored?: number;
   readonly metric: number;
   /** 95 % interval, where there is one. */
   readonly low?: number;

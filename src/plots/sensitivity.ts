@@ -1,5 +1,5 @@
 import { PlotError } from '../util/errors.js';
-import { blockLabel } from './blocks.js';
+import { blockLabel, widthText } from './blocks.js';
 import type { Part } from './part.js';
 import type { BaselineRecord, SensitivityRecord, TaskName } from './records.js';
 import { chart, values, type ChartSpec } from './spec.js';
@@ -36,6 +36,7 @@ export function sensitivityChart(
   const drawn = records.filter(({ metric }) => Number.isFinite(metric));
   const broken = records.length - drawn.length;
   const note = broken === 0 ? '' : `; ${broken} that broke the model left out`;
+  const stored = storedNote(drawn);
   const rows: object[] = [];
   const views: Part[] = [];
   for (const task of tasksOf(drawn)) {
@@ -52,7 +53,7 @@ export function sensitivityChart(
     {
       title: {
         text: 'Sensitivity: one block quantized, the rest left at fp32',
-        subtitle: `${models}; dashed: unquantized; band: its 95 % interval${note}`,
+        subtitle: [`${models}; dashed: unquantized; band: its 95 % interval${note}`, ...stored],
       },
       data: { values: values(rows, 'sensitivity chart') },
       vconcat: views,
@@ -62,8 +63,18 @@ export function sensitivityChart(
   );
 }
 
+/** Units whose values take another number of bits than their column says. */
+function storedNote(records: readonly SensitivityRecord[]): string[] {
+  const notes = records.flatMap(({ unit, stored }) =>
+    stored === undefined
+      ? []
+      : [`${unit}: stored in ${stored} bit${stored === 1 ? '' : 's'} at any width`],
+  );
+  return [...new Set(notes)];
+}
+
 function rowOf(record: SensitivityRecord, baseline: BaselineRecord, view: TaskView): object {
-  const { task, unit, bits, metric, low, high, klDivergence, flipRate, sqnr } = record;
+  const { task, unit, bits, stored, metric, low, high, klDivergence, flipRate, sqnr } = record;
   const loss = lossOf(metric, baseline.metric, view);
   const interval =
     low === undefined || high === undefined
@@ -74,6 +85,7 @@ function rowOf(record: SensitivityRecord, baseline: BaselineRecord, view: TaskVi
     unit,
     block: unitLabel(unit),
     bits,
+    widthText: widthText(bits, stored),
     metric,
     loss,
     lossText: lossText(loss, view),
@@ -236,7 +248,7 @@ function heatView(
 function tooltip(view: TaskView): readonly Part[] {
   return [
     { field: 'unit', title: 'Quantized' },
-    { field: 'bits', title: 'Bits a weight' },
+    { field: 'widthText', title: 'Width' },
     { field: 'metric', title: view.metric, format: view.format },
     { field: 'interval', title: '95 % interval' },
     { field: 'lossText', title: view.better === 'higher' ? 'Points lost' : 'Perplexity gained' },
