@@ -82,7 +82,10 @@ export async function readSearch(folder: string, json: RunJson): Promise<SavedSe
   const { metric, ...extras } = result.baseline;
   const { fp32Bytes } = kept;
   const limits = limitsOf(kept);
-  const trace = (traced as TraceJson).steps.map((step) => stepOf(step, kept.metric));
+  const intervals = new Map(kept.candidates.map(({ step, low, high }) => [step, { low, high }]));
+  const trace = (traced as TraceJson).steps.map((step) =>
+    stepOf({ ...withoutNulls(intervals.get(step.index)), ...step }, kept.metric),
+  );
   const candidates = trace.flatMap(candidateOf);
   const at = (step: number): Candidate => candidateAt(candidates, step, folder);
   const { selected, smallest, heldOut } = result;
@@ -122,6 +125,17 @@ function limitsOf({ metric, baseline, limits }: CandidatesJson): Limits {
     quality: { metric, baseline, allowedLoss: loss ?? Infinity },
     maxBytes: bytes ?? Infinity,
   };
+}
+
+/** The interval of a candidate: a trace of an earlier version leaves it to the candidates. */
+function withoutNulls(
+  interval: { readonly low: number | null; readonly high: number | null } = {
+    low: null,
+    high: null,
+  },
+): { low?: number; high?: number } {
+  const { low, high } = interval;
+  return { ...(low !== null && { low }), ...(high !== null && { high }) };
 }
 
 function stepOf(json: TraceStepJson, metric: Metric): SearchStep {

@@ -1,13 +1,17 @@
 import { PlotError } from '../util/errors.js';
 import { blockLabel, widthText } from './blocks.js';
+import { symlogTicks } from './metric-axis.js';
 import type { Part } from './part.js';
 import type { BaselineRecord, SensitivityRecord } from './records.js';
 import { chart, values, type ChartSpec } from './spec.js';
 import { lossOf, taskView, tasksOf, type DataNames, type TaskView } from './task-view.js';
 import { bitsScale, COLORS } from './theme.js';
 
-const WIDTH = 240;
+/** Of one panel of two, and of a single one. */
+const WIDTHS = { half: 240, whole: 480 };
 const HEIGHT = 240;
+/** Losses below this share of the largest are drawn linearly, larger ones logarithmically. */
+const LINEAR_SHARE = 0.02;
 
 /**
  * Beyond the paper: how many spikes a quantized block flips, against what the metric loses. Where the
@@ -25,14 +29,16 @@ export function flipsChart(
   );
   const panels: Part[] = [];
   const rows: object[] = [];
-  for (const task of tasksOf(flipped)) {
+  const tasks = tasksOf(flipped);
+  const width = tasks.length > 1 ? WIDTHS.half : WIDTHS.whole;
+  for (const task of tasks) {
     const baseline = baselines.find((each) => each.task === task);
     if (baseline === undefined)
       throw new PlotError({ what: 'the baseline is missing', where: `flips chart, ${task}` });
     const view = taskView(task, names);
     const own = flipped.filter((record) => record.task === task);
     rows.push(...own.map((record) => rowOf(record, baseline, view)));
-    panels.push(panel(own, view, baseline));
+    panels.push(panel(own, view, baseline, width));
   }
   const models = [...new Set(flipped.map(({ model }) => model))].join(', ');
   const without = records.length - flipped.length;
@@ -67,14 +73,21 @@ function rowOf(record: SensitivityRecord, baseline: BaselineRecord, view: TaskVi
   };
 }
 
-function panel(own: readonly SensitivityRecord[], view: TaskView, baseline: BaselineRecord): Part {
+function panel(
+  own: readonly SensitivityRecord[],
+  view: TaskView,
+  baseline: BaselineRecord,
+  width: number,
+): Part {
   const { task } = baseline;
   const higher = view.better === 'higher';
   const rates = own.map(({ flipRate = 0 }) => flipRate);
   const losses = own.map(({ metric }) => lossOf(metric, baseline.metric, view));
-  const pad = 0.05 * (Math.max(0, ...losses) - Math.min(0, ...losses)) || 1e-3;
+  const [least, most] = [Math.min(0, ...losses), Math.max(0, ...losses)];
+  const constant = LINEAR_SHARE * Math.max(-least, most) || 1e-3;
+  const domain = [1.4 * least - constant / 2, 1.4 * most + constant / 2] as const;
   return {
-    width: WIDTH,
+    width,
     height: HEIGHT,
     title: { text: view.title, fontSize: 13 },
     transform: [{ filter: `datum.task === '${task}'` }],
@@ -103,12 +116,15 @@ function panel(own: readonly SensitivityRecord[], view: TaskView, baseline: Base
           y: {
             field: 'loss',
             type: 'quantitative',
-            title: higher ? 'Accuracy lost (%)' : 'Perplexity gained',
-            scale: {
-              domain: [Math.min(0, ...losses) - pad, Math.max(0, ...losses) + pad],
-              nice: false,
+            title: higher ? 'Accuracy lost (% points)' : 'Perplexity gained',
+            // Most blocks lose next to nothing, a few very much: both are to be seen.
+            scale: { type: 'symlog', constant, domain, nice: false },
+            axis: {
+              format: higher ? '~%' : '~r',
+              values: symlogTicks(...domain, constant),
+              // Else every other label is left out, zero among them.
+              labelOverlap: 'greedy',
             },
-            axis: { format: higher ? '~%' : '~r' },
           },
           color: {
             field: 'bits',

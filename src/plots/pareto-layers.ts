@@ -138,8 +138,11 @@ function regionLayer(
     transform: [
       { filter: `datum.series === '${SERIES.fp32}'` },
       { calculate: '0', as: 'left' },
-      { calculate: `min(maxMemory, ${axes.x[1]})`, as: 'right' },
-      { calculate: `${fp32} ${higher ? '-' : '+'} maxLoss`, as: 'worst' },
+      { calculate: `min(bytesLimit / ${BYTES_PER_MB}, ${axes.x[1]})`, as: 'right' },
+      {
+        calculate: `${fp32} ${higher ? '-' : '+'} min(lossLimit, ${2 * axes.maxLoss})`,
+        as: 'worst',
+      },
       { calculate: String(higher ? axes.y[1] : axes.y[0]), as: 'top' },
     ],
     mark: { type: 'rect', color: COLORS.yellow, opacity: 0.22, clip: true, aria: false },
@@ -192,7 +195,8 @@ function pointsLayer(
         bind: 'scales',
       },
     ],
-    mark: { type: 'point', filled: true, size: 60, clip: true },
+    // 1, not left to the default of 0.7, which counts as a group too.
+    mark: { type: 'point', filled: true, size: 60, opacity: 1, clip: true },
     encoding: {
       x,
       y,

@@ -1,5 +1,6 @@
 import { BYTES_PER_MB } from '../util/bytes.js';
 import { PlotError } from '../util/errors.js';
+import { limitSlider } from './limit-slider.js';
 import { paretoRows, SERIES, type ParetoInput, type ParetoRow } from './pareto-rows.js';
 import { scatterView, WIDTH, type Axes } from './pareto-layers.js';
 import type { Part } from './part.js';
@@ -13,10 +14,13 @@ export type { ParetoInput } from './pareto-rows.js';
 const DEFAULT_LAMBDA = 0.5;
 /** As in the search: the differences of two metrics are inexact. */
 const LIMIT_TOLERANCE = 1e-12;
+const LAMBDA_STEP = 0.01;
+const PERCENT_POINT = 0.01;
 /** How far the quality slider goes beyond the limit given. */
 const LOSS_RANGE = 2.5;
 /** Sorts behind every score. */
 const LAST = 1e300;
+
 /**
  * Fig. 9: the plans that a search tried, the Pareto front, the region that meets both limits, and the
  * plan that the trade-off score selects. Sliders for λ and for both limits select anew, inside the chart
@@ -100,31 +104,38 @@ function parametersOf(input: ParetoInput, { maxLoss, x }: Axes): readonly Part[]
       got: String(lambda),
       expected: 'a number from 0 to 1',
     });
-  const range = (
-    name: string,
-    value: number,
-    max: number,
-    label: string,
-    step = stepFor(max),
-  ): Part => ({
-    name,
-    value: Math.min(value, max),
-    bind: { input: 'range', min: 0, max, step, name: label },
-  });
-  const loss = baseline.task === 'sst2' ? 'drop of accuracy' : 'rise of perplexity';
-  const sliders = [
-    range('lambda', lambda, 1, 'λ, the weight of memory', 0.01),
-    range('maxLoss', limits.loss, maxLoss, `Largest ${loss}`),
-    range('maxMemory', limits.bytes / BYTES_PER_MB, Math.ceil(x[1]), 'Largest footprint (MB)'),
+  const range = {
+    input: 'range',
+    min: 0,
+    max: 1,
+    step: LAMBDA_STEP,
+    name: 'λ, the weight of memory',
+  };
+  const parameters = [
+    { name: 'lambda', value: lambda, bind: range },
+    ...limitSlider({
+      slider: 'maxLoss',
+      limit: 'lossLimit',
+      label:
+        baseline.task === 'sst2'
+          ? 'Largest drop of accuracy (% points)'
+          : 'Largest rise of perplexity (PPL)',
+      exact: limits.loss,
+      end: maxLoss,
+      unit: baseline.task === 'sst2' ? PERCENT_POINT : 1,
+    }),
+    ...limitSlider({
+      slider: 'maxMemory',
+      limit: 'bytesLimit',
+      label: 'Largest footprint (MB)',
+      exact: limits.bytes,
+      end: x[1] * BYTES_PER_MB,
+      unit: BYTES_PER_MB,
+    }),
   ];
-  if (!paper.some((record) => record.task === baseline.task)) return sliders;
+  if (!paper.some((record) => record.task === baseline.task)) return parameters;
   const box: Part = { input: 'checkbox', name: 'Show the paper’s points' };
-  return [...sliders, { name: 'showPaper', value: true, bind: box }];
-}
-
-/** A round step that gives a slider at least 300 places, so that it comes back close to its start. */
-function stepFor(range: number): number {
-  return Number((10 ** Math.floor(Math.log10(range / 300))).toPrecision(1));
+  return [...parameters, { name: 'showPaper', value: true, bind: box }];
 }
 
 /** Marks in each row whether it is the one selected: what `select` of the search does, in the chart. */
@@ -132,7 +143,7 @@ function selectionTransforms({ baseline }: ParetoInput, view: TaskView): readonl
   const higher = view.better === 'higher';
   const loss = higher ? `${baseline.metric} - datum.metric` : `datum.metric - ${baseline.metric}`;
   const cost = `lambda * datum.bytes / ${baseline.bytes}`;
-  const feasible = `datum.selectable && ${loss} <= maxLoss + ${LIMIT_TOLERANCE} && datum.mb <= maxMemory`;
+  const feasible = `datum.selectable && ${loss} <= lossLimit + ${LIMIT_TOLERANCE} && datum.bytes <= bytesLimit`;
   return [
     { calculate: feasible, as: 'feasible' },
     { calculate: `datum.metric ${higher ? '-' : '+'} ${cost}`, as: 'score' },

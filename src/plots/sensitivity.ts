@@ -1,5 +1,6 @@
 import { PlotError } from '../util/errors.js';
 import { blockLabel, widthText } from './blocks.js';
+import { metricAxis } from './metric-axis.js';
 import type { Part } from './part.js';
 import type { BaselineRecord, SensitivityRecord, TaskName } from './records.js';
 import { chart, values, type ChartSpec } from './spec.js';
@@ -16,10 +17,10 @@ import { bitsScale, COLORS } from './theme.js';
 const WIDTH = 560;
 const LINES_HEIGHT = 190;
 const ROW_HEIGHT = 20;
-/** Beyond this ratio of largest to smallest value, perplexity is drawn on a logarithmic axis. */
-const LOG_RATIO = 4;
 /** Cells narrower than this many pixels have no room for a number. */
 const CELL_WIDTH = 34;
+/** Share of the colour scale from which white text is read better than black. */
+const DARK_FROM = 0.75;
 
 /**
  * Fig. 7: each block quantized alone. Above, the metric block by block with a line for each bit width;
@@ -104,8 +105,14 @@ function unitLabel(unit: string): string {
 
 /** Points of accuracy, or perplexity; a real minus sign where it got better. */
 function lossText(loss: number, view: TaskView): string {
-  const text = view.better === 'higher' ? (100 * loss).toFixed(1) : loss.toFixed(2);
+  const text = view.better === 'higher' ? (100 * loss).toFixed(1) : perplexityText(loss);
   return Number(text) === 0 ? '0' : text.replace('-', '−');
+}
+
+/** In a cell there is room for six characters. */
+function perplexityText(value: number): string {
+  if (Math.abs(value) < 100) return value.toFixed(2);
+  return Math.abs(value) < 1e5 ? value.toFixed(0) : value.toExponential(0).replace('e+', 'e');
 }
 
 function blockAxis(own: readonly SensitivityRecord[], title: string | null): Part {
@@ -132,15 +139,11 @@ function linesView(
   const all = own.map((record) => record.metric);
   const low = Math.min(baseline.low, ...all);
   const high = Math.max(baseline.high, ...all);
-  const logarithmic = high / low > LOG_RATIO;
-  const scale: Part = { domain: [low, high], nice: true, ...(logarithmic && { type: 'log' }) };
-  const axis: Part = { format: view.axisFormat, tickCount: 6, minExtent: 34 };
   const y: Part = {
     field: 'metric',
     type: 'quantitative',
     title: view.metric,
-    scale: logarithmic ? scale : { ...scale, zero: false },
-    axis,
+    ...metricAxis(low, high, view),
   };
   const x = {
     ...blockAxis(own, null),
@@ -195,10 +198,14 @@ function heatView(
     title: 'Bits',
     axis: { minExtent: 34, grid: false },
   };
-  const largest = Math.max(
-    1e-9,
-    ...own.map(({ metric }) => Math.abs(lossOf(metric, baseline.metric, view))),
-  );
+  const losses = own
+    .map(({ metric }) => Math.abs(lossOf(metric, baseline.metric, view)))
+    .sort((a, b) => a - b);
+  const largest = Math.max(1e-9, losses[losses.length - 1]);
+  const median = losses[Math.floor(losses.length / 2)];
+  // Below it colours are linear. One broken block must not leave all others grey.
+  const constant = median > 0 ? Math.min(largest / 100, median) : largest / 100;
+  const dark = constant * ((1 + largest / constant) ** DARK_FROM - 1);
   const unit = view.better === 'higher' ? 'points lost' : 'perplexity gained';
   // Losses span orders of magnitude; symlog keeps zero in the middle and small ones apart.
   const color: Part = {
@@ -206,14 +213,15 @@ function heatView(
     type: 'quantitative',
     scale: {
       type: 'symlog',
-      constant: largest / 100,
+      constant,
       scheme: 'blueorange',
       domain: [-largest, largest],
     },
     legend: {
       title: view.better === 'higher' ? ['Accuracy', 'lost'] : ['Perplexity', 'gained'],
       orient: 'right',
-      format: view.better === 'higher' ? '.1%' : '~r',
+      format: view.better === 'higher' ? '~%' : ',~r',
+      titlePadding: 8,
       gradientLength: Math.max(60, widths * ROW_HEIGHT - 30),
       tickCount: 3,
     },
@@ -225,7 +233,7 @@ function heatView(
       y,
       text: { field: 'lossText' },
       color: {
-        condition: { test: `abs(datum.loss) > ${0.3 * largest}`, value: '#ffffff' },
+        condition: { test: `abs(datum.loss) > ${dark}`, value: '#ffffff' },
         value: COLORS.black,
       },
     },

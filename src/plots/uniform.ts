@@ -1,5 +1,6 @@
 import { BYTES_PER_MB } from '../util/bytes.js';
 import { PlotError } from '../util/errors.js';
+import { metricAxis } from './metric-axis.js';
 import type { Part } from './part.js';
 import type { TaskName, UniformRecord } from './records.js';
 import { chart, values, type ChartSpec } from './spec.js';
@@ -8,8 +9,6 @@ import { COLORS } from './theme.js';
 
 const BASELINE_BITS = 32;
 const PANEL = { width: 268, height: 210 };
-/** Beyond this ratio of largest to smallest value, perplexity is drawn on a logarithmic axis. */
-const LOG_RATIO = 4;
 
 /**
  * Fig. 2: one bit width for the whole model. On the left the metric at each bit width, on the right the
@@ -54,17 +53,11 @@ function taskRow(task: TaskName, records: readonly UniformRecord[], view: TaskVi
   const low = Math.min(...own.map((record) => record.low));
   const high = Math.max(...own.map((record) => record.high));
   const largest = Math.max(...own.map((record) => record.bytes)) / BYTES_PER_MB;
-  // A logarithmic axis has no zero to leave out.
-  const scale: Part =
-    high / low > LOG_RATIO
-      ? { type: 'log', domain: [low, high], nice: true }
-      : { zero: false, domain: [low, high], nice: true };
   const y: Part = {
     field: 'metric',
     type: 'quantitative',
     title: view.metric,
-    scale,
-    axis: { format: view.axisFormat, tickCount: 6, minExtent: 34 },
+    ...metricAxis(low, high, view),
   };
   return {
     title: { text: view.title, fontSize: 13 },

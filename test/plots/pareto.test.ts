@@ -155,7 +155,8 @@ describe('plots/pareto', () => {
       for (const loss of [0.005, 0.012, 0.02, 0.045])
         for (const share of [0.2, 0.25, 0.4, 0.6]) {
           const limits = { loss, bytes: share * SST2_BASELINE.bytes };
-          const signals = { lambda: 0.25, maxLoss: loss, maxMemory: limits.bytes / 1e6 };
+          // The sliders are in percentage points and MB.
+          const signals = { lambda: 0.25, maxLoss: 100 * loss, maxMemory: limits.bytes / 1e6 };
           const texts = await textsAt(view, signals);
           const expected = argBest(ACCURACY, 0.25, limits);
           assert.equal(selectedStep(texts), expected?.step, `${loss}, ${share}`);
@@ -163,6 +164,58 @@ describe('plots/pareto', () => {
           assert.equal(nothing, expected === undefined);
         }
     });
+  });
+
+  it('starts at the limits to the last byte, and shows them rounded', async () => {
+    const [first] = PERPLEXITY.steps;
+    // Between the limit that is shown, 8.28 MB and 1 PPL, and the exact one.
+    const limits = { loss: 1.0004, bytes: 8_283_907.776 };
+    const within = { ...first, exact: true, step: 0, bytes: 8_283_907, metric: 36.32 + 1.0003 };
+    const above = { ...within, step: 1, bytes: 8_283_908, metric: 36 };
+    const input = { ...PERPLEXITY, steps: [within, above], limits };
+    const sliders = Object.fromEntries(
+      (paretoChart(input).params as { name: string; value?: number; bind?: { step: number } }[])
+        .filter(({ bind }) => bind !== undefined)
+        .map(({ name, value }) => [name, value]),
+    );
+    assert.deepEqual(sliders, { lambda: 0.5, maxLoss: 1, maxMemory: 8.28, showPaper: true });
+    await withView(paretoChart(input), async (view) => {
+      assert.equal(selectedStep(textsOf(await view.toSVG())), 0);
+      assert.equal(selectedStep(await textsAt(view, { maxMemory: 8.27 })), undefined);
+      assert.equal(selectedStep(await textsAt(view, { maxMemory: 8.28 })), 0, 'back where it was');
+      assert.equal(selectedStep(await textsAt(view, { maxMemory: 8.29 })), 1);
+      assert.equal(
+        selectedStep(await textsAt(view, { maxMemory: 8.28, maxLoss: 0.99 })),
+        undefined,
+      );
+    });
+  });
+
+  it('has sliders whose labels name the unit, with round steps from end to end', () => {
+    for (const input of [ACCURACY, PERPLEXITY]) {
+      type Slider = {
+        bind?: { input: string; min: number; max: number; step: number; name: string };
+      };
+      const binds = (paretoChart(input).params as readonly (Slider & { value: number })[]).flatMap(
+        ({ bind, value }) => (bind?.input === 'range' ? [{ ...bind, value }] : []),
+      );
+      assert.deepEqual(
+        binds.map(({ name }) => name),
+        [
+          'λ, the weight of memory',
+          input === ACCURACY
+            ? 'Largest drop of accuracy (% points)'
+            : 'Largest rise of perplexity (PPL)',
+          'Largest footprint (MB)',
+        ],
+      );
+      for (const { name, value, max, step } of binds) {
+        assert.match(String(step), /^(0\.0*)?10*$/, name);
+        for (const place of [value, max])
+          assert.ok(Math.abs(place / step - Math.round(place / step)) < 1e-6, `${name}: ${place}`);
+        assert.ok(String(value).length <= 5, `${name}: ${value}`);
+      }
+    }
   });
 
   it('of equal scores selects the earliest step, and never one without its metric', async () => {

@@ -1,0 +1,67 @@
+import type { Part } from './part.js';
+import type { TaskView } from './task-view.js';
+
+/** Beyond this ratio of largest to smallest value, perplexity is drawn on a logarithmic axis. */
+const LOG_RATIO = 4;
+/** Share of the axis that is left free at either end of a logarithmic one. */
+const LOG_PAD = 0.05;
+/** More labels than this crowd an axis of 200 pixels. */
+const MOST_TICKS = 8;
+/** Multiples of a power of ten that are labelled, densest first. */
+const MULTIPLES = [
+  [1, 1.2, 1.4, 1.6, 1.8, 2, 2.5, 3, 3.5, 4, 4.5, 5, 6, 7, 8, 9],
+  [1, 1.5, 2, 2.5, 3, 4, 5, 6, 7, 8, 9],
+  [1, 1.5, 2, 3, 4, 5, 6, 8],
+  [1, 2, 3, 5],
+  [1, 2, 5],
+  [1, 3],
+  [1],
+] as const;
+
+/**
+ * Scale and axis for a metric between two values. A perplexity that spans far is drawn logarithmically,
+ * from the smallest value to the largest: to the next powers of ten half of the picture would be empty.
+ */
+export function metricAxis(low: number, high: number, view: TaskView): Part {
+  const axis: Part = { format: view.axisFormat, tickCount: 6, minExtent: 34 };
+  if (view.better === 'higher' || high / low <= LOG_RATIO)
+    return { scale: { zero: false, domain: [low, high], nice: true }, axis };
+  const pad = (high / low) ** LOG_PAD;
+  const domain = [low / pad, high * pad] as const;
+  return {
+    title: `${view.metric}, logarithmic`,
+    scale: { type: 'log', domain, nice: false },
+    axis: { ...axis, format: high < 1e6 ? ',~r' : '.0~e', values: logTicks(...domain) },
+  };
+}
+
+/** Round numbers between two positive ones, as many as an axis has room for. */
+export function logTicks(low: number, high: number): number[] {
+  const [first, last] = [low, high].map((value) => Math.floor(Math.log10(value)));
+  const powers = Array.from({ length: last - first + 1 }, (_, index) => first + index);
+  const ticksOf = (multiples: readonly number[]): number[] =>
+    powers
+      .flatMap((power) => multiples.map((multiple) => Number(`${multiple}e${power}`)))
+      .filter((tick) => tick >= low && tick <= high);
+  const ticks = MULTIPLES.map(ticksOf).find(({ length }) => length <= MOST_TICKS);
+  if (ticks !== undefined) return ticks;
+  const decades = ticksOf([1]);
+  const every = Math.ceil(decades.length / MOST_TICKS);
+  return decades.filter((_, index) => index % every === 0);
+}
+
+/** Zero, and round numbers on both sides of it, for an axis that is linear below `constant` (symlog). */
+export function symlogTicks(low: number, high: number, constant: number): number[] {
+  const side = (end: number): number[] => (end > constant ? logTicks(constant, end) : []);
+  const thin = (ticks: readonly number[]): number[] =>
+    ticks.filter(
+      (tick) => /^[125]/.test(tick.toExponential()) && !/^\d\.\d*[1-9]/.test(tick.toExponential()),
+    );
+  return [
+    ...thin(side(-low))
+      .map((tick) => -tick)
+      .reverse(),
+    0,
+    ...thin(side(high)),
+  ];
+}
