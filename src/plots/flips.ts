@@ -1,6 +1,6 @@
 import { PlotError } from '../util/errors.js';
 import { blockLabel, widthText } from './blocks.js';
-import { symlogTicks } from './metric-axis.js';
+import { symlogTicks, ticksAt } from './metric-axis.js';
 import type { Part } from './part.js';
 import type { BaselineRecord, SensitivityRecord } from './records.js';
 import { chart, values, type ChartSpec } from './spec.js';
@@ -121,9 +121,7 @@ function panel(
             scale: { type: 'symlog', constant, domain, nice: false },
             axis: {
               format: higher ? '~%' : '~r',
-              values: symlogTicks(...domain, constant),
-              // Else every other label is left out, zero among them.
-              labelOverlap: 'greedy',
+              ...ticksAt(symlogTicks(...domain, constant)),
             },
           },
           color: {

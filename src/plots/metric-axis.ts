@@ -31,8 +31,13 @@ export function metricAxis(low: number, high: number, view: TaskView): Part {
   return {
     title: `${view.metric}, logarithmic`,
     scale: { type: 'log', domain, nice: false },
-    axis: { ...axis, format: high < 1e6 ? ',~r' : '.0~e', values: logTicks(...domain) },
+    axis: { ...axis, format: high < 1e6 ? ',~r' : '.0~e', ...ticksAt(logTicks(...domain)) },
   };
+}
+
+/** Exactly these ticks: without their number vega leaves out every other one of more than it had planned. */
+export function ticksAt(values: readonly number[]): Part {
+  return { values, tickCount: values.length, labelOverlap: 'greedy' };
 }
 
 /** Round numbers between two positive ones, as many as an axis has room for. */

@@ -1,6 +1,10 @@
 import assert from 'node:assert/strict';
 import { logTicks, metricAxis, symlogTicks } from '../../src/plots/metric-axis.js';
+import { renderSvg } from '../../src/plots/headless.js';
 import { taskView } from '../../src/plots/task-view.js';
+import { uniformChart } from '../../src/plots/uniform.js';
+import { UNIFORM } from './records.js';
+import { textsOf } from './support.js';
 
 const PERPLEXITY = taskView('wikitext2');
 
@@ -32,6 +36,13 @@ describe('plots/metric-axis', () => {
       );
       assert.ok(Math.max(...gaps) < 0.5, `a gap without a tick: ${places.join(' ')}`);
     });
+
+  it('shows every tick that was chosen', async () => {
+    const [first] = UNIFORM.filter(({ task }) => task === 'wikitext2');
+    const wide = { ...first, bits: 3, metric: 140, low: 134, high: 152 };
+    const texts = textsOf(await renderSvg(uniformChart([first, wide])));
+    for (const tick of ['40', '60', '100', '150']) assert.ok(texts.includes(tick), tick);
+  });
 
   it('stays linear for a ratio of four, and for accuracy at any', () => {
     for (const axis of [metricAxis(30, 120, PERPLEXITY), metricAxis(0.1, 0.9, taskView('sst2'))])
