@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { startBackend, type BackendReport } from '../backend/start.js';
-import { runCases } from '../experiment/cases-run.js';
+import { runCases, type CasesRun } from '../experiment/cases-run.js';
 import { searchResultJson } from '../experiment/search-json.js';
 import { BUNDLED_MODELS, openModelFile, type BundledModel } from '../experiment/inputs.js';
 import { buildTask } from '../experiment/inputs-task.js';
@@ -15,15 +15,6 @@ import { renderReport } from '../plots/report.js';
 import type { MeasurementStore } from '../store/index.js';
 import { saveFile } from '../util/files.js';
 import { demoReport, type DemoRun } from './demo-report.js';
-import { searchSections } from './demo-search-report.js';
-import {
-  judgedColumns,
-  judgedRow,
-  selectionColumns,
-  selectionRows,
-  sensitivityGrid,
-  type DemoSearch,
-} from './demo-search.js';
 import { backendFact, configFacts, taskFacts } from './facts.js';
 import type { Host } from './host.js';
 import { pointJson, taskJson } from './json.js';
@@ -40,6 +31,14 @@ import {
 import { bitsLabel, pointCells, pointColumns } from './points.js';
 import { planMaker, quantizerOption, type QuantizerName } from './quantizers.js';
 import { asOneBar } from './run-progress.js';
+import { groupSections, savingsSections, type RunGroup } from './run-sections.js';
+import {
+  judgedColumns,
+  judgedRow,
+  selectionColumns,
+  selectionRows,
+  sensitivityGrid,
+} from './run-tables.js';
 import { Session } from './session.js';
 import { defaultWorkers, openReportedStore } from './study-options.js';
 import { formatFacts, formatTable } from './table.js';
@@ -94,12 +93,12 @@ async function demo(session: Session, flags: DemoFlags): Promise<void> {
     store.close();
   }
   const date = new Date().toISOString().slice(0, 10);
-  const report = demoReport(
-    runs,
-    backend,
-    date,
-    searchSections(searches, await loadPaperResults()),
-  );
+  const groups = searches.map(groupOf);
+  const paper = await loadPaperResults();
+  const report = demoReport(runs, backend, date, [
+    ...groups.flatMap((group) => groupSections(group, paper)),
+    ...savingsSections(groups),
+  ]);
   const [html, json] = [join(flags.out, 'report.html'), join(flags.out, 'uniform.json')];
   const value = demoJson(runs, searches, backend);
   await saveFile(html, await renderReport(report, await loadVegaBundle()));
@@ -110,6 +109,17 @@ async function demo(session: Session, flags: DemoFlags): Promise<void> {
     ['time', formatDuration(seconds)],
   ] as const;
   await session.result(value, formatFacts(files), json);
+}
+
+/** The flow over all cases for one bundled model. */
+interface DemoSearch extends CasesRun {
+  readonly study: Study;
+}
+
+function groupOf({ study, sweep, searches }: DemoSearch): RunGroup {
+  const { quantizer } = sweep.settings;
+  const space = study.space({ granularity: 'module', quantizer });
+  return { study, sweeps: [{ ...sweep, space }], searches };
 }
 
 /** What was found for one model. */
@@ -160,9 +170,10 @@ async function measure(
 }
 
 function describeSearches(found: DemoSearch): string {
-  const { study, searches } = found;
+  const { study, searches, sweep } = found;
   const { metric } = study.task;
-  const grid = sensitivityGrid(found, metric);
+  const { storedBits } = groupOf(found).sweeps[0].space;
+  const grid = sensitivityGrid({ table: sweep.table, level: 'block', storedBits }, metric);
   const { heldOut } = study.options;
   return [
     `${metric} with one block quantized:`,

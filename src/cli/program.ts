@@ -6,6 +6,7 @@ import { addExport } from './export.js';
 import { addGenerate } from './generate.js';
 import { addInspect } from './inspect.js';
 import { addPlot } from './plot.js';
+import { addReport } from './report.js';
 import { addRuns } from './runs.js';
 import { addSearch } from './search.js';
 import { addSelect } from './select.js';
@@ -39,6 +40,7 @@ export function buildProgram(host: Host): Command {
     addSelect,
     addExport,
     addPlot,
+    addReport,
     addRuns,
   ])
     add(program, host);

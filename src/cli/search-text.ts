@@ -1,13 +1,12 @@
 import type { HeldOutResult } from '../experiment/held-out.js';
 import type { SearchRun } from '../experiment/search-run.js';
-import type { Limits } from '../search/constraints.js';
 import type { NearestPlan } from '../search/nearest.js';
-import type { Candidate } from '../search/trace.js';
 import type { Metric } from '../tasks/task.js';
 import { formatBytes } from '../util/bytes.js';
-import { formatInterval, formatMetric } from './metric.js';
-import { formatCount, formatCounted, formatFixed, formatPercent } from './numbers.js';
+import { formatMetric } from './metric.js';
+import { formatCount, formatCounted, formatFixed } from './numbers.js';
 import { pointCells, pointColumns } from './points.js';
+import { describeLimits, scoreCells, yardstickColumns, yardstickRows } from './run-tables.js';
 import { formatFacts, formatTable, type Fact } from './table.js';
 import { workFacts } from './work-facts.js';
 
@@ -35,21 +34,6 @@ export function describeSearch(run: SearchRun, metric: Metric): string {
   return [formatFacts(facts), ...parts].join('\n\n');
 }
 
-/** "accuracy at least 75.7 %, at most 6.82 MB (46.4 %)" */
-export function describeLimits({ quality, maxBytes }: Limits, fp32Bytes: number): string {
-  const { metric, baseline, allowedLoss } = quality;
-  const bound =
-    metric === 'accuracy' ? Math.max(0, baseline - allowedLoss) : baseline + allowedLoss;
-  const side = metric === 'accuracy' ? 'at least' : 'at most';
-  const first = Number.isFinite(allowedLoss)
-    ? `${metric} ${side} ${formatMetric(metric, bound)}`
-    : `any ${metric}`;
-  const second = Number.isFinite(maxBytes)
-    ? `at most ${formatBytes(maxBytes)} (${formatPercent(maxBytes / fp32Bytes)})`
-    : 'any size';
-  return `${first}, ${second}`;
-}
-
 const right = { align: 'right' } as const;
 
 function selectionTable({ selections, selected, outcome }: SearchRun, metric: Metric): string {
@@ -72,46 +56,8 @@ function selectionTable({ selections, selected, outcome }: SearchRun, metric: Me
   return `Selected by the trade-off score, on the data searched on (* the result):\n${table}`;
 }
 
-interface Shown {
-  readonly metric: number;
-  readonly low?: number | undefined;
-  readonly high?: number | undefined;
-  readonly bytes: number;
-}
-
-function scoreCells(point: Shown | Candidate, metric: Metric, fp32Bytes: number): string[] {
-  const { low, high } = 'extras' in point ? (point.extras ?? {}) : (point as Shown);
-  const interval =
-    low === undefined || high === undefined
-      ? ''
-      : formatInterval(metric, { low, high, level: 0.95 });
-  return [
-    Number.isNaN(point.metric) ? 'broken' : formatMetric(metric, point.metric),
-    interval,
-    formatBytes(point.bytes),
-    formatPercent(1 - point.bytes / fp32Bytes),
-  ];
-}
-
-/** The result beside plans of no search, by rising size. */
 function comparisonTable(run: SearchRun, metric: Metric): string {
-  const { yardsticks, selected, smallest, outcome } = run;
-  const own = [
-    ...(selected ? [{ name: 'selected plan *', point: selected.candidate }] : []),
-    ...(smallest && smallest !== selected?.candidate
-      ? [{ name: 'smallest candidate', point: smallest }]
-      : []),
-  ];
-  const rows = [...own, ...yardsticks.map((point) => ({ name: point.name, point }))].sort(
-    (a, b) => a.point.bytes - b.point.bytes,
-  );
-  const table = formatTable(
-    [
-      { title: 'plan' },
-      ...[metric, '95 % interval', 'memory', 'saving'].map((title) => ({ title, ...right })),
-    ],
-    rows.map(({ name, point }) => [name, ...scoreCells(point, metric, outcome.fp32Bytes)]),
-  );
+  const table = formatTable(yardstickColumns(metric), yardstickRows(run, metric));
   return `Beside plans that no search chose, on the same data:\n${table}`;
 }
 

@@ -4,7 +4,7 @@ import type { SavedSweep } from '../experiment/saved-sweep.js';
 import type { PaperRecord } from '../plots/records.js';
 import { savingsChart } from '../plots/savings.js';
 import type { ChartSpec } from '../plots/spec.js';
-import type { Level } from '../search/space.js';
+import type { SensitivityRow, SensitivityTable } from '../search/sensitivity.js';
 import {
   flipsFigure,
   hierarchyFigure,
@@ -12,6 +12,7 @@ import {
   sensitivityFigure,
   traceFigure,
   yardstickFigure,
+  type FigureSubject,
 } from './figures.js';
 import { savingRecords } from './savings.js';
 
@@ -72,21 +73,44 @@ function isNumber(evaluation: SavedSearch['outcome']['trace'][number]['evaluatio
   return Number.isFinite(evaluation.kind === 'exact' ? evaluation.metric : evaluation.bound);
 }
 
-function sweepFigures({ study, table, space }: SavedSweep): Figures {
-  const level = coarsest(table.rows.map((row) => row.level));
-  const rows = table.rows.filter((row) => row.level === level);
+function sweepFigures(run: SavedSweep): Figures {
+  const { study } = run;
   const possible: Figures = new Map();
   possible.set('hierarchy', () => hierarchyFigure(study.options.file));
-  const drawn = rows.filter(({ metric }) => Number.isFinite(metric));
-  if (drawn.length > 0)
-    possible.set('sensitivity', () => sensitivityFigure(study, table, level, space.storedBits));
-  if (drawn.some(({ extras }) => (extras?.flipRate ?? 0) > 0))
-    possible.set('flips', () => flipsFigure(study, table, level, space.storedBits));
+  const sensitivity = sensitivityOf(study, run);
+  if (sensitivity !== undefined) possible.set('sensitivity', sensitivity);
+  const flips = flipsOf(study, run);
+  if (flips !== undefined) possible.set('flips', flips);
   return possible;
 }
 
+type Swept = Pick<SavedSweep, 'table' | 'space'>;
+
+/** The sensitivities of a sweep's coarsest level; undefined where every plan broke the model. */
+export function sensitivityOf(
+  study: FigureSubject,
+  { table, space }: Swept,
+): (() => ChartSpec) | undefined {
+  if (drawnRows(table).length === 0) return undefined;
+  return () => sensitivityFigure(study, table, shownLevel(table), space.storedBits);
+}
+
+/** Spikes flipped against quality lost; undefined where no flips were observed. */
+export function flipsOf(
+  study: FigureSubject,
+  { table, space }: Swept,
+): (() => ChartSpec) | undefined {
+  if (!drawnRows(table).some(({ extras }) => (extras?.flipRate ?? 0) > 0)) return undefined;
+  return () => flipsFigure(study, table, shownLevel(table), space.storedBits);
+}
+
+function drawnRows(table: SensitivityTable): readonly SensitivityRow[] {
+  const level = shownLevel(table);
+  return table.rows.filter((row) => row.level === level && Number.isFinite(row.metric));
+}
+
 /** Blocks where there are any: as many units as have room in a figure. */
-function coarsest(levels: readonly Level[]): Level {
+export function shownLevel({ rows }: SensitivityTable): 'block' | 'module' | 'matrix' {
   const order = ['block', 'module', 'matrix'] as const;
-  return order.find((level) => levels.includes(level)) ?? 'block';
+  return order.find((level) => rows.some((row) => row.level === level)) ?? 'block';
 }
