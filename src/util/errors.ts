@@ -40,6 +40,8 @@ export class BackendError extends QslmError {}
 export class ModelError extends QslmError {}
 /** A search that cannot be run, or whose constraints nothing meets. */
 export class SearchError extends QslmError {}
+/** Operations or energy that cannot be worked out from what was given. */
+export class EnergyError extends QslmError {}
 /** A measurement store that is damaged, locked or from another version. */
 export class StoreError extends QslmError {}
 /** A file that could not be written; nothing half-written is left. */
@@ -78,6 +80,7 @@ const CLASSES = [
   BackendError,
   ModelError,
   SearchError,
+  EnergyError,
   StoreError,
   OutputError,
   PlotError,

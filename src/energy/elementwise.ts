@@ -1,0 +1,152 @@
+import type { ModelConfig } from '../model/config.js';
+
+/** Operations on single values, of 32-bit floats. */
+export interface ScalarOperations {
+  /** Subtractions too. */
+  readonly additions: number;
+  readonly multiplications: number;
+  readonly divisions: number;
+  /** Exponentials and square roots. */
+  readonly functions: number;
+  /** With the choice that hangs on it: a maximum, a threshold with its reset. */
+  readonly comparisons: number;
+}
+
+/** What is no matrix product, by what it is for. */
+export const ELEMENTWISE_PARTS = [
+  'embedding',
+  'layer norm',
+  'token shift',
+  'WKV',
+  'gates and squares',
+  'LIF and residual',
+  'pooling',
+] as const;
+export type ElementwisePart = (typeof ELEMENTWISE_PARTS)[number];
+
+export const NO_OPERATIONS: ScalarOperations = {
+  additions: 0,
+  multiplications: 0,
+  divisions: 0,
+  functions: 0,
+  comparisons: 0,
+};
+
+/**
+ * (x − mean) / √(variance + ε) · γ + β over C channels: C additions each for the sum, the differences, the
+ * sum of squares and β, one for ε; C multiplications each for squares, scaling and γ, two for the means.
+ */
+function layerNorm(channels: number): ScalarOperations {
+  return {
+    ...NO_OPERATIONS,
+    additions: 4 * channels + 1,
+    multiplications: 3 * channels + 2,
+    divisions: 1,
+    functions: 1,
+  };
+}
+
+/** x · m + x' · (1 − m) for `mixes` mixes m of which 1 − m is known. */
+function tokenShift(channels: number, mixes: number): ScalarOperations {
+  const values = channels * mixes;
+  return { ...NO_OPERATIONS, additions: values, multiplications: 2 * values };
+}
+
+/**
+ * The recurrent form, with the running maximum p in the exponent. A channel, for the output: u + k, a
+ * maximum, two differences and exponentials, numerator and denominator, a division; for the state: p + w, a
+ * maximum, two differences and exponentials, numerator and denominator.
+ */
+function wkv(channels: number): ScalarOperations {
+  return {
+    additions: 10 * channels,
+    multiplications: 6 * channels,
+    divisions: channels,
+    functions: 4 * channels,
+    comparisons: 2 * channels,
+  };
+}
+
+/** 1 / (1 + e^−r), and its product with a value. */
+function sigmoidGate(channels: number): ScalarOperations {
+  return {
+    ...NO_OPERATIONS,
+    additions: channels,
+    multiplications: channels,
+    divisions: channels,
+    functions: channels,
+  };
+}
+
+/** max(k, 0)². */
+function squaredRelu(channels: number): ScalarOperations {
+  return { ...NO_OPERATIONS, multiplications: channels, comparisons: channels };
+}
+
+/** h = v + (x − v) / 2, spike = h ≥ 1 and reset, and the spike added to the residual stream. */
+function lifAndResidual(channels: number): ScalarOperations {
+  return {
+    ...NO_OPERATIONS,
+    additions: 3 * channels,
+    multiplications: channels,
+    comparisons: channels,
+  };
+}
+
+/**
+ * Operations a token of a model that are no matrix product. Left out: the softmax over logits, which
+ * belongs to what is done with them.
+ *
+ * @param sentenceTokens tokens that a classifier averages over.
+ */
+export function countElementwise(
+  { width, hiddenWidth, layers, embedding, classes, ffnPre }: ModelConfig,
+  sentenceTokens: number,
+): Readonly<Record<ElementwisePart, ScalarOperations>> {
+  const channelMixes = layers + (ffnPre ? 1 : 0);
+  const timeMixes = layers - (ffnPre ? 1 : 0);
+  return {
+    // By sign; a dense row is taken as it is.
+    embedding: { ...NO_OPERATIONS, comparisons: embedding === 'spike' ? width : 0 },
+    // Two a block, ln0 and ln_out.
+    'layer norm': times(layerNorm(width), 2 * layers + 2),
+    'token shift': sum(
+      times(tokenShift(width, 3), timeMixes),
+      times(tokenShift(width, 2), channelMixes),
+    ),
+    WKV: times(wkv(width), timeMixes),
+    'gates and squares': sum(
+      times(sigmoidGate(width), timeMixes + channelMixes),
+      times(squaredRelu(hiddenWidth), channelMixes),
+    ),
+    'LIF and residual': times(lifAndResidual(width), 2 * layers),
+    pooling:
+      classes === 0
+        ? NO_OPERATIONS
+        : { ...NO_OPERATIONS, additions: width, multiplications: width / sentenceTokens },
+  };
+}
+
+/** Adds up operations. */
+export function sum(...all: readonly ScalarOperations[]): ScalarOperations {
+  return all.reduce(
+    (total, each) => ({
+      additions: total.additions + each.additions,
+      multiplications: total.multiplications + each.multiplications,
+      divisions: total.divisions + each.divisions,
+      functions: total.functions + each.functions,
+      comparisons: total.comparisons + each.comparisons,
+    }),
+    NO_OPERATIONS,
+  );
+}
+
+function times(operations: ScalarOperations, count: number): ScalarOperations {
+  return {
+    additions: count * operations.additions,
+    multiplications: count * operations.multiplications,
+    divisions: count * operations.divisions,
+    functions: count * operations.functions,
+    comparisons: count * operations.comparisons,
+  };
+}

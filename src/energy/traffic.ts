@@ -1,0 +1,88 @@
+import type { ModelConfig } from '../model/config.js';
+import { parametersOf } from '../model/parameters.js';
+import { tensorFootprint } from '../quant/footprint.js';
+import {
+  hierarchyOf,
+  matricesOf,
+  vectorsOf,
+  type Matrix,
+  type ParameterShape,
+} from '../quant/hierarchy.js';
+import type { ResolvedPlan } from '../quant/plan.js';
+import { UNQUANTIZED } from '../quant/scheme.js';
+import { EnergyError, QuantError } from '../util/errors.js';
+
+export interface TrafficOptions {
+  /** Tokens of a sentence, on average: a classifier's weights are read once a sentence. 1 by default. */
+  readonly sentenceTokens?: number | undefined;
+  /**
+   * Tokens that share one reading of the weights, 1 by default: a batch, or a text that is at hand as a
+   * whole, goes through a matrix together. Text that is generated needs all weights for every token.
+   */
+  readonly tokensPerRead?: number | undefined;
+}
+
+/** Bits of parameters that are read for one token. */
+export interface WeightTraffic {
+  readonly bits: number;
+  /** Block → bits, in network order; vectors, scales and zero points with them. */
+  readonly byBlock: Readonly<Record<string, number>>;
+}
+
+/**
+ * The parameters read a token under a plan, at their bit widths with scales and zero points: every matrix
+ * and vector once, of the embedding one row. Activations and the state are not counted: a few thousand
+ * values a token where the weights are millions.
+ *
+ * @throws {EnergyError} for tokens below 1. {QuantError} when the plan was resolved for another model.
+ */
+export function weightTraffic(
+  config: ModelConfig,
+  plan: ResolvedPlan,
+  { sentenceTokens = 1, tokensPerRead = 1 }: TrafficOptions = {},
+): WeightTraffic {
+  if (![sentenceTokens, tokensPerRead].every((tokens) => tokens >= 1 && Number.isFinite(tokens)))
+    throw new EnergyError({
+      what: 'tokens make no sense',
+      where: 'weight traffic',
+      got: `${sentenceTokens} a sentence, ${tokensPerRead} a reading`,
+      expected: 'at least 1 of each',
+    });
+  const hierarchy = hierarchyOf(parametersOf(config));
+  const byBlock: Record<string, number> = Object.fromEntries(
+    hierarchy.blocks.map(({ path }) => [path, 0]),
+  );
+  for (const matrix of matricesOf(hierarchy))
+    byBlock[matrix.path.split('/')[0]] += matrixBits(matrix, plan, sentenceTokens, tokensPerRead);
+  for (const block of hierarchy.blocks) {
+    const own = vectorsOf({ ...hierarchy, blocks: [block] });
+    for (const vector of own) byBlock[block.path] += bitsOf(vector, UNQUANTIZED) / tokensPerRead;
+  }
+  return { bits: Object.values(byBlock).reduce((total, bits) => total + bits, 0), byBlock };
+}
+
+function matrixBits(
+  matrix: Matrix,
+  plan: ResolvedPlan,
+  sentenceTokens: number,
+  tokensPerRead: number,
+): number {
+  const scheme = plan.get(matrix.name);
+  if (scheme === undefined)
+    throw new QuantError({
+      what: 'the plan says nothing of this matrix',
+      where: `tensor ${matrix.name}`,
+      expected: 'a plan resolved for this model',
+    });
+  const [, width] = matrix.shape;
+  // Each token has a row of its own, so that nothing is shared.
+  if (matrix.matrix === 'emb') return bitsOf({ ...matrix, shape: [1, width] }, scheme);
+  const tokens =
+    matrix.matrix === 'classifier' ? Math.max(sentenceTokens, tokensPerRead) : tokensPerRead;
+  return bitsOf(matrix, scheme) / tokens;
+}
+
+function bitsOf({ shape }: ParameterShape, scheme: Parameters<typeof tensorFootprint>[1]): number {
+  const { integers, scales, zeroPoints, fp32 } = tensorFootprint(shape, scheme);
+  return 8 * (integers + scales + zeroPoints + fp32);
+}
