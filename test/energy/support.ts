@@ -1,0 +1,22 @@
+import type { ModelConfig } from '../../src/model/config.js';
+import { parametersOf } from '../../src/model/parameters.js';
+import { hierarchyOf } from '../../src/quant/hierarchy.js';
+import { resolvePlan, uniformPlan, type ResolvedPlan } from '../../src/quant/plan.js';
+
+/** The published model's shape. */
+export const SPIKEGPT_216M: ModelConfig = {
+  vocabSize: 50277,
+  width: 768,
+  hiddenWidth: 3072,
+  layers: 18,
+  embedding: 'spike',
+  contextLength: 1024,
+  classes: 0,
+  head: true,
+  ffnPre: false,
+};
+
+/** One width for all matrices of a model. */
+export function uniform(config: ModelConfig, bits: number): ResolvedPlan {
+  return resolvePlan(uniformPlan(bits), hierarchyOf(parametersOf(config)));
+}
