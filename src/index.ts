@@ -74,6 +74,17 @@ export { paretoFront } from './search/pareto.js';
 export { measureSensitivity } from './search/sensitivity.js';
 export { Assignment, type SearchSpace } from './search/space.js';
 
+export {
+  countOperations,
+  type MatrixProduct,
+  type OperationOptions,
+  type TokenOperations,
+} from './energy/operations.js';
+export { weightTraffic, type TrafficOptions, type WeightTraffic } from './energy/traffic.js';
+export { ACCOUNTINGS, type Accounting, type FiringRates } from './energy/accounting.js';
+export { modelEnergy, type EnergyOptions, type ModelledEnergy } from './energy/model-energy.js';
+export { WEIGHT_MEMORIES, type WeightMemory } from './energy/technology.js';
+
 export { memoryStore, openStore, type MeasurementStore } from './store/index.js';
 
 export {
@@ -102,12 +113,16 @@ export { Study, type StudyOptions } from './experiment/study.js';
 export { runSearch, type SearchRun } from './experiment/search-run.js';
 export { DEFAULT_SEARCH, type SearchSettings } from './experiment/search-settings.js';
 export { runSweep, sensitivityOf, type SweepSettings } from './experiment/sweep-run.js';
+export { runEnergy, type EnergyRun, type NamedPlan } from './experiment/energy-run.js';
 export { measurePlans, type PlanPoint } from './experiment/apply-plan-measure.js';
 export { meetsLimit, resolveLimits } from './search/constraints.js';
 export { evaluateExactly } from './search/evaluation.js';
 export { lambdaIntervals } from './search/score.js';
 export { groupBits, groupsOf, type UnitGroup } from './search/space.js';
 export type { SearchStep } from './search/trace.js';
+export { energyChart } from './plots/energy.js';
+export { energyChangeChart } from './plots/energy-change.js';
+export { operationsChart } from './plots/operations.js';
 export { landscapeChart } from './plots/landscape.js';
 export { traceChart } from './plots/trace.js';
 export { chart } from './plots/spec.js';

@@ -44,14 +44,14 @@ interface Named {
 }
 
 /** What titles call the data: the paper's names are for the paper's data alone. */
-function dataNames(task: Pick<Task, 'source'>): DataNames {
+export function dataNames(task: Pick<Task, 'source'>): DataNames {
   if (/\bbundled\b/.test(task.source))
     return { sst2: 'Film reviews (bundled)', wikitext2: 'Articles (bundled)' };
   const file = basename(task.source.split(',', 1)[0]);
   return { sst2: file, wikitext2: file };
 }
 
-function taskName({ name }: Named): TaskName {
+export function taskName({ name }: Named): TaskName {
   return name as TaskName;
 }
 

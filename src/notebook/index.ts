@@ -2,6 +2,13 @@
 export { describeError } from './errors.js';
 export { inNotebook } from './display.js';
 export {
+  energyChangeFigure,
+  energyFigure,
+  energyRecords,
+  operationsFigure,
+  type EnergySetting,
+} from './energy-figures.js';
+export {
   flipsFigure,
   hierarchyFigure,
   paretoFigure,
@@ -18,7 +25,7 @@ export {
 export { measurementFrame, planFrame, stepFrame, toDataFrame } from './frames.js';
 export { openRun, type SavedRun } from '../experiment/open-run.js';
 export { FIGURES, runFigures, type FigureName, type RunFigureOptions } from './run-figures.js';
-export { loadLandscape, loadPaperResults } from './paper-data.js';
+export { loadLandscape, loadPaperPower, loadPaperResults } from './paper-data.js';
 export { progress } from './progress.js';
 export { initCharts, show } from './show.js';
 export { table, type TableOptions } from './table.js';

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { BYTES_PER_MB } from '../util/bytes.js';
 import { DataError } from '../util/errors.js';
-import type { LandscapeRecord, PaperRecord, TaskName } from '../plots/records.js';
+import type { LandscapeRecord, PaperPowerRecord, PaperRecord, TaskName } from '../plots/records.js';
 
 /** Beside `src` and beside `dist`. */
 const FOLDER = resolve(__dirname, '../../data/paper');
@@ -14,6 +14,7 @@ interface PaperTask {
     readonly metric: number;
     readonly saving: number;
   }[];
+  readonly powerSaving: { readonly least: number; readonly most: number };
 }
 
 /**
@@ -31,6 +32,21 @@ export async function loadPaperResults(): Promise<PaperRecord[]> {
       saving,
     })),
   );
+}
+
+/**
+ * The power that the paper reports saved, as a range over the cases of each task; it gives no figure a case
+ * (`data/paper/results.json`; QSLM, arXiv 2601.00679).
+ * @throws {DataError} when the file is missing or damaged.
+ */
+export async function loadPaperPower(): Promise<PaperPowerRecord[]> {
+  type File = Readonly<Record<TaskName, PaperTask>> & { readonly source: string };
+  const file = (await readPaper('results.json')) as File;
+  return (['sst2', 'wikitext2'] as const).map((task) => ({
+    task,
+    ...file[task].powerSaving,
+    source: file.source,
+  }));
 }
 
 /**

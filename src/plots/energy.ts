@@ -1,46 +1,50 @@
-import { PlotError } from '../util/errors.js';
+import {
+  accountingColor,
+  accountingOffset,
+  accountingsOf,
+  baselineOf,
+  changeText,
+  checkEnergies,
+  energyPanels,
+  originsOf,
+  PANEL_WIDTH,
+  panelFilter,
+  panelHeight,
+  panelTitle,
+  planAxis,
+  type EnergyPanel,
+} from './energy-panels.js';
 import type { Part } from './part.js';
 import type { EnergyRecord } from './records.js';
 import { chart, values, type ChartSpec } from './spec.js';
-import { taskView, tasksOf, type DataNames } from './task-view.js';
-import { CATEGORIES, COLORS } from './theme.js';
+import type { DataNames } from './task-view.js';
+import { COLORS } from './theme.js';
 
-const WIDTH = 250;
-/** Height of one bar in pixels. */
-const BAR = 18;
+/** The two parts of a bar, from the axis outwards. */
+const PARTS = ['computing', 'reading weights'] as const;
 
 /**
- * Fig. 10: energy a token of each plan, with its change from the baseline (the first plan of a task).
- * Modelled and measured energy are never in one panel, and the title says which it is.
+ * Energy a token of each plan, split into computing and reading weights, with its change from the baseline
+ * (the first plan of a task). Modelled and measured energy are never in one panel, and the title says which
+ * it is.
  *
  * @throws {PlotError} when there are no records, or a value is negative.
  */
 export function energyChart(records: readonly EnergyRecord[], names: DataNames = {}): ChartSpec {
-  const origins = (['modelled', 'measured'] as const).filter((origin) =>
-    records.some((record) => record.origin === origin),
-  );
-  const tasks = tasksOf(records);
-  const rows = records.map((record) => rowOf(record, baselineOf(record, records)));
+  checkEnergies(records);
+  const rows = records.flatMap((record) => rowsOf(record, baselineOf(record, records)));
   const models = [...new Set(records.map(({ model }) => model))].join(', ');
-  const title = origins.join(' and ').replace(/^./, (letter) => letter.toUpperCase());
-  const modelled = origins.includes('modelled')
-    ? ['Modelled: operations counted × energy constants at 45 nm; no power meter was read']
-    : [];
+  const { title, notes } = originsOf(records);
   return chart(
     `${title} energy a token of ${models} at different plans, with the change from the unquantized model.`,
     {
       title: {
         text: `${title} energy a token`,
-        subtitle: [`${models}; numbers: change from the first plan`, ...modelled],
+        subtitle: [`${models}; numbers: change from the first plan`, ...notes],
       },
       data: { values: values(rows, 'energy chart') },
-      vconcat: origins.map((origin) => ({
-        hconcat: tasks
-          .filter((task) => records.some((each) => each.task === task && each.origin === origin))
-          .map((task) => {
-            const own = records.filter((each) => each.task === task && each.origin === origin);
-            return panel(own, `${taskView(task, names).title} (${origin})`);
-          }),
+      vconcat: energyPanels(records).map((row) => ({
+        hconcat: row.map((panel) => energyPanel(panel, names)),
         spacing: 40,
         resolve: {
           scale: { color: 'shared', yOffset: 'shared', x: 'independent', y: 'independent' },
@@ -51,88 +55,79 @@ export function energyChart(records: readonly EnergyRecord[], names: DataNames =
   );
 }
 
-function baselineOf(record: EnergyRecord, records: readonly EnergyRecord[]): number {
-  const same = ({ task, accounting, origin }: EnergyRecord): boolean =>
-    task === record.task && accounting === record.accounting && origin === record.origin;
-  // There is at least the record itself.
-  return records.find(same)!.microjoules;
-}
-
-function rowOf(record: EnergyRecord, baseline: number): object {
-  const { plan, accounting, microjoules, low, high } = record;
-  if (microjoules < 0)
-    throw new PlotError({
-      what: 'negative energy',
-      where: `energy chart, ${plan}, ${accounting}`,
-      got: String(microjoules),
-    });
-  const change = 100 * (microjoules / baseline - 1);
-  const text = microjoules === baseline ? '' : `${change.toFixed(1).replace('-', '−')} %`;
-  return {
+function rowsOf(record: EnergyRecord, baseline: EnergyRecord): object[] {
+  const { microjoules, weightMicrojoules = 0, low, high } = record;
+  const change = microjoules / baseline.microjoules - 1;
+  const common = {
     ...record,
+    weightMicrojoules,
     low: low ?? null,
     high: high ?? null,
     top: high ?? microjoules,
-    changeText: text,
+    changeText: record === baseline ? '' : changeText(change),
     energyText: `${microjoules.toPrecision(4)} µJ`,
   };
+  const shares = [microjoules - weightMicrojoules, weightMicrojoules];
+  return PARTS.map((part, order) => ({ ...common, part, order, value: shares[order] })).filter(
+    ({ order }) => order === 0 || weightMicrojoules > 0,
+  );
 }
 
-function panel(own: readonly EnergyRecord[], title: string): Part {
-  const [{ task, origin }] = own;
-  const plans = [...new Set(own.map(({ plan }) => plan))];
-  const accountings = [...new Set(own.map(({ accounting }) => accounting))];
-  const largest = Math.max(...own.map(({ microjoules, high }) => high ?? microjoules));
-  const y: Part = {
-    field: 'plan',
-    type: 'nominal',
-    title: null,
-    scale: { domain: plans, paddingInner: 0.25 },
-    axis: { grid: false, ticks: false, domain: false, labelLimit: 60 },
-  };
-  const yOffset: Part = { field: 'accounting', type: 'nominal', scale: { domain: accountings } };
+function energyPanel(panel: EnergyPanel, names: DataNames): Part {
+  const { records, plans } = panel;
+  const accountings = accountingsOf(records);
+  const largest = Math.max(...records.map(({ microjoules, high }) => high ?? microjoules));
+  const y = planAxis(plans);
+  const yOffset = accountingOffset(accountings);
   const x: Part = {
-    field: 'microjoules',
     type: 'quantitative',
     title: 'Energy a token (µJ)',
     // Room on the right for the change of the longest bar.
-    scale: { domain: [0, 1.2 * largest || 1], nice: false },
+    scale: { domain: [0, 1.25 * largest || 1], nice: false },
     axis: { format: ',~g', tickCount: 5 },
   };
+  const whole = { filter: 'datum.order === 0' };
   const spread: Part = {
-    transform: [{ filter: 'isValid(datum.low)' }],
+    transform: [whole, { filter: 'isValid(datum.low)' }],
     mark: { type: 'rule', color: COLORS.black, aria: false },
     encoding: { y, yOffset, x: { ...x, field: 'low' }, x2: { field: 'high' } },
   };
   return {
-    width: WIDTH,
-    height: plans.length * (accountings.length * BAR + 8),
-    title: { text: title, fontSize: 13 },
-    transform: [{ filter: `datum.task === '${task}' && datum.origin === '${origin}'` }],
+    width: PANEL_WIDTH,
+    height: panelHeight(plans.length, accountings.length),
+    title: panelTitle(panel, names),
+    transform: [panelFilter(panel)],
     layer: [
       {
         mark: { type: 'bar' },
         encoding: {
           y,
           yOffset,
-          x,
-          color: {
-            field: 'accounting',
-            type: 'nominal',
-            scale: { domain: accountings, range: CATEGORIES.slice(0, accountings.length) },
-            legend: { title: null, orient: 'top' },
-          },
+          x: { ...x, field: 'value', stack: 'zero' },
+          order: { field: 'order' },
+          color: accountingColor(accountings),
+          ...(records.some(({ weightMicrojoules = 0 }) => weightMicrojoules > 0) && {
+            opacity: {
+              field: 'part',
+              type: 'nominal',
+              scale: { domain: PARTS, range: [1, 0.4] },
+              legend: { title: null, orient: 'top' },
+            },
+          }),
           tooltip: [
             { field: 'plan', title: 'Plan' },
             { field: 'accounting', title: 'Counted' },
             { field: 'origin', title: 'Origin' },
+            { field: 'setting', title: 'Setting' },
             { field: 'energyText', title: 'Energy a token' },
+            { field: 'weightMicrojoules', title: 'of it reading weights (µJ)', format: ',.4~r' },
             { field: 'changeText', title: 'Change' },
           ],
         },
       },
-      ...(own.some(({ low, high }) => low !== undefined && high !== undefined) ? [spread] : []),
+      ...(records.some(({ low, high }) => low !== undefined && high !== undefined) ? [spread] : []),
       {
+        transform: [whole],
         mark: { type: 'text', align: 'left', dx: 4, fontSize: 10, aria: false },
         encoding: { y, yOffset, x: { ...x, field: 'top' }, text: { field: 'changeText' } },
       },

@@ -145,14 +145,41 @@ export interface EnergyRecord {
   readonly model: string;
   /** 'fp32', 'a1', …; the first of a task is the baseline. */
   readonly plan: string;
-  /** What is counted: 'as built', 'idealized', or the meter's name. */
+  /** What is counted: 'as built', 'idealized', 'integer', or the meter's name. */
   readonly accounting: string;
   readonly origin: 'modelled' | 'measured';
+  /** What else it holds for: 'weights from DRAM for every token', or a machine. */
+  readonly setting: string;
   /** Microjoules a token. */
   readonly microjoules: number;
-  /** Spread of a measurement. */
+  /** Of these, reading weights; absent where they are not told apart. */
+  readonly weightMicrojoules?: number;
+  /** Ends of the published constants, or the spread of a measurement. */
   readonly low?: number;
   readonly high?: number;
+}
+
+/** What the paper states of a task's power, as shares of the unquantized model's (Fig. 10). */
+export interface PaperPowerRecord {
+  readonly task: TaskName;
+  /** Least and most that was saved over its cases, [0, 1]. */
+  readonly least: number;
+  readonly most: number;
+  readonly source: string;
+}
+
+/** What a token takes in a part of a model, all blocks together. */
+export interface OperationRecord {
+  readonly model: string;
+  /** 'SRWKV key', 'head', 'layer norm'; records come in network order. */
+  readonly part: string;
+  /**
+   * A matrix product after a spiking layer, which an ideal network would do by accumulating spikes; one of
+   * real values in any reading; or an operation on single values.
+   */
+  readonly kind: 'product after spikes' | 'product of real values' | 'elementwise';
+  /** A multiply–accumulate is two. */
+  readonly operations: number;
 }
 
 /** Work that an acceleration of the evaluator avoided in a run. */
