@@ -1,8 +1,8 @@
 import type { Checkpoint } from '../checkpoint/types.js';
 import { spikingLayers } from '../energy/operations.js';
 import type { FiringRates } from '../energy/accounting.js';
+import type { SpikeProbe } from '../model/block.js';
 import type { ConfigReport } from '../model/config.js';
-import { observe } from '../model/observe.js';
 import { SpikeGPT } from '../model/spikegpt.js';
 import type { ResolvedPlan } from '../quant/plan.js';
 import type { Task } from '../tasks/task.js';
@@ -61,19 +61,23 @@ interface Count {
 
 /** @param counts of the spiking layers, in network order. */
 function countBatch(model: SpikeGPT, batch: ObservedBatch, counts: readonly Count[]): void {
-  const layers: ArrayLike<number>[] = observe(model, batch.inputs, {
-    spikes: true,
-  }).spikes!.map(({ spikes }) => spikes);
-  if (model.config.embedding === 'spike') {
-    const embedded = model.embed(batch.inputs);
-    layers.unshift(embedded.dataSync().slice());
+  const waiting = [...counts];
+  const embedded = model.embed(batch.inputs);
+  try {
+    if (model.config.embedding === 'spike')
+      countOnes(embedded.dataSync<'float32'>(), batch, waiting.shift()!);
+    const probe: SpikeProbe = (_block, _module, spikes) => {
+      countOnes(spikes.dataSync<'float32'>(), batch, waiting.shift()!);
+    };
+    model.runStages(embedded, 0, model.stages, { probe }).dispose();
+  } finally {
     embedded.dispose();
   }
-  for (const [layer, values] of layers.entries()) countOnes(values, batch, counts[layer]);
 }
 
+/** @param values 0 or 1, [rows, time, channels] */
 function countOnes(
-  values: ArrayLike<number>,
+  values: Float32Array,
   { inputs: { batch, time }, lengths }: ObservedBatch,
   count: Count,
 ): void {

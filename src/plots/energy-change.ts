@@ -45,7 +45,7 @@ export function energyChangeChart(
   const widest = Math.min(0, ...rows.map(({ change, left }) => Math.min(change, left ?? change)));
   const most = Math.max(0, ...rows.map(({ change }) => change));
   // Room on the left for the text of the longest bar.
-  const domain = [Math.min(-0.25, widest) * 1.35, most];
+  const domain = [Math.min(-0.25, widest) * 1.3, most];
   return chart(
     `${title} energy a token of ${models}: the change of each plan from the unquantized model.`,
     {
@@ -121,7 +121,8 @@ function changePanel(
     type: 'quantitative',
     title: 'Change of energy (%)',
     scale: { domain, nice: false },
-    axis: { format: '~%', tickCount: 5 },
+    // Room for text is no change: nothing falls by more than all of it.
+    axis: { format: '~%', tickCount: 5, labelExpr: "datum.value < -1 ? '' : datum.label" },
   };
   const theirs = paper.find((each) => each.task === task);
   const bars: Part = {

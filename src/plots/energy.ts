@@ -84,7 +84,7 @@ function energyPanel(panel: EnergyPanel, names: DataNames): Part {
     title: 'Energy a token (µJ)',
     // Room on the right for the change of the longest bar.
     scale: { domain: [0, 1.25 * largest || 1], nice: false },
-    axis: { format: ',~g', tickCount: 5 },
+    axis: { format: ',~r', tickCount: 5 },
   };
   const whole = { filter: 'datum.order === 0' };
   const spread: Part = {
@@ -109,7 +109,7 @@ function energyPanel(panel: EnergyPanel, names: DataNames): Part {
           ...(records.some(({ weightMicrojoules = 0 }) => weightMicrojoules > 0) && {
             opacity: {
               field: 'part',
-              type: 'nominal',
+              type: 'ordinal',
               scale: { domain: PARTS, range: [1, 0.4] },
               legend: { title: null, orient: 'top' },
             },

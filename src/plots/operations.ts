@@ -33,7 +33,7 @@ export function operationsChart(records: readonly OperationRecord[]): ChartSpec 
     type: 'quantitative',
     title: 'Operations a token',
     scale: { domain: [0, 1.12 * largest || 1], nice: false },
-    axis: { format: '~s', tickCount: 6 },
+    axis: { format: '~s', tickCount: 6, labelExpr: "datum.value === 0 ? '0' : datum.label" },
   };
   return chart(
     `Operations a token of ${models} by part: matrix products, by what they read, and the rest.`,

@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
-import { loadLandscape, loadPaperResults } from '../../src/notebook/paper-data.js';
+import { loadLandscape, loadPaperPower, loadPaperResults } from '../../src/notebook/paper-data.js';
 import { bitsColor, bitsScale } from '../../src/plots/theme.js';
+import { energyChangeChart } from '../../src/plots/energy-change.js';
 import { energyChart } from '../../src/plots/energy.js';
 import { flipsChart } from '../../src/plots/flips.js';
 import { renderSvg } from '../../src/plots/headless.js';
 import { landscapeChart } from '../../src/plots/landscape.js';
+import { operationsChart } from '../../src/plots/operations.js';
 import { savingsChart } from '../../src/plots/savings.js';
 import {
   ENERGY,
@@ -14,6 +16,7 @@ import {
   SST2_BASELINE,
   WIKITEXT2_BASELINE,
 } from './records.js';
+import type { OperationRecord } from '../../src/plots/records.js';
 import { assertGoodChart, rowsWith, textsOf, withView } from './support.js';
 
 const BASELINES = [SST2_BASELINE, WIKITEXT2_BASELINE];
@@ -43,6 +46,8 @@ describe('plots/energy', () => {
     ...record,
     origin: 'measured' as const,
     accounting: 'RAPL',
+    setting: 'this machine',
+    weightMicrojoules: 0,
     low: record.microjoules - 1,
     high: record.microjoules + 1,
   }));
@@ -82,12 +87,113 @@ describe('plots/energy', () => {
     assert.ok(both.includes('−50.0 %'));
     const texts = textsOf(await renderSvg(energyChart(records)));
     assert.ok(texts.includes('−20.0 %'));
-    assert.ok(texts.includes('5.0 %'));
+    assert.ok(texts.includes('+5.0 %'));
+  });
+
+  it('splits a bar into computing and reading weights, and draws each setting apart', async () => {
+    const other = ENERGY.map((record) => ({
+      ...record,
+      setting: 'SRAM',
+      weightMicrojoules: 0,
+      microjoules: record.microjoules - record.weightMicrojoules!,
+    }));
+    const spec = energyChart([...ENERGY, ...other]);
+    await assertGoodChart(spec);
+    await withView(spec, (view) => {
+      const rows = rowsWith(view, 'part', 'value') as {
+        part: string;
+        value: number;
+        setting: string;
+      }[];
+      const all = (setting: string, part: string): number =>
+        rows
+          .filter((row) => row.setting === setting && row.part === part)
+          .reduce((total, { value }) => total + value, 0);
+      const weights = ENERGY.reduce((total, record) => total + record.weightMicrojoules!, 0);
+      const total = ENERGY.reduce((sum, { microjoules }) => sum + microjoules, 0);
+      assert.ok(Math.abs(all(ENERGY[0].setting, 'reading weights') - weights) < 1e-9);
+      assert.ok(Math.abs(all(ENERGY[0].setting, 'computing') - (total - weights)) < 1e-9);
+      assert.ok(Math.abs(all('SRAM', 'computing') - (total - weights)) < 1e-9);
+      assert.equal(all('SRAM', 'reading weights'), 0);
+    });
+    const texts = textsOf(await renderSvg(spec));
+    for (const text of ['SRAM', ENERGY[0].setting, 'reading weights'])
+      assert.ok(texts.includes(text), text);
   });
 
   it('refuses negative energy and no records', () => {
     assert.throws(() => energyChart([{ ...ENERGY[0], microjoules: -1 }]), /negative energy/);
     assert.throws(() => energyChart([]), /nothing to draw/);
+  });
+});
+
+describe('plots/energy-change', () => {
+  const record = { ...ENERGY[0], microjoules: 10, low: 6, high: 14 };
+  const quantized = { ...record, plan: 'a1', microjoules: 8, low: 5.4, high: 10.5 };
+
+  it('draws the change of each plan from the first, with the ends of the constants', async () => {
+    const spec = energyChangeChart([record, quantized]);
+    await assertGoodChart(spec);
+    await withView(spec, (view) => {
+      const rows = rowsWith(view, 'change', 'left', 'right') as Record<string, number>[];
+      assert.equal(rows.length, 1);
+      const [{ change, left, right }] = rows;
+      for (const [actual, expected] of [
+        [change, -0.2],
+        [left, -0.25],
+        [right, -0.1],
+      ])
+        assert.ok(Math.abs(actual - expected) < 1e-12);
+    });
+    assert.ok(textsOf(await renderSvg(spec)).includes('−20.0 %'));
+  });
+
+  it("lays the paper's range for the task beside, and says where it is from", async () => {
+    const paper = await loadPaperPower();
+    assert.deepEqual(
+      paper.map(({ task, least, most }) => [task, least, most]),
+      [
+        ['sst2', 0.026, 0.2],
+        ['wikitext2', 0.032, 0.116],
+      ],
+    );
+    assert.ok(paper.every(({ source }) => source.includes('2601.00679')));
+    const spec = energyChangeChart(ENERGY, { paper });
+    await assertGoodChart(spec);
+    const svg = await renderSvg(spec);
+    assert.ok(svg.includes('Power in the paper: −20.0 % to −2.6 %'));
+    assert.ok(svg.includes('Power in the paper: −11.6 % to −3.2 %'));
+    const without = await renderSvg(energyChangeChart(ENERGY));
+    assert.doesNotMatch(without, /paper/);
+  });
+
+  it('says that modelled energy is modelled, and refuses what cannot be compared', async () => {
+    const texts = textsOf(await renderSvg(energyChangeChart([record, quantized])));
+    assert.ok(texts.includes('Modelled energy, change from the unquantized model'));
+    assert.ok(!texts.some((text) => text.toLowerCase().includes('measured')));
+    assert.throws(() => energyChangeChart([record]), /nothing to draw/);
+    assert.throws(() => energyChangeChart([{ ...record, microjoules: 0 }, quantized]), /no energy/);
+    assert.throws(() => energyChangeChart([record, { ...record, microjoules: -1 }]), /negative/);
+  });
+});
+
+describe('plots/operations', () => {
+  const records: OperationRecord[] = [
+    { model: 'toy', part: 'SRWKV key', kind: 'product after spikes', operations: 600 },
+    { model: 'toy', part: 'SRWKV output', kind: 'product of real values', operations: 300 },
+    { model: 'toy', part: 'WKV', kind: 'elementwise', operations: 100 },
+  ];
+
+  it('draws each part with its share, in the order of the network', async () => {
+    const spec = operationsChart(records);
+    await assertGoodChart(spec);
+    const texts = textsOf(await renderSvg(spec));
+    for (const text of ['60.0 %', '30.0 %', '10.0 %', 'SRWKV output', 'elementwise'])
+      assert.ok(texts.includes(text), text);
+  });
+
+  it('refuses no records', () => {
+    assert.throws(() => operationsChart([]), /nothing to draw/);
   });
 });
 
