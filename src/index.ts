@@ -49,6 +49,7 @@ export { BACKENDS, startBackend, type BackendName, type BackendReport } from './
 
 export { SpikeGPT } from './model/spikegpt.js';
 export type { ConfigReport, EmbeddingKind, ModelConfig } from './model/config.js';
+export { parametersOf } from './model/parameters.js';
 export { observe, type Observation, type ObserveRequest } from './model/observe.js';
 export { generate, type GenerateOptions } from './model/generate.js';
 export type { Pooling, SequenceModel, TokenBatch } from './model/types.js';
