@@ -4,7 +4,7 @@ import type { FiringRates } from '../energy/accounting.js';
 import type { SpikeProbe } from '../model/block.js';
 import type { ConfigReport } from '../model/config.js';
 import { SpikeGPT } from '../model/spikegpt.js';
-import type { ResolvedPlan } from '../quant/plan.js';
+import { planId, type ResolvedPlan } from '../quant/plan.js';
 import type { Task } from '../tasks/task.js';
 import { throwIfAborted } from '../util/errors.js';
 import { breathe, type RunOptions } from '../util/progress.js';
@@ -36,8 +36,10 @@ export async function measureFiringRates(
   try {
     const applier = new PlanApplier(model, checkpoint);
     const { batches } = observedItems(task, config.vocabSize);
-    const found: FiringRates[] = [];
+    // Cases often select the same plan; what it does is measured once.
+    const found = new Map<string, FiringRates>();
     for (const [done, plan] of plans.entries()) {
+      if (found.has(planId(plan))) continue;
       onProgress?.({ phase: 'firing rates', done, total: plans.length, unit: 'plans' });
       await applier.apply(plan, { ...(signal && { signal }) });
       const counts = new Map(spikingLayers(config).map((layer) => [layer, { ones: 0, all: 0 }]));
@@ -46,9 +48,10 @@ export async function measureFiringRates(
         countBatch(model, batch, [...counts.values()]);
         await breathe();
       }
-      found.push(new Map([...counts].map(([layer, { ones, all }]) => [layer, ones / all])));
+      const rates = [...counts].map(([layer, { ones, all }]) => [layer, ones / all] as const);
+      found.set(planId(plan), new Map(rates));
     }
-    return found;
+    return plans.map((plan) => found.get(planId(plan))!);
   } finally {
     model.dispose();
   }
