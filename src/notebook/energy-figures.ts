@@ -9,7 +9,7 @@ import { energyChart } from '../plots/energy.js';
 import { operationsChart } from '../plots/operations.js';
 import type { EnergyRecord, OperationRecord } from '../plots/records.js';
 import type { ChartSpec } from '../plots/spec.js';
-import { dataNames, taskName, type Subject } from './figures.js';
+import { dataNames, taskName, type FigureSubject } from './figures.js';
 
 /** Where the weights are and how often they are read: the assumption that decides most. */
 export interface EnergySetting {
@@ -23,7 +23,7 @@ export interface EnergySetting {
 
 /** The modelled energy of plans in some settings, as records; the first plan is the baseline. */
 export function energyRecords(
-  { task, options }: Subject,
+  { task, options }: FigureSubject,
   { config, sentenceTokens, plans }: EnergyRun,
   settings: readonly EnergySetting[],
 ): EnergyRecord[] {
@@ -55,7 +55,7 @@ export function energyRecords(
 
 /** Energy a token of each plan. @throws {PlotError} as `energyChart`. */
 export function energyFigure(
-  study: Subject,
+  study: FigureSubject,
   run: EnergyRun,
   settings: readonly EnergySetting[],
 ): ChartSpec {
@@ -64,7 +64,7 @@ export function energyFigure(
 
 /** Fig. 10: the change from the first plan. @throws {PlotError} as `energyChangeChart`. */
 export function energyChangeFigure(
-  study: Subject,
+  study: FigureSubject,
   run: EnergyRun,
   settings: readonly EnergySetting[],
   options: EnergyChangeOptions = {},

@@ -8,7 +8,7 @@ import {
   operationsFigure,
   type EnergySetting,
 } from '../../src/notebook/energy-figures.js';
-import type { Subject } from '../../src/notebook/figures.js';
+import type { FigureSubject } from '../../src/notebook/figures.js';
 import type { Task } from '../../src/tasks/task.js';
 import { uniform } from '../energy/support.js';
 import { assertValid, withView, rowsWith } from '../plots/support.js';
@@ -17,7 +17,7 @@ import { TOY } from '../support/toy.js';
 const study = {
   task: { name: 'sst2', metric: 'accuracy', source: 'reviews (bundled)' } as Task,
   options: { file: { name: 'toy' } },
-} as Subject;
+} as FigureSubject;
 
 const firingRates = new Map(spikingLayers(TOY).map((layer) => [layer, 0.25]));
 const RUN: EnergyRun = {

@@ -36,7 +36,7 @@ function task(source: string): Task {
 }
 
 function study(source: string): Study {
-  return { task: task(source), options: { file: { name: 'toy' } } } as Study;
+  return { task: task(source), options: { file: { name: 'toy' } } };
 }
 
 function step(index: number, bits: number, metric: number): SearchStep {
