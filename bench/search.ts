@@ -35,8 +35,6 @@ const { values: flags } = parseArgs({
 });
 
 const THREADS = 2;
-/** Tokens a batch: small enough that a verdict stops soon and padding stays low. */
-const BATCH_TOKENS = 768;
 const PADDING = 1;
 
 interface BenchCase {
@@ -65,7 +63,6 @@ const CASES: readonly BenchCase[] = [
         tokenizer,
         source: 'SST-2 search',
         paddingId: PADDING,
-        batchTokens: BATCH_TOKENS,
       }),
   },
   {
@@ -82,7 +79,6 @@ const CASES: readonly BenchCase[] = [
         tokenizer,
         source: 'WikiText-2 valid',
         limitTokens: 16384,
-        batchTokens: BATCH_TOKENS,
       }),
   },
 ];

@@ -61,8 +61,9 @@ export class ScorerPool {
   }
 
   async useTask(task: Task): Promise<void> {
-    this.shares = this.seats.map((_, seat) =>
-      [...task.batches.keys()].filter((index) => index % this.seats.length === seat),
+    this.shares = dealBatches(
+      task.batches.map(({ inputs: { ids } }) => ids.length),
+      this.seats.length,
     );
     await Promise.all(this.seats.map((seat) => seat.useTask(task.parts)));
   }
@@ -127,6 +128,23 @@ export class ScorerPool {
   async close(): Promise<void> {
     await Promise.all(this.seats.map((seat) => seat.close()));
   }
+}
+
+/**
+ * Deals batches out in their order, each to the seat with the least to do.
+ *
+ * @param tokens of each batch
+ * @returns of each seat the batches by index, ascending
+ */
+export function dealBatches(tokens: readonly number[], seats: number): number[][] {
+  const shares = Array.from({ length: seats }, (): number[] => []);
+  const loads = shares.map(() => 0);
+  tokens.forEach((size, index) => {
+    const seat = loads.indexOf(Math.min(...loads));
+    shares[seat].push(index);
+    loads[seat] += size;
+  });
+  return shares;
 }
 
 function localSeat(scorer: Scorer): Seat {

@@ -74,6 +74,10 @@ describe('batching', () => {
       [2, 2, 1],
     );
     assert.deepEqual(
+      equalLengthBatches([...data, new Int32Array(3)], 16).map(({ inputs }) => inputs.batch),
+      [3, 2, 1],
+    );
+    assert.deepEqual(
       lengthBucketedBatches(data, { batchTokens: 12, paddingId: 0 }).map((b) => b.inputs.batch),
       [3, 2],
     );
