@@ -135,7 +135,7 @@ export function detailSections(study: ShownStudy, run: ShownSearch): ReportSecti
             chart: hierarchyFigure(study.options.file, space.planOf(selected.candidate.assignment)),
             tables: [
               htmlTable(
-                `Bits that a weight is stored in, by unit; ${FULL_PRECISION}: left alone`,
+                `Stored bits a weight (${FULL_PRECISION}: left alone)`,
                 [{ title: 'unit' }, { title: 'bits', align: 'right' }],
                 space.units.map(({ id }) => [
                   id,

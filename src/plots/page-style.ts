@@ -32,9 +32,11 @@ thead th { border-bottom: 2px solid #8a8a8a; }
 @media print {
   main { max-width: none; padding: 0; }
   nav, figure details, figure .vega-bindings { display: none !important; }
-  h2 { break-after: avoid; }
+  h1, h2, section p, caption, thead { break-after: avoid; }
   figure, tr { break-inside: avoid; }
-  figure svg { max-width: 100%; height: auto; }
+  figure svg, figure .static img { max-width: 100%; max-height: 250mm; height: auto; }
+  table { font-size: 11px; }
+  th, td { white-space: normal; padding-right: 8px; }
   .table, figure .interactive { overflow: visible; }
 }
 `;
