@@ -1,4 +1,5 @@
 import { Option, type Command } from 'commander';
+import type { ModelSpace } from '../experiment/model-space.js';
 import { runSweep, type SweepRun } from '../experiment/sweep-run.js';
 import { PRECISION_LIST } from '../experiment/uniform.js';
 import { readRun } from '../experiment/saved-run.js';
@@ -11,6 +12,7 @@ import { formatFixed, formatPercent } from './numbers.js';
 import { bitWidths } from './options.js';
 import { quantizerOption, type QuantizerName } from './quantizers.js';
 import { asOneBar } from './run-progress.js';
+import { storedLabel } from './run-tables.js';
 import { Session } from './session.js';
 import {
   studyFacts,
@@ -92,7 +94,8 @@ async function sweep(
     signal: session.signal,
   });
   if (run.resumed) session.note('taken up where it was interrupted');
-  const tables = settings.levels.map((level) => tableOf(run, level, flags.show, metric));
+  const space = study.space({ granularity: 'module', quantizer: settings.quantizer });
+  const tables = settings.levels.map((level) => tableOf(run, space, level, flags.show, metric));
   const observed = run.observed === undefined ? [] : [['observed', run.observed] as const];
   const facts = formatFacts([
     ['unquantized', formatMetric(metric, run.table.baseline.metric)],
@@ -105,7 +108,13 @@ async function sweep(
 }
 
 /** Units down, bit widths across. */
-function tableOf({ table }: SweepRun, level: Level, show: Figure, metric: Metric): string {
+function tableOf(
+  { table }: SweepRun,
+  space: Pick<ModelSpace, 'storedBits'>,
+  level: Level,
+  show: Figure,
+  metric: Metric,
+): string {
   const rows = table.rows.filter((row) => row.level === level);
   const units = [...new Set(rows.map(({ unit }) => unit))];
   const widths = [...new Set(rows.map(({ bits }) => bits))];
@@ -119,7 +128,10 @@ function tableOf({ table }: SweepRun, level: Level, show: Figure, metric: Metric
       { title: `${level}, ${titles[show]}` },
       ...widths.map((bits) => ({ title: `${bits} bits`, align: 'right' as const })),
     ],
-    units.map((unit) => [unit, ...widths.map((bits) => cell(unit, bits))]),
+    units.map((unit) => [
+      storedLabel(unit, widths, space.storedBits),
+      ...widths.map((bits) => cell(unit, bits)),
+    ]),
   );
 }
 

@@ -41,7 +41,7 @@ describe('cli: report', () => {
     const { path, title } = json(await toy.runs('report', search.id, '--json'));
     assert.equal(path, join(search.folder, 'report.html'));
     assert.equal(title, 'Searching bit widths for toy');
-    const html = await readFile(path as string, 'utf8');
+    const html = await readFile(path, 'utf8');
     assert.deepEqual(headingsOf(html), [
       'toy: the searches, judged on held-out data',
       'toy: the search, plan by plan',
