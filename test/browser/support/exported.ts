@@ -10,7 +10,6 @@ const FOLDER = packagePath('out', 'notebooks');
 
 /** A notebook that was executed and exported. */
 export interface ExportedNotebook {
-  readonly name: string;
   /** Of the page. */
   readonly address: string;
   /** Of its figures, in order. */
@@ -29,15 +28,19 @@ interface FigureRow {
   readonly cells?: readonly object[];
 }
 
-export function exportedNotebooks(): ExportedNotebook[] {
-  const committed = readdirSync(packagePath('notebooks')).filter((name) => name.endsWith('.ipynb'));
-  return committed.sort().flatMap((name) => {
-    const [notebook, page] = [name, name.replace(/ipynb$/, 'html')].map((file) =>
-      join(FOLDER, file),
-    );
-    if (!existsSync(notebook) || !existsSync(page)) return [];
-    return [{ name, address: pathToFileURL(page).href, specs: specsOf(notebook) }];
-  });
+/** Names of the notebooks of the package, in order. */
+export function notebookNames(): string[] {
+  return readdirSync(packagePath('notebooks'))
+    .filter((name) => name.endsWith('.ipynb'))
+    .sort();
+}
+
+/** What was exported of a notebook, if it was. */
+export function exported(name: string): ExportedNotebook | undefined {
+  const notebook = join(FOLDER, name);
+  const page = notebook.replace(/ipynb$/, 'html');
+  if (!existsSync(notebook) || !existsSync(page)) return undefined;
+  return { address: pathToFileURL(page).href, specs: specsOf(notebook) };
 }
 
 function specsOf(path: string): FigureSpec[] {

@@ -5,8 +5,8 @@ import { feasible, ownLimits, selectedStep, type KeptRun, type Settings } from '
 /** The weights at which every figure with a slider for λ is looked at. */
 export const LAMBDAS = [0, 0.25, 0.5, 0.75, 1] as const;
 
-/** Pixels that a mark may stick out of the region that its centre is on the edge of. */
-const EDGE = 0.6;
+/** Pixels by which what is drawn may miss its place. */
+const EDGE = 0.75;
 
 /** Each λ selects what `select` selects, under the limits of the search. */
 export async function assertSelectsByLambda(figure: Figure, run: KeptRun): Promise<Set<number>> {
@@ -48,39 +48,67 @@ export async function assertFollowsLimits(figure: Figure, run: KeptRun): Promise
     assert.equal(selected, selectedStep(run, settings), place);
     selections.add(selected);
     regions.add(JSON.stringify(await figure.region()));
-    await assertRegionHolds(figure, run, settings, place);
+    await assertRegion(figure, run, settings, place);
   }
   assert.equal(regions.size, PLACES.length, 'the region does not follow the sliders');
   assert.ok(selections.size > 1, 'limits that always leave the same plan show nothing');
 }
 
-/** A plan's mark lies in the shaded region where the plan keeps both limits, and outside where not. */
-async function assertRegionHolds(
+/**
+ * The marks of two plans tell where on the screen a footprint and a metric lie. By that the region must end
+ * at both limits, and hold the marks of the plans that keep them, and of no other.
+ */
+async function assertRegion(
   figure: Figure,
   run: KeptRun,
   settings: Settings,
   place: string,
 ): Promise<void> {
   const region = await figure.region();
-  const inside = new Set(feasible(run, settings).map(({ index }) => index));
-  const exact = new Set(
-    run.steps.filter((step) => step.metric !== undefined).map(({ index }) => index),
-  );
-  const points = await figure.points();
-  assert.ok(points.size > 3, 'no points are drawn');
-  for (const [step, box] of points) {
-    if (!exact.has(step)) continue;
-    const [x, y] = [box.x + box.width / 2, box.y + box.height / 2];
-    const gap =
-      region === undefined
-        ? Infinity
-        : Math.max(
-            region.x - x,
-            x - region.x - region.width,
-            region.y - y,
-            y - region.y - region.height,
-          );
-    if (inside.has(step)) assert.ok(gap < EDGE, `${place}: step ${step} lies outside the region`);
-    else assert.ok(gap > -EDGE, `${place}: step ${step} lies in the region`);
+  const marks = await measuredMarks(figure, run);
+  const toX = scaleOf(marks.map(({ bytes, x }) => [bytes, x]));
+  const toY = scaleOf(marks.map(({ metric, y }) => [metric, y]));
+  const { metric, baseline } = run.candidates;
+  const worst = metric === 'accuracy' ? baseline - settings.loss : baseline + settings.loss;
+  assert.ok(region !== undefined, `${place}: no region`);
+  const [right, lower] = [region.x + region.width, region.y + region.height];
+  // Beyond the axis the region is cut.
+  const isCut =
+    toX(settings.bytes) > right && (await figure.largest('maxMemory')) * 1e6 <= settings.bytes;
+  if (!isCut) assert.ok(Math.abs(right - toX(settings.bytes)) < EDGE, `${place}: ${right}`);
+  const edge = metric === 'accuracy' ? lower : region.y;
+  assert.ok(Math.abs(edge - toY(worst)) < EDGE, `${place}: ${edge} is not at ${toY(worst)}`);
+  const kept = new Set(feasible(run, settings).map(({ index }) => index));
+  for (const { index, x, y } of marks) {
+    const gap = Math.max(region.x - x, x - right, region.y - y, y - lower);
+    if (kept.has(index)) assert.ok(gap < EDGE, `${place}: step ${index} lies outside the region`);
+    else assert.ok(gap > -EDGE, `${place}: step ${index} lies in the region`);
   }
+}
+
+interface MeasuredMark {
+  readonly index: number;
+  readonly bytes: number;
+  readonly metric: number;
+  /** Of its centre, in pixels. */
+  readonly x: number;
+  readonly y: number;
+}
+
+/** The marks of the plans that were measured to the end. */
+async function measuredMarks(figure: Figure, { steps }: KeptRun): Promise<MeasuredMark[]> {
+  const points = await figure.points();
+  return steps.flatMap(({ index, bytes, metric }) => {
+    const box = points.get(index);
+    if (metric === undefined || box === undefined) return [];
+    return [{ index, bytes, metric, x: box.x + box.width / 2, y: box.y + box.height / 2 }];
+  });
+}
+
+/** The straight line through the pairs of the smallest and the largest value. */
+function scaleOf(pairs: (readonly [value: number, pixel: number])[]): (value: number) => number {
+  const sorted = pairs.toSorted(([one], [other]) => one - other);
+  const [[from, start], [to, end]] = [sorted[0], sorted.at(-1)!];
+  assert.ok(to > from, 'marks of one value only');
+  return (value) => start + ((value - from) / (to - from)) * (end - start);
 }
