@@ -73,6 +73,19 @@ describeWith('the classic Notebook, in Chromium', missing, function () {
     }
   });
 
+  it('shows the pictures of a notebook as it is committed, before anything was run', async () => {
+    const name = '06-selection.ipynb';
+    await workspace.copy(name);
+    await withPage(rules(), async (page) => {
+      const notebook = new ClassicNotebook(page);
+      await notebook.open(pageOf(address, `/notebooks/${name}`));
+      assert.equal(await notebook.trust(), 'Not Trusted');
+      const figures = await page.locator('.qslm-figure').all();
+      assert.ok(figures.length >= 4, `${figures.length} figures`);
+      for (const figure of figures) await assertPicture(figure);
+    });
+  });
+
   it('shows the first chart of 02 within 15 s of its first cell', async () => {
     const name = '02-inside-spikegpt.ipynb';
     const { cells } = await workspace.add(name);

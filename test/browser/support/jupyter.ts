@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { copyFile, mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startServer, type RunningServer, type Server } from '../../../scripts/lab-server.js';
@@ -27,6 +27,8 @@ export interface Workspace {
   readonly notebooks: string;
   /** Copies a notebook of the package into it, without its outputs: what is shown there is new. */
   readonly add: (name: string, edit?: (source: string) => string) => Promise<Notebook>;
+  /** Copies one as it is committed. */
+  readonly copy: (name: string) => Promise<void>;
   readonly remove: () => Promise<void>;
 }
 
@@ -47,6 +49,7 @@ export async function makeWorkspace(): Promise<Workspace> {
       await writeNotebook(join(notebooks, name), { ...notebook, cells });
       return { ...notebook, cells };
     },
+    copy: (name) => copyFile(packagePath('notebooks', name), join(notebooks, name)),
     remove: () => rm(folder, { recursive: true, force: true }),
   };
 }
