@@ -60,14 +60,18 @@ export class Figure {
 
   /** Where the steps of the search are drawn, by number. */
   async points(): Promise<Map<number, Box>> {
+    const marks = this.root.locator('svg.marks path[aria-roledescription="point"]');
+    // All at once: a page is slow to be asked.
+    const drawn = await marks.evaluateAll((paths: readonly unknown[]) =>
+      (paths as readonly MarkElement[]).map((path) => {
+        const { x, y, width, height } = path.getBoundingClientRect();
+        return { label: path.getAttribute('aria-label') ?? '', x, y, width, height };
+      }),
+    );
     const points = new Map<number, Box>();
-    for (const mark of await this.root
-      .locator('svg.marks path[aria-roledescription="point"]')
-      .all()) {
-      const label = await mark.getAttribute('aria-label');
-      const step = / step (\d+),/.exec(label ?? '')?.[1];
-      const box = await mark.boundingBox();
-      if (step !== undefined && box !== null) points.set(Number(step), box);
+    for (const { label, ...box } of drawn) {
+      const step = / step (\d+),/.exec(label)?.[1];
+      if (step !== undefined) points.set(Number(step), box);
     }
     return points;
   }
@@ -80,10 +84,20 @@ export class Figure {
 
   /** Waits until vega has drawn: it does so after the event of a slider. */
   private async drawn(): Promise<void> {
-    await this.root.evaluate(VIEW_SETTLED);
+    await this.root.evaluate(async (element: unknown) => {
+      const holder = (element as FigureElement).closest('.qslm-figure, figure');
+      await holder.view.runAsync();
+    });
   }
 }
 
-/** Runs in the page. */
-const VIEW_SETTLED =
-  "(element) => element.closest('.qslm-figure, figure').view.runAsync().then(() => null)";
+/* What is used of the elements of a page: these tests are compiled without a browser's types. */
+
+interface MarkElement {
+  getBoundingClientRect(): Box;
+  getAttribute(name: string): string | null;
+}
+
+interface FigureElement {
+  closest(selector: string): { readonly view: { runAsync(): Promise<unknown> } };
+}
