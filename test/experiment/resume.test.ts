@@ -73,6 +73,9 @@ async function result(folder: string): Promise<unknown> {
 interface TraceStep {
   readonly candidate: boolean;
   readonly metric?: number;
+  /** They come with a metric. */
+  readonly low?: number;
+  readonly high?: number;
   readonly bound?: number;
 }
 
@@ -80,10 +83,10 @@ interface TraceStep {
  * A step without what is left open by its verdict: how far a plan that is no candidate was measured depends
  * on the order its items came in, which knows more of the baseline in the process that measured it.
  */
-function decided({ metric, bound, ...step }: TraceStep): object {
+function decided({ metric, low, high, bound, ...step }: TraceStep): object {
   if (!step.candidate) return step;
   assert.equal(bound, undefined);
-  return { ...step, metric };
+  return { ...step, metric, low, high };
 }
 
 describe('experiment, killed and started again', function () {
