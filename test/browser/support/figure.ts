@@ -36,6 +36,11 @@ export class Figure {
     return this.number(signal, 'max');
   }
 
+  /** How far apart the places of a slider are. */
+  async step(signal: string): Promise<number> {
+    return this.number(signal, 'step');
+  }
+
   private async number(signal: string, attribute: 'min' | 'max' | 'step'): Promise<number> {
     return Number(await this.slider(signal).getAttribute(attribute));
   }

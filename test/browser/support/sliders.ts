@@ -40,8 +40,10 @@ export async function assertFollowsLimits(figure: Figure, run: KeptRun): Promise
   const selections = new Set<number | undefined>();
   for (const [lossShare, memoryShare] of PLACES) {
     const lambda = await figure.move('lambda', 0.25);
-    const loss = await figure.move('maxLoss', lossShare * mostLoss);
-    const bytes = 1e6 * (await figure.move('maxMemory', memoryShare * mostMemory));
+    const own = ownLimits(run);
+    const unit = run.candidates.metric === 'accuracy' ? 0.01 : 1;
+    const loss = await moveLimit(figure, 'maxLoss', lossShare * mostLoss, unit, own.loss);
+    const bytes = await moveLimit(figure, 'maxMemory', memoryShare * mostMemory, 1e6, own.bytes);
     const settings: Settings = { lambda, loss, bytes };
     const place = `${run.folder}, loss ${loss}, ${bytes} bytes`;
     const selected = await figure.selected();
@@ -52,6 +54,23 @@ export async function assertFollowsLimits(figure: Figure, run: KeptRun): Promise
   }
   assert.equal(regions.size, PLACES.length, 'the region does not follow the sliders');
   assert.ok(selections.size > 1, 'limits that always leave the same plan show nothing');
+}
+
+/**
+ * Moves the slider of a limit, which shows rounded numbers in a unit of its own, and returns what it then
+ * stands for: the search's own limit at the step nearest to it, else what it shows.
+ */
+async function moveLimit(
+  figure: Figure,
+  slider: string,
+  to: number,
+  unit: number,
+  own: number,
+): Promise<number> {
+  const shown = await figure.move(slider, to);
+  const step = await figure.step(slider);
+  const nearest = Math.min(await figure.largest(slider), Math.round(own / unit / step) * step);
+  return Math.abs(shown - nearest) < step / 100 ? own : shown * unit;
 }
 
 /**
