@@ -17,5 +17,5 @@ export function savingRecords(
     ['spike-exact exit', work.savedByExit],
     ['certain verdict', work.savedByVerdict],
   ];
-  return parts.map(([part, amount]) => ({ run, part, blockEvaluations: amount / fullWork }));
+  return parts.map(([part, amount]) => ({ run, part, evaluations: amount / fullWork }));
 }

@@ -188,6 +188,6 @@ export interface SavingRecord {
   readonly run: string;
   /** 'prefix reuse', 'spike-exact exit', …; what was really computed is 'computed'. */
   readonly part: string;
-  /** Evaluations of one block on one sequence. The parts of a run add up to all that would be done. */
-  readonly blockEvaluations: number;
+  /** In evaluations of the whole task. The parts of a run add up to all that would be done. */
+  readonly evaluations: number;
 }

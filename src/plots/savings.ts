@@ -9,8 +9,8 @@ const WIDTH = 500;
 const BAR = 34;
 
 /**
- * Beyond the paper: the block evaluations that a run would need with every candidate in full, split into
- * those that each acceleration avoided and those that were computed.
+ * Beyond the paper: the work that a run would need with every candidate evaluated in full, split into what
+ * each acceleration avoided and what was computed.
  *
  * @throws {PlotError} when there are no records.
  */
@@ -21,19 +21,18 @@ export function savingsChart(records: readonly SavingRecord[]): ChartSpec {
   );
   const parts = [COMPUTED, ...avoiders];
   const totals = new Map<string, number>();
-  for (const { run, blockEvaluations } of records)
-    totals.set(run, (totals.get(run) ?? 0) + blockEvaluations);
+  for (const { run, evaluations } of records) totals.set(run, (totals.get(run) ?? 0) + evaluations);
   const rows = records.map((record) => ({
     ...record,
     order: parts.indexOf(record.part),
-    share: record.blockEvaluations / (totals.get(record.run) ?? 1),
+    share: record.evaluations / (totals.get(record.run) ?? 1),
   }));
   return chart(
-    'Share of the block evaluations of each run that every acceleration avoided, and what was left to compute.',
+    'Share of the work of each run that every acceleration avoided, and what was left to compute.',
     {
       title: {
         text: 'What each acceleration saved',
-        subtitle: 'Block evaluations as a share of what the run takes with every candidate in full',
+        subtitle: 'Work as a share of what the run takes with every candidate evaluated in full',
       },
       width: WIDTH,
       height: runs.length * BAR,
@@ -50,7 +49,7 @@ export function savingsChart(records: readonly SavingRecord[]): ChartSpec {
           field: 'share',
           type: 'quantitative',
           stack: 'zero',
-          title: 'Share of all block evaluations (%)',
+          title: 'Share of the work (%)',
           scale: { domain: [0, 1] },
           axis: { format: '~%' },
         },
@@ -69,7 +68,7 @@ export function savingsChart(records: readonly SavingRecord[]): ChartSpec {
             tooltip: [
               { field: 'run', title: 'Run' },
               { field: 'part', title: 'Part' },
-              { field: 'blockEvaluations', title: 'Block evaluations', format: ',' },
+              { field: 'evaluations', title: 'Work (full evaluations)', format: '.2f' },
               { field: 'share', title: 'Share', format: '.1%' },
             ],
           },

@@ -264,5 +264,5 @@ export const SAVINGS: readonly SavingRecord[] = [
       ['memoised', 120],
       ['bisection', 1400],
     ] as const
-  ).map(([part, blockEvaluations]) => ({ run, part, blockEvaluations })),
+  ).map(([part, evaluations]) => ({ run, part, evaluations })),
 );
