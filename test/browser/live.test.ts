@@ -113,6 +113,7 @@ describeWith('the classic Notebook, in Chromium', missing, function () {
     let search: number;
     let chart: number;
     let told: string;
+    let firstChart: number;
     let whenInterrupted: StoreRows;
 
     before(async () => {
@@ -125,8 +126,11 @@ describeWith('the classic Notebook, in Chromium', missing, function () {
       notebook = new ClassicNotebook(open.page);
       await notebook.open(pageOf(address, `/notebooks/${name}`));
       await notebook.kernelIsIdle();
+      const started = performance.now();
       for (let cell = 0; cell < search; cell++)
         if (cells[cell].cell_type === 'code') await notebook.runToEnd(cell);
+      await notebook.output(cellWith(cells, 'show(')).locator('.interactive svg.marks').waitFor();
+      firstChart = performance.now() - started;
       await notebook.run(search);
       await notebook
         .output(search)
@@ -148,6 +152,11 @@ describeWith('the classic Notebook, in Chromium', missing, function () {
 
     const store = (): string => join(workspace.folder, 'out', 'measurements.sqlite');
     const runs = (): string => join(workspace.folder, 'out', 'runs');
+
+    it('shows its first chart within 15 s of its first cell', () => {
+      console.log(`      first chart after ${(firstChart / 1000).toFixed(1)} s`);
+      assert.ok(firstChart < FIRST_CHART_MS, `${firstChart} ms`);
+    });
 
     it('says after the interrupt how to go on', () => {
       assert.match(told, /stopped after/);
