@@ -114,20 +114,28 @@ function byMemory(task: TaskName, y: Part, view: TaskView, largest: number): Par
         encoding: { x, ...interval(bare) },
       },
       points(task, x, bare, view, false),
-      {
-        // On the side of the curve that is free: below a rising one, above a falling one.
-        mark: {
-          type: 'text',
-          align: 'left',
-          baseline: view.better === 'higher' ? 'top' : 'bottom',
-          dx: 4,
-          dy: view.better === 'higher' ? 3 : -2,
-          fontSize: 10,
-          aria: false,
-        },
-        encoding: { x, y: bare, text: { field: 'label' } },
-      },
+      // Where the curve is flat the labels meet it: a rim of white keeps them legible.
+      bitLabels(x, bare, view, { stroke: '#ffffff', strokeWidth: 3, strokeJoin: 'round' }),
+      bitLabels(x, bare, view, {}),
     ],
+  };
+}
+
+/** The bit widths beside their points, on the side of the curve that is free. */
+function bitLabels(x: Part, y: Part, view: TaskView, look: Part): Part {
+  const below = view.better === 'higher';
+  return {
+    mark: {
+      type: 'text',
+      align: 'left',
+      baseline: below ? 'top' : 'bottom',
+      dx: 4,
+      dy: below ? 3 : -2,
+      fontSize: 10,
+      aria: false,
+      ...look,
+    },
+    encoding: { x, y, text: { field: 'label' } },
   };
 }
 

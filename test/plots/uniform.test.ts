@@ -32,7 +32,8 @@ describe('plots/uniform', () => {
 
   it('labels the points of the memory panel with their bit width', async () => {
     const texts = textsOf(await renderSvg(uniformChart(UNIFORM)));
-    assert.equal(texts.filter((text) => text === 'fp32').length, 2);
+    // Two panels' labels, each on its white rim.
+    assert.equal(texts.filter((text) => text === 'fp32').length, 4);
     for (const text of ['SST-2', 'WikiText-2', 'Accuracy (%)', 'Memory (MB)', 'Bits a weight'])
       assert.ok(texts.includes(text), text);
   });

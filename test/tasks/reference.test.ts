@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
-import { startBackend } from '../../src/backend/start.js';
 import { openCheckpoint } from '../../src/checkpoint/open.js';
-import { SpikeGPT } from '../../src/model/spikegpt.js';
+import { Evaluator, NO_ACCELERATIONS } from '../../src/experiment/evaluator.js';
+import { deriveConfig } from '../../src/model/config.js';
 import { sst2Task } from '../../src/tasks/sst2.js';
-import type { Task } from '../../src/tasks/task.js';
+import type { Measurement, Task } from '../../src/tasks/task.js';
 import { readSst2Tsv } from '../../src/tasks/tsv.js';
 import { wikitext2Task } from '../../src/tasks/wikitext2.js';
 import { loadTokenizer } from '../../src/tokenizer/tokenizer.js';
@@ -20,14 +20,20 @@ const PADDING = 1;
  */
 const REFERENCE = { perplexity: 39.1255, tokens: 351744, right: 672, sentences: 872 };
 
-async function measure(path: string, task: Task) {
+/** The unquantized model on the task, every item computed once, on two threads. */
+async function measure(path: string, task: Task): Promise<Measurement> {
   const checkpoint = await openCheckpoint(path);
-  const model = await SpikeGPT.load(checkpoint, { contextLength: 256 });
+  const { config } = await deriveConfig(checkpoint, { contextLength: 256 });
+  const checkpointHash = await checkpoint.sha256();
+  await checkpoint.close();
+  const evaluator = Evaluator.open({
+    ...{ checkpoint: path, checkpointHash, config, backend: 'wasm', task, split: 'all' },
+    accelerations: { ...NO_ACCELERATIONS, workers: 2 },
+  });
   try {
-    return await task.evaluate(model);
+    return await evaluator.measure(new Map(), 0);
   } finally {
-    model.dispose();
-    await checkpoint.close();
+    await evaluator.close();
   }
 }
 
@@ -35,7 +41,6 @@ const bundled = (name: string): string => packagePath('data', 'models', name, 'm
 
 describe('measurements on real data against PyTorch', function () {
   this.timeout(600_000);
-  before(() => startBackend('wasm'));
 
   const wikitext = async (path: string, data: string, vocabulary: string, tolerance: number) => {
     const tokenizer = await loadTokenizer(vocabulary);
