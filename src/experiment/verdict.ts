@@ -51,7 +51,11 @@ const UNITS_PER_SUM = 1e6;
  */
 const MOST_UNITS = 1e15;
 
-/** A {@link Tally} that several threads add to. */
+/**
+ * A {@link Tally} that several threads add to. What is read never counts items whose score it lacks: the
+ * score is added before its items, and read after them. A score ahead of its items is harmless, since it
+ * only makes the best that can still come look better.
+ */
 export class SharedTally {
   private readonly cells: BigInt64Array;
 
@@ -61,15 +65,14 @@ export class SharedTally {
 
   add({ values }: BatchScores): void {
     const sum = values.reduce((total, value) => total + value, 0);
-    Atomics.add(this.cells, 0, BigInt(values.length));
     Atomics.add(this.cells, 1, BigInt(Math.floor(Math.min(sum * UNITS_PER_SUM, MOST_UNITS))));
+    Atomics.add(this.cells, 0, BigInt(values.length));
   }
 
   read(): Tally {
-    return {
-      items: Number(Atomics.load(this.cells, 0)),
-      sum: Number(Atomics.load(this.cells, 1)) / UNITS_PER_SUM,
-    };
+    const items = Number(Atomics.load(this.cells, 0));
+    const sum = Number(Atomics.load(this.cells, 1)) / UNITS_PER_SUM;
+    return { items, sum };
   }
 
   /** Asks everyone who watches this tally to stop at the next batch. */

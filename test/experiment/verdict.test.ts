@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { Worker } from 'node:worker_threads';
 import { certainVerdict, SharedTally } from '../../src/experiment/verdict.js';
 import type { BatchScores } from '../../src/tasks/task.js';
+import { packagePath } from '../../src/util/paths.js';
 
 /** Baseline 80 of 100 right, a loss of 5 points allowed: at least 75 must be right. */
 const ACCURACY = {
@@ -77,6 +80,38 @@ describe('a tally that threads share', () => {
     const { items, sum } = tally.read();
     assert.equal(items, 1000);
     assert.ok(sum >= 1e9 && sum <= 3e41);
+  });
+
+  it('never counts items whose score it lacks, while another thread adds', async () => {
+    const tally = new SharedTally();
+    const adding = new Worker(
+      `const { workerData } = require('node:worker_threads');
+       const { SharedTally } = require(workerData.module);
+       const tally = new SharedTally(workerData.buffer);
+       const batch = { values: Float64Array.of(1, 1, 1) };
+       for (let count = 0; count < 300000; count++) tally.add(batch);
+       tally.stop();`,
+      {
+        eval: true,
+        execArgv: [],
+        workerData: {
+          module: packagePath('dist', 'experiment', 'verdict.js'),
+          buffer: tally.buffer,
+        },
+      },
+    );
+    const ended = once(adding, 'exit');
+    await once(adding, 'online');
+    let torn = 0;
+    let reads = 0;
+    while (!tally.stopped && reads < 1e8) {
+      const { items, sum } = tally.read();
+      if (sum < items) torn++;
+      reads++;
+    }
+    await ended;
+    assert.equal(torn, 0, `${torn} of ${reads} reads`);
+    assert.equal(tally.read().items, 900000);
   });
 
   it('tells everyone to stop', () => {
