@@ -6,7 +6,7 @@ import { packagePath } from '../../util/paths.js';
 /**
  * How a multiply–add of the kernels is rounded: once (`fused`), by the instruction that relaxed SIMD gives
  * where the processor has it, or after the product and again after the sum (`separate`), as plain SIMD
- * does anywhere. Fused is twice as fast; the results differ in the last bits.
+ * does anywhere. Fused is the faster (ARCHITECTURE.md has figures); the results differ in the last bits.
  */
 export type Arithmetic = 'fused' | 'separate';
 
