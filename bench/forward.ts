@@ -13,7 +13,7 @@ import { parseArgs } from 'node:util';
 import * as tf from '@tensorflow/tfjs-core';
 import { startBackend } from '../src/backend/start.js';
 import { openCheckpoint } from '../src/checkpoint/open.js';
-import { SpikeGPT } from '../src/model/spikegpt.js';
+import { SpikeGPT } from '../src/model/spikegpt/model.js';
 import type { Task } from '../src/tasks/task.js';
 import { wikitext2Task } from '../src/tasks/wikitext2.js';
 import { loadTokenizer } from '../src/tokenizer/tokenizer.js';

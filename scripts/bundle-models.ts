@@ -9,7 +9,7 @@ import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { processHost } from '../src/cli/host.js';
 import { runCommandLine } from '../src/cli/run.js';
-import { BUNDLED_MODELS, type BundledModel } from '../src/experiment/inputs.js';
+import { BUNDLED_MODELS, type BundledModel } from '../src/experiment/open/model-file.js';
 import { saveFile } from '../src/util/files.js';
 import { packagePath } from '../src/util/paths.js';
 import { cardPath, withFileTable } from './model-card.js';

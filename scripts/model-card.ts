@@ -1,5 +1,9 @@
 import { stat } from 'node:fs/promises';
-import { CHECKPOINT_FILE, TOKENIZER_FILE, type BundledModel } from '../src/experiment/inputs.js';
+import {
+  CHECKPOINT_FILE,
+  TOKENIZER_FILE,
+  type BundledModel,
+} from '../src/experiment/open/model-file.js';
 import { sha256File } from '../src/util/hash.js';
 import { packagePath } from '../src/util/paths.js';
 

@@ -7,7 +7,7 @@ export { formatBytes } from './util/bytes.js';
 export { openCheckpoint } from './checkpoint/open.js';
 export type { Checkpoint, CheckpointFormat, TensorInfo } from './checkpoint/types.js';
 export { convertCheckpoint, type Conversion, type ConvertOptions } from './checkpoint/convert.js';
-export { writeSafetensors } from './checkpoint/safetensors-write.js';
+export { writeSafetensors } from './checkpoint/safetensors/write.js';
 
 export { loadTokenizer, type Tokenizer } from './tokenizer/tokenizer.js';
 export { TokenStream } from './tokenizer/token-stream.js';
@@ -19,7 +19,7 @@ export {
   toWikiText,
 } from './tokenizer/normaliser.js';
 
-export { PER_CHANNEL, PER_TENSOR, perGroup, type Granularity } from './quant/granularity.js';
+export { PER_CHANNEL, PER_TENSOR, perGroup, type Granularity } from './quant/scheme/granularity.js';
 export {
   affineMinMax,
   createScheme,
@@ -29,36 +29,36 @@ export {
   type Method,
   type Range,
   type Scheme,
-} from './quant/scheme.js';
+} from './quant/scheme/scheme.js';
 export {
   dequantize,
   fakeQuantize,
   quantize,
   type QuantizationResult,
   type QuantizedTensor,
-} from './quant/quantize.js';
-export { packIntegers, unpackIntegers } from './quant/packing.js';
+} from './quant/quantizer/quantize.js';
+export { packIntegers, unpackIntegers } from './quant/packed/bit-packing.js';
 export { hierarchyOf, type Hierarchy } from './quant/hierarchy.js';
 export { footprintOf, type Footprint } from './quant/footprint.js';
 export { planId, presetPlan, resolvePlan, uniformPlan, withUnit, type Plan } from './quant/plan.js';
 export { formatPlan, parsePlan } from './quant/plan-json.js';
-export { PRESETS } from './quant/presets.js';
-export { exportPlan } from './quant/export.js';
+export { PRESETS } from './quant/scheme/presets.js';
+export { exportPlan } from './quant/packed/export.js';
 
 export { BACKENDS, startBackend, type BackendName, type BackendReport } from './backend/start.js';
 
-export { SpikeGPT } from './model/spikegpt.js';
-export type { ConfigReport, EmbeddingKind, ModelConfig } from './model/config.js';
-export { parametersOf } from './model/parameters.js';
+export { SpikeGPT } from './model/spikegpt/model.js';
+export type { ConfigReport, EmbeddingKind, ModelConfig } from './model/spikegpt/config.js';
+export { parametersOf } from './model/spikegpt/parameters.js';
 export { observe, type Observation, type ObserveRequest } from './model/observe.js';
 export { generate, type GenerateOptions } from './model/generate.js';
 export type { Pooling, SequenceModel, TokenBatch } from './model/types.js';
 
 export { sst2Task } from './tasks/sst2.js';
 export { wikitext2Task } from './tasks/wikitext2.js';
-export { readSst2Tsv } from './tasks/tsv.js';
-export { loadSentimentSamples, loadTextSamples } from './tasks/samples.js';
-export { comparePaired, type PairedComparison } from './tasks/statistics.js';
+export { readSst2Tsv } from './tasks/data/tsv.js';
+export { loadSentimentSamples, loadTextSamples } from './tasks/data/samples.js';
+export { comparePaired, type PairedComparison } from './tasks/statistics/paired.js';
 export type {
   AccuracyMeasurement,
   Interval,
@@ -67,8 +67,8 @@ export type {
   Task,
 } from './tasks/task.js';
 
-export { tieredSearch, type TieredSearchOptions } from './search/tiers.js';
-export { knapsackSearch, type KnapsackSearchOptions } from './search/knapsack-search.js';
+export { tieredSearch, type TieredSearchOptions } from './search/tiers/tiers.js';
+export { knapsackSearch, type KnapsackSearchOptions } from './search/knapsack/knapsack-search.js';
 export { CASES, type Constraints } from './search/constraints.js';
 export { score, select } from './search/score.js';
 export { paretoFront } from './search/pareto.js';
@@ -93,38 +93,38 @@ export {
   Evaluator,
   NO_ACCELERATIONS,
   type EvaluatorOptions,
-} from './experiment/evaluator.js';
-export { BUNDLED_MODELS, openModel, type OpenModel } from './experiment/inputs.js';
-export { buildTask, type TaskRequest } from './experiment/inputs-task.js';
-export { modelSpace, type ModelSpace } from './experiment/model-space.js';
-export { runUniform, type UniformPoint, type UniformRun } from './experiment/uniform.js';
+} from './experiment/scoring/evaluator.js';
+export { BUNDLED_MODELS, openModel, type OpenModel } from './experiment/open/model-file.js';
+export { buildTask, type TaskRequest } from './experiment/open/build-task.js';
+export { modelSpace, type ModelSpace } from './experiment/open/model-space.js';
+export { runUniform, type UniformPoint, type UniformRun } from './experiment/runs/uniform.js';
 
-export { uniformChart } from './plots/uniform.js';
-export { paretoChart } from './plots/pareto.js';
-export { sensitivityChart } from './plots/sensitivity.js';
-export { hierarchyChart } from './plots/hierarchy.js';
-export { render } from './plots/render.js';
-export { renderReport } from './plots/report.js';
+export { uniformChart } from './plots/figures/uniform.js';
+export { paretoChart } from './plots/figures/pareto.js';
+export { sensitivityChart } from './plots/figures/sensitivity.js';
+export { hierarchyChart } from './plots/figures/hierarchy.js';
+export { render } from './plots/render/render.js';
+export { renderReport } from './plots/render/report.js';
 
 // Results as figures, tables and frames: what a notebook's cell calls.
-export { PRECISION_LIST } from './experiment/uniform.js';
-export { openModelFile, type ModelFile } from './experiment/inputs.js';
-export { buildStudyTasks, type StudyTasksRequest } from './experiment/study-tasks.js';
-export { Study, type StudyOptions } from './experiment/study.js';
-export { runSearch, type SearchRun } from './experiment/search-run.js';
-export { DEFAULT_SEARCH, type SearchSettings } from './experiment/search-settings.js';
-export { runSweep, sensitivityOf, type SweepSettings } from './experiment/sweep-run.js';
-export { runEnergy, type EnergyRun, type NamedPlan } from './experiment/energy-run.js';
-export { measurePlans, type PlanPoint } from './experiment/apply-plan-measure.js';
+export { PRECISION_LIST } from './experiment/runs/uniform.js';
+export { openModelFile, type ModelFile } from './experiment/open/model-file.js';
+export { buildStudyTasks, type StudyTasksRequest } from './experiment/open/study-tasks.js';
+export { Study, type StudyOptions } from './experiment/open/study.js';
+export { runSearch, type SearchRun } from './experiment/runs/search-run.js';
+export { DEFAULT_SEARCH, type SearchSettings } from './experiment/runs/search-settings.js';
+export { runSweep, sensitivityOf, type SweepSettings } from './experiment/runs/sweep-run.js';
+export { runEnergy, type EnergyRun, type NamedPlan } from './experiment/runs/energy-run.js';
+export { measurePlans, type PlanPoint } from './experiment/runs/measure-plans.js';
 export { meetsLimit, resolveLimits } from './search/constraints.js';
 export { evaluateExactly } from './search/evaluation.js';
 export { lambdaIntervals } from './search/score.js';
 export { groupBits, groupsOf, type UnitGroup } from './search/space.js';
 export type { SearchStep } from './search/trace.js';
-export { energyChart } from './plots/energy.js';
-export { energyChangeChart } from './plots/energy-change.js';
-export { operationsChart } from './plots/operations.js';
-export { landscapeChart } from './plots/landscape.js';
-export { traceChart } from './plots/trace.js';
-export { chart } from './plots/spec.js';
+export { energyChart } from './plots/figures/energy.js';
+export { energyChangeChart } from './plots/figures/energy-change.js';
+export { operationsChart } from './plots/figures/operations.js';
+export { landscapeChart } from './plots/figures/landscape.js';
+export { traceChart } from './plots/figures/trace.js';
+export { chart } from './plots/parts/spec.js';
 export * from './notebook/index.js';

@@ -3,7 +3,7 @@ import { CheckpointError } from '../util/errors.js';
 import { quoted } from './describe.js';
 import { decodeFloat32, ITEM_BYTES } from './dtypes.js';
 import type { FileSource } from './file-source.js';
-import { elementCount, gather, isContiguous, spanElements } from './layout.js';
+import { elementCount, gather, isContiguous, spanElements } from './shape.js';
 import type { Checkpoint, CheckpointFormat, TensorInfo } from './types.js';
 
 /** Bytes of the file that hold the elements of one or more tensors. */

@@ -2,10 +2,10 @@ import { CheckpointError } from '../util/errors.js';
 import type { RunOptions } from '../util/progress.js';
 import { quoted } from './describe.js';
 import { decodeFloat32, encodeFloat32, isFloating, ITEM_BYTES, type FloatDtype } from './dtypes.js';
-import { elementCount } from './layout.js';
+import { elementCount } from './shape.js';
 import { openCheckpoint } from './open.js';
 import { keepNegatives } from './signs.js';
-import { writeSafetensors, type TensorToWrite } from './safetensors-write.js';
+import { writeSafetensors, type TensorToWrite } from './safetensors/write.js';
 import type { Checkpoint, TensorInfo } from './types.js';
 
 export interface ConvertOptions extends RunOptions {

@@ -2,9 +2,9 @@ import { CheckpointError } from '../util/errors.js';
 import { CheckpointFile, type Contents } from './checkpoint-file.js';
 import { quoted } from './describe.js';
 import { FileSource } from './file-source.js';
-import { readSafetensors } from './safetensors.js';
-import { readTorchLegacy } from './torch-legacy.js';
-import { readTorchZip } from './torch-zip.js';
+import { readSafetensors } from './safetensors/read.js';
+import { readTorchLegacy } from './torch/legacy.js';
+import { readTorchZip } from './torch/zip.js';
 import type { Checkpoint, CheckpointFormat } from './types.js';
 
 const READERS: Readonly<Record<CheckpointFormat, (source: FileSource) => Promise<Contents>>> = {

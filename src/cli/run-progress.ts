@@ -2,8 +2,8 @@ import type { SearchProgress } from '../search/trace.js';
 import type { Metric } from '../tasks/task.js';
 import { formatBytes } from '../util/bytes.js';
 import type { ProgressEvent, ProgressListener } from '../util/progress.js';
-import { formatMetric } from './metric.js';
-import { formatCount } from './numbers.js';
+import { formatMetric } from './format/metric.js';
+import { formatCount } from './format/numbers.js';
 
 /**
  * Makes one piece of work of each part of a run, so that a bar goes through it once and can tell the time

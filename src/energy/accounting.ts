@@ -1,5 +1,5 @@
 import type { ResolvedPlan } from '../quant/plan.js';
-import { UNQUANTIZED_BITS } from '../quant/scheme.js';
+import { UNQUANTIZED_BITS } from '../quant/scheme/scheme.js';
 import { EnergyError, QuantError } from '../util/errors.js';
 import type { ScalarOperations } from './elementwise.js';
 import type { MatrixProduct } from './operations.js';

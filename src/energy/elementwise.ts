@@ -1,4 +1,4 @@
-import type { ModelConfig } from '../model/config.js';
+import type { ModelConfig } from '../model/spikegpt/config.js';
 
 /** Operations on single values, of 32-bit floats. */
 export interface ScalarOperations {

@@ -1,4 +1,4 @@
-import type { ModelConfig } from '../model/config.js';
+import type { ModelConfig } from '../model/spikegpt/config.js';
 import type { ResolvedPlan } from '../quant/plan.js';
 import {
   productPicojoules,

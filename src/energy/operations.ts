@@ -1,5 +1,5 @@
-import type { ModelConfig } from '../model/config.js';
-import { parametersOf } from '../model/parameters.js';
+import type { ModelConfig } from '../model/spikegpt/config.js';
+import { parametersOf } from '../model/spikegpt/parameters.js';
 import { hierarchyOf, matricesOf, type Hierarchy, type Matrix } from '../quant/hierarchy.js';
 import { EnergyError } from '../util/errors.js';
 import {

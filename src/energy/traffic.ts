@@ -1,5 +1,5 @@
-import type { ModelConfig } from '../model/config.js';
-import { parametersOf } from '../model/parameters.js';
+import type { ModelConfig } from '../model/spikegpt/config.js';
+import { parametersOf } from '../model/spikegpt/parameters.js';
 import { tensorFootprint } from '../quant/footprint.js';
 import {
   hierarchyOf,
@@ -9,7 +9,7 @@ import {
   type ParameterShape,
 } from '../quant/hierarchy.js';
 import type { ResolvedPlan } from '../quant/plan.js';
-import { UNQUANTIZED } from '../quant/scheme.js';
+import { UNQUANTIZED } from '../quant/scheme/scheme.js';
 import { EnergyError, QuantError } from '../util/errors.js';
 
 export interface TrafficOptions {

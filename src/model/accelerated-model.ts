@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { Tensor3D } from '@tensorflow/tfjs-core';
-import type { SpikeGPT } from './spikegpt.js';
+import type { SpikeGPT } from './spikegpt/model.js';
 import type { Pooling, SequenceModel, TokenBatch } from './types.js';
 import { BoundaryCache } from './boundary-cache.js';
 import { stageCosts, type PlanStages } from './stages.js';

@@ -3,8 +3,8 @@ import { scoped } from '../backend/scope.js';
 import { ModelError, UsageError, throwIfAborted } from '../util/errors.js';
 import { breathe } from '../util/progress.js';
 import { seededRandom } from '../util/random.js';
-import type { SpikeGPT } from './spikegpt.js';
-import { disposeState, type RecurrentState } from './state.js';
+import type { SpikeGPT } from './spikegpt/model.js';
+import { disposeState, type RecurrentState } from './spikegpt/state.js';
 
 export interface GenerateOptions {
   /** Tokens to generate at most. */

@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { Tensor, Tensor3D } from '@tensorflow/tfjs-core';
-import type { SpikingModule } from './block.js';
-import type { SpikeGPT } from './spikegpt.js';
+import type { SpikingModule } from './spikegpt/block.js';
+import type { SpikeGPT } from './spikegpt/model.js';
 import type { TokenBatch } from './types.js';
 
 /** What `observe` is asked for; each output costs its memory only when wanted. */

@@ -1,6 +1,6 @@
 import type { ResolvedPlan } from '../quant/plan.js';
-import { schemeToJson } from '../quant/scheme-json.js';
-import type { ModelConfig } from './config.js';
+import { schemeToJson } from '../quant/scheme/scheme-json.js';
+import type { ModelConfig } from './spikegpt/config.js';
 import { sha256 } from '../util/hash.js';
 import { canonicalJson } from '../util/json.js';
 

@@ -1,6 +1,6 @@
-import { vegaScripts, type VegaBundle } from '../plots/page.js';
-import { escapeScript, svgImage } from '../plots/html.js';
-import type { ChartSpec } from '../plots/spec.js';
+import { vegaScripts, type VegaBundle } from '../plots/render/page.js';
+import { escapeScript, svgImage } from '../plots/render/html.js';
+import type { ChartSpec } from '../plots/parts/spec.js';
 
 /** Fired on the window once vega's scripts are there: front ends fill in outputs in any order. */
 const READY = 'qslm-charts';

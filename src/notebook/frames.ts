@@ -1,9 +1,9 @@
 import type { DataFrame } from 'danfojs-node';
-import type { PlanPoint } from '../experiment/apply-plan-measure.js';
+import type { PlanPoint } from '../experiment/runs/measure-plans.js';
 import type { StepRecord } from '../plots/records.js';
 import { matricesOf, type Hierarchy } from '../quant/hierarchy.js';
 import { resolvePlan, type Plan, type ResolveOptions } from '../quant/plan.js';
-import { schemeToJson } from '../quant/scheme-json.js';
+import { schemeToJson } from '../quant/scheme/scheme-json.js';
 import { BYTES_PER_MB } from '../util/bytes.js';
 
 type Row = Readonly<Record<string, string | number>>;

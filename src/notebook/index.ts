@@ -7,7 +7,7 @@ export {
   energyRecords,
   operationsFigure,
   type EnergySetting,
-} from './energy-figures.js';
+} from '../figures/energy-figures.js';
 export {
   flipsFigure,
   hierarchyFigure,
@@ -21,11 +21,16 @@ export {
   type FigureSubject,
   type ParetoFigureOptions,
   type SearchResult,
-} from './figures.js';
+} from '../figures/study-figures.js';
 export { measurementFrame, planFrame, stepFrame, toDataFrame } from './frames.js';
-export { openRun, type SavedRun } from '../experiment/open-run.js';
-export { FIGURES, runFigures, type FigureName, type RunFigureOptions } from './run-figures.js';
-export { loadLandscape, loadPaperPower, loadPaperResults } from './paper-data.js';
+export { openRun, type SavedRun } from '../experiment/record/open-run.js';
+export {
+  FIGURES,
+  runFigures,
+  type FigureName,
+  type RunFigureOptions,
+} from '../figures/run-figures.js';
+export { loadLandscape, loadPaperPower, loadPaperResults } from '../figures/paper-data.js';
 export { progress } from './progress.js';
 export { initCharts, show } from './show.js';
 export { table, type TableOptions } from './table.js';

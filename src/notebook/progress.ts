@@ -1,5 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { escapeHtml } from '../plots/html.js';
+import { escapeHtml } from '../plots/render/html.js';
 import type { ProgressEvent, RunOptions } from '../util/progress.js';
 import { displayLive, inNotebook, type LiveDisplay, type MimeBundle } from './display.js';
 

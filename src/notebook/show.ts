@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
-import { renderSvg } from '../plots/headless.js';
-import { asVersion5, type ChartSpec } from '../plots/spec.js';
+import { renderSvg } from '../plots/render/headless.js';
+import { asVersion5, type ChartSpec } from '../plots/parts/spec.js';
 import { displayBundle, inNotebook } from './display.js';
 import { chartScriptsHtml, figureOutputHtml } from './figure-html.js';
-import { loadVegaBundle } from './vega-bundle.js';
+import { loadVegaBundle } from '../figures/vega-bundle.js';
 
 /** What JupyterLab and VS Code draw by themselves. */
 const VEGA_LITE_MIME = 'application/vnd.vegalite.v5+json';

@@ -1,4 +1,4 @@
-import { tableHtml, type Cell } from '../plots/html.js';
+import { tableHtml, type Cell } from '../plots/render/html.js';
 import { displayBundle } from './display.js';
 
 /** What is used of a danfojs DataFrame. */

@@ -1,9 +1,9 @@
 import { QuantError } from '../util/errors.js';
-import { groupingOf } from './granularity.js';
+import { groupingOf } from './scheme/granularity.js';
 import type { Block, Hierarchy } from './hierarchy.js';
-import { packedLength } from './packing.js';
+import { packedLength } from './packed/bit-packing.js';
 import type { ResolvedPlan } from './plan.js';
-import { UNQUANTIZED_BITS, type Scheme } from './scheme.js';
+import { UNQUANTIZED_BITS, type Scheme } from './scheme/scheme.js';
 
 /** Bytes by what they are for; they add up to the total. */
 export interface FootprintParts {

@@ -1,4 +1,4 @@
-import { elementCount } from '../checkpoint/layout.js';
+import { elementCount } from '../checkpoint/shape.js';
 import { QuantError } from '../util/errors.js';
 
 /*

@@ -1,8 +1,8 @@
-import { duplicateKey } from '../checkpoint/json-keys.js';
+import { duplicateKey } from '../checkpoint/safetensors/json-keys.js';
 import { QuantError } from '../util/errors.js';
 import type { Hierarchy } from './hierarchy.js';
 import { requireKnownUnits, type Plan } from './plan.js';
-import { schemeFromJson, schemeToJson, type SchemeJson } from './scheme-json.js';
+import { schemeFromJson, schemeToJson, type SchemeJson } from './scheme/scheme-json.js';
 
 /*
  * A plan as a file that a person can read and edit:

@@ -9,9 +9,9 @@ import {
   type Hierarchy,
   type Matrix,
 } from './hierarchy.js';
-import { PRESETS, type PresetName } from './presets.js';
-import { affineMinMax, SIGN, UNQUANTIZED, UNQUANTIZED_BITS, type Scheme } from './scheme.js';
-import { schemeToJson } from './scheme-json.js';
+import { PRESETS, type PresetName } from './scheme/presets.js';
+import { affineMinMax, SIGN, UNQUANTIZED, UNQUANTIZED_BITS, type Scheme } from './scheme/scheme.js';
+import { schemeToJson } from './scheme/scheme-json.js';
 
 /**
  * Which unit gets which scheme. A unit path is "*" (everything), a block ("attention.0"), a module

@@ -1,6 +1,6 @@
 export { keyId, type KeyFilter, type MeasurementKey } from './key.js';
 export { memoryStore } from './memory-store.js';
-export { openStore } from './open.js';
+export { openStore } from './sqlite/open.js';
 export type {
   Extras,
   GetOrMeasureOptions,

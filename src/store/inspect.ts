@@ -1,9 +1,9 @@
 import { StoreError } from '../util/errors.js';
-import { textOf, type Connection } from './connection.js';
+import { textOf, type Connection } from './sqlite/connection.js';
 import { DamagedStoreError } from './errors.js';
 import { isWhole } from './record.js';
-import { sealedRows } from './rows.js';
-import { APPLICATION_ID, SCHEMA_VERSION, SEALED_TABLES, TABLES } from './schema.js';
+import { sealedRows } from './sqlite/rows.js';
+import { APPLICATION_ID, SCHEMA_VERSION, SEALED_TABLES, TABLES } from './sqlite/schema.js';
 
 /**
  * Looks through a file before it is trusted: header, tables, SQLite's own check, every checksum.

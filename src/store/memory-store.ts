@@ -8,7 +8,7 @@ import {
 } from './key.js';
 import { describeMachine } from './machine.js';
 import { Memo } from './memoise.js';
-import { thisProcess } from './owner.js';
+import { thisProcess } from './sqlite/owner.js';
 import {
   hasExtras,
   openMeasurement,
@@ -18,7 +18,7 @@ import {
   withEarlierExtras,
   type Sealed,
 } from './record.js';
-import { runLog } from './runs.js';
+import { runLog } from './sqlite/runs.js';
 import type { MeasurementStore, Outcome, StoredMeasurement, StoredVerdict } from './types.js';
 
 const WHERE = 'store in memory';

@@ -10,7 +10,7 @@ import {
   requirePositiveInteger,
   type SequenceBatch,
 } from './batching.js';
-import { wilsonInterval } from './intervals.js';
+import { wilsonInterval } from './statistics/intervals.js';
 import {
   countBeyond,
   requireCount,
@@ -20,7 +20,7 @@ import {
 } from './run-batches.js';
 import { byItem, withTheRest } from './scores.js';
 import type { AccuracyMeasurement, BatchScores, Task } from './task.js';
-import type { LabelledSentence } from './tsv.js';
+import type { LabelledSentence } from './data/tsv.js';
 
 export interface Sst2Options {
   readonly examples: readonly LabelledSentence[];

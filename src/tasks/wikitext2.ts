@@ -5,12 +5,12 @@ import { sha256 } from '../util/hash.js';
 import { canonicalJson } from '../util/json.js';
 import type { RunOptions } from '../util/progress.js';
 import { DEFAULT_BATCH_TOKENS, requirePositiveInteger, type SequenceBatch } from './batching.js';
-import { perplexityInterval, perplexityOf, plainSum } from './intervals.js';
+import { perplexityInterval, perplexityOf, plainSum } from './statistics/intervals.js';
 import { countBeyond, requireKnownTokens, runBatches } from './run-batches.js';
 import { scoreWindows, windowBatches } from './score-windows.js';
 import { byItem, withTheRest } from './scores.js';
 import type { BatchScores, PerplexityMeasurement, Task } from './task.js';
-import { requireText } from './text.js';
+import { requireText } from './data/text.js';
 import { cutWindows, type Window, type WindowOptions } from './windows.js';
 
 export interface Wikitext2Options extends Partial<WindowOptions> {

@@ -3,9 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import assert from 'node:assert/strict';
-import { loadVegaBundle } from '../../src/notebook/vega-bundle.js';
-import { paretoChart, type ParetoInput } from '../../src/plots/pareto.js';
-import { render } from '../../src/plots/render.js';
+import { loadVegaBundle } from '../../src/figures/vega-bundle.js';
+import { paretoChart, type ParetoInput } from '../../src/plots/figures/pareto.js';
+import { render } from '../../src/plots/render/render.js';
 import {
   CASE_A1,
   CASE_B1,

@@ -6,7 +6,7 @@ import {
   isContiguous,
   rowMajorStrides,
   spanElements,
-} from '../../src/checkpoint/layout.js';
+} from '../../src/checkpoint/shape.js';
 
 /** Every index of a shape, last dimension fastest. */
 function* indices(shape: readonly number[]): Generator<number[]> {

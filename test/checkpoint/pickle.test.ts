@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
-import { PickleGlobal } from '../../src/checkpoint/pickle-machine.js';
-import { unpickle } from '../../src/checkpoint/pickle.js';
+import { PickleGlobal } from '../../src/checkpoint/torch/pickle-machine.js';
+import { unpickle } from '../../src/checkpoint/torch/pickle.js';
 import { CheckpointError } from '../../src/util/errors.js';
 import { little, pickle } from './support/builders.js';
 

@@ -5,7 +5,7 @@ import { packagePath } from '../../src/util/paths.js';
 import { floats, pickle, torchZip, zip } from '../checkpoint/support/builders.js';
 import { temporaryFolder } from '../checkpoint/support/temporary.js';
 import { saveToy } from '../experiment/support.js';
-import { runCli } from './support.js';
+import { runCli } from './support/run.js';
 
 const TOKENIZER = packagePath('data', 'models', 'spikegpt-mini', 'tokenizer.json');
 /** A classifier over the bundled vocabulary. */

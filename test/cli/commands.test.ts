@@ -6,7 +6,7 @@ import { packagePath } from '../../src/util/paths.js';
 import { sha256File } from '../../src/util/hash.js';
 import { temporaryFolder } from '../checkpoint/support/temporary.js';
 import { saveToy } from '../experiment/support.js';
-import { runCli, type Outcome } from './support.js';
+import { runCli, type Outcome } from './support/run.js';
 
 const TOKENIZER = packagePath('data', 'models', 'spikegpt-mini', 'tokenizer.json');
 const SMALL = { vocabSize: 4096, layers: 1, head: false } as const;

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { readdir, readFile } from 'node:fs/promises';
 import { temporaryFolder } from '../checkpoint/support/temporary.js';
-import { runCli } from './support.js';
+import { runCli } from './support/run.js';
 
 interface Numbers {
   readonly searches: readonly {

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { formatMetric, formatInterval, formatProbability } from '../../src/cli/metric.js';
+import { formatMetric, formatInterval, formatProbability } from '../../src/cli/format/metric.js';
 import {
   formatCounted,
   formatDuration,
@@ -7,10 +7,10 @@ import {
   formatPercent,
   formatRate,
   formatSigned,
-} from '../../src/cli/numbers.js';
+} from '../../src/cli/format/numbers.js';
 import { BarDisplay, LineDisplay } from '../../src/cli/progress.js';
-import { formatFacts, formatTable } from '../../src/cli/table.js';
-import { Collector } from './support.js';
+import { formatFacts, formatTable } from '../../src/cli/format/table.js';
+import { Collector } from './support/run.js';
 
 describe('cli: numbers', () => {
   it('have the digits they deserve', () => {

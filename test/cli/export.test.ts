@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { temporaryFolder } from '../checkpoint/support/temporary.js';
-import { runCli } from './support.js';
-import { json, TOKENIZER, toyCommands, type ToyCommands } from './study-support.js';
+import { runCli } from './support/run.js';
+import { json, TOKENIZER, toyCommands, type ToyCommands } from './support/study.js';
 
 /** Bits of every kind in one plan. */
 const MIXED = {

@@ -2,10 +2,10 @@ import assert from 'node:assert/strict';
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { PNG } from 'pngjs';
-import type { ChartSpec } from '../../src/plots/spec.js';
+import type { ChartSpec } from '../../src/plots/parts/spec.js';
 import { temporaryFolder } from '../checkpoint/support/temporary.js';
 import { assertGoodChart } from '../plots/support.js';
-import { json, toyCommands, type ToyCommands } from './study-support.js';
+import { json, toyCommands, type ToyCommands } from './support/study.js';
 
 interface Found {
   readonly id: string;

@@ -5,7 +5,7 @@ import { mkdir, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { temporaryFolder } from '../checkpoint/support/temporary.js';
 import { saveToy } from '../experiment/support.js';
-import { endProcesses, runCli, startCli } from './support.js';
+import { endProcesses, runCli, startCli } from './support/run.js';
 
 /** Generates for as long as it is let. */
 const ENDLESS = [

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { temporaryFolder } from '../checkpoint/support/temporary.js';
-import { runCli } from './support.js';
-import { json, toyCommands, type ToyCommands } from './study-support.js';
+import { runCli } from './support/run.js';
+import { json, toyCommands, type ToyCommands } from './support/study.js';
 
 const LIMITS = ['--max-loss', '50', '--max-memory', '40%', '--bits', '8,4,2', '--json'] as const;
 

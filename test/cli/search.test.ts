@@ -2,12 +2,18 @@ import assert from 'node:assert/strict';
 import { existsSync, readdirSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { constraintsOf, lossAmount, memoryAmount, weight, weights } from '../../src/cli/amounts.js';
+import {
+  constraintsOf,
+  lossAmount,
+  memoryAmount,
+  weight,
+  weights,
+} from '../../src/cli/options/amounts.js';
 import { asOneBar } from '../../src/cli/run-progress.js';
 import type { SearchProgress } from '../../src/search/trace.js';
 import type { ProgressEvent } from '../../src/util/progress.js';
 import { temporaryFolder } from '../checkpoint/support/temporary.js';
-import { json, toyCommands, type ToyCommands } from './study-support.js';
+import { json, toyCommands, type ToyCommands } from './support/study.js';
 
 const EASY = ['--bits', '8,6,4', '--max-loss', '50', '--max-memory', '30%'] as const;
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { temporaryFolder } from '../checkpoint/support/temporary.js';
-import { json, toyCommands, type ToyCommands } from './study-support.js';
+import { json, toyCommands, type ToyCommands } from './support/study.js';
 
 interface Selected {
   readonly selections: readonly { readonly lambda: number; readonly plan: string }[];

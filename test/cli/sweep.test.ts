@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { temporaryFolder } from '../checkpoint/support/temporary.js';
-import { json, toyCommands, type ToyCommands } from './study-support.js';
+import { json, toyCommands, type ToyCommands } from './support/study.js';
 
 interface SweepJson {
   readonly folder: string;

@@ -11,7 +11,7 @@ import {
   UsageError,
 } from '../../src/util/errors.js';
 import { packagePath } from '../../src/util/paths.js';
-import { runCli } from './support.js';
+import { runCli } from './support/run.js';
 
 describe('cli: the command line itself', () => {
   it('prints the version of the package', async () => {

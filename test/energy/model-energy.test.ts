@@ -10,12 +10,12 @@ import {
   WEIGHT_MEMORIES,
 } from '../../src/energy/technology.js';
 import { weightTraffic } from '../../src/energy/traffic.js';
-import type { ModelConfig } from '../../src/model/config.js';
-import { parametersOf } from '../../src/model/parameters.js';
+import type { ModelConfig } from '../../src/model/spikegpt/config.js';
+import { parametersOf } from '../../src/model/spikegpt/parameters.js';
 import { footprintOf } from '../../src/quant/footprint.js';
 import { hierarchyOf } from '../../src/quant/hierarchy.js';
 import { presetPlan, resolvePlan, withUnit, uniformPlan } from '../../src/quant/plan.js';
-import { affineMinMax } from '../../src/quant/scheme.js';
+import { affineMinMax } from '../../src/quant/scheme/scheme.js';
 import { EnergyError, QuantError } from '../../src/util/errors.js';
 import { TOY } from '../support/toy.js';
 import { SPIKEGPT_216M, uniform } from './support.js';

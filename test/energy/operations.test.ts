@@ -3,7 +3,7 @@ import { startBackend } from '../../src/backend/start.js';
 import { openCheckpoint } from '../../src/checkpoint/open.js';
 import { sum } from '../../src/energy/elementwise.js';
 import { countOperations, elementwiseParts, spikingLayers } from '../../src/energy/operations.js';
-import { deriveConfig, type ModelConfig } from '../../src/model/config.js';
+import { deriveConfig, type ModelConfig } from '../../src/model/spikegpt/config.js';
 import { observe } from '../../src/model/observe.js';
 import { EnergyError } from '../../src/util/errors.js';
 import { GOLDEN_NAMES } from '../support/golden.js';

@@ -1,5 +1,5 @@
-import type { ModelConfig } from '../../src/model/config.js';
-import { parametersOf } from '../../src/model/parameters.js';
+import type { ModelConfig } from '../../src/model/spikegpt/config.js';
+import { parametersOf } from '../../src/model/spikegpt/parameters.js';
 import { hierarchyOf } from '../../src/quant/hierarchy.js';
 import { resolvePlan, uniformPlan, type ResolvedPlan } from '../../src/quant/plan.js';
 

@@ -5,17 +5,17 @@ import {
   NO_ACCELERATIONS,
   type Accelerations,
   type EvaluatorReport,
-} from '../../src/experiment/evaluator.js';
-import { modelSpace } from '../../src/experiment/model-space.js';
+} from '../../src/experiment/scoring/evaluator.js';
+import { modelSpace } from '../../src/experiment/open/model-space.js';
 import { openCheckpoint } from '../../src/checkpoint/open.js';
 import { startBackend } from '../../src/backend/start.js';
-import { deriveConfig } from '../../src/model/config.js';
+import { deriveConfig } from '../../src/model/spikegpt/config.js';
 import { generate } from '../../src/model/generate.js';
-import { parametersOf } from '../../src/model/parameters.js';
-import { SpikeGPT } from '../../src/model/spikegpt.js';
+import { parametersOf } from '../../src/model/spikegpt/parameters.js';
+import { SpikeGPT } from '../../src/model/spikegpt/model.js';
 import { hierarchyOf } from '../../src/quant/hierarchy.js';
 import { select } from '../../src/search/score.js';
-import { tieredSearch, type TieredSearchResult } from '../../src/search/tiers.js';
+import { tieredSearch, type TieredSearchResult } from '../../src/search/tiers/tiers.js';
 import { sst2Task } from '../../src/tasks/sst2.js';
 import type { Task } from '../../src/tasks/task.js';
 import { wikitext2Task } from '../../src/tasks/wikitext2.js';

@@ -7,9 +7,9 @@
 import { writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { startBackend } from '../../src/backend/start.js';
-import { runSearch } from '../../src/experiment/search-run.js';
-import { DEFAULT_SEARCH } from '../../src/experiment/search-settings.js';
-import { runSweep } from '../../src/experiment/sweep-run.js';
+import { runSearch } from '../../src/experiment/runs/search-run.js';
+import { DEFAULT_SEARCH } from '../../src/experiment/runs/search-settings.js';
+import { runSweep } from '../../src/experiment/runs/sweep-run.js';
 import { keyId, openStore, type MeasurementStore } from '../../src/store/index.js';
 import { closeStudy, toyStudy } from './study-support.js';
 

@@ -1,5 +1,5 @@
-import { writeSafetensors } from '../../src/checkpoint/safetensors-write.js';
-import type { ModelConfig } from '../../src/model/config.js';
+import { writeSafetensors } from '../../src/checkpoint/safetensors/write.js';
+import type { ModelConfig } from '../../src/model/spikegpt/config.js';
 import { toyCheckpoint } from '../support/toy.js';
 
 /** What a test may do to the values of a tensor before they are written. */

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { show } from '../../src/notebook/show.js';
-import { chart } from '../../src/plots/spec.js';
+import { chart } from '../../src/plots/parts/spec.js';
 import { inCell, textIn } from './tslab.js';
 
 const SPEC = chart('Two bars </script> & one quote "', {

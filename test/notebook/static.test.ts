@@ -4,7 +4,7 @@ import type { Cell, Notebook, Output } from '../../scripts/notebooks-file.js';
 import { withoutNetwork } from '../../scripts/notebooks-offline.js';
 import { withoutScripts } from '../../scripts/notebooks-static.js';
 import { chartScriptsHtml, figureOutputHtml } from '../../src/notebook/figure-html.js';
-import { chart } from '../../src/plots/spec.js';
+import { chart } from '../../src/plots/parts/spec.js';
 
 function notebook(outputs: Output[], tags: string[] = []): Notebook {
   const cell: Cell = {

@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
-import { loadLandscape, loadPaperPower, loadPaperResults } from '../../src/notebook/paper-data.js';
-import { bitsColor, bitsScale } from '../../src/plots/theme.js';
-import { energyChangeChart } from '../../src/plots/energy-change.js';
-import { energyChart } from '../../src/plots/energy.js';
-import { flipsChart } from '../../src/plots/flips.js';
-import { renderSvg } from '../../src/plots/headless.js';
-import { landscapeChart } from '../../src/plots/landscape.js';
-import { operationsChart } from '../../src/plots/operations.js';
-import { savingsChart } from '../../src/plots/savings.js';
+import { loadLandscape, loadPaperPower, loadPaperResults } from '../../src/figures/paper-data.js';
+import { bitsColor, bitsScale } from '../../src/plots/parts/theme.js';
+import { energyChangeChart } from '../../src/plots/figures/energy-change.js';
+import { energyChart } from '../../src/plots/figures/energy.js';
+import { flipsChart } from '../../src/plots/figures/flips.js';
+import { renderSvg } from '../../src/plots/render/headless.js';
+import { landscapeChart } from '../../src/plots/figures/landscape.js';
+import { operationsChart } from '../../src/plots/figures/operations.js';
+import { savingsChart } from '../../src/plots/figures/savings.js';
 import {
   ENERGY,
   LANDSCAPE,

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
-import { hierarchyCells, hierarchyChart } from '../../src/plots/hierarchy.js';
-import { renderSvg } from '../../src/plots/headless.js';
+import { hierarchyCells, hierarchyChart } from '../../src/plots/figures/hierarchy.js';
+import { renderSvg } from '../../src/plots/render/headless.js';
 import { MATRICES } from './records.js';
 import { assertGoodChart, textsOf, withView } from './support.js';
 

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
-import { renderSvg, type HeadlessView } from '../../src/plots/headless.js';
-import { paretoChart, type ParetoInput } from '../../src/plots/pareto.js';
-import { paretoRows } from '../../src/plots/pareto-rows.js';
+import { renderSvg, type HeadlessView } from '../../src/plots/render/headless.js';
+import { paretoChart, type ParetoInput } from '../../src/plots/figures/pareto.js';
+import { paretoRows } from '../../src/plots/figures/pareto-rows.js';
 import type { StepRecord } from '../../src/plots/records.js';
-import { taskView } from '../../src/plots/task-view.js';
+import { taskView } from '../../src/plots/parts/task-view.js';
 import { meetsLimit } from '../../src/search/constraints.js';
 import { paretoFront } from '../../src/search/pareto.js';
 import { select } from '../../src/search/score.js';

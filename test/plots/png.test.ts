@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { PNG } from 'pngjs';
-import { fontFiles } from '../../src/plots/fonts.js';
-import { renderSvg } from '../../src/plots/headless.js';
-import { PNG_SCALE, renderPng } from '../../src/plots/png.js';
-import { render } from '../../src/plots/render.js';
-import { chart, type ChartSpec } from '../../src/plots/spec.js';
-import { textWidth } from '../../src/plots/text-width.js';
-import { uniformChart } from '../../src/plots/uniform.js';
+import { fontFiles } from '../../src/plots/render/fonts.js';
+import { renderSvg } from '../../src/plots/render/headless.js';
+import { PNG_SCALE, renderPng } from '../../src/plots/render/png.js';
+import { render } from '../../src/plots/render/render.js';
+import { chart, type ChartSpec } from '../../src/plots/parts/spec.js';
+import { textWidth } from '../../src/plots/parts/text-width.js';
+import { uniformChart } from '../../src/plots/figures/uniform.js';
 import { UNIFORM } from './records.js';
 import { advanceWidths } from './font-reader.js';
 

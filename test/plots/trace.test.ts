@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { traceChart, type TraceInput } from '../../src/plots/trace.js';
+import { traceChart, type TraceInput } from '../../src/plots/figures/trace.js';
 import { CASE_A1, CASE_B1, SST2_BASELINE, toySearch, WIKITEXT2_BASELINE } from './records.js';
 import { assertGoodChart, rowsWith, textsOf, withView } from './support.js';
 

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { PlotError } from '../../src/util/errors.js';
-import { renderSvg } from '../../src/plots/headless.js';
+import { renderSvg } from '../../src/plots/render/headless.js';
 import type { UniformRecord } from '../../src/plots/records.js';
-import { uniformChart } from '../../src/plots/uniform.js';
+import { uniformChart } from '../../src/plots/figures/uniform.js';
 import { assertGoodChart, textsOf, withView } from './support.js';
 import { UNIFORM } from './records.js';
 

@@ -4,10 +4,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openCheckpoint } from '../../src/checkpoint/open.js';
 import type { Checkpoint } from '../../src/checkpoint/types.js';
-import { exportPlan } from '../../src/quant/export.js';
-import { PER_CHANNEL, perGroup } from '../../src/quant/granularity.js';
+import { exportPlan } from '../../src/quant/packed/export.js';
+import { PER_CHANNEL, perGroup } from '../../src/quant/scheme/granularity.js';
 import { hierarchyOf, unitPaths } from '../../src/quant/hierarchy.js';
-import { openAnyCheckpoint, openPacked } from '../../src/quant/packed.js';
+import { openAnyCheckpoint, openPacked } from '../../src/quant/packed/read.js';
 import {
   planId,
   resolvePlan,
@@ -15,7 +15,7 @@ import {
   type Plan,
   type ResolvedPlan,
 } from '../../src/quant/plan.js';
-import { fakeQuantize } from '../../src/quant/quantize.js';
+import { fakeQuantize } from '../../src/quant/quantizer/quantize.js';
 import {
   affineMinMax,
   createScheme,
@@ -23,7 +23,7 @@ import {
   SIGN,
   UNQUANTIZED,
   type Scheme,
-} from '../../src/quant/scheme.js';
+} from '../../src/quant/scheme/scheme.js';
 import { AbortedError, CheckpointError } from '../../src/util/errors.js';
 import { itShared } from '../support/shared.js';
 import { memoryCheckpoint, spikeGptShapes } from './support.js';

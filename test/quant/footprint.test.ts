@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import * as fc from 'fast-check';
 import { footprintOf, tensorFootprint } from '../../src/quant/footprint.js';
-import { PER_CHANNEL, perGroup } from '../../src/quant/granularity.js';
+import { PER_CHANNEL, perGroup } from '../../src/quant/scheme/granularity.js';
 import { hierarchyOf } from '../../src/quant/hierarchy.js';
 import { resolvePlan, uniformPlan, withUnit } from '../../src/quant/plan.js';
-import { affineMinMax, createScheme, SIGN, UNQUANTIZED } from '../../src/quant/scheme.js';
+import { affineMinMax, createScheme, SIGN, UNQUANTIZED } from '../../src/quant/scheme/scheme.js';
 import { QuantError } from '../../src/util/errors.js';
 import { spikeGptShapes } from './support.js';
 

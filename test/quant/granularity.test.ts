@@ -6,7 +6,7 @@ import {
   PER_TENSOR,
   perGroup,
   type Granularity,
-} from '../../src/quant/granularity.js';
+} from '../../src/quant/scheme/granularity.js';
 
 function groups(shape: number[], granularity: Granularity): [number, number][] {
   const found: [number, number][] = [];

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import * as fc from 'fast-check';
-import { packedLength, packIntegers, unpackIntegers } from '../../src/quant/packing.js';
-import { newIntegers } from '../../src/quant/quantize.js';
+import { packedLength, packIntegers, unpackIntegers } from '../../src/quant/packed/bit-packing.js';
+import { newIntegers } from '../../src/quant/quantizer/quantize.js';
 import { QuantError } from '../../src/util/errors.js';
 
 const integersAndBits = fc.integer({ min: 1, max: 16 }).chain((bits) =>

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import * as fc from 'fast-check';
-import { PER_CHANNEL } from '../../src/quant/granularity.js';
+import { PER_CHANNEL } from '../../src/quant/scheme/granularity.js';
 import { hierarchyOf, matricesOf, matricesOfUnit, unitPaths } from '../../src/quant/hierarchy.js';
 import {
   compactPlan,
@@ -18,7 +18,7 @@ import {
   paperMinMax,
   SIGN,
   UNQUANTIZED,
-} from '../../src/quant/scheme.js';
+} from '../../src/quant/scheme/scheme.js';
 import { QuantError } from '../../src/util/errors.js';
 import { spikeGptShapes } from './support.js';
 

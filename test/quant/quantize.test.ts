@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import * as fc from 'fast-check';
 import { QuantError } from '../../src/util/errors.js';
-import { PER_CHANNEL, PER_TENSOR, perGroup } from '../../src/quant/granularity.js';
-import { dequantize, fakeQuantize, quantize } from '../../src/quant/quantize.js';
+import { PER_CHANNEL, PER_TENSOR, perGroup } from '../../src/quant/scheme/granularity.js';
+import { dequantize, fakeQuantize, quantize } from '../../src/quant/quantizer/quantize.js';
 import {
   affineMinMax,
   createScheme,
@@ -10,7 +10,7 @@ import {
   SIGN,
   UNQUANTIZED,
   type Scheme,
-} from '../../src/quant/scheme.js';
+} from '../../src/quant/scheme/scheme.js';
 import { bell } from './support.js';
 
 const granularities = fc.oneof(

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import * as fc from 'fast-check';
-import { PER_CHANNEL } from '../../src/quant/granularity.js';
-import { percentileInPlace, selectInPlace } from '../../src/quant/order-statistics.js';
-import { fakeQuantize, quantize } from '../../src/quant/quantize.js';
-import { affineMinMax, createScheme, type Method } from '../../src/quant/scheme.js';
+import { PER_CHANNEL } from '../../src/quant/scheme/granularity.js';
+import { percentileInPlace, selectInPlace } from '../../src/quant/quantizer/order-statistics.js';
+import { fakeQuantize, quantize } from '../../src/quant/quantizer/quantize.js';
+import { affineMinMax, createScheme, type Method } from '../../src/quant/scheme/scheme.js';
 import { bell } from './support.js';
 
 const MSE = { kind: 'mse' } as const;

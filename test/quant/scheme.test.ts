@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
-import { PER_CHANNEL, perGroup } from '../../src/quant/granularity.js';
+import { PER_CHANNEL, perGroup } from '../../src/quant/scheme/granularity.js';
 import {
   affineMinMax,
   createScheme,
   paperMinMax,
   SIGN,
   UNQUANTIZED,
-} from '../../src/quant/scheme.js';
-import { schemeFromJson, schemeToJson } from '../../src/quant/scheme-json.js';
+} from '../../src/quant/scheme/scheme.js';
+import { schemeFromJson, schemeToJson } from '../../src/quant/scheme/scheme-json.js';
 import { QuantError } from '../../src/util/errors.js';
 
 describe('quant: scheme', () => {

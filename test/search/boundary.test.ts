@@ -7,7 +7,7 @@ import {
   inOrder,
   middle,
   type Probe,
-} from '../../src/search/boundary.js';
+} from '../../src/search/tiers/boundary.js';
 
 /** Verdicts from losses with an allowance of 0: passes while the loss is at most 0. */
 async function find(

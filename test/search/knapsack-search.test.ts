@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { AbortedError, SearchError } from '../../src/util/errors.js';
-import { knapsackSearch, type KnapsackSearchOptions } from '../../src/search/knapsack-search.js';
+import {
+  knapsackSearch,
+  type KnapsackSearchOptions,
+} from '../../src/search/knapsack/knapsack-search.js';
 import { requireCandidates } from '../../src/search/outcome.js';
 import { measureSensitivity, type SensitivityTable } from '../../src/search/sensitivity.js';
 import { Assignment, type SearchSpace } from '../../src/search/space.js';

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { CASES } from '../../src/search/constraints.js';
 import { select } from '../../src/search/score.js';
 import { Assignment, type SearchSpace } from '../../src/search/space.js';
-import { tieredSearch, type TieredSearchResult } from '../../src/search/tiers.js';
+import { tieredSearch, type TieredSearchResult } from '../../src/search/tiers/tiers.js';
 import { exactly, type ToyUnit } from './toy.js';
 import { loadReference } from './reference-path.js';
 

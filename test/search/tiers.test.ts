@@ -5,7 +5,7 @@ import { UnmetConstraintsError } from '../../src/search/nearest.js';
 import { requireCandidates } from '../../src/search/outcome.js';
 import type { SensitivityTable } from '../../src/search/sensitivity.js';
 import { Assignment } from '../../src/search/space.js';
-import { tieredSearch, type TieredSearchOptions } from '../../src/search/tiers.js';
+import { tieredSearch, type TieredSearchOptions } from '../../src/search/tiers/tiers.js';
 import type { SearchProgress, SearchStep } from '../../src/search/trace.js';
 import { naiveSearch } from './naive.js';
 import { additiveLoss, exactly, hashNoise, tersely, toySpace, toyUnits } from './toy.js';

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
-import { Claims } from '../../src/store/claims.js';
-import { Connection } from '../../src/store/connection.js';
-import { livenessOf, thisProcess, type Owner } from '../../src/store/owner.js';
+import { Claims } from '../../src/store/sqlite/claims.js';
+import { Connection } from '../../src/store/sqlite/connection.js';
+import { livenessOf, thisProcess, type Owner } from '../../src/store/sqlite/owner.js';
 import { openStore } from '../../src/store/index.js';
 import { accuracyOf, inFolder, keyOf } from './support.js';
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { copyFile, mkdir, readFile, readdir, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { Connection } from '../../src/store/connection.js';
+import { Connection } from '../../src/store/sqlite/connection.js';
 import { openStore, type MeasurementStore } from '../../src/store/index.js';
 import { StoreError } from '../../src/util/errors.js';
 import { seededRandom } from '../../src/util/random.js';

@@ -2,10 +2,10 @@ import assert from 'node:assert/strict';
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import fc from 'fast-check';
-import { Connection } from '../../src/store/connection.js';
+import { Connection } from '../../src/store/sqlite/connection.js';
 import { memoryStore, openStore, type MeasurementStore } from '../../src/store/index.js';
-import { configure, createTables } from '../../src/store/schema.js';
-import { SqliteStore } from '../../src/store/sqlite-store.js';
+import { configure, createTables } from '../../src/store/sqlite/schema.js';
+import { SqliteStore } from '../../src/store/sqlite/store.js';
 import { AbortedError, StoreError } from '../../src/util/errors.js';
 import { accuracyOf, inFolder, keyOf, perplexityOf } from './support.js';
 

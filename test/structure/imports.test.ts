@@ -17,6 +17,7 @@ const ORDER = [
   'store',
   'experiment',
   'plots',
+  'figures',
   'notebook',
   'cli',
 ];

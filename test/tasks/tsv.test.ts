@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { parseSst2Tsv, readSst2Tsv } from '../../src/tasks/tsv.js';
+import { parseSst2Tsv, readSst2Tsv } from '../../src/tasks/data/tsv.js';
 import { DataError } from '../../src/util/errors.js';
 import { itShared } from '../support/shared.js';
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
-import { readTextFile } from '../../src/tasks/text.js';
+import { readTextFile } from '../../src/tasks/data/text.js';
 import { wikitext2Task, type Wikitext2Options } from '../../src/tasks/wikitext2.js';
 import { cutWindows, type Window } from '../../src/tasks/windows.js';
 import { loadTokenizer } from '../../src/tokenizer/tokenizer.js';

@@ -1,0 +1,134 @@
+import { InvalidArgumentError, Option, type Command } from 'commander';
+import { convertCheckpoint, type Conversion } from '../../checkpoint/convert.js';
+import { openCheckpoint } from '../../checkpoint/open.js';
+import type { FloatDtype } from '../../checkpoint/types.js';
+import {
+  CHECKPOINT_FILE,
+  locateCheckpoint,
+  openTokenizer,
+} from '../../experiment/open/model-file.js';
+import { deriveConfig, type ConfigReport } from '../../model/spikegpt/config.js';
+import { checkParameters, parametersOf } from '../../model/spikegpt/parameters.js';
+import { formatBytes } from '../../util/bytes.js';
+import { sha256File } from '../../util/hash.js';
+import { configFacts } from '../format/facts.js';
+import type { Host } from '../host.js';
+import {
+  copyTokenizer,
+  outputPath,
+  requireFree,
+  statedConfig,
+  tokenizerBeside,
+} from '../options/model-output.js';
+import { formatCount, formatCounted } from '../format/numbers.js';
+import { withCommonOptions, withConfigOptions, type ModelFlags } from '../options/common.js';
+import { Session } from '../session.js';
+import { formatFacts, type Fact } from '../format/table.js';
+
+interface ConvertFlags extends ModelFlags {
+  readonly out: string;
+  readonly dtype: FloatDtype;
+  readonly exclude?: readonly string[];
+  readonly meta?: Readonly<Record<string, string>>;
+  readonly force?: boolean;
+}
+
+export function addConvert(program: Command, host: Host): void {
+  const command = program
+    .command('convert')
+    .description('convert a checkpoint (PyTorch .pth, safetensors) to safetensors')
+    .argument('<model>', 'checkpoint file, folder, or name of a bundled model')
+    .requiredOption('--out <path>', `file to write, or a folder for ${CHECKPOINT_FILE}`)
+    .addOption(
+      new Option('--dtype <type>', 'type of the weights')
+        .choices(['float16', 'bfloat16', 'float32'])
+        .default('float16'),
+    )
+    .addOption(
+      new Option('--exclude <tensor...>', 'leave out an output layer that is not used').choices([
+        'head.weight',
+        'classifier.weight',
+      ]),
+    )
+    .option('--meta <key=value>', 'an entry for the metadata; may be repeated', addPair)
+    .option('--tokenizer <file>', 'tokenizer.json to check and to copy beside the output')
+    .option('--force', 'replace files that are there');
+  withCommonOptions(withConfigOptions(command))
+    .addHelpText(
+      'after',
+      `
+A spike embedding fires where its value is at least 0. So that rounding adds no spike, negative values
+that would become −0 are set to the smallest negative number of the type.
+
+Example:
+  $ qslm convert SpikeGPT-216M.pth --out models/216m/ --context-length 1024 --tokenizer 20B_tokenizer.json`,
+    )
+    .action((model: string, flags: ConvertFlags) =>
+      Session.run(host, flags, (session) => convert(session, model, flags)),
+    );
+}
+
+function addPair(
+  pair: string,
+  before: Readonly<Record<string, string>> = {},
+): Readonly<Record<string, string>> {
+  const at = pair.indexOf('=');
+  if (at < 1) throw new InvalidArgumentError('Expected KEY=VALUE.');
+  return { ...before, [pair.slice(0, at)]: pair.slice(at + 1) };
+}
+
+async function convert(session: Session, model: string, flags: ConvertFlags): Promise<void> {
+  const { path: input } = await locateCheckpoint(model);
+  const output = await outputPath(flags.out);
+  const report = await check(input, output, flags);
+  const { config } = report;
+  const conversion = await convertCheckpoint(input, output, {
+    ...session.run,
+    dtype: flags.dtype,
+    metadata: { format: 'pt', ...statedConfig(report), ...flags.meta },
+    exclude: flags.exclude ?? [],
+    keepNegative: config.embedding === 'spike' ? ['emb.weight'] : [],
+  });
+  const tokenizer = flags.tokenizer && (await copyTokenizer(flags.tokenizer, output));
+  const sha256 = await sha256File(output);
+  const facts: Fact[] = [
+    ['written', output],
+    ['parameters', `${formatCount(conversion.parameters)} in ${conversion.tensors} tensors`],
+    ['size', `${formatBytes(conversion.bytes)}, ${flags.dtype}`],
+    ...roundingFacts(conversion),
+    ...configFacts(report),
+    ['sha256', sha256],
+    ...(tokenizer === undefined ? [] : [['tokenizer', tokenizer] as const]),
+  ];
+  const value = { output, sha256, dtype: flags.dtype, ...conversion, ...report, tokenizer };
+  await session.result(value, formatFacts(facts));
+}
+
+/** Refuses what would fail later or destroy something, before anything is written. */
+async function check(input: string, output: string, flags: ConvertFlags): Promise<ConfigReport> {
+  await requireFree(output, input, flags.force);
+  const checkpoint = await openCheckpoint(input);
+  try {
+    const report = await deriveConfig(checkpoint, flags);
+    checkParameters(checkpoint, parametersOf(report.config));
+    if (flags.tokenizer !== undefined) {
+      await openTokenizer(checkpoint, flags.tokenizer);
+      await requireFree(tokenizerBeside(output), flags.tokenizer, flags.force);
+    }
+    return report;
+  } finally {
+    await checkpoint.close();
+  }
+}
+
+function roundingFacts({ largestError, largestErrorIn, keptNegative }: Conversion): Fact[] {
+  const facts: Fact[] = [];
+  if (largestErrorIn !== undefined)
+    facts.push(['rounding', `at most ${largestError.toPrecision(2)}, in ${largestErrorIn}`]);
+  if (keptNegative > 0)
+    facts.push([
+      'signs',
+      `${formatCounted(keptNegative, 'negative embedding value')} kept from becoming −0`,
+    ]);
+  return facts;
+}

@@ -1,0 +1,236 @@
+import { join } from 'node:path';
+import type { Command } from 'commander';
+import { startBackend, type BackendReport } from '../../backend/start.js';
+import { runCases, type CasesRun } from '../../experiment/runs/cases-run.js';
+import { searchResultJson } from '../../experiment/record/search-json.js';
+import {
+  BUNDLED_MODELS,
+  openModelFile,
+  type BundledModel,
+} from '../../experiment/open/model-file.js';
+import { buildTask } from '../../experiment/open/build-task.js';
+import { buildStudyTasks } from '../../experiment/open/study-tasks.js';
+import { Study } from '../../experiment/open/study.js';
+import { PRECISION_LIST } from '../../experiment/runs/uniform.js';
+import { runUniformIn } from '../../experiment/runs/uniform-study.js';
+import { loadPaperResults } from '../../figures/paper-data.js';
+import { loadVegaBundle } from '../../figures/vega-bundle.js';
+import { renderReport } from '../../plots/render/report.js';
+import type { MeasurementStore } from '../../store/index.js';
+import { saveFile } from '../../util/files.js';
+import { demoReport, type DemoRun } from '../report/demo-report.js';
+import { backendFact, configFacts, taskFacts } from '../format/facts.js';
+import type { Host } from '../host.js';
+import { pointJson, taskJson } from '../format/json.js';
+import { requireFolder } from '../options/model-output.js';
+import { formatDuration } from '../format/numbers.js';
+import {
+  bitWidths,
+  integerFrom,
+  positiveInteger,
+  withBackendOption,
+  withCommonOptions,
+  type BackendFlags,
+} from '../options/common.js';
+import { bitsLabel, pointCells, pointColumns } from '../format/points.js';
+import { planMaker, quantizerOption, type QuantizerName } from '../options/quantizers.js';
+import { asOneBar } from '../run-progress.js';
+import { groupSections, savingsSections, type RunGroup } from '../report/run-sections.js';
+import {
+  judgedColumns,
+  judgedRow,
+  selectionColumns,
+  selectionRows,
+  sensitivityGrid,
+} from '../format/run-tables.js';
+import { Session } from '../session.js';
+import { defaultWorkers, openReportedStore } from '../options/study.js';
+import { formatFacts, formatTable } from '../format/table.js';
+import { packageVersion } from '../version.js';
+
+interface DemoFlags extends BackendFlags {
+  readonly out: string;
+  readonly bits: readonly number[];
+  readonly quantizer: QuantizerName;
+  readonly limit?: number;
+  readonly search: boolean;
+  readonly workers?: number;
+}
+
+export function addDemo(program: Command, host: Host): void {
+  const command = program
+    .command('demo')
+    .description(
+      'the whole flow on both bundled models: uniform widths, sensitivity, searches; a report',
+    )
+    .option('--out <folder>', 'where the report, its numbers, runs and the store go', 'out')
+    .option('--bits <widths>', 'bit widths, 1 to 16', bitWidths, [...PRECISION_LIST])
+    .addOption(quantizerOption())
+    .option(
+      '--limit <count>',
+      'only the first sentences or tokens: a quick look, wide intervals',
+      positiveInteger,
+    )
+    .option('--no-search', 'uniform bit widths only')
+    .option('--workers <count>', 'threads; default: by backend and processor', integerFrom(0));
+  withCommonOptions(withBackendOption(command))
+    .addHelpText('after', '\nExample:\n  $ qslm demo --bits 8,4 --limit 2000 --out quick-look')
+    .action((flags: DemoFlags) => Session.run(host, flags, (session) => demo(session, flags)));
+}
+
+async function demo(session: Session, flags: DemoFlags): Promise<void> {
+  const started = performance.now();
+  // Minutes of work must not end at a path that was wrong from the start.
+  await requireFolder(flags.out);
+  const backend = await startBackend(flags.backend);
+  session.note(formatFacts([backendFact(backend)]));
+  const runs: DemoRun[] = [];
+  const searches: DemoSearch[] = [];
+  const store = await openReportedStore(session, join(flags.out, 'measurements.sqlite'));
+  try {
+    for (const name of BUNDLED_MODELS) {
+      const found = await measure(session, name, flags, backend, store);
+      runs.push(found.uniform);
+      searches.push(...found.searches);
+    }
+  } finally {
+    store.close();
+  }
+  const date = new Date().toISOString().slice(0, 10);
+  const groups = searches.map(groupOf);
+  const paper = await loadPaperResults();
+  const report = demoReport(runs, backend, date, [
+    ...groups.flatMap((group) => groupSections(group, paper)),
+    ...savingsSections(groups),
+  ]);
+  const [html, json] = [join(flags.out, 'report.html'), join(flags.out, 'uniform.json')];
+  const value = demoJson(runs, searches, backend);
+  await saveFile(html, await renderReport(report, await loadVegaBundle()));
+  const seconds = (performance.now() - started) / 1000;
+  const files = [
+    ['report', `${html} (open it in a browser; it needs no network)`],
+    ['numbers', json],
+    ['time', formatDuration(seconds)],
+  ] as const;
+  await session.result(value, formatFacts(files), json);
+}
+
+/** The flow over all cases for one bundled model. */
+interface DemoSearch extends CasesRun {
+  readonly study: Study;
+}
+
+function groupOf({ study, sweep, searches }: DemoSearch): RunGroup {
+  const { quantizer } = sweep.settings;
+  const space = study.space({ granularity: 'module', quantizer });
+  return { study, sweeps: [{ ...sweep, space }], searches };
+}
+
+/** What was found for one model. */
+interface Found {
+  readonly uniform: DemoRun;
+  /** None where only uniform widths are wanted. */
+  readonly searches: readonly DemoSearch[];
+}
+
+async function measure(
+  session: Session,
+  name: BundledModel,
+  { bits, quantizer, limit, search, workers, out }: DemoFlags,
+  backend: BackendReport,
+  store: MeasurementStore,
+): Promise<Found> {
+  const file = await openModelFile(name);
+  const { tokenizer, report } = file;
+  const tasks = await buildStudyTasks({ limit, heldOutLimit: limit }, tokenizer, report.config);
+  const accelerations = { workers: workers ?? defaultWorkers(backend.name) };
+  const study = await Study.open({ file, backend, ...tasks, store, accelerations });
+  try {
+    const task = await buildTask({ limit }, tokenizer, report.config);
+    const whole = { ...tasks.search, task, split: 'all', limit };
+    const points = await runUniformIn(study, whole, {
+      ...session.run,
+      bits,
+      makePlan: planMaker(quantizer, report.config),
+    });
+    const uniform = { name, sha256: study.sha256, report, quantizer, task, points };
+    await session.print(`${describe(uniform)}\n\n`);
+    if (!search) return { uniform, searches: [] };
+    const { metric } = study.task;
+    const run = await runCases(study, {
+      search: { bits, quantizer },
+      runs: join(out, 'runs'),
+      command: ['demo'],
+      onProgress: asOneBar(session.onProgress, metric),
+      signal: session.signal,
+    });
+    const found = { study, ...run };
+    await session.print(`${describeSearches(found)}\n\n`);
+    return { uniform, searches: [found] };
+  } finally {
+    await study.close();
+    await file.close();
+  }
+}
+
+function describeSearches(found: DemoSearch): string {
+  const { study, searches, sweep } = found;
+  const { metric } = study.task;
+  const { storedBits } = groupOf(found).sweeps[0].space;
+  const grid = sensitivityGrid({ table: sweep.table, level: 'block', storedBits }, metric);
+  const { heldOut } = study.options;
+  return [
+    `${metric} with one block quantized:`,
+    formatTable(grid.columns, grid.rows),
+    `Selected by λ (* the result), on ${study.task.source}:`,
+    formatTable(
+      selectionColumns(metric),
+      searches.flatMap((run) => selectionRows(run, metric)),
+    ),
+    `The results, judged on ${heldOut?.task.source ?? 'nothing'}:`,
+    formatTable(
+      judgedColumns(metric),
+      searches.map((run) => judgedRow(run, metric)),
+    ),
+  ].join('\n\n');
+}
+
+function describe({ name, report, task, points }: DemoRun): string {
+  const table = formatTable(
+    pointColumns('bits', task.metric),
+    points.map((point) => pointCells({ label: bitsLabel(point.bits), point })),
+  );
+  const facts = formatFacts([['model', name], ...configFacts(report), ...taskFacts(task)]);
+  const failures = points.flatMap(({ failure, name: plan }) =>
+    failure === undefined ? [] : [`${plan}: ${failure}`],
+  );
+  return [facts, '', table, ...failures].join('\n');
+}
+
+function demoJson(
+  runs: readonly DemoRun[],
+  searches: readonly DemoSearch[],
+  backend: BackendReport,
+): object {
+  return {
+    qslm: packageVersion(),
+    backend,
+    models: runs.map(({ task, points, report, ...run }) => ({
+      ...run,
+      ...report,
+      task: taskJson(task),
+      points: points.map((point) => ({ bits: point.bits, ...pointJson(point) })),
+    })),
+    searches: searches.map(({ study, sweep, searches: cases }) => ({
+      name: study.options.file.name,
+      task: taskJson(study.task),
+      heldOut: study.options.heldOut ? taskJson(study.options.heldOut.task) : null,
+      sweep: { folder: sweep.folder, rows: sweep.table.rows },
+      cases: cases.map((run) => ({
+        case: run.settings.case,
+        folder: run.folder,
+        result: searchResultJson(run),
+      })),
+    })),
+  };
+}

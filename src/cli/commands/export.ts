@@ -1,0 +1,260 @@
+import type { Command } from 'commander';
+import { Option } from 'commander';
+import { openCheckpoint } from '../../checkpoint/open.js';
+import type { Checkpoint } from '../../checkpoint/types.js';
+import {
+  CHECKPOINT_FILE,
+  locateCheckpoint,
+  openTokenizer,
+} from '../../experiment/open/model-file.js';
+import type { RunJson } from '../../experiment/record/run-record.js';
+import {
+  locateRun,
+  planOfKept,
+  readCandidates,
+  readRun,
+  selectSaved,
+} from '../../experiment/record/saved-run.js';
+import { deriveConfig, type ConfigFlags, type ConfigReport } from '../../model/spikegpt/config.js';
+import { checkParameters, parametersOf } from '../../model/spikegpt/parameters.js';
+import { exportPlan, type ExportResult } from '../../quant/packed/export.js';
+import { hierarchyOf } from '../../quant/hierarchy.js';
+import { isPacked } from '../../quant/packed/format.js';
+import { parsePlan } from '../../quant/plan-json.js';
+import { resolvePlan, type Plan } from '../../quant/plan.js';
+import { readTextFile } from '../../tasks/data/text.js';
+import { formatBytes } from '../../util/bytes.js';
+import { CheckpointError, DataError, UsageError } from '../../util/errors.js';
+import { sha256File } from '../../util/hash.js';
+import { weight } from '../options/amounts.js';
+import type { Host } from '../host.js';
+import {
+  copyTokenizer,
+  isFolderPath,
+  outputPath,
+  requireFree,
+  statedConfig,
+  tokenizerBeside,
+} from '../options/model-output.js';
+import { formatCount, formatFixed, formatPercent } from '../format/numbers.js';
+import {
+  bitWidth,
+  withCommonOptions,
+  withConfigOptions,
+  withTokenizerOption,
+  type ModelFlags,
+} from '../options/common.js';
+import { planMaker, quantizerOption, type QuantizerName } from '../options/quantizers.js';
+import { Session } from '../session.js';
+import { withRunsOption, type RunsFlags } from '../options/study.js';
+import { formatFacts, type Fact } from '../format/table.js';
+
+interface ExportFlags extends ModelFlags, RunsFlags {
+  readonly out: string;
+  readonly plan?: string;
+  readonly run?: string;
+  readonly lambda?: number;
+  readonly bits?: number;
+  readonly quantizer: QuantizerName;
+  readonly force?: boolean;
+}
+
+export function addExport(program: Command, host: Host): void {
+  const command = program
+    .command('export')
+    .description('write a quantized model as packed integers, which qslm eval takes')
+    .argument('[model]', 'checkpoint file, folder, or bundled model; with --run: the one searched')
+    .requiredOption('--out <path>', `file to write, or a folder for ${CHECKPOINT_FILE}`)
+    .option('--plan <file>', 'a plan in JSON: which unit gets which scheme')
+    .addOption(
+      new Option('--run <run>', 'the plan of a finished search, by its id or folder').conflicts([
+        'plan',
+        'bits',
+      ]),
+    )
+    .option('--lambda <weight>', 'with --run: the plan that this weight selects', weight)
+    .addOption(
+      new Option('--bits <width>', 'every matrix at this bit width, 1 to 16')
+        .argParser(bitWidth)
+        .conflicts('plan'),
+    )
+    .addOption(quantizerOption())
+    .option('--force', 'replace files that are there');
+  withTokenizerOption(command);
+  withCommonOptions(withConfigOptions(withRunsOption(command)))
+    .addHelpText(
+      'after',
+      `
+A folder also gets a copy of the tokenizer, so that it is a model by itself.
+
+Examples:
+  $ qslm export --run 20260131-174502-9f3a1c --lambda 0.5 --out models/small/
+  $ qslm export spikegpt-mini --bits 6 --quantizer best --out spikegpt-6bit.safetensors
+  $ qslm eval models/small`,
+    )
+    .action((model: string | undefined, flags: ExportFlags) =>
+      Session.run(host, flags, (session) => exportModel(session, model, flags)),
+    );
+}
+
+async function exportModel(
+  session: Session,
+  named: string | undefined,
+  flags: ExportFlags,
+): Promise<void> {
+  const source = await sourceOf(named, flags);
+  const { path } = await locateCheckpoint(source.model);
+  const output = await outputPath(flags.out);
+  await requireFree(output, path, flags.force);
+  const checkpoint = await openCheckpoint(path);
+  try {
+    await requireExportable(checkpoint, source);
+    const report = await deriveConfig(checkpoint, source.config);
+    const parameters = parametersOf(report.config);
+    checkParameters(checkpoint, parameters);
+    const hierarchy = hierarchyOf(parameters);
+    const plan = await planOf(source, flags, report);
+    const resolved = resolvePlan(plan, hierarchy, report.config);
+    const tokenizer = await tokenizerFor(checkpoint, output, flags);
+    const result = await exportPlan(checkpoint, resolved, output, {
+      ...session.run,
+      metadata: statedConfig(report),
+    });
+    if (tokenizer !== undefined) await copyTokenizer(tokenizer, output);
+    const sha256 = await sha256File(output);
+    const { bytes, footprint, planId, errors } = result;
+    const value = {
+      path: output,
+      bytes,
+      sha256,
+      planId,
+      footprint,
+      errors: Object.fromEntries(errors),
+      fp32Bytes: hierarchy.fp32Bytes,
+    };
+    const facts: Fact[] = [
+      ['written', output],
+      ['plan', planId],
+      ...sizeFacts(result, hierarchy.fp32Bytes),
+      ['sha256', sha256],
+      ...(tokenizer === undefined ? [] : [['tokenizer', tokenizerBeside(output)] as const]),
+    ];
+    await session.result(value, formatFacts(facts));
+  } finally {
+    await checkpoint.close();
+  }
+}
+
+/** What is exported: a model, and where its plan comes from. */
+interface Source {
+  readonly model: string;
+  readonly config: ConfigFlags;
+  readonly run?: { readonly folder: string; readonly json: RunJson };
+}
+
+async function sourceOf(model: string | undefined, flags: ExportFlags): Promise<Source> {
+  const { run, plan, bits, lambda, embedding, contextLength } = flags;
+  const config = { embedding, contextLength };
+  if (run === undefined) {
+    if (model === undefined || (plan === undefined && bits === undefined) || lambda !== undefined)
+      throw new UsageError({
+        what: 'what to export is not clear',
+        where: 'export',
+        got: lambda === undefined ? 'no model, or no plan for it' : '--lambda without --run',
+        expected: 'a model with --plan or --bits, or --run',
+      });
+    return { model, config };
+  }
+  const folder = await locateRun(run, flags.runs);
+  const json = await readRun(folder);
+  const searched = configOf(json);
+  return {
+    model: model ?? json.paths.checkpoint,
+    config: {
+      embedding: embedding ?? searched.config.embedding,
+      contextLength: contextLength ?? searched.config.contextLength,
+    },
+    run: { folder, json },
+  };
+}
+
+/** The model that a run is about, as its `run.json` has it. */
+function configOf({ config }: RunJson): { sha256: string; config: ConfigReport['config'] } {
+  return (config as unknown as { model: ReturnType<typeof configOf> }).model;
+}
+
+async function requireExportable(checkpoint: Checkpoint, { run }: Source): Promise<void> {
+  if (isPacked(checkpoint.metadata))
+    throw new CheckpointError({
+      what: 'the model is packed already',
+      where: checkpoint.path,
+      got: 'integers of a plan',
+      expected: 'the checkpoint it was exported from',
+    });
+  if (run === undefined) return;
+  const [found, expected] = [await checkpoint.sha256(), configOf(run.json).sha256];
+  if (found !== expected)
+    throw new CheckpointError({
+      what: 'not the model that was searched',
+      where: checkpoint.path,
+      got: `sha256 ${found}`,
+      expected: `sha256 ${expected}`,
+    });
+}
+
+async function planOf(
+  { run }: Source,
+  { plan, bits, quantizer, lambda }: ExportFlags,
+  { config }: ConfigReport,
+): Promise<Plan> {
+  if (plan !== undefined) return parsePlan(await readTextFile(plan), plan);
+  if (run === undefined) return planMaker(quantizer, config)(bits!);
+  const kept = await readCandidates(run.folder);
+  const selection = selectSaved(kept, lambda ?? resultWeight(run.json));
+  if (selection === undefined)
+    throw new DataError({
+      what: 'no plan of this search keeps its limits',
+      where: run.folder,
+      got: 'no candidates',
+      expected: 'a search that found some',
+    });
+  return planOfKept(kept, selection.candidate);
+}
+
+/** The weight of a search's own result. */
+function resultWeight({ config }: RunJson): number {
+  return (config as unknown as { settings: { lambda: number } }).settings.lambda;
+}
+
+/** The tokenizer to copy: the one named, and for a folder the model's own. */
+async function tokenizerFor(
+  checkpoint: Checkpoint,
+  output: string,
+  { out, tokenizer, force }: ExportFlags,
+): Promise<string | undefined> {
+  if (tokenizer === undefined && !(await isFolderPath(out))) return undefined;
+  const path = tokenizer ?? tokenizerBeside(checkpoint.path);
+  await openTokenizer(checkpoint, tokenizer);
+  await requireFree(tokenizerBeside(output), path, force);
+  return path;
+}
+
+function sizeFacts({ bytes, footprint, errors }: ExportResult, fp32Bytes: number): Fact[] {
+  const { total, parts } = footprint;
+  const header = bytes - total;
+  const worst = [...errors].sort(([, a], [, b]) => a.sqnrDb - b.sqnrDb).at(0);
+  return [
+    [
+      'file',
+      `${formatBytes(bytes)}: ${formatCount(total)} bytes as predicted, and a header of ${formatCount(header)}`,
+    ],
+    ['saving', `${formatPercent(1 - total / fp32Bytes)} of ${formatBytes(fp32Bytes)}`],
+    [
+      'scales',
+      `${formatBytes(parts.scales + parts.zeroPoints)} for scales and zero points, ${formatBytes(parts.fp32)} in float32`,
+    ],
+    ...(worst === undefined
+      ? []
+      : [['least SQNR', `${formatFixed(worst[1].sqnrDb, 1)} dB, in ${worst[0]}`] as const]),
+  ];
+}

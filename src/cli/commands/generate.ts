@@ -1,0 +1,185 @@
+import { Option, type Command } from 'commander';
+import { startBackend } from '../../backend/start.js';
+import { openModel, type OpenModel } from '../../experiment/open/model-file.js';
+import { generate } from '../../model/generate.js';
+import { NaturalStream, promptToWikiText } from '../../tokenizer/normaliser.js';
+import { TokenStream } from '../../tokenizer/token-stream.js';
+import { DataError } from '../../util/errors.js';
+import { backendFact, configFacts } from '../format/facts.js';
+import type { Host } from '../host.js';
+import { formatCount, formatCounted, formatDuration, formatRate } from '../format/numbers.js';
+import {
+  integerFrom,
+  numberWhere,
+  positiveInteger,
+  withBackendOption,
+  withCommonOptions,
+  withConfigOptions,
+  withResultFile,
+  withTokenizerOption,
+  type BackendFlags,
+  type ModelFlags,
+} from '../options/common.js';
+import { Session } from '../session.js';
+import { formatFacts } from '../format/table.js';
+
+/** `wikitext`: prompt and output are brought from and to ordinary text. `raw`: nothing is changed. */
+const STYLES = ['wikitext', 'raw'] as const;
+type Style = (typeof STYLES)[number];
+
+/** Tokens that mean something to a training program, and nothing to a reader. */
+const END_OF_TEXT = '<|endoftext|>';
+const NEVER_DRAWN = ['<|padding|>', '<unk>'];
+
+interface GenerateFlags extends ModelFlags, BackendFlags {
+  readonly prompt: string;
+  readonly length: number;
+  readonly temperature: number;
+  readonly topP: number;
+  readonly seed: number;
+  readonly style?: Style;
+}
+
+export function addGenerate(program: Command, host: Host): void {
+  const command = program
+    .command('generate')
+    .description('continue a text')
+    .argument('<model>', 'checkpoint file, folder, or name of a bundled model')
+    .requiredOption('--prompt <text>', 'how the text begins')
+    .option('--length <tokens>', 'tokens to add at most', positiveInteger, 100)
+    .option(
+      '--temperature <value>',
+      '0 takes the likeliest token, 1 samples as the model says',
+      numberWhere((value) => value >= 0, 'a number, 0 or more'),
+      0.8,
+    )
+    .option(
+      '--top-p <share>',
+      'sample from the likeliest tokens that together have this probability',
+      numberWhere((value) => value > 0 && value <= 1, 'a number above 0 and at most 1'),
+      0.9,
+    )
+    .option('--seed <number>', 'the same seed gives the same text', integerFrom(0), 0)
+    .addOption(
+      new Option(
+        '--style <style>',
+        "wikitext brings ordinary text into WikiText's style and back; default: what the checkpoint says, else raw",
+      ).choices(STYLES),
+    );
+  withConfigOptions(withTokenizerOption(command));
+  withCommonOptions(withResultFile(withBackendOption(command)))
+    .addHelpText(
+      'after',
+      `
+Ends at ${END_OF_TEXT}; ${NEVER_DRAWN.join(' and ')} are never drawn.
+
+Example:
+  $ qslm generate spikegpt-mini --prompt "The castle was built" --length 60 --seed 1`,
+    )
+    .action((model: string, flags: GenerateFlags) =>
+      Session.run(host, flags, (session) => continueText(session, model, flags)),
+    );
+}
+
+async function continueText(session: Session, name: string, flags: GenerateFlags): Promise<void> {
+  const backend = await startBackend(flags.backend);
+  const open = await openModel(name, { ...flags, ...session.run });
+  try {
+    const style = flags.style ?? statedStyle(open);
+    const head = formatFacts([
+      ['model', open.name],
+      ...configFacts(open.model.report),
+      backendFact(backend),
+      ['style', style],
+      ['seed', String(flags.seed)],
+    ]);
+    session.note(`${head}\n`);
+    const text = style === 'wikitext' ? promptToWikiText(flags.prompt) : flags.prompt;
+    const prompt = open.tokenizer.encode(text);
+    if (prompt.length === 0)
+      throw new DataError({
+        what: 'empty text',
+        where: '--prompt',
+        got: JSON.stringify(flags.prompt),
+        expected: 'a word or more',
+      });
+    warnBeyondContext(session, prompt.length, flags.length, open);
+    const started = performance.now();
+    const continuation = await stream(session, open, { text, ids: prompt }, style, flags);
+    const seconds = (performance.now() - started) / 1000;
+    const { length, temperature, topP, seed } = flags;
+    const settings = { length, temperature, topP, seed, style };
+    const value = { model: open.name, ...open.model.report, backend, settings, ...continuation };
+    await session.result(value, '', flags.out);
+    const { tokens } = continuation;
+    const rate = formatRate((prompt.length + tokens.length) / seconds);
+    session.note(
+      `\n${formatCounted(tokens.length, 'token')} added in ${formatDuration(seconds)}, ${rate} tokens/s with the prompt`,
+    );
+  } finally {
+    await open.close();
+  }
+}
+
+/** The style that the checkpoint's metadata states. */
+function statedStyle({ checkpoint }: OpenModel): Style {
+  return checkpoint.metadata['text_style'] === 'wikitext' ? 'wikitext' : 'raw';
+}
+
+interface Prompt {
+  readonly text: string;
+  readonly ids: Int32Array;
+}
+
+/** Prints prompt and continuation as they come. */
+async function stream(
+  session: Session,
+  { model, tokenizer }: OpenModel,
+  prompt: Prompt,
+  style: Style,
+  { length, temperature, topP, seed }: GenerateFlags,
+): Promise<{ text: string; tokens: number[] }> {
+  const pieces = new TokenStream(tokenizer);
+  const natural = style === 'wikitext' ? new NaturalStream() : undefined;
+  let text = '';
+  const show = async (piece: string): Promise<void> => {
+    text += piece;
+    await session.print(piece);
+  };
+  const stopToken = tokenizer.idOf(END_OF_TEXT);
+  const forbidden = NEVER_DRAWN.map((token) => tokenizer.idOf(token)).filter(
+    (id) => id !== undefined,
+  );
+  const options = { length, temperature, topP, seed, forbidden, signal: session.signal };
+  const tokens: number[] = [];
+  // Refused before anything is shown: an empty prompt, a model without a head.
+  const ids = generate(model, prompt.ids, {
+    ...options,
+    ...(stopToken !== undefined && { stopToken }),
+  });
+  let shownPrompt = false;
+  for await (const token of ids) {
+    if (!shownPrompt) await show(natural?.push(prompt.text) ?? prompt.text);
+    shownPrompt = true;
+    tokens.push(token);
+    const piece = pieces.push(token);
+    await show(natural?.push(piece) ?? piece);
+  }
+  const rest = pieces.end();
+  await show(natural === undefined ? rest : natural.push(rest) + natural.end());
+  return { text, tokens };
+}
+
+function warnBeyondContext(
+  session: Session,
+  prompt: number,
+  length: number,
+  { model }: OpenModel,
+): void {
+  const { contextLength } = model.config;
+  if (prompt + length <= contextLength) return;
+  session.warn(
+    `the text may become longer than the model's context; got ${formatCounted(prompt, 'token')} of prompt ` +
+      `and ${formatCount(length)} to add, expected at most ${formatCount(contextLength)}, which it was trained on`,
+  );
+}

@@ -1,0 +1,91 @@
+import type { Command } from 'commander';
+import { Option } from 'commander';
+import { openCheckpoint } from '../../checkpoint/open.js';
+import type { Checkpoint } from '../../checkpoint/types.js';
+import { locateCheckpoint } from '../../experiment/open/model-file.js';
+import { deriveConfig, type ModelConfig } from '../../model/spikegpt/config.js';
+import { checkParameters, parametersOf } from '../../model/spikegpt/parameters.js';
+import { hierarchyOf, type UnitLevel } from '../../quant/hierarchy.js';
+import { formatBytes } from '../../util/bytes.js';
+import { configFacts } from '../format/facts.js';
+import { hierarchyTable } from '../format/hierarchy-table.js';
+import type { Host } from '../host.js';
+import { formatCount, formatCounted } from '../format/numbers.js';
+import {
+  withCommonOptions,
+  withConfigOptions,
+  withResultFile,
+  type ModelFlags,
+} from '../options/common.js';
+import { Session } from '../session.js';
+import { formatFacts, type Fact } from '../format/table.js';
+
+interface InspectFlags extends ModelFlags {
+  readonly level: UnitLevel;
+  readonly unfold?: boolean;
+}
+
+export function addInspect(program: Command, host: Host): void {
+  const command = program
+    .command('inspect')
+    .description('show what a checkpoint holds: blocks, modules, matrices; reads no weights')
+    .argument('<model>', 'checkpoint file, folder, or name of a bundled model')
+    .addOption(
+      new Option('--level <level>', 'how deep to go')
+        .choices(['block', 'module', 'matrix'])
+        .default('matrix'),
+    )
+    .option('--unfold', 'every block, also those built alike');
+  withCommonOptions(withResultFile(withConfigOptions(command)))
+    .addHelpText('after', '\nExample:\n  $ qslm inspect spikegpt-mini')
+    .action((model: string, flags: InspectFlags) =>
+      Session.run(host, flags, (session) => inspect(session, model, flags)),
+    );
+}
+
+async function inspect(session: Session, model: string, flags: InspectFlags): Promise<void> {
+  const { name, path } = await locateCheckpoint(model);
+  const checkpoint = await openCheckpoint(path);
+  try {
+    const report = await deriveConfig(checkpoint, flags);
+    const parameters = parametersOf(report.config);
+    checkParameters(checkpoint, parameters);
+    const hierarchy = hierarchyOf(parameters);
+    const facts: Fact[] = [
+      ['model', name],
+      ['file', `${path} (${checkpoint.format}, ${dtypesOf(checkpoint)})`],
+      [
+        'parameters',
+        `${formatCount(hierarchy.parameters)}; ${formatBytes(hierarchy.fp32Bytes)} in float32`,
+      ],
+      ['shape', shapeOf(report.config)],
+      ['outputs', outputsOf(report.config)],
+      ...configFacts(report),
+    ];
+    const text = `${formatFacts(facts)}\n\n${hierarchyTable(hierarchy, flags.level, flags.unfold)}`;
+    const { format, metadata } = checkpoint;
+    await session.result({ name, path, format, metadata, ...report, hierarchy }, text, flags.out);
+  } finally {
+    await checkpoint.close();
+  }
+}
+
+function dtypesOf({ tensors }: Checkpoint): string {
+  return [...new Set([...tensors.values()].map(({ dtype }) => dtype))].join(', ');
+}
+
+function shapeOf({ vocabSize, width, hiddenWidth, layers, ffnPre }: ModelConfig): string {
+  return [
+    formatCounted(layers, 'block'),
+    `width ${formatCount(width)}`,
+    `hidden width ${formatCount(hiddenWidth)}`,
+    `vocabulary ${formatCount(vocabSize)}`,
+    ...(ffnPre ? ['ffnPre in block 0'] : []),
+  ].join(', ');
+}
+
+function outputsOf({ head, classes }: ModelConfig): string {
+  if (classes === 0) return head ? 'language-model head' : 'none';
+  const classifier = `classifier of ${classes} classes`;
+  return head ? `${classifier}; the language-model head is there, but not used` : classifier;
+}

@@ -1,0 +1,131 @@
+import { extname, join } from 'node:path';
+import { Option, type Command } from 'commander';
+import { openRun } from '../../experiment/record/open-run.js';
+import { loadPaperResults } from '../../figures/paper-data.js';
+import { FIGURES, runFigures, type FigureName } from '../../figures/run-figures.js';
+import { loadVegaBundle } from '../../figures/vega-bundle.js';
+import { render } from '../../plots/render/render.js';
+import type { ChartSpec } from '../../plots/parts/spec.js';
+import { throwIfAborted, UsageError } from '../../util/errors.js';
+import { saveFile } from '../../util/files.js';
+import type { Host } from '../host.js';
+import { isFolderPath, requireFolder } from '../options/model-output.js';
+import { withCommonOptions } from '../options/common.js';
+import { Session, type CommonFlags } from '../session.js';
+import { withRunsOption, type RunsFlags } from '../options/study.js';
+import { formatTable } from '../format/table.js';
+
+const FORMATS = ['svg', 'png', 'html', 'json'] as const;
+type Format = (typeof FORMATS)[number];
+
+interface PlotFlags extends CommonFlags, RunsFlags {
+  readonly figure?: readonly FigureName[];
+  readonly format?: readonly Format[];
+}
+
+export function addPlot(program: Command, host: Host): void {
+  const command = program
+    .command('plot')
+    .description('write the figures of a finished search or sweep; measures nothing')
+    .argument('<run>', 'id or folder of a run')
+    .addOption(
+      new Option('--figure <names...>', 'which; default: all that the run can give').choices(
+        FIGURES,
+      ),
+    )
+    .addOption(
+      new Option(
+        '--format <formats...>',
+        'html: interactive, opens offline; json: the Vega-Lite specification; default: by --out, else svg',
+      ).choices(FORMATS),
+    )
+    .option(
+      '--out <path>',
+      "a folder, or the file of a single figure; default: 'figures' in the run's folder",
+    );
+  withCommonOptions(withRunsOption(command))
+    .addHelpText(
+      'after',
+      `
+A search gives pareto, trace, hierarchy and uniform, a sweep sensitivity, flips and hierarchy, both savings
+where anything was measured. See also: qslm report
+
+Examples:
+  $ qslm plot 20260131-174502-9f3a1c --format png
+  $ qslm plot 20260131-174502-9f3a1c --figure pareto --out pareto.html`,
+    )
+    .action((run: string, flags: PlotFlags) =>
+      Session.run(host, flags, (session) => plot(session, run, flags)),
+    );
+}
+
+async function plot(session: Session, named: string, flags: PlotFlags): Promise<void> {
+  const run = await openRun(named, flags.runs);
+  const possible = runFigures(run, { paper: await loadPaperResults() });
+  const names = flags.figure ?? [...possible.keys()];
+  const { id } = run.json;
+  const specs = names.map((name) => [name, specOf(possible, name, `${run.kind} ${id}`)] as const);
+  const target = await targetOf(flags, names, run.folder);
+  const written: { figure: FigureName; format: Format; path: string }[] = [];
+  for (const [figure, spec] of specs)
+    for (const format of target.formats) {
+      throwIfAborted(session.signal, 'plot');
+      const path = target.file ?? join(target.folder, `${figure}.${format}`);
+      await saveFile(path, await contentOf(spec, format));
+      written.push({ figure, format, path });
+    }
+  const table = formatTable(
+    [{ title: 'figure' }, { title: 'written' }],
+    written.map(({ figure, path }) => [figure, path]),
+  );
+  await session.result({ run: id, figures: written }, table);
+}
+
+function specOf(
+  possible: ReadonlyMap<FigureName, () => ChartSpec>,
+  name: FigureName,
+  run: string,
+): ChartSpec {
+  const draw = possible.get(name);
+  if (draw !== undefined) return draw();
+  throw new UsageError({
+    what: 'the run has no such figure',
+    where: run,
+    got: name,
+    expected: [...possible.keys()].join(', '),
+  });
+}
+
+async function contentOf(spec: ChartSpec, format: Format): Promise<string | Uint8Array> {
+  if (format === 'json') return `${JSON.stringify(spec, null, 2)}\n`;
+  return render(spec, format, format === 'html' ? await loadVegaBundle() : undefined);
+}
+
+/** Where figures go: one file, or a folder with one for each figure and format. */
+interface Target {
+  readonly formats: readonly Format[];
+  readonly folder: string;
+  readonly file?: string;
+}
+
+async function targetOf(
+  { out, format }: PlotFlags,
+  names: readonly FigureName[],
+  run: string,
+): Promise<Target> {
+  if (out === undefined) return { formats: format ?? ['svg'], folder: join(run, 'figures') };
+  const byName = FORMATS.find((each) => `.${each}` === extname(out));
+  const single = names.length === 1 && (format ?? [byName]).length === 1;
+  if (byName === undefined || (await isFolderPath(out))) {
+    await requireFolder(out);
+    return { formats: format ?? ['svg'], folder: out };
+  }
+  if (!single || (format !== undefined && format[0] !== byName))
+    throw new UsageError({
+      what: 'one file for one figure in its own format',
+      where: '--out',
+      got: `${out} for ${names.length} figure(s)${format === undefined ? '' : ` as ${format.join(', ')}`}`,
+      expected: 'a folder, or --figure with one name',
+    });
+  return { formats: [byName], folder: '', file: out };
+}

@@ -1,0 +1,63 @@
+import { join } from 'node:path';
+import type { Command } from 'commander';
+import { openRun, type SavedRun } from '../../experiment/record/open-run.js';
+import { loadPaperResults } from '../../figures/paper-data.js';
+import { loadVegaBundle } from '../../figures/vega-bundle.js';
+import { renderReport } from '../../plots/render/report.js';
+import { formatBytes } from '../../util/bytes.js';
+import { saveFile } from '../../util/files.js';
+import type { Host } from '../host.js';
+import { withCommonOptions } from '../options/common.js';
+import { runReport } from '../report/run-report.js';
+import { Session, type CommonFlags } from '../session.js';
+import { withRunsOption, type RunsFlags } from '../options/study.js';
+import { formatFacts } from '../format/table.js';
+
+type ReportFlags = CommonFlags & RunsFlags;
+
+export function addReport(program: Command, host: Host): void {
+  const command = program
+    .command('report')
+    .description('join all figures and tables of finished runs in one page; measures nothing')
+    .argument('<runs...>', 'ids or folders of searches and sweeps')
+    .option(
+      '--out <file>',
+      "HTML that opens offline and prints; default: report.html in the run's folder, of several in that of all runs",
+    );
+  withCommonOptions(withRunsOption(command))
+    .addHelpText(
+      'after',
+      `
+Runs of one model on the same data are shown together: sensitivities, results judged on held-out data,
+each search plan by plan, its selected plan, and what each acceleration saved. See also: qslm plot
+
+Example:
+  $ qslm report 20260131-174502-9f3a1c 20260131-180210-77b0de --out report.html`,
+    )
+    .action((named: readonly string[], flags: ReportFlags) =>
+      Session.run(host, flags, (session) => report(session, named, flags)),
+    );
+}
+
+async function report(
+  session: Session,
+  named: readonly string[],
+  { out, runs: folder }: ReportFlags,
+): Promise<void> {
+  const runs: SavedRun[] = [];
+  for (const name of new Set(named)) runs.push(await openRun(name, folder));
+  const path = out ?? join(runs.length === 1 ? runs[0].folder : folder, 'report.html');
+  const { title, ...rest } = runReport(runs, await loadPaperResults());
+  const html = await renderReport({ title, ...rest }, await loadVegaBundle());
+  await saveFile(path, html);
+  const bytes = Buffer.byteLength(html);
+  const value = { path, bytes, title, runs: runs.map(({ json }) => json.id) };
+  await session.result(
+    value,
+    formatFacts([
+      ['report', `${path} (open it in a browser; it needs no network)`],
+      ['runs', value.runs.join(', ')],
+      ['size', formatBytes(bytes)],
+    ]),
+  );
+}

@@ -1,0 +1,162 @@
+import type { Command } from 'commander';
+import { locateRun, readCandidates, readRun } from '../../experiment/record/saved-run.js';
+import type { RunJson } from '../../experiment/record/run-record.js';
+import type { Run } from '../../store/index.js';
+import type { Json } from '../../util/json.js';
+import type { Host } from '../host.js';
+import { formatDuration } from '../format/numbers.js';
+import { withCommonOptions, withResultFile } from '../options/common.js';
+import { compareRuns } from '../format/runs-compare.js';
+import { Session, type CommonFlags } from '../session.js';
+import {
+  openReportedStore,
+  withRunsOption,
+  withStoreOption,
+  type RunsFlags,
+  type StoreFlags,
+} from '../options/study.js';
+import { formatFacts, formatTable, type Fact } from '../format/table.js';
+
+interface ListFlags extends CommonFlags, StoreFlags {
+  readonly kind?: string;
+}
+
+type ShowFlags = CommonFlags & RunsFlags & StoreFlags;
+
+export function addRuns(program: Command, host: Host): void {
+  const runs = program.command('runs').description('look at sweeps and searches done before');
+  const list = runs
+    .command('list')
+    .description('all runs, the last one first')
+    .option('--kind <kind>', 'only those of a kind: search, sweep');
+  withCommonOptions(withResultFile(withStoreOption(list))).action((flags: ListFlags) =>
+    Session.run(host, flags, (session) => listRuns(session, flags)),
+  );
+  const show = runs
+    .command('show')
+    .description('what a run was, and what came of it')
+    .argument('<run>', 'id or folder of a run');
+  withCommonOptions(withResultFile(withRunsOption(withStoreOption(show)))).action(
+    (run: string, flags: ShowFlags) =>
+      Session.run(host, flags, (session) => showRun(session, run, flags)),
+  );
+  const compare = runs
+    .command('compare')
+    .description('searches side by side: settings, cost, results, and their fronts in one table')
+    .argument('<runs...>', 'ids or folders of finished searches of one model on the same data');
+  withCommonOptions(withResultFile(withRunsOption(compare))).action(
+    (named: readonly string[], flags: CommonFlags & RunsFlags) =>
+      Session.run(host, flags, (session) => compareNamed(session, named, flags)),
+  );
+}
+
+async function listRuns(session: Session, { store: path, kind, out }: ListFlags): Promise<void> {
+  const store = await openReportedStore(session, path);
+  try {
+    const runs = store.runs.list(kind === undefined ? {} : { kind }).reverse();
+    const table = formatTable(
+      [
+        { title: 'run' },
+        { title: 'kind' },
+        { title: 'state' },
+        { title: 'model' },
+        { title: 'what' },
+        { title: 'time', align: 'right' },
+      ],
+      runs.map(rowOf),
+    );
+    await session.result({ runs }, runs.length === 0 ? 'no runs yet' : table, out);
+  } finally {
+    store.close();
+  }
+}
+
+function rowOf({ id, kind, state, config, startedAt, finishedAt }: Run): string[] {
+  const seconds = finishedAt === null ? '' : secondsBetween(startedAt, finishedAt);
+  const { model, settings } = config as unknown as RunConfig;
+  const what = [settings.method, settings.case, settings.pace].filter(Boolean).join(' ');
+  return [id, kind, state, model.name, what, seconds];
+}
+
+function secondsBetween(from: string, to: string): string {
+  return formatDuration((Date.parse(to) - Date.parse(from)) / 1000);
+}
+
+/** What a listing shows of a run's configuration. */
+interface RunConfig {
+  readonly model: { readonly name: string };
+  readonly settings: { readonly method?: string; readonly case?: string; readonly pace?: string };
+}
+
+async function showRun(session: Session, run: string, flags: ShowFlags): Promise<void> {
+  const folder = await locateRun(run, flags.runs);
+  const json = await readRun(folder);
+  const state = await currentState(session, json, flags);
+  const facts: Fact[] = [
+    ['run', json.id],
+    ['kind', json.kind],
+    ['state', state],
+    ['started', json.starts.join(', ')],
+    ['folder', folder],
+    ['machine', json.machine],
+    ['versions', `qslm ${json.versions.qslm}, ${json.versions.backend}`],
+    ...(json.command ? [['command', `qslm ${json.command.join(' ')}`] as const] : []),
+    ...(json.error === undefined ? [] : [['error', json.error] as const]),
+  ];
+  const parts = [
+    formatFacts(facts),
+    `configuration:\n${outline(json.config)}`,
+    ...(json.result === null ? [] : [`result:\n${outline(json.result)}`]),
+    ...(json.work === null ? [] : [`work:\n${outline(json.work)}`]),
+  ];
+  await session.result({ ...json, state, folder }, parts.join('\n\n'), flags.out);
+}
+
+/** A killed run's file still says that it is running; the store knows better. */
+async function currentState(
+  session: Session,
+  { id, state }: RunJson,
+  { store: path }: ShowFlags,
+): Promise<string> {
+  if (state !== 'running') return state;
+  const store = await openReportedStore(session, path);
+  try {
+    return store.runs.show(id)?.state ?? state;
+  } finally {
+    store.close();
+  }
+}
+
+/** Members of an object, a line each, deeper ones indented; long lists by their length. */
+function outline(value: Json, indent = '  '): string {
+  if (value === null || typeof value !== 'object' || Array.isArray(value))
+    return `${indent}${inline(value)}`;
+  return Object.entries(value as Readonly<Record<string, Json>>)
+    .map(([name, member]) =>
+      typeof member === 'object' && member !== null && !Array.isArray(member)
+        ? `${indent}${name}:\n${outline(member, `${indent}  `)}`
+        : `${indent}${name}: ${inline(member)}`,
+    )
+    .join('\n');
+}
+
+function inline(value: Json): string {
+  if (!Array.isArray(value)) return typeof value === 'string' ? value : JSON.stringify(value);
+  const isShort = value.every((member) => member === null || typeof member !== 'object');
+  return isShort ? value.join(', ') : `${value.length} entries`;
+}
+
+async function compareNamed(
+  session: Session,
+  named: readonly string[],
+  flags: CommonFlags & RunsFlags,
+): Promise<void> {
+  const searches = await Promise.all(
+    named.map(async (run) => {
+      const folder = await locateRun(run, flags.runs);
+      return { json: await readRun(folder), kept: await readCandidates(folder) };
+    }),
+  );
+  const { value, text } = compareRuns(searches);
+  await session.result(value, text, flags.out);
+}

@@ -1,0 +1,224 @@
+import { Option, type Command } from 'commander';
+import { runSearch, type SearchRun } from '../../experiment/runs/search-run.js';
+import { readRun } from '../../experiment/record/saved-run.js';
+import {
+  casesFor,
+  DEFAULT_SEARCH,
+  type SearchSettings,
+} from '../../experiment/runs/search-settings.js';
+import { PRECISION_LIST } from '../../experiment/runs/uniform.js';
+import { CASES, type Bound, type CaseName } from '../../search/constraints.js';
+import { UnmetConstraintsError } from '../../search/nearest.js';
+import type { Metric } from '../../tasks/task.js';
+import { UsageError } from '../../util/errors.js';
+import {
+  constraintsOf,
+  lossAmount,
+  memoryAmount,
+  weight,
+  weights,
+  type LossAmount,
+} from '../options/amounts.js';
+import type { Host } from '../host.js';
+import { bitWidths, integerFrom, numberWhere, positiveInteger } from '../options/common.js';
+import { quantizerOption, type QuantizerName } from '../options/quantizers.js';
+import { asOneBar } from '../run-progress.js';
+import { describeSearch } from '../format/search-text.js';
+import { Session } from '../session.js';
+import {
+  studyFacts,
+  withStudy,
+  withStudyOptions,
+  type OpenStudy,
+  type StudyFlags,
+} from '../options/study.js';
+import { formatFacts } from '../format/table.js';
+
+interface SearchFlags extends StudyFlags {
+  readonly case?: CaseName;
+  readonly maxLoss?: LossAmount;
+  readonly maxMemory?: Bound;
+  readonly method: SearchSettings['method'];
+  readonly bits: readonly number[];
+  readonly quantizer: QuantizerName;
+  readonly granularity: SearchSettings['granularity'];
+  readonly order: SearchSettings['order'];
+  readonly pace: SearchSettings['pace'];
+  readonly slack: number;
+  readonly objective: SearchSettings['objective'];
+  readonly maxEvaluations: number;
+  readonly predictor: SearchSettings['predictor'];
+  readonly lambda: number;
+  readonly lambdas: readonly number[];
+  readonly uniform: boolean;
+  readonly random: number;
+  readonly seed: number;
+}
+
+export function addSearch(program: Command, host: Host): void {
+  const command = program
+    .command('search')
+    .description('find the bit widths that keep a loss limit and a memory limit, and judge them')
+    .addOption(
+      new Option('--case <name>', "limits of the paper's cases, scaled; default: a1 or b1")
+        .choices(Object.keys(CASES))
+        .conflicts(['maxLoss', 'maxMemory']),
+    )
+    .option(
+      '--max-loss <amount>',
+      'accuracy points or perplexity ("2"), or a share ("5%")',
+      lossAmount,
+    )
+    .option(
+      '--max-memory <amount>',
+      'size ("6.82MB"), or a share of float32 ("46.4%")',
+      memoryAmount,
+    )
+    .addOption(
+      new Option(
+        '--method <name>',
+        'tiered: as in the paper; knapsack: by a table of sensitivities',
+      )
+        .choices(['tiered', 'knapsack'])
+        .default(DEFAULT_SEARCH.method),
+    )
+    .option('--bits <widths>', 'the precision list, 1 to 16', bitWidths, [...PRECISION_LIST])
+    .addOption(quantizerOption())
+    .addOption(
+      new Option('--granularity <level>', 'the finest units: SRWKV and SRFFN, or each matrix')
+        .choices(['module', 'matrix'])
+        .default(DEFAULT_SEARCH.granularity),
+    )
+    .addOption(
+      new Option('--order <name>', 'tiered: in which order units are taken down')
+        .choices(['network', 'least-sensitive-first'])
+        .default(DEFAULT_SEARCH.order),
+    )
+    .addOption(
+      new Option('--pace <name>', 'tiered: every step, or those needed to find where a unit breaks')
+        .choices(['exact', 'bisection', 'bracketing'])
+        .default(DEFAULT_SEARCH.pace),
+    )
+    .option(
+      '--slack <amount>',
+      'how far the metric may fail to fall with the bits, in its unit (0.01 is a point); see --pace',
+      numberWhere((value) => value >= 0, 'a number, 0 or more'),
+      DEFAULT_SEARCH.slack,
+    )
+    .addOption(
+      new Option('--objective <name>', 'knapsack: fewest bytes, or best metric within the memory')
+        .choices(['footprint', 'quality'])
+        .default(DEFAULT_SEARCH.objective),
+    )
+    .option(
+      '--max-evaluations <count>',
+      'knapsack: after the table, at most',
+      positiveInteger,
+      DEFAULT_SEARCH.maxEvaluations,
+    )
+    .addOption(
+      new Option('--predictor <name>', 'knapsack: what is added up to predict a plan')
+        .choices(['metric', 'kl'])
+        .default(DEFAULT_SEARCH.predictor),
+    )
+    .option(
+      '--lambda <weight>',
+      'trade-off between quality and memory of the selected plan, 0 to 1',
+      weight,
+      DEFAULT_SEARCH.lambda,
+    )
+    .option('--lambdas <weights>', 'further ones to show', weights, [...DEFAULT_SEARCH.lambdas])
+    .option('--no-uniform', 'no plans of one width to compare with')
+    .option(
+      '--random <count>',
+      'random plans of the selected size to compare with',
+      integerFrom(0),
+      DEFAULT_SEARCH.yardsticks.random,
+    )
+    .option(
+      '--seed <number>',
+      'of the random plans',
+      integerFrom(0),
+      DEFAULT_SEARCH.yardsticks.seed,
+    );
+  withStudyOptions(command)
+    .addHelpText(
+      'after',
+      `
+A search that was interrupted goes on where it was when it is started again. Everything measured is kept
+in the store, and every candidate in the run's folder; \`qslm select\` picks another one without measuring.
+Exit code 5: no plan keeps the limits; the nearest one is named.
+
+Examples:
+  $ qslm search spikegpt-mini-sst2 --case a1
+  $ qslm search spikegpt-mini --max-loss 1 --max-memory 46.4% --pace bracketing
+  $ qslm search model.pth --tokenizer tokenizer.json --data search.tsv --held-out dev.tsv`,
+    )
+    .action((model: string, flags: SearchFlags) =>
+      Session.run(host, flags, (session) =>
+        withStudy(session, model, flags, (open) => search(session, open, flags, program.args)),
+      ),
+    );
+}
+
+async function search(
+  session: Session,
+  open: OpenStudy,
+  flags: SearchFlags,
+  command: readonly string[],
+): Promise<void> {
+  const { study } = open;
+  const { metric } = study.task;
+  const settings = settingsOf(flags, metric);
+  session.note(formatFacts(studyFacts(open)));
+  const run = await runSearch(study, settings, {
+    runs: flags.runs,
+    command,
+    onProgress: asOneBar(session.onProgress, metric),
+    signal: session.signal,
+  });
+  if (run.resumed) session.note('taken up where it was interrupted');
+  const value = { ...(await readRun(run.folder)), folder: run.folder };
+  await session.result(value, describeSearch(run, metric), flags.out);
+  requireMet(run);
+}
+
+/** For the exit code: the result has been told by now. */
+function requireMet({ outcome: { nearest } }: SearchRun): void {
+  if (nearest !== undefined) throw new UnmetConstraintsError(nearest);
+}
+
+function settingsOf(flags: SearchFlags, metric: Metric): SearchSettings {
+  const { maxLoss, maxMemory, uniform, random, seed } = flags;
+  const ownLimits = maxLoss !== undefined || maxMemory !== undefined;
+  const name = ownLimits ? undefined : (flags.case ?? casesFor(metric)[0]);
+  if (name !== undefined) requireMetric(name, metric);
+  return {
+    method: flags.method,
+    ...(name !== undefined && { case: name }),
+    constraints:
+      name === undefined ? constraintsOf(maxLoss, maxMemory, metric) : CASES[name].constraints,
+    bits: flags.bits,
+    quantizer: flags.quantizer,
+    granularity: flags.granularity,
+    order: flags.order,
+    pace: flags.pace,
+    slack: flags.slack,
+    objective: flags.objective,
+    maxEvaluations: flags.maxEvaluations,
+    predictor: flags.predictor,
+    lambda: flags.lambda,
+    lambdas: flags.lambdas,
+    yardsticks: { uniform, random, seed },
+  };
+}
+
+function requireMetric(name: CaseName, metric: Metric): void {
+  if (CASES[name].metric === metric) return;
+  throw new UsageError({
+    what: 'the case is about another metric',
+    where: '--case',
+    got: `${name}, which limits ${CASES[name].metric}, for ${metric}`,
+    expected: casesFor(metric).join(', '),
+  });
+}

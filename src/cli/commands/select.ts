@@ -1,0 +1,130 @@
+import type { Command } from 'commander';
+import {
+  locateRun,
+  readCandidates,
+  readRun,
+  selectSaved,
+  type SavedSelection,
+} from '../../experiment/record/saved-run.js';
+import type { CandidatesJson } from '../../experiment/record/run-files.js';
+import { formatPlan } from '../../quant/plan-json.js';
+import { lambdaIntervals } from '../../search/score.js';
+import { formatBytes } from '../../util/bytes.js';
+import { DataError, UsageError } from '../../util/errors.js';
+import { saveFile } from '../../util/files.js';
+import { weights } from '../options/amounts.js';
+import type { Host } from '../host.js';
+import { formatInterval, formatMetric } from '../format/metric.js';
+import { formatPercent } from '../format/numbers.js';
+import { withCommonOptions, withResultFile } from '../options/common.js';
+import { Session, type CommonFlags } from '../session.js';
+import { withRunsOption, type RunsFlags } from '../options/study.js';
+import { formatFacts, formatTable } from '../format/table.js';
+
+interface SelectFlags extends CommonFlags, RunsFlags {
+  readonly lambda: readonly number[];
+  readonly plan?: string;
+}
+
+export function addSelect(program: Command, host: Host): void {
+  const command = program
+    .command('select')
+    .description('pick a plan of a finished search by its trade-off score; measures nothing')
+    .argument('<run>', 'id or folder of a search')
+    .option('--lambda <weights>', 'weights of memory in the score, 0 to 1', weights, [0, 0.5, 1])
+    .option('--plan <file>', 'write the plan that a single weight selects');
+  withCommonOptions(withResultFile(withRunsOption(command)))
+    .addHelpText(
+      'after',
+      `
+Example:
+  $ qslm select 20260131-174502-9f3a1c --lambda 0.3 --plan plan.json`,
+    )
+    .action((run: string, flags: SelectFlags) =>
+      Session.run(host, flags, (session) => select(session, run, flags)),
+    );
+}
+
+async function select(session: Session, run: string, flags: SelectFlags): Promise<void> {
+  const { lambda: lambdas, plan: planFile } = flags;
+  if (planFile !== undefined && lambdas.length !== 1)
+    throw new UsageError({
+      what: 'which plan to write is not clear',
+      where: '--plan',
+      got: `${lambdas.length} weights`,
+      expected: 'one weight with --lambda',
+    });
+  const folder = await locateRun(run, flags.runs);
+  const kept = await readCandidates(folder);
+  const selections = lambdas.map((lambda) => requireCandidate(kept, lambda, folder));
+  if (planFile !== undefined) await saveFile(planFile, formatPlan(selections[0].plan));
+  const intervals = lambdaIntervals(kept.candidates, kept);
+  const value = {
+    run: (await readRun(folder)).id,
+    folder,
+    metric: kept.metric,
+    baseline: kept.baseline,
+    fp32Bytes: kept.fp32Bytes,
+    selections: selections.map(({ lambda, candidate, saving }) => ({
+      lambda,
+      saving,
+      ...candidate,
+    })),
+    intervals: intervals.map(({ candidate, from, to }) => ({ from, to, step: candidate.step })),
+  };
+  const { metric, baseline, fp32Bytes, candidates } = kept;
+  const facts = formatFacts([
+    ['unquantized', `${formatMetric(metric, baseline)}, ${formatBytes(fp32Bytes)}`],
+    ['candidates', String(candidates.length)],
+    ...(planFile === undefined ? [] : [['plan', planFile] as const]),
+  ]);
+  const ranges = formatTable(
+    [{ title: 'λ from', align: 'right' }, { title: 'to', align: 'right' }, { title: 'plan' }],
+    intervals.map(({ candidate, from, to }) => [from.toFixed(4), to.toFixed(4), candidate.plan]),
+  );
+  await session.result(
+    value,
+    [facts, selectionTable(kept, selections), ranges].join('\n\n'),
+    flags.out,
+  );
+}
+
+function requireCandidate(kept: CandidatesJson, lambda: number, folder: string): SavedSelection {
+  const selection = selectSaved(kept, lambda);
+  if (selection !== undefined) return selection;
+  throw new DataError({
+    what: 'no plan of this search keeps its limits',
+    where: folder,
+    got: 'no candidates',
+    expected: 'a search that found some (qslm runs show)',
+  });
+}
+
+function selectionTable(
+  { metric, units }: CandidatesJson,
+  selections: readonly SavedSelection[],
+): string {
+  return formatTable(
+    [
+      { title: 'λ', align: 'right' },
+      { title: metric, align: 'right' },
+      { title: '95 % interval', align: 'right' },
+      { title: 'memory', align: 'right' },
+      { title: 'saving', align: 'right' },
+      { title: 'plan' },
+      { title: 'bits of the units, in network order' },
+    ],
+    selections.map(({ lambda, candidate, saving }) => {
+      const { low, high } = candidate;
+      return [
+        String(lambda),
+        formatMetric(metric, candidate.metric),
+        low === null || high === null ? '' : formatInterval(metric, { low, high, level: 0.95 }),
+        formatBytes(candidate.bytes),
+        formatPercent(saving),
+        candidate.plan,
+        units.map((unit) => candidate.bits[unit] ?? 32).join(' '),
+      ];
+    }),
+  );
+}

@@ -1,0 +1,26 @@
+import type { PlanPoint } from '../../experiment/runs/measure-plans.js';
+import type { Measurement, Task } from '../../tasks/task.js';
+
+/*
+ * Results as JSON: what a reader wants to know, without the arrays of single answers. A number that is
+ * not finite becomes null, as JSON.stringify has it.
+ */
+
+/** Settings that one kind of task or the other has. */
+const SETTINGS = ['pooling', 'context', 'stride', 'tail', 'tokensLeftOut', 'bytes'];
+
+/** A task without its data. */
+export function taskJson(task: Task): object {
+  const { name, metric, source, id, items, tokens } = task;
+  const settings = Object.entries(task).filter(([key]) => SETTINGS.includes(key));
+  return { name, metric, source, id, items, tokens, ...Object.fromEntries<unknown>(settings) };
+}
+
+export function measurementJson(measurement: Measurement): object {
+  const entries = Object.entries(measurement).filter(([, value]) => !Array.isArray(value));
+  return Object.fromEntries<unknown>(entries);
+}
+
+export function pointJson({ measurement, ...point }: PlanPoint): object {
+  return { ...point, ...(measurement && measurementJson(measurement)) };
+}

@@ -1,0 +1,115 @@
+import type { HeldOutResult } from '../../experiment/runs/held-out.js';
+import type { SearchRun } from '../../experiment/runs/search-run.js';
+import type { NearestPlan } from '../../search/nearest.js';
+import type { Metric } from '../../tasks/task.js';
+import { formatBytes } from '../../util/bytes.js';
+import { formatMetric } from './metric.js';
+import { formatCount, formatCounted, formatFixed } from './numbers.js';
+import { pointCells, pointColumns } from './points.js';
+import { describeLimits, scoreCells, yardstickColumns, yardstickRows } from './run-tables.js';
+import { formatFacts, formatTable, type Fact } from './table.js';
+import { workFacts } from './work-facts.js';
+
+/** A search's result for people. */
+export function describeSearch(run: SearchRun, metric: Metric): string {
+  const { outcome, evaluations, report, folder } = run;
+  const { trace, candidates, limits, baseline, fp32Bytes } = outcome;
+  const table =
+    evaluations.table === 0 ? '' : `, after ${formatCounted(evaluations.table, 'row')} of a table`;
+  const facts: Fact[] = [
+    ['unquantized', `${formatMetric(metric, baseline.metric)}, ${formatBytes(fp32Bytes)}`],
+    ['limits', describeLimits(limits, fp32Bytes)],
+    [
+      'search',
+      `${formatCounted(trace.length, 'plan')} tried${table}; ${formatCount(candidates.length)} keep both limits`,
+    ],
+    ...workFacts(report),
+    ['run', folder],
+  ];
+  const { nearest } = outcome;
+  const parts =
+    nearest === undefined
+      ? [selectionTable(run, metric), comparisonTable(run, metric), ...heldOutText(run, metric)]
+      : [nearestText(nearest, metric)];
+  return [formatFacts(facts), ...parts].join('\n\n');
+}
+
+const right = { align: 'right' } as const;
+
+function selectionTable({ selections, selected, outcome }: SearchRun, metric: Metric): string {
+  const rows = selections.map(({ lambda, candidate }) => [
+    lambda === selected?.lambda ? `${lambda} *` : String(lambda),
+    ...scoreCells(candidate, metric, outcome.fp32Bytes),
+    `${candidate.stage}, step ${candidate.step + 1}`,
+  ]);
+  const table = formatTable(
+    [
+      { title: 'λ', ...right },
+      { title: metric, ...right },
+      { title: '95 % interval', ...right },
+      { title: 'memory', ...right },
+      { title: 'saving', ...right },
+      { title: 'found in' },
+    ],
+    rows,
+  );
+  return `Selected by the trade-off score, on the data searched on (* the result):\n${table}`;
+}
+
+function comparisonTable(run: SearchRun, metric: Metric): string {
+  const table = formatTable(yardstickColumns(metric), yardstickRows(run, metric));
+  return `Beside plans that no search chose, on the same data:\n${table}`;
+}
+
+function heldOutText({ heldOut, selected, outcome }: SearchRun, metric: Metric): string[] {
+  if (selected === undefined) return [];
+  if (heldOut === undefined)
+    return ['Not judged: without held-out data the figures above favour what was selected.'];
+  const { fp32Bytes } = outcome;
+  const { bytes } = selected.candidate;
+  return [
+    `The result, judged once on held-out data:\n${heldOutTable(heldOut, bytes, fp32Bytes, metric)}`,
+  ];
+}
+
+export function heldOutTable(
+  { baseline, quantized, comparison }: HeldOutResult,
+  bytes: number,
+  fp32Bytes: number,
+  metric: Metric,
+): string {
+  return formatTable(pointColumns('plan', metric), [
+    pointCells({ label: 'fp32', point: { measurement: baseline, bytes: fp32Bytes, saving: 0 } }),
+    pointCells({
+      label: 'selected',
+      point: { measurement: quantized, comparison, bytes, saving: 1 - bytes / fp32Bytes },
+    }),
+  ]);
+}
+
+/** What comes closest to limits that nothing keeps. */
+function nearestText(
+  { assignment, metric: value, bytes, misses }: NearestPlan,
+  metric: Metric,
+): string {
+  const missed = [
+    ...(misses.quality > 0 ? [describeLoss(misses.quality, metric)] : []),
+    ...(misses.bytes > 0 ? [formatBytes(misses.bytes)] : []),
+  ];
+  const by = missed.length === 0 ? 'nothing: it is the unquantized model' : missed.join(' and ');
+  return [
+    'No quantized plan that was tried keeps both limits.',
+    formatFacts([
+      ['nearest', assignment.key.replaceAll(';', ', ')],
+      [metric, formatMetric(metric, value)],
+      ['memory', formatBytes(bytes)],
+      ['misses by', by],
+    ]),
+  ].join('\n');
+}
+
+function describeLoss(loss: number, metric: Metric): string {
+  return metric === 'accuracy'
+    ? `${formatFixed(100 * loss, 2)} points`
+    : `${formatFixed(loss, 2)} of perplexity`;
+}

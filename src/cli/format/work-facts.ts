@@ -1,0 +1,33 @@
+import type { EvaluatorReport } from '../../experiment/scoring/evaluator.js';
+import { formatCount, formatDuration, formatPercent } from './numbers.js';
+import type { Fact } from './table.js';
+
+/** What a run cost, and what each acceleration saved it. */
+export function workFacts({
+  measured,
+  stopped,
+  remembered,
+  seconds,
+  work,
+  fullWork,
+}: EvaluatorReport): Fact[] {
+  const begun = measured + stopped;
+  const facts: Fact[] = [
+    [
+      'evaluations',
+      `${formatCount(measured)} to the end, ${formatCount(stopped)} until the verdict was certain, ` +
+        `${formatCount(remembered)} from the store; ${formatDuration(seconds)}`,
+    ],
+  ];
+  if (begun === 0 || fullWork === 0) return facts;
+  const { done, savedByPrefix, savedByExit, savedByVerdict } = work;
+  const share = (amount: number): string => formatPercent(amount / (begun * fullWork));
+  return [
+    ...facts,
+    [
+      'computed',
+      `${(done / fullWork).toFixed(1)} evaluations’ worth; saved ${share(savedByPrefix)} by kept ` +
+        `prefixes, ${share(savedByExit)} by spike-exact exits, ${share(savedByVerdict)} by certain verdicts`,
+    ],
+  ];
+}

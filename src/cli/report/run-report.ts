@@ -1,0 +1,119 @@
+import type { SavedRun } from '../../experiment/record/open-run.js';
+import type { HtmlTable } from '../../plots/render/html.js';
+import type { PaperRecord } from '../../plots/records.js';
+import type { Report, ReportSection } from '../../plots/render/report.js';
+import { formatCounted } from '../format/numbers.js';
+import {
+  detailSections,
+  planByPlan,
+  resultSections,
+  savingsSections,
+  sweepSections,
+  type RunGroup,
+} from './run-sections.js';
+import { describeLimits } from '../format/run-tables.js';
+import type { Fact } from '../format/table.js';
+import { workFacts } from '../format/work-facts.js';
+
+/** Finished runs as a page; those of one model on the same data are shown together. */
+export function runReport(runs: readonly SavedRun[], paper: readonly PaperRecord[]): Report {
+  const groups = groupsOf(runs);
+  const models = [...new Set(runs.map(({ study }) => study.options.file.name))];
+  return {
+    title: runs.length === 1 ? titleOf(runs[0]) : `${runs.length} runs on ${models.join(' and ')}`,
+    date: runs
+      .map(({ json }) => json.finishedAt ?? '')
+      .sort()
+      .at(-1)!
+      .slice(0, 10),
+    summary:
+      'Bit widths for the parts of a spiking language model: what they cost in quality, and what they save in memory. Memory counts packed integers, scales, zero points and what stays in float32; 1 MB is 10⁶ bytes. Intervals are 95 %.',
+    facts: [
+      ['models', models.join(', ')],
+      ['runs', runs.map(({ json }) => json.id).join(', ')],
+      ['backend', distinct(runs.map(({ json }) => json.versions.backend))],
+      ['machine', distinct(runs.map(({ json }) => json.machine))],
+    ],
+    sections: [
+      ...groups.flatMap((group) => sectionsOf(group, paper)),
+      ...savingsSections(groups),
+      { heading: 'What was run', tables: runs.map(settingsTable) },
+    ],
+  };
+}
+
+function titleOf(run: SavedRun): string {
+  const { name } = run.study.options.file;
+  if (run.kind === 'sweep') return `Sensitivity of ${name}`;
+  const limits = run.settings.case === undefined ? '' : `, case ${run.settings.case}`;
+  return `Searching bit widths for ${name}${limits}`;
+}
+
+function distinct(texts: readonly string[]): string {
+  return [...new Set(texts)].join('; ');
+}
+
+/** Runs of one model on the same data, in the order in which they were named. */
+function groupsOf(runs: readonly SavedRun[]): RunGroup[] {
+  const subjects = new Map<string, SavedRun[]>();
+  for (const run of runs) {
+    const { sha256, task } = run.study;
+    const subject = `${sha256} ${task.source} ${task.items}`;
+    const members = subjects.get(subject);
+    if (members === undefined) subjects.set(subject, [run]);
+    else members.push(run);
+  }
+  return [...subjects.values()].map((members) => ({
+    study: members[0].study,
+    sweeps: members.flatMap((run) => (run.kind === 'sweep' ? [run] : [])),
+    searches: members.flatMap((run) => (run.kind === 'search' ? [run] : [])),
+  }));
+}
+
+function sectionsOf(group: RunGroup, paper: readonly PaperRecord[]): ReportSection[] {
+  const { study, searches } = group;
+  return [
+    ...sweepSections(group),
+    ...resultSections(group, paper),
+    ...searches.flatMap((run) => [planByPlan(study, run, paper), ...detailSections(study, run)]),
+  ];
+}
+
+/** Everything needed to repeat a run, and what it cost. */
+function settingsTable(run: SavedRun): HtmlTable {
+  const { json, study } = run;
+  const { task, options, sha256 } = study;
+  const { heldOut } = options;
+  const counted = ({ items, metric }: typeof task): string =>
+    formatCounted(items, metric === 'accuracy' ? 'sentence' : 'window');
+  const rows: Fact[] = [
+    ['model', `${options.file.name}, sha256 ${sha256}`],
+    ['data', `${task.source}: ${counted(task)}`],
+    ...(heldOut ? [['held out', `${heldOut.task.source}: ${counted(heldOut.task)}`] as const] : []),
+    ...settingsFacts(run),
+    ...workFacts(run.report),
+    ['versions', `qslm ${json.versions.qslm}, Node ${json.versions.node}`],
+    ...(json.command ? [['command', `qslm ${json.command.join(' ')}`] as const] : []),
+  ];
+  return { caption: `${run.kind} ${json.id}`, columns: ['setting', 'value'], rows };
+}
+
+function settingsFacts(run: SavedRun): Fact[] {
+  const { bits, quantizer } = run.settings;
+  const common: Fact[] = [
+    ['bit widths', bits.join(', ')],
+    ['quantizer', quantizer],
+  ];
+  if (run.kind === 'sweep')
+    return [
+      ...common,
+      ...(run.observed === undefined ? [] : [['observed', run.observed] as const]),
+    ];
+  const { settings, outcome } = run;
+  return [
+    ['method', `${settings.method}, finest: ${settings.granularity}`],
+    ['limits', describeLimits(outcome.limits, outcome.fp32Bytes)],
+    ...common,
+    ['λ of the result', String(settings.lambda)],
+  ];
+}

@@ -1,0 +1,194 @@
+import type { SavedStudy } from '../../experiment/record/saved-study.js';
+import type { SavedSweep } from '../../experiment/record/saved-sweep.js';
+import { hierarchyFigure, paretoFigure, traceFigure } from '../../figures/study-figures.js';
+import { flipsOf, sensitivityOf, shownLevel } from '../../figures/run-figures.js';
+import { savingRecords } from '../../figures/savings.js';
+import type { HtmlTable } from '../../plots/render/html.js';
+import type { PaperRecord } from '../../plots/records.js';
+import type { ReportSection } from '../../plots/render/report.js';
+import { savingsChart } from '../../plots/figures/savings.js';
+import { FULL_PRECISION } from '../../search/space.js';
+import { formatPercent } from '../format/numbers.js';
+import {
+  judgedColumns,
+  judgedRow,
+  selectionColumns,
+  selectionRows,
+  sensitivityGrid,
+  yardstickColumns,
+  yardstickRows,
+  type ShownSearch,
+} from '../format/run-tables.js';
+import type { Column } from '../format/table.js';
+
+/** A sweep as it is shown: a `SweepRun` with its space, or one that was read back. */
+export type ShownSweep = Pick<SavedSweep, 'table' | 'report' | 'space'>;
+
+/** A study as it is shown: a `Study`, or what a run keeps of one. */
+export interface ShownStudy {
+  readonly task: Pick<SavedStudy['task'], 'name' | 'metric' | 'source'>;
+  readonly options: {
+    readonly file: Pick<SavedStudy['options']['file'], 'name' | 'hierarchy'>;
+    readonly heldOut?: { readonly task: { readonly source: string } } | undefined;
+  };
+}
+
+/** Runs of one model on the same data. */
+export interface RunGroup {
+  readonly study: ShownStudy;
+  readonly sweeps: readonly ShownSweep[];
+  readonly searches: readonly ShownSearch[];
+}
+
+/** Sensitivities, results and the plans of each search: the short form, for several cases. */
+export function groupSections(group: RunGroup, paper: readonly PaperRecord[]): ReportSection[] {
+  return [
+    ...sweepSections(group),
+    ...resultSections(group, paper),
+    ...group.searches.map((run) => planByPlan(group.study, run, paper)),
+  ];
+}
+
+export function sweepSections({ study, sweeps }: RunGroup): ReportSection[] {
+  const { metric, source } = study.task;
+  const { name } = study.options.file;
+  return sweeps.flatMap((sweep) => {
+    const { table, space } = sweep;
+    const level = shownLevel(table);
+    const grid = sensitivityGrid({ table, level, storedBits: space.storedBits }, metric);
+    const sensitivity = sensitivityOf(study, sweep);
+    const flips = flipsOf(study, sweep);
+    return [
+      {
+        heading: `${name}: which ${level === 'matrix' ? 'matrices' : `${level}s`} are sensitive`,
+        paragraphs: [
+          `One ${level} at a time is quantized, the others stay in float32. ${name} is measured on ${source}.`,
+        ],
+        ...(sensitivity && { chart: sensitivity() }),
+        tables: [htmlTable(`${metric} with one ${level} quantized`, grid.columns, grid.rows)],
+      },
+      ...(flips === undefined
+        ? []
+        : [{ heading: `${name}: spikes flipped against quality lost`, chart: flips() }]),
+    ];
+  });
+}
+
+export function resultSections(
+  { study, searches }: RunGroup,
+  paper: readonly PaperRecord[],
+): ReportSection[] {
+  if (searches.length === 0) return [];
+  const { metric } = study.task;
+  const { file, heldOut } = study.options;
+  return [
+    {
+      heading: `${file.name}: the searches, judged on held-out data`,
+      paragraphs: [
+        'Each search limits the loss and, as a share of the model, the memory. Of the plans that keep both, the trade-off score selects one for each weight λ. The plan for the λ marked * is the result: it is measured once on data that no decision was made on, and compared with the unquantized model item by item.',
+        `Held out: ${heldOut?.task.source ?? 'nothing'}.`,
+      ],
+      tables: [
+        htmlTable(
+          'Results, and what the paper reports for its own model',
+          [...judgedColumns(metric), { title: 'saving in the paper' }],
+          searches.map((run) => [...judgedRow(run, metric), savingInPaper(run, paper)]),
+        ),
+        htmlTable(
+          'Selection by λ, on the data searched on',
+          selectionColumns(metric),
+          searches.flatMap((run) => selectionRows(run, metric)),
+        ),
+      ],
+    },
+  ];
+}
+
+function titleOf({ options }: ShownStudy, { settings }: ShownSearch): string {
+  const { name } = options.file;
+  return settings.case === undefined ? `${name}: the search` : `${name}: case ${settings.case}`;
+}
+
+export function planByPlan(
+  study: ShownStudy,
+  run: ShownSearch,
+  paper: readonly PaperRecord[],
+): ReportSection {
+  const own = paper.filter(({ name }) => name === run.settings.case);
+  return {
+    heading: `${titleOf(study, run)}, plan by plan`,
+    chart: paretoFigure(study, run, { paper: own, lambda: run.settings.lambda }),
+  };
+}
+
+/** The plan that a search ends with, beside plans of no search, and the way to it. */
+export function detailSections(study: ShownStudy, run: ShownSearch): ReportSection[] {
+  const { metric } = study.task;
+  const { space, selected, yardsticks } = run;
+  const title = titleOf(study, run);
+  const result: ReportSection[] =
+    selected === undefined
+      ? []
+      : [
+          {
+            heading: `${title}, the selected plan`,
+            chart: hierarchyFigure(study.options.file, space.planOf(selected.candidate.assignment)),
+            tables: [
+              htmlTable(
+                `Stored bits a weight (${FULL_PRECISION}: left alone)`,
+                [{ title: 'unit' }, { title: 'bits', align: 'right' }],
+                space.units.map(({ id }) => [
+                  id,
+                  String(space.storedBits(id, selected.candidate.assignment.bitsOf(id))),
+                ]),
+              ),
+              ...(yardsticks.length === 0
+                ? []
+                : [
+                    htmlTable(
+                      'Beside plans that no search chose, on the data searched on',
+                      yardstickColumns(metric),
+                      yardstickRows(run, metric),
+                    ),
+                  ]),
+            ],
+          },
+        ];
+  return [...result, { heading: `${title}, step by step`, chart: traceFigure(study, run) }];
+}
+
+function savingInPaper({ settings }: ShownSearch, paper: readonly PaperRecord[]): string {
+  const found = paper.find(({ name }) => name === settings.case);
+  return found === undefined ? '' : formatPercent(found.saving);
+}
+
+export function htmlTable(
+  caption: string,
+  columns: readonly Column[],
+  rows: readonly (readonly string[])[],
+): HtmlTable {
+  return { caption, columns: columns.map(({ title }) => title), rows };
+}
+
+/** What the accelerations saved, where anything was measured at all. */
+export function savingsSections(groups: readonly RunGroup[]): ReportSection[] {
+  const records = groups.flatMap(({ study, sweeps, searches }) => {
+    const { name } = study.options.file;
+    return [
+      ...sweeps.flatMap(({ report }) => savingRecords(`sweep, ${name}`, report)),
+      ...searches.flatMap(({ settings, report }) =>
+        savingRecords(`${settings.case ?? 'search'}, ${name}`, report),
+      ),
+    ];
+  });
+  if (records.length === 0) return [];
+  return [
+    {
+      heading: 'What the evaluator did not have to compute',
+      paragraphs: [
+        'Candidates differ in one unit, so most of an evaluation repeats the last one. What was measured before, in this or an earlier run, is taken from the store and not shown.',
+      ],
+      chart: savingsChart(records),
+    },
+  ];
+}

@@ -1,0 +1,182 @@
+import type { Checkpoint } from '../../checkpoint/types.js';
+import type { ConfigFlags } from '../../model/spikegpt/config.js';
+import { observe, type Observation } from '../../model/observe.js';
+import { SpikeGPT } from '../../model/spikegpt/model.js';
+import type { ResolvedPlan } from '../../quant/plan.js';
+import { fakeQuantize } from '../../quant/quantizer/quantize.js';
+import { UNQUANTIZED_BITS } from '../../quant/scheme/scheme.js';
+import type { Task } from '../../tasks/task.js';
+import { throwIfAborted } from '../../util/errors.js';
+import { breathe, type RunOptions } from '../../util/progress.js';
+import { PlanApplier } from '../scoring/plan-applier.js';
+import { klDivergence } from './divergence.js';
+import type { ObservedBatch, ObservedItems } from './observed-items.js';
+
+/** What a plan does inside the model, beside the task's metric. */
+export interface Observables {
+  /**
+   * Mean KL divergence of the outputs from the unquantized model's, in nats: of next-token distributions
+   * over scored positions, or of class distributions over sentences.
+   */
+  readonly klDivergence: number;
+  /** Share of the values of all LIF layers, 0 or 1 each, that differ from the unquantized model's. */
+  readonly flipRate: number;
+  /**
+   * Signal-to-quantization-noise ratio of the plan's quantized matrices together, 10 · log10(Σ w² /
+   * Σ (w − w')²), in dB; infinite where nothing is lost.
+   */
+  readonly sqnr: number;
+}
+
+/** Names of {@link Observables}. */
+export const OBSERVABLES = ['klDivergence', 'flipRate', 'sqnr'] as const;
+
+/** Raise when the meaning of an observable changes: stored ones of before do not count. */
+export const OBSERVABLES_VERSION = 1;
+
+/** What the unquantized model did with a batch. */
+interface Reference {
+  readonly outputs: Float32Array;
+  readonly spikes: readonly Uint8Array[];
+}
+
+export interface ObserverOptions {
+  readonly checkpoint: Checkpoint;
+  readonly flags: ConfigFlags;
+  readonly task: Task;
+  readonly items: ObservedItems;
+}
+
+/**
+ * Looks into a model under one plan after another, on some items of a task, in this thread and with weights
+ * of its own. Keeps the unquantized model's outputs and spikes.
+ */
+export class Observer {
+  private readonly applier: PlanApplier;
+  private references: readonly Reference[] | undefined;
+
+  private constructor(
+    private readonly model: SpikeGPT,
+    private readonly checkpoint: Checkpoint,
+    private readonly task: Task,
+    private readonly batches: readonly ObservedBatch[],
+  ) {
+    this.applier = new PlanApplier(model, checkpoint);
+  }
+
+  /** Loads the weights onto the running backend. @throws {CheckpointError} as loading does. */
+  static async open({ checkpoint, flags, task, items }: ObserverOptions): Promise<Observer> {
+    return new Observer(await SpikeGPT.load(checkpoint, flags), checkpoint, task, items.batches);
+  }
+
+  /** @throws {AbortedError} between batches. */
+  async measure(plan: ResolvedPlan, options: RunOptions = {}): Promise<Observables> {
+    this.references ??= await this.observeAll(new Map(), options);
+    const found = await this.observeAll(plan, options);
+    const { classes, vocabSize } = this.model;
+    const count = classes > 0 ? classes : vocabSize;
+    let [divergence, distributions, flips, values] = [0, 0, 0, 0];
+    for (const [index, { outputs, spikes }] of found.entries()) {
+      const reference = this.references[index];
+      for (let at = 0; at < outputs.length; at += count) {
+        divergence += klDivergence(reference.outputs, at, outputs, at, count);
+        distributions++;
+      }
+      for (const [layer, fired] of spikes.entries()) {
+        flips += countDifferent(reference.spikes[layer], fired);
+        values += fired.length;
+      }
+      await breathe();
+    }
+    return {
+      klDivergence: divergence / distributions,
+      flipRate: flips / values,
+      sqnr: await this.sqnrOf(plan),
+    };
+  }
+
+  private async observeAll(plan: ResolvedPlan, options: RunOptions): Promise<Reference[]> {
+    await this.applier.apply(plan, options);
+    const found: Reference[] = [];
+    for (const batch of this.batches) {
+      throwIfAborted(options.signal, 'observation');
+      found.push(this.observeBatch(batch));
+      await breathe();
+    }
+    return found;
+  }
+
+  private observeBatch(batch: ObservedBatch): Reference {
+    const classifies = this.model.classes > 0;
+    const observation = observe(this.model, batch.inputs, {
+      spikes: true,
+      ...(classifies ? { classLengths: this.pooled(batch) } : { logits: true }),
+    });
+    return {
+      outputs: classifies ? observation.classLogits! : this.scoredLogits(observation, batch),
+      spikes: observation.spikes!.map(({ spikes }) =>
+        positionsOf(spikes, batch, new Int32Array(batch.inputs.batch), batch.lengths),
+      ),
+    };
+  }
+
+  /** Positions that are averaged for the classifier, [rows]. */
+  private pooled({ inputs, lengths }: ObservedBatch): Int32Array {
+    const { parts } = this.task;
+    const padded = parts.task === 'sst2' && parts.pooling === 'all-positions';
+    return padded ? new Int32Array(inputs.batch).fill(inputs.time) : lengths;
+  }
+
+  private scoredLogits({ logits }: Observation, batch: ObservedBatch): Float32Array {
+    return positionsOf(logits!, batch, batch.scoredFrom, batch.scoredTo);
+  }
+
+  private async sqnrOf(plan: ResolvedPlan): Promise<number> {
+    let [signal, noise] = [0, 0];
+    for (const [name, scheme] of plan) {
+      // By its sign an embedding is stored without loss: of it the model reads nothing else.
+      if (scheme.bits === UNQUANTIZED_BITS || scheme.method === 'sign') continue;
+      const values = await this.checkpoint.readFloat32(name);
+      const { shape } = this.checkpoint.tensors.get(name)!;
+      const simulated = fakeQuantize(values, shape, scheme, name);
+      for (let i = 0; i < values.length; i++) {
+        signal += values[i] * values[i];
+        noise += (values[i] - simulated[i]) ** 2;
+      }
+    }
+    return noise === 0 ? Infinity : 10 * Math.log10(signal / noise);
+  }
+
+  close(): void {
+    this.model.dispose();
+  }
+}
+
+/** The values of some positions of each row, joined: of [rows, time, channels], channels from the size. */
+function positionsOf<T extends Float32Array | Uint8Array>(
+  values: T,
+  { inputs: { batch, time } }: ObservedBatch,
+  from: Int32Array,
+  to: Int32Array,
+): T {
+  const channels = values.length / (batch * time);
+  const rows = [...from.keys()];
+  const size = rows.reduce((sum, row) => sum + (to[row] - from[row]) * channels, 0);
+  const joined = (
+    values instanceof Float32Array ? new Float32Array(size) : new Uint8Array(size)
+  ) as T;
+  let at = 0;
+  for (const row of rows) {
+    const first = row * time;
+    const part = values.subarray((first + from[row]) * channels, (first + to[row]) * channels);
+    joined.set(part, at);
+    at += part.length;
+  }
+  return joined;
+}
+
+function countDifferent(a: Uint8Array, b: Uint8Array): number {
+  let different = 0;
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) different++;
+  return different;
+}

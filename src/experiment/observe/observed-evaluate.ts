@@ -1,0 +1,83 @@
+import type { ResolvedPlan } from '../../quant/plan.js';
+import type { Evaluate, EvaluationContext } from '../../search/evaluation.js';
+import { FULL_PRECISION, type Assignment } from '../../search/space.js';
+import type { RunOptions } from '../../util/progress.js';
+import type { ModelSpace } from '../open/model-space.js';
+import { OBSERVABLES, OBSERVABLES_VERSION, Observer, type Observables } from './observables.js';
+import { observedItems, type ObservedItems, type ObservedLimits } from './observed-items.js';
+import type { Study } from '../open/study.js';
+
+/**
+ * A study's evaluations with {@link Observables} among their extras. They are kept in the store beside the
+ * measurement; the model is only loaded for those that are not there. A plan that breaks the model has none.
+ */
+export class ObservedEvaluate {
+  private readonly items: ObservedItems;
+  private observer: Promise<Observer> | undefined;
+
+  constructor(
+    private readonly study: Study,
+    private readonly space: ModelSpace,
+    limits?: ObservedLimits,
+  ) {
+    this.items = observedItems(study.task, study.options.file.report.config.vocabSize, limits);
+  }
+
+  /** What the observables are taken from: "first 200 sentences". */
+  get description(): string {
+    return this.items.description;
+  }
+
+  readonly evaluate: Evaluate = async (assignment: Assignment, context: EvaluationContext) => {
+    const evaluation = await this.study.evaluator.evaluateIn(this.space)(assignment, context);
+    if (evaluation.kind === 'verdict' || Number.isNaN(evaluation.metric)) return evaluation;
+    const plan = this.space.resolve(assignment);
+    if ([...plan.values()].every(({ bits }) => bits === FULL_PRECISION)) return evaluation;
+    const { signal } = context;
+    const observables = await this.observe(plan, { ...(signal && { signal }) });
+    return { ...evaluation, extras: { ...evaluation.extras, ...observables } };
+  };
+
+  private async observe(plan: ResolvedPlan, options: RunOptions): Promise<Observables> {
+    const { store, evaluator, accelerations } = this.study;
+    const key = evaluator.keyOf(plan);
+    const stored = accelerations.memo ? store.get(key) : undefined;
+    const known = OBSERVABLES.map((name) => stored?.extras?.[this.keptAs(name)]);
+    const [klDivergence, flipRate, sqnr] = known;
+    if (
+      typeof klDivergence === 'number' &&
+      typeof flipRate === 'number' &&
+      typeof sqnr === 'number'
+    )
+      return { klDivergence, flipRate, sqnr };
+    const found = await (await this.opened()).measure(plan, options);
+    if (stored !== undefined) {
+      const extras = OBSERVABLES.map((name) => [this.keptAs(name), found[name]] as const);
+      store.put(key, { ...stored, extras: Object.fromEntries(extras) });
+    }
+    return found;
+  }
+
+  /** What an observable is called in the store: another definition or other items are another figure. */
+  private keptAs(name: string): string {
+    return `${name}@${OBSERVABLES_VERSION}, ${this.items.description}`;
+  }
+
+  private opened(): Promise<Observer> {
+    const { file, search } = this.study.options;
+    const { embedding, contextLength } = file.report.config;
+    this.observer ??= Observer.open({
+      checkpoint: file.checkpoint,
+      flags: { embedding, contextLength },
+      task: search.task,
+      items: this.items,
+    });
+    return this.observer;
+  }
+
+  /** Frees the weights. */
+  async close(): Promise<void> {
+    (await this.observer?.catch(() => undefined))?.close();
+    this.observer = undefined;
+  }
+}

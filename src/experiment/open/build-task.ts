@@ -1,0 +1,157 @@
+import { extname } from 'node:path';
+import type { ModelConfig } from '../../model/spikegpt/config.js';
+import type { Pooling } from '../../model/types.js';
+import { DEFAULT_BATCH_TOKENS } from '../../tasks/batching.js';
+import { loadSentimentSamples, loadTextSamples } from '../../tasks/data/samples.js';
+import { sst2Task } from '../../tasks/sst2.js';
+import type { Task } from '../../tasks/task.js';
+import { readTextFile } from '../../tasks/data/text.js';
+import { readSst2Tsv, type LabelledSentence } from '../../tasks/data/tsv.js';
+import { wikitext2Task } from '../../tasks/wikitext2.js';
+import { toSst2, toWikiText } from '../../tokenizer/normaliser.js';
+import type { Tokenizer } from '../../tokenizer/tokenizer.js';
+import { UsageError } from '../../util/errors.js';
+import { articlesOfPart, sentencesOfPart, type SamplePart } from './sample-parts.js';
+
+export const TASKS = ['sst2', 'wikitext2'] as const;
+export type TaskName = (typeof TASKS)[number];
+
+/** What to measure on. Everything left out follows from the model and the data. */
+export interface TaskRequest {
+  readonly task?: TaskName | undefined;
+  /** A TSV (sst2) or text (wikitext2) file; without it the bundled samples. */
+  readonly data?: string | undefined;
+  /** Of the bundled samples this part alone; by default all of them. */
+  readonly part?: SamplePart | undefined;
+  /** The data is ordinary text: bring it into the style of SST-2 or WikiText first. */
+  readonly natural?: boolean | undefined;
+  /** Inputs of a window; by default the model's context length. */
+  readonly context?: number | undefined;
+  /** From one window to the next; by default windows do not overlap. */
+  readonly stride?: number | undefined;
+  /** Sentences, or predicted tokens, at most. */
+  readonly limit?: number | undefined;
+  readonly pooling?: Pooling | undefined;
+}
+
+/**
+ * Builds the task a request means for a model: sst2 for a classifier and TSV files, wikitext2 otherwise.
+ *
+ * @throws {UsageError} when two parts of the request contradict each other.
+ * @throws {DataError} when the data cannot be used.
+ */
+export async function buildTask(
+  request: TaskRequest,
+  tokenizer: Tokenizer,
+  config: ModelConfig,
+): Promise<Task> {
+  const task = request.task ?? taskOfFile(request.data) ?? taskOfModel(config);
+  return task === 'sst2'
+    ? buildSst2(request, tokenizer, config)
+    : buildWikitext2(request, tokenizer, config);
+}
+
+function taskOfFile(path: string | undefined): TaskName | undefined {
+  if (path === undefined) return undefined;
+  return extname(path).toLowerCase() === '.tsv' ? 'sst2' : 'wikitext2';
+}
+
+function taskOfModel({ classes }: ModelConfig): TaskName {
+  return classes > 0 ? 'sst2' : 'wikitext2';
+}
+
+async function buildSst2(
+  { data, part, natural = false, context, stride, limit, pooling }: TaskRequest,
+  tokenizer: Tokenizer,
+  config: ModelConfig,
+): Promise<Task> {
+  requireAbsent('--context', context, 'sst2, whose sentences are whole');
+  requireAbsent('--stride', stride, 'sst2, whose sentences are whole');
+  const { examples, source } = await sentences(data, natural, part);
+  return sst2Task({
+    examples,
+    tokenizer,
+    source,
+    paddingId: tokenizer.idOf('<|padding|>') ?? 0,
+    batchTokens: batchTokensFor(config),
+    ...(limit !== undefined && { limit }),
+    ...(pooling !== undefined && { pooling }),
+  });
+}
+
+async function sentences(
+  path: string | undefined,
+  natural: boolean,
+  part: SamplePart | undefined,
+): Promise<{ examples: readonly LabelledSentence[]; source: string }> {
+  if (path === undefined) {
+    const { examples, source } = await loadSentimentSamples();
+    return {
+      examples: part === undefined ? examples : sentencesOfPart(examples, part),
+      source: `${source} (bundled${partName(part)})`,
+    };
+  }
+  const examples = await readSst2Tsv(path);
+  if (!natural) return { examples, source: path };
+  return {
+    examples: examples.map(({ sentence, label }) => ({ sentence: toSst2(sentence), label })),
+    source: `${path}, brought into SST-2's style`,
+  };
+}
+
+async function buildWikitext2(
+  { data, part, natural = false, context, stride, limit, pooling }: TaskRequest,
+  tokenizer: Tokenizer,
+  config: ModelConfig,
+): Promise<Task> {
+  requireAbsent('--pooling', pooling, 'wikitext2, which pools nothing');
+  const { text, source } = await prose(data, natural, part);
+  return wikitext2Task({
+    text,
+    tokenizer,
+    source,
+    context: context ?? config.contextLength,
+    batchTokens: batchTokensFor(config),
+    ...(stride !== undefined && { stride }),
+    ...(limit !== undefined && { limitTokens: limit }),
+  });
+}
+
+async function prose(
+  path: string | undefined,
+  natural: boolean,
+  part: SamplePart | undefined,
+): Promise<{ text: string; source: string }> {
+  if (path === undefined) {
+    const { texts, source } = await loadTextSamples();
+    const chosen = part === undefined ? texts : articlesOfPart(texts, part);
+    const text = chosen.join('');
+    return { text, source: `${source} (bundled, ${chosen.length} articles${partName(part)})` };
+  }
+  const text = await readTextFile(path);
+  if (!natural) return { text, source: path };
+  return { text: toWikiText(text), source: `${path}, brought into WikiText's style` };
+}
+
+function partName(part: SamplePart | undefined): string {
+  return part === undefined ? '' : `, ${part} part`;
+}
+
+function requireAbsent(option: string, value: unknown, task: string): void {
+  if (value === undefined) return;
+  throw new UsageError({
+    what: 'the option does not apply',
+    where: option,
+    got: `${JSON.stringify(value)} for ${task}`,
+    expected: 'to be left out',
+  });
+}
+
+/** Width of the model whose activations {@link DEFAULT_BATCH_TOKENS} was chosen for. */
+const DEFAULT_BATCH_WIDTH = 192;
+
+/** Fewer tokens a batch for a wider model: the same memory, and Ctrl-C is heard between batches. */
+function batchTokensFor({ width }: ModelConfig): number {
+  const fitting = Math.floor((DEFAULT_BATCH_TOKENS * DEFAULT_BATCH_WIDTH) / width);
+  return Math.max(256, Math.min(DEFAULT_BATCH_TOKENS, fitting));
+}

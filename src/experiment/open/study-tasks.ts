@@ -1,0 +1,60 @@
+import type { ModelConfig } from '../../model/spikegpt/config.js';
+import type { Tokenizer } from '../../tokenizer/tokenizer.js';
+import { DataError } from '../../util/errors.js';
+import { buildTask, type TaskRequest } from './build-task.js';
+import type { StudyTask, StudyTasks } from './study.js';
+
+/** What to search on, and what to judge the result by. */
+export interface StudyTasksRequest extends Omit<TaskRequest, 'part'> {
+  /** A file for the final measurement; without `data` the part of the bundled samples that is held out. */
+  readonly heldOut?: string | undefined;
+  /** Sentences, or predicted tokens, of the held-out data at most. */
+  readonly heldOutLimit?: number | undefined;
+}
+
+/**
+ * The tasks of a study. Without files the bundled samples in their two parts; with a file to search on, the
+ * held-out data is another file, or there is none.
+ *
+ * @throws {DataError} when both are the same data: a result judged by what it was selected on says nothing.
+ * @throws as {@link buildTask}.
+ */
+export async function buildStudyTasks(
+  { heldOut, heldOutLimit, ...request }: StudyTasksRequest,
+  tokenizer: Tokenizer,
+  config: ModelConfig,
+): Promise<StudyTasks> {
+  const { data, limit } = request;
+  const bundled = data === undefined;
+  const build = async (wanted: TaskRequest, split: string): Promise<StudyTask> => {
+    const task = await buildTask(wanted, tokenizer, config);
+    const windowed = task.parts.task === 'wikitext2';
+    return {
+      task,
+      split,
+      limit: wanted.limit,
+      ...(windowed && { context: request.context ?? config.contextLength }),
+    };
+  };
+  const search = await build({ ...request, limit, ...(bundled && { part: 'search' }) }, 'search');
+  if (!bundled && heldOut === undefined) return { search };
+  const judged = await build(
+    {
+      ...request,
+      // The same kind of task, whatever the file is called.
+      task: search.task.parts.task,
+      data: heldOut,
+      limit: heldOutLimit,
+      ...(heldOut === undefined && { part: 'held-out' }),
+    },
+    'held-out',
+  );
+  if (judged.task.id === search.task.id)
+    throw new DataError({
+      what: 'the held-out data is the data that is searched on',
+      where: judged.task.source,
+      got: `the same ${judged.task.items} items`,
+      expected: 'data that no decision was made on, or none',
+    });
+  return { search, heldOut: judged };
+}

@@ -1,0 +1,143 @@
+import { backendIdentity, type BackendReport } from '../../backend/start.js';
+import { memoryStore, type MeasurementStore } from '../../store/index.js';
+import type { Task } from '../../tasks/task.js';
+import type { Json } from '../../util/json.js';
+import {
+  ALL_ACCELERATIONS,
+  Evaluator,
+  MEASUREMENT_VERSION,
+  openPool,
+  type Accelerations,
+} from '../scoring/evaluator.js';
+import type { ModelFile } from './model-file.js';
+import { modelSpace, type ModelSpace } from './model-space.js';
+import { schemeMaker, type QuantizerName } from './quantizer.js';
+import type { SharedPool } from '../scoring/shared-pool.js';
+
+/** A task, and which part of which data it is. */
+export interface StudyTask {
+  readonly task: Task;
+  /** "search", "held-out" */
+  readonly split: string;
+  /** Sentences or tokens at most. */
+  readonly limit?: number | undefined;
+  /** Window in tokens; absent for sentences. */
+  readonly context?: number | undefined;
+}
+
+/** The data of a study: what decisions are made on, and what they are judged by. */
+export interface StudyTasks {
+  readonly search: StudyTask;
+  /** Absent where there is none: then no figure of the result is free of selection. */
+  readonly heldOut?: StudyTask | undefined;
+}
+
+export interface StudyOptions extends StudyTasks {
+  readonly file: Pick<ModelFile, 'name' | 'checkpoint' | 'report' | 'hierarchy'>;
+  /** The running backend. */
+  readonly backend: Pick<BackendReport, 'name' | 'description'>;
+  /** By default in memory: then nothing is left of what was measured. */
+  readonly store?: MeasurementStore | undefined;
+  readonly accelerations?: Partial<Accelerations> | undefined;
+  readonly budgetBytes?: number | undefined;
+}
+
+/** How finely a plan can be chosen, and what a width means. */
+export interface SpaceSettings {
+  readonly granularity: 'module' | 'matrix';
+  readonly quantizer: QuantizerName;
+}
+
+/**
+ * One model on one task, as several runs look at it: they share threads, weights, kept streams and the
+ * store. Runs of one study come one after another.
+ */
+export class Study {
+  readonly store: MeasurementStore;
+  /** On the search split. */
+  readonly evaluator: Evaluator;
+  /** On the held-out split, where there is one. */
+  readonly heldOut: Evaluator | undefined;
+
+  private constructor(
+    readonly options: StudyOptions,
+    /** Of the checkpoint's bytes. */
+    readonly sha256: string,
+    readonly accelerations: Accelerations,
+    private readonly pool: SharedPool,
+  ) {
+    this.store = options.store ?? memoryStore();
+    this.evaluator = this.on(options.search);
+    this.heldOut = options.heldOut && this.on(options.heldOut);
+  }
+
+  /** An evaluator on further data, with the study's threads, weights and store; nothing to close. */
+  on({ task, split, limit, context }: StudyTask): Evaluator {
+    const { file, backend } = this.options;
+    return Evaluator.open({
+      checkpoint: file.checkpoint.path,
+      checkpointHash: this.sha256,
+      config: file.report.config,
+      backend: backend.name,
+      task,
+      split,
+      limit,
+      context,
+      store: this.store,
+      accelerations: this.accelerations,
+      pool: this.pool,
+    });
+  }
+
+  /** Reads the whole checkpoint once, for its hash; weights are loaded when a plan is first measured. */
+  static async open(options: StudyOptions): Promise<Study> {
+    const { file, backend, budgetBytes } = options;
+    const accelerations = { ...ALL_ACCELERATIONS, ...options.accelerations };
+    const pool = openPool({
+      checkpoint: file.checkpoint.path,
+      config: file.report.config,
+      backend: backend.name,
+      accelerations,
+      budgetBytes,
+    });
+    return new Study(options, await file.checkpoint.sha256(), accelerations, pool);
+  }
+
+  get task(): Task {
+    return this.options.search.task;
+  }
+
+  space({ granularity, quantizer }: SpaceSettings): ModelSpace {
+    const { hierarchy, report } = this.options.file;
+    const { embedding } = report.config;
+    const makeScheme = schemeMaker(quantizer, embedding);
+    return modelSpace(hierarchy, { granularity, makeScheme, embedding });
+  }
+
+  /** All of model and data that can change a result: two runs are the same where this is. */
+  identity(): Json {
+    const { file, backend, search, heldOut } = this.options;
+    const dataOf = ({ task, split, limit, context }: StudyTask): Json => ({
+      task: task.name,
+      source: task.source,
+      id: task.id,
+      items: task.items,
+      tokens: task.tokens,
+      split,
+      limit: limit ?? null,
+      context: context ?? null,
+    });
+    return {
+      model: { name: file.name, sha256: this.sha256, config: { ...file.report.config } },
+      search: dataOf(search),
+      heldOut: heldOut === undefined ? null : dataOf(heldOut),
+      backend: backendIdentity(backend.name),
+      measurements: MEASUREMENT_VERSION,
+    };
+  }
+
+  /** Ends the threads. The store and the model's file stay open: they are the caller's. */
+  async close(): Promise<void> {
+    await this.pool.close();
+  }
+}

@@ -1,0 +1,181 @@
+import { readFile } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { describeMachine } from '../../store/machine.js';
+import type { Run, RunState } from '../../store/index.js';
+import { AbortedError } from '../../util/errors.js';
+import { saveFile } from '../../util/files.js';
+import { canonicalJson, type Json } from '../../util/json.js';
+import { packageVersion } from '../../util/version.js';
+import type { Study } from '../open/study.js';
+
+/** Where runs are kept, unless a caller says otherwise. */
+export const RUNS_FOLDER = join('out', 'runs');
+/** Where measurements are kept, unless a caller says otherwise. */
+export const STORE_FILE = join('out', 'measurements.sqlite');
+
+/** The file of a run's folder that says what the run was. */
+export const RUN_FILE = 'run.json';
+export const RUN_FORMAT = 'qslm-run/1';
+
+/** What a run's `run.json` holds: everything needed to repeat it, and what came of it. */
+export interface RunJson {
+  readonly format: typeof RUN_FORMAT;
+  readonly id: string;
+  /** "search", "sweep" */
+  readonly kind: string;
+  /** At the time of writing: that of a killed run still says `running`. */
+  readonly state: RunState;
+  /** When it was started, and started again, ISO 8601 in UTC. */
+  readonly starts: readonly string[];
+  readonly finishedAt: string | null;
+  /** The command line, where there was one. */
+  readonly command?: readonly string[];
+  readonly versions: { readonly qslm: string; readonly node: string; readonly backend: string };
+  /** Processors, platform, runtime. */
+  readonly machine: string;
+  readonly paths: { readonly checkpoint: string; readonly store: string | null };
+  /** Model, data and settings: what the result depends on. Runs of equal configuration are equal. */
+  readonly config: Json;
+  /** How evaluations were made cheaper: nothing in the result depends on it. */
+  readonly accelerations: Json;
+  readonly result: Json;
+  /** What it cost, since the last start. */
+  readonly work: Json;
+  readonly error?: string;
+}
+
+export interface RunPlace {
+  /** Folder of all runs; {@link RUNS_FOLDER} by default. */
+  readonly runs?: string | undefined;
+  /** The command line, for the record. */
+  readonly command?: readonly string[] | undefined;
+}
+
+/** A run as its `start` describes it. */
+export interface RunStart extends RunPlace {
+  readonly study: Study;
+  readonly kind: string;
+  readonly settings: Json;
+}
+
+/**
+ * A run while it lasts: its entry in the store and its folder. Files are written whole or not at all.
+ *
+ * A run that was killed is found again by its configuration and continued under the same id: what it had
+ * measured is in the store, so it only has to be walked through again.
+ */
+export class RunRecord {
+  private constructor(
+    private readonly start: RunStart,
+    private readonly run: Run,
+    private readonly config: Json,
+    /** Path of the run's folder. */
+    readonly folder: string,
+    /** Whether it continues one that was interrupted. */
+    readonly resumed: boolean,
+    private readonly starts: readonly string[],
+  ) {}
+
+  /** Begins a run, or takes up the last one of the same kind and configuration that was interrupted. */
+  static async begin(start: RunStart): Promise<RunRecord> {
+    const { study, kind, settings, runs = RUNS_FOLDER } = start;
+    const log = study.store.runs;
+    const config = { ...(study.identity() as Readonly<Record<string, Json>>), settings };
+    const same = canonicalJson(config);
+    const interrupted = log
+      .list({ kind, state: 'interrupted' })
+      .findLast((run) => canonicalJson(run.config) === same);
+    const run =
+      interrupted === undefined
+        ? log.create({ kind, config })
+        : log.update(interrupted.id, { state: 'running' });
+    const folder = join(runs, run.id);
+    const before = interrupted && (await startsOf(folder));
+    const starts = [...(before ?? []), new Date().toISOString()];
+    const record = new RunRecord(start, run, config, folder, interrupted !== undefined, starts);
+    await record.save('running', {});
+    return record;
+  }
+
+  get id(): string {
+    return this.run.id;
+  }
+
+  /** Writes a file into the run's folder. @throws {OutputError} when it cannot be written. */
+  async write(name: string, content: string): Promise<void> {
+    await saveFile(join(this.folder, name), content);
+  }
+
+  /**
+   * Closes the run as finished. The store learns of it last: whatever happens before, the run is taken up
+   * again and ends the same.
+   *
+   * @param summary for listings
+   */
+  async finish(result: Json, work: Json, summary: Json): Promise<void> {
+    await this.save('finished', { result, work });
+    this.study.store.runs.update(this.id, {
+      state: 'finished',
+      result: { folder: resolve(this.folder), ...(summary as Readonly<Record<string, Json>>) },
+    });
+  }
+
+  /** Closes the run after an error: interrupted on request, or failed. */
+  async fail(error: unknown): Promise<void> {
+    const state = error instanceof AbortedError ? 'interrupted' : 'failed';
+    const message = error instanceof Error ? error.message : String(error);
+    await this.save(state, { error: message });
+    this.study.store.runs.update(this.id, {
+      state,
+      result: { folder: resolve(this.folder), error: message },
+    });
+  }
+
+  private get study(): Study {
+    return this.start.study;
+  }
+
+  private async save(
+    state: RunState,
+    { result = null, work = null, error }: Partial<Pick<RunJson, 'result' | 'work' | 'error'>>,
+  ): Promise<void> {
+    const { study, kind, command } = this.start;
+    const { file, backend } = study.options;
+    const json: RunJson = {
+      format: RUN_FORMAT,
+      id: this.id,
+      kind,
+      state,
+      starts: this.starts,
+      finishedAt: state === 'running' ? null : new Date().toISOString(),
+      ...(command && { command }),
+      versions: {
+        qslm: packageVersion(),
+        node: process.versions.node,
+        backend: backend.description,
+      },
+      machine: describeMachine(),
+      paths: { checkpoint: resolve(file.checkpoint.path), store: study.store.path ?? null },
+      config: this.config,
+      accelerations: { ...study.accelerations },
+      result,
+      work,
+      ...(error !== undefined && { error }),
+    };
+    await this.write(RUN_FILE, jsonText(json));
+  }
+}
+
+/** JSON as it is written to files: indented, with a line break at the end. */
+export function jsonText(value: object): string {
+  return `${JSON.stringify(value, null, 2)}\n`;
+}
+
+/** The starts that a run's folder knows of; none where it was killed before it wrote any. */
+async function startsOf(folder: string): Promise<readonly string[]> {
+  try {
+    return (JSON.parse(await readFile(join(folder, RUN_FILE), 'utf8')) as RunJson).starts;
+  } catch {
+    return [];
+  }
+}

@@ -1,0 +1,66 @@
+import type { Json } from '../../util/json.js';
+import type { EvaluatorReport } from '../scoring/evaluator.js';
+import { noWork } from '../../model/work.js';
+
+/** A copy of a report that later work does not change. */
+export function snapshot(report: EvaluatorReport): EvaluatorReport {
+  return { ...report, work: { ...report.work, exits: { ...report.work.exits } } };
+}
+
+/** What an evaluator did between two snapshots: its share of one run. */
+export function reportBetween(before: EvaluatorReport, after: EvaluatorReport): EvaluatorReport {
+  const work = noWork();
+  for (const name of [
+    'done',
+    'savedByPrefix',
+    'savedByExit',
+    'savedByVerdict',
+    'exitCandidates',
+  ] as const)
+    work[name] = after.work[name] - before.work[name];
+  for (const [boundary, count] of Object.entries(after.work.exits)) {
+    const left = count - (before.work.exits[Number(boundary)] ?? 0);
+    if (left > 0) work.exits[Number(boundary)] = left;
+  }
+  return {
+    work,
+    fullWork: after.fullWork,
+    measured: after.measured - before.measured,
+    stopped: after.stopped - before.stopped,
+    remembered: after.remembered - before.remembered,
+    seconds: after.seconds - before.seconds,
+  };
+}
+
+/**
+ * A report for `run.json`, in evaluations of the whole task: what was computed, and what each acceleration
+ * saved of the evaluations that were begun. Those taken from the store are counted apart.
+ */
+export function reportJson({
+  work,
+  fullWork,
+  measured,
+  stopped,
+  remembered,
+  seconds,
+}: EvaluatorReport): { readonly [key: string]: Json } {
+  const inEvaluations = (amount: number): number => (fullWork === 0 ? 0 : amount / fullWork);
+  const exits = Object.values(work.exits).reduce((sum, count) => sum + count, 0);
+  return {
+    measured,
+    stopped,
+    remembered,
+    seconds,
+    fullEvaluations: {
+      computed: inEvaluations(work.done),
+      savedByPrefix: inEvaluations(work.savedByPrefix),
+      savedByExit: inEvaluations(work.savedByExit),
+      savedByVerdict: inEvaluations(work.savedByVerdict),
+    },
+    exits: {
+      /** Of the sequences that were looked at, once at each boundary. */
+      share: work.exitCandidates === 0 ? 0 : exits / work.exitCandidates,
+      byBoundary: { ...work.exits },
+    },
+  };
+}

@@ -1,0 +1,53 @@
+import type { FiringRates } from '../../energy/accounting.js';
+import type { ModelConfig } from '../../model/spikegpt/config.js';
+import { resolvePlan, type Plan, type ResolvedPlan } from '../../quant/plan.js';
+import type { RunOptions } from '../../util/progress.js';
+import { measureFiringRates } from '../observe/firing-rates.js';
+import type { Study } from '../open/study.js';
+
+/** A plan, and what it is called. */
+export interface NamedPlan {
+  readonly name: string;
+  readonly plan: Plan;
+}
+
+/** What the energy of a plan is modelled from. */
+export interface EnergyPlan {
+  readonly name: string;
+  readonly plan: ResolvedPlan;
+  /** Measured under this plan. */
+  readonly firingRates: FiringRates;
+}
+
+export interface EnergyRun {
+  readonly config: ModelConfig;
+  /** Tokens of a sentence, on average; 1 where the task is no classification. */
+  readonly sentenceTokens: number;
+  /** In the order asked for; the first is what others are compared with. */
+  readonly plans: readonly EnergyPlan[];
+}
+
+/**
+ * All that the modelled energy of some plans needs beside constants: their bits, the firing rates under
+ * each of them on the data that is searched on, and the length of its sentences.
+ *
+ * @throws {QuantError} as `resolvePlan`. As {@link measureFiringRates}.
+ */
+export async function runEnergy(
+  { task, options: { file } }: Pick<Study, 'task' | 'options'>,
+  plans: readonly NamedPlan[],
+  options: RunOptions = {},
+): Promise<EnergyRun> {
+  const { config } = file.report;
+  const resolved = plans.map(({ plan }) => resolvePlan(plan, file.hierarchy, config));
+  const rates = await measureFiringRates(file, task, resolved, options);
+  return {
+    config,
+    sentenceTokens: task.metric === 'accuracy' ? task.tokens / task.items : 1,
+    plans: plans.map(({ name }, index) => ({
+      name,
+      plan: resolved[index],
+      firingRates: rates[index],
+    })),
+  };
+}

@@ -1,0 +1,281 @@
+import { compactPlan, planId, type Plan } from '../../quant/plan.js';
+import { formatPlan } from '../../quant/plan-json.js';
+import { knapsackSearch } from '../../search/knapsack/knapsack-search.js';
+import type { SearchOutcome } from '../../search/outcome.js';
+import { paretoFront } from '../../search/pareto.js';
+import { select, type ScoreContext } from '../../search/score.js';
+import type { SensitivityTable } from '../../search/sensitivity.js';
+import { tieredSearch } from '../../search/tiers/tiers.js';
+import type { Candidate, SearchProgress, SearchStep } from '../../search/trace.js';
+import type { ProgressEvent } from '../../util/progress.js';
+import { measureHeldOut, type HeldOutResult } from './held-out.js';
+import type { EvaluatorReport } from '../scoring/evaluator.js';
+import type { ModelSpace } from '../open/model-space.js';
+import {
+  CANDIDATES_CSV,
+  CANDIDATES_FORMAT,
+  CANDIDATES_JSON,
+  candidatesCsv,
+  keptCandidate,
+  limitsJson,
+  SELECTED_PLAN,
+  TRACE_JSON,
+  traceJson,
+  type CandidatesJson,
+} from '../record/run-files.js';
+import { jsonText, RunRecord, type RunPlace } from '../record/run-record.js';
+import { searchResultJson, searchSummary } from '../record/search-json.js';
+import { checkSettings, settingsJson, type SearchSettings } from './search-settings.js';
+import type { Study } from '../open/study.js';
+import { sensitivityOf } from './sweep-run.js';
+import { reportBetween, reportJson, snapshot } from '../record/work-report.js';
+import { measureYardsticks, type YardstickPoint } from './yardsticks.js';
+
+export interface SearchRunOptions extends RunPlace {
+  /** Of the search itself with {@link SearchProgress}, of what comes before and after plain events. */
+  readonly onProgress?: (event: ProgressEvent | SearchProgress) => void;
+  /** Each plan as its verdict is known. */
+  readonly onStep?: (step: SearchStep) => void;
+  readonly signal?: AbortSignal;
+}
+
+/** The candidate with the best score at a weight. */
+export interface Selection {
+  readonly lambda: number;
+  readonly candidate: Candidate;
+}
+
+/** The plan that a search ends with. */
+export interface SelectedPlan extends Selection {
+  readonly plan: Plan;
+  readonly planId: string;
+}
+
+/** What a search found. */
+export interface SearchRun {
+  readonly id: string;
+  readonly folder: string;
+  readonly resumed: boolean;
+  readonly settings: SearchSettings;
+  readonly space: ModelSpace;
+  readonly outcome: SearchOutcome;
+  /** Where the search needed one. */
+  readonly table?: SensitivityTable;
+  /** Evaluations asked for: of the table, and of the search. */
+  readonly evaluations: { readonly table: number; readonly search: number };
+  /** Candidates that no other beats in metric and bytes, by rising bytes. */
+  readonly front: readonly Candidate[];
+  /** For each weight asked for. */
+  readonly selections: readonly Selection[];
+  /** Absent, as all after it, where nothing keeps both limits: then `outcome.nearest` is there. */
+  readonly selected?: SelectedPlan;
+  /** The smallest candidate; of equal ones the better. */
+  readonly smallest?: Candidate;
+  readonly yardsticks: readonly YardstickPoint[];
+  /** Absent also for a study without held-out data. */
+  readonly heldOut?: HeldOutResult;
+  readonly report: EvaluatorReport;
+}
+
+/**
+ * A search from limits to a judged plan, kept as a run with a folder:
+ *
+ *     table     what each unit costs alone                (least sensitive first, and knapsack, only)
+ *     search    tiers, or knapsack: every plan tried      → trace.json
+ *     select    for each λ, from the candidates           → candidates.csv, candidates.json
+ *     compare   uniform plans, random ones of equal size
+ *     judge     selected plan and unquantized model, once, on the held-out split → selected-plan.json
+ *
+ * Interrupted or killed at any moment, it goes on where it was when it is started again with the same
+ * study and settings and the same store: measurements are remembered, all else is computed again.
+ *
+ * @throws {SearchError} for settings that make no sense; that nothing keeps the limits is a result.
+ * @throws {AbortedError} when the signal fires. {OutputError} {StoreError} when nothing can be kept.
+ */
+export async function runSearch(
+  study: Study,
+  settings: SearchSettings,
+  options: SearchRunOptions = {},
+): Promise<SearchRun> {
+  checkSettings(settings);
+  const { runs, command } = options;
+  const before = snapshot(study.evaluator.report());
+  const record = await RunRecord.begin({
+    study,
+    kind: 'search',
+    settings: settingsJson(settings),
+    runs,
+    command,
+  });
+  const space = study.space(settings);
+  const steps: SearchStep[] = [];
+  try {
+    const found = await search(study, space, settings, {
+      ...options,
+      onStep: (step) => {
+        steps.push(step);
+        options.onStep?.(step);
+      },
+    });
+    const report = reportBetween(before, study.evaluator.report());
+    const { id, folder, resumed } = record;
+    const run: SearchRun = { id, folder, resumed, settings, report, ...found };
+    await writeFiles(record, study, run);
+    await record.finish(searchResultJson(run), reportJson(report), searchSummary(run));
+    return run;
+  } catch (error) {
+    await keepWhatThereIs(record, traceJson(steps, space), error);
+    throw error;
+  }
+}
+
+type Found = Omit<SearchRun, 'id' | 'folder' | 'resumed' | 'settings' | 'report'>;
+
+async function search(
+  study: Study,
+  space: ModelSpace,
+  settings: SearchSettings,
+  options: SearchRunOptions,
+): Promise<Found> {
+  const { onProgress, signal } = options;
+  const run = { ...(onProgress && { onProgress }), ...(signal && { signal }) };
+  const table = needsTable(settings) ? await measureTable(study, settings, run) : undefined;
+  const evaluate = study.evaluator.evaluateIn(space);
+  const outcome = await explore(study, space, settings, table, options);
+  const { metric } = study.task;
+  const { candidates, fp32Bytes, evaluations } = outcome;
+  const context: ScoreContext = { metric, fp32Bytes };
+  const selections = [...new Set(settings.lambdas)].flatMap((lambda): Selection[] => {
+    const candidate = select(candidates, lambda, context);
+    return candidate === undefined ? [] : [{ lambda, candidate }];
+  });
+  const selected = selectPlan(candidates, settings.lambda, context, space, study);
+  const yardsticks = await measureYardsticks(
+    space,
+    evaluate,
+    settings,
+    selected?.candidate.assignment,
+    run,
+  );
+  const heldOut =
+    selected && (await measureHeldOut(study, space, selected.candidate.assignment, run));
+  const front = paretoFront(candidates, metric);
+  return {
+    space,
+    outcome,
+    ...(table && { table }),
+    evaluations: { table: table === undefined ? 0 : table.rows.length + 1, search: evaluations },
+    front,
+    selections,
+    ...(selected && { selected }),
+    ...(front.length > 0 && { smallest: front[0] }),
+    yardsticks,
+    ...(heldOut && { heldOut }),
+  };
+}
+
+function needsTable({ method, order }: SearchSettings): boolean {
+  return method === 'knapsack' || order === 'least-sensitive-first';
+}
+
+async function measureTable(
+  study: Study,
+  { method, granularity, predictor, bits, quantizer }: SearchSettings,
+  run: Pick<SearchRunOptions, 'onProgress' | 'signal'>,
+): Promise<SensitivityTable> {
+  const { table } = await sensitivityOf(
+    study,
+    {
+      bits,
+      quantizer,
+      levels: method === 'knapsack' ? [granularity] : ['block', granularity],
+      observables: method === 'knapsack' && predictor === 'kl',
+    },
+    run,
+  );
+  return table;
+}
+
+function explore(
+  study: Study,
+  space: ModelSpace,
+  settings: SearchSettings,
+  table: SensitivityTable | undefined,
+  { onProgress, onStep, signal }: SearchRunOptions,
+): Promise<SearchOutcome> {
+  const evaluate = study.evaluator.evaluateIn(space);
+  const { method, constraints, bits, granularity, slack } = settings;
+  const run = {
+    ...(onProgress && { onProgress }),
+    ...(onStep && { onStep }),
+    ...(signal && { signal }),
+  };
+  if (method === 'knapsack') {
+    const { objective, maxEvaluations, predictor } = settings;
+    return knapsackSearch(space, evaluate, table!, {
+      ...run,
+      constraints,
+      level: granularity,
+      objective,
+      maxEvaluations,
+      slack,
+      ...(predictor === 'kl' && { lossOf: (row) => row.extras?.klDivergence ?? NaN }),
+    });
+  }
+  return tieredSearch(space, evaluate, {
+    ...run,
+    metric: study.task.metric,
+    constraints,
+    bits,
+    granularity,
+    strategy: settings.pace,
+    slack,
+    ...(table !== undefined && { order: { kind: 'least-sensitive-first', table } }),
+  });
+}
+
+function selectPlan(
+  candidates: readonly Candidate[],
+  lambda: number,
+  context: ScoreContext,
+  space: ModelSpace,
+  study: Study,
+): SelectedPlan | undefined {
+  const candidate = select(candidates, lambda, context);
+  if (candidate === undefined) return undefined;
+  const resolved = space.resolve(candidate.assignment);
+  const plan = compactPlan(resolved, study.options.file.hierarchy);
+  return { lambda, candidate, plan, planId: planId(resolved) };
+}
+
+async function writeFiles(record: RunRecord, study: Study, run: SearchRun): Promise<void> {
+  const kept = candidatesJson(study, run);
+  await record.write(TRACE_JSON, jsonText(traceJson(run.outcome.trace, run.space)));
+  await record.write(CANDIDATES_JSON, jsonText(kept));
+  await record.write(CANDIDATES_CSV, candidatesCsv(kept));
+  if (run.selected) await record.write(SELECTED_PLAN, formatPlan(run.selected.plan));
+}
+
+function candidatesJson(study: Study, { outcome, settings, space }: SearchRun): CandidatesJson {
+  return {
+    format: CANDIDATES_FORMAT,
+    metric: study.task.metric,
+    baseline: outcome.baseline.metric,
+    fp32Bytes: outcome.fp32Bytes,
+    limits: limitsJson(outcome.limits),
+    quantizer: settings.quantizer,
+    embedding: study.options.file.report.config.embedding,
+    units: space.units.map(({ id }) => id),
+    candidates: outcome.candidates.map((candidate) => keptCandidate(candidate, space)),
+  };
+}
+
+/** The steps so far and why it ended; the error that ended it is the one to tell. */
+async function keepWhatThereIs(record: RunRecord, trace: object, error: unknown): Promise<void> {
+  try {
+    await record.write(TRACE_JSON, jsonText(trace));
+    await record.fail(error);
+  } catch {
+    // A full disk, a closed store.
+  }
+}

@@ -1,0 +1,102 @@
+import { planId } from '../../quant/plan.js';
+import { randomPlans, uniformPlans } from '../../search/baselines.js';
+import { evaluateExactly, type Evaluate } from '../../search/evaluation.js';
+import type { Assignment } from '../../search/space.js';
+import { SearchError } from '../../util/errors.js';
+import type { RunOptions } from '../../util/progress.js';
+import type { ModelSpace } from '../open/model-space.js';
+import { bitsInOrder } from '../record/run-files.js';
+import type { SearchSettings } from './search-settings.js';
+
+/** A plan that no search chose, measured on the search split. */
+export interface YardstickPoint {
+  readonly kind: 'uniform' | 'random';
+  /** "8 bits", "random 2" */
+  readonly name: string;
+  readonly plan: string;
+  /** NaN where the plan broke the model. */
+  readonly metric: number;
+  readonly low?: number;
+  readonly high?: number;
+  readonly bytes: number;
+  readonly bits: Readonly<Record<string, number>>;
+}
+
+/** Share of the selected plan's bytes that a random plan may stay below it. */
+const SIZE_TOLERANCE = 0.05;
+
+/** Random plans of a size; none where the bit widths allow no plan of that size. */
+function randomOfSize(
+  space: ModelSpace,
+  { bits, granularity, yardsticks: { random, seed } }: SearchSettings,
+  bytes: number,
+): Assignment[] {
+  if (random === 0) return [];
+  const level = granularity;
+  for (let count = random; count > 0; count--)
+    try {
+      return randomPlans(space, { bits, level, bytes, tolerance: SIZE_TOLERANCE, count, seed });
+    } catch (error) {
+      // Fewer of that size than asked for.
+      if (!(error instanceof SearchError)) throw error;
+    }
+  return [];
+}
+
+/**
+ * Measures what a search's result is to beat: every width for all units, and random plans of the selected
+ * plan's size (up to 5 % smaller), as many as there are up to the number asked for.
+ *
+ * @param selected without it there are no random plans.
+ */
+export async function measureYardsticks(
+  space: ModelSpace,
+  evaluate: Evaluate,
+  settings: SearchSettings,
+  selected: Assignment | undefined,
+  { onProgress, signal }: RunOptions = {},
+): Promise<YardstickPoint[]> {
+  const { bits, yardsticks } = settings;
+  const uniform = yardsticks.uniform ? uniformPlans(space, bits) : [];
+  const taken = new Set([...uniform, ...(selected ? [selected] : [])].map(({ key }) => key));
+  const random = (
+    selected === undefined ? [] : randomOfSize(space, settings, space.bytes(selected))
+  ).filter(({ key }) => !taken.has(key));
+  const [first] = space.units;
+  const plans = [
+    ...uniform.map((assignment) => ({
+      kind: 'uniform' as const,
+      name: `${assignment.bitsOf(first.id)} bits`,
+      assignment,
+    })),
+    ...random.map((assignment, index) => ({
+      kind: 'random' as const,
+      name: `random ${index + 1}`,
+      assignment,
+    })),
+  ];
+  const points: YardstickPoint[] = [];
+  for (const { kind, name, assignment } of plans) {
+    onProgress?.({
+      phase: `compare: ${name}`,
+      done: points.length,
+      total: plans.length,
+      unit: 'evaluations',
+    });
+    const { metric, extras } = await evaluateExactly(evaluate, assignment, {
+      ...(signal && { signal }),
+    });
+    const [low, high] = [extras?.low, extras?.high];
+    points.push({
+      kind,
+      name,
+      plan: planId(space.resolve(assignment)),
+      metric,
+      ...(low !== undefined && { low }),
+      ...(high !== undefined && { high }),
+      bytes: space.bytes(assignment),
+      bits: bitsInOrder(assignment, space),
+    });
+  }
+  return points;
+}

@@ -1,0 +1,77 @@
+import type { Checkpoint } from '../../checkpoint/types.js';
+import type { SpikeGPT } from '../../model/spikegpt/model.js';
+import type { ResolvedPlan } from '../../quant/plan.js';
+import { fakeQuantize } from '../../quant/quantizer/quantize.js';
+import { UNQUANTIZED_BITS, type Scheme } from '../../quant/scheme/scheme.js';
+import { schemeToJson } from '../../quant/scheme/scheme-json.js';
+import { throwIfAborted } from '../../util/errors.js';
+import { canonicalJson } from '../../util/json.js';
+import { breathe, type RunOptions } from '../../util/progress.js';
+
+/**
+ * Brings a loaded model to the quantized values of one plan after another. Values always come from the
+ * checkpoint, never from a plan applied before, so that the order of plans does not matter and the
+ * baseline comes back bit for bit. Only matrices whose scheme changes are read and quantized again.
+ */
+export class PlanApplier {
+  /** The scheme each matrix has in the model; a matrix that is not listed is as in the checkpoint. */
+  private readonly applied = new Map<string, string>();
+
+  constructor(
+    private readonly model: Pick<SpikeGPT, 'setParameter'>,
+    private readonly checkpoint: Pick<Checkpoint, 'path' | 'tensors' | 'readFloat32'>,
+  ) {}
+
+  /**
+   * @param plan the scheme of each matrix; a matrix that is not listed gets its own values back.
+   * @returns how many matrices were set.
+   * @throws {CheckpointError} when the checkpoint cannot be read. {QuantError} when a matrix cannot be
+   *   quantized. {AbortedError} between two matrices. After any of them the next call puts things right.
+   */
+  async apply(plan: ResolvedPlan, { signal }: RunOptions = {}): Promise<number> {
+    const changes = this.changes(plan);
+    for (const [name, scheme] of changes) {
+      throwIfAborted(signal, 'applying a plan');
+      await this.set(name, scheme);
+      await breathe();
+    }
+    return changes.length;
+  }
+
+  /** The values of the checkpoint, bit for bit. @returns how many matrices were set. */
+  restore(options: RunOptions = {}): Promise<number> {
+    return this.apply(new Map(), options);
+  }
+
+  /** What differs between the model and a plan; undefined stands for the checkpoint's values. */
+  private changes(plan: ResolvedPlan): [name: string, scheme: Scheme | undefined][] {
+    const names = new Set([...plan.keys(), ...this.applied.keys()]);
+    return [...names]
+      .map((name): [string, Scheme | undefined] => [name, quantizedOnly(plan.get(name))])
+      .filter(([name, scheme]) => this.applied.get(name) !== keyOf(scheme));
+  }
+
+  private async set(name: string, scheme: Scheme | undefined): Promise<void> {
+    const { path, tensors } = this.checkpoint;
+    // Until it is through, the matrix counts as neither the old scheme nor the new one.
+    this.applied.set(name, 'unknown');
+    const values = await this.checkpoint.readFloat32(name);
+    const shape = tensors.get(name)!.shape;
+    this.model.setParameter(
+      name,
+      scheme === undefined ? values : fakeQuantize(values, shape, scheme, name),
+      path,
+    );
+    const key = keyOf(scheme);
+    if (key === undefined) this.applied.delete(name);
+    else this.applied.set(name, key);
+  }
+}
+
+function quantizedOnly(scheme: Scheme | undefined): Scheme | undefined {
+  return scheme?.bits === UNQUANTIZED_BITS ? undefined : scheme;
+}
+
+function keyOf(scheme: Scheme | undefined): string | undefined {
+  return scheme && canonicalJson(schemeToJson(scheme));
+}

@@ -1,0 +1,184 @@
+import { extname, join } from 'node:path';
+import Piscina from 'piscina';
+import type { ResolvedPlan } from '../../quant/plan.js';
+import type { BatchScores, Task, TaskParts } from '../../tasks/task.js';
+import { AbortedError, fromPlainError } from '../../util/errors.js';
+import type { ScoreReply, ScoreRequest, ScorerOptions } from './scorer.js';
+import { Scorer } from './scorer.js';
+import { SharedTally, type VerdictQuestion } from './verdict.js';
+import type { WorkerReply, WorkerRequest } from './worker.js';
+import { addWork, noWork, type Work } from '../../model/work.js';
+
+/** One place where batches are scored: a worker thread, or this one. */
+interface Seat {
+  useTask(parts: TaskParts): Promise<void>;
+  score(request: ScoreRequest): Promise<ScoreReply>;
+  close(): Promise<void>;
+}
+
+export interface PoolOptions extends ScorerOptions {
+  /** Worker threads; 0 runs in this thread. Each holds the model's weights. */
+  readonly workers: number;
+}
+
+export interface PoolScores {
+  /** In no particular order; of fewer than all items where the verdict was certain before. */
+  readonly scores: readonly BatchScores[];
+  readonly work: Work;
+}
+
+export interface PoolRequest {
+  readonly plan: ResolvedPlan;
+  readonly question?: VerdictQuestion | undefined;
+  readonly signal?: AbortSignal | undefined;
+  /** Called now and then with the items scored so far. */
+  readonly onItems?: ((items: number) => void) | undefined;
+}
+
+/** How often progress is read off the shared tally. */
+const PROGRESS_MS = 200;
+
+/**
+ * Scores plans on several threads. A batch always goes to the same thread, which has its streams; batches
+ * are dealt out in turn, so that all threads begin with those that come first.
+ */
+export class ScorerPool {
+  private shares: number[][] = [];
+
+  private constructor(private readonly seats: readonly Seat[]) {}
+
+  static async open({ workers, ...options }: PoolOptions): Promise<ScorerPool> {
+    if (workers === 0) return new ScorerPool([localSeat(await Scorer.open(options))]);
+    const share = { ...options.reuse, budgetBytes: options.reuse.budgetBytes / workers };
+    const seats = Array.from({ length: workers }, () => threadSeat());
+    try {
+      await Promise.all(seats.map((seat) => seat.open({ ...options, reuse: share })));
+    } catch (error) {
+      await Promise.all(seats.map((seat) => seat.close()));
+      throw error;
+    }
+    return new ScorerPool(seats);
+  }
+
+  async useTask(task: Task): Promise<void> {
+    this.shares = dealBatches(
+      task.batches.map(({ inputs: { ids } }) => ids.length),
+      this.seats.length,
+    );
+    await Promise.all(this.seats.map((seat) => seat.useTask(task.parts)));
+  }
+
+  /**
+   * @throws {AbortedError} once the signal has fired, after the batches under way.
+   * @throws {ModelError} {CheckpointError} {QuantError} as the scoring does.
+   */
+  async score({ plan, question, signal, onItems }: PoolRequest): Promise<PoolScores> {
+    const tally = new SharedTally();
+    const stop = (): void => {
+      tally.stop();
+    };
+    if (signal?.aborted) throw new AbortedError('evaluation');
+    signal?.addEventListener('abort', stop);
+    const timer =
+      onItems &&
+      setInterval(() => {
+        onItems(tally.read().items);
+      }, PROGRESS_MS);
+    try {
+      const replies = await this.allSettled(
+        (seat, index) =>
+          seat.score({
+            plan,
+            batches: this.shares[index],
+            tally: tally.buffer,
+            ...(question && { question }),
+          }),
+        stop,
+      );
+      if (signal?.aborted) throw new AbortedError('evaluation');
+      const work = noWork();
+      for (const reply of replies) addWork(work, reply.work);
+      return { scores: replies.flatMap((reply) => reply.scores), work };
+    } finally {
+      clearInterval(timer);
+      signal?.removeEventListener('abort', stop);
+    }
+  }
+
+  /** Waits for every seat, also when one fails: the next request must find them all idle. */
+  private async allSettled<T>(
+    ask: (seat: Seat, index: number) => Promise<T>,
+    onFailure: () => void,
+  ): Promise<T[]> {
+    const answers = await Promise.allSettled(
+      this.seats.map(async (seat, index) => {
+        try {
+          return await ask(seat, index);
+        } catch (error) {
+          onFailure();
+          throw error;
+        }
+      }),
+    );
+    const failed = answers.find((answer) => answer.status === 'rejected');
+    if (failed) throw failed.reason;
+    return answers.flatMap((answer) => (answer.status === 'fulfilled' ? [answer.value] : []));
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.seats.map((seat) => seat.close()));
+  }
+}
+
+/**
+ * Deals batches out in their order, each to the seat with the least to do.
+ *
+ * @param tokens of each batch
+ * @returns of each seat the batches by index, ascending
+ */
+export function dealBatches(tokens: readonly number[], seats: number): number[][] {
+  const shares = Array.from({ length: seats }, (): number[] => []);
+  const loads = shares.map(() => 0);
+  tokens.forEach((size, index) => {
+    const seat = loads.indexOf(Math.min(...loads));
+    shares[seat].push(index);
+    loads[seat] += size;
+  });
+  return shares;
+}
+
+function localSeat(scorer: Scorer): Seat {
+  return {
+    useTask: (parts) => {
+      scorer.useTask(parts);
+      return Promise.resolve();
+    },
+    score: (request) => scorer.score(request),
+    close: () => scorer.close(),
+  };
+}
+
+/** A pool of exactly one thread: requests go to the thread that holds the state. */
+function threadSeat(): Seat & { open(options: ScorerOptions): Promise<void> } {
+  const pool = new Piscina({
+    filename: join(__dirname, `worker${extname(__filename)}`),
+    minThreads: 1,
+    maxThreads: 1,
+    idleTimeout: Infinity,
+  });
+  const ask = async (message: WorkerRequest): Promise<ScoreReply | undefined> => {
+    const answer = (await pool.run(message)) as WorkerReply;
+    if (answer.kind === 'failed') throw fromPlainError(answer.error);
+    return answer.reply;
+  };
+  return {
+    open: async (options) => {
+      await ask({ kind: 'open', options });
+    },
+    useTask: async (parts) => {
+      await ask({ kind: 'task', parts });
+    },
+    score: async (request) => (await ask({ kind: 'score', request }))!,
+    close: () => pool.destroy(),
+  };
+}

@@ -1,0 +1,105 @@
+import { startBackend } from '../../backend/start.js';
+import type { Checkpoint } from '../../checkpoint/types.js';
+import type { ConfigFlags } from '../../model/spikegpt/config.js';
+import { SpikeGPT } from '../../model/spikegpt/model.js';
+import { openAnyCheckpoint } from '../../quant/packed/read.js';
+import type { ResolvedPlan } from '../../quant/plan.js';
+import { taskFromParts } from '../../tasks/parts.js';
+import type { BatchScores, Task, TaskParts } from '../../tasks/task.js';
+import { breathe } from '../../util/progress.js';
+import { AcceleratedModel, type ReuseOptions } from '../../model/accelerated-model.js';
+import { PlanApplier } from './plan-applier.js';
+import { stagesOf } from '../../model/stages.js';
+import { certainVerdict, SharedTally, type VerdictQuestion } from './verdict.js';
+import { addWork, noWork, type Work } from '../../model/work.js';
+
+/** What a scorer is made of; plain data. */
+export interface ScorerOptions {
+  /** Path of a checkpoint. */
+  readonly checkpoint: string;
+  readonly flags: ConfigFlags;
+  readonly backend: string;
+  readonly reuse: ReuseOptions;
+}
+
+/** Some batches of a task under one plan; plain data. */
+export interface ScoreRequest {
+  readonly plan: ResolvedPlan;
+  /** Batches to score, by index. */
+  readonly batches: readonly number[];
+  /** Absent where every batch is wanted. */
+  readonly question?: VerdictQuestion;
+  /** {@link SharedTally.buffer} of this evaluation. */
+  readonly tally: SharedArrayBuffer;
+}
+
+export interface ScoreReply {
+  /** Of the batches scored before the verdict was certain. */
+  readonly scores: readonly BatchScores[];
+  readonly work: Work;
+}
+
+/** Scores plans on a task with one model on this thread's backend. */
+export class Scorer {
+  private task: Task | undefined;
+
+  private constructor(
+    private readonly checkpoint: Checkpoint,
+    private readonly model: SpikeGPT,
+    private readonly accelerated: AcceleratedModel,
+    private readonly applier: PlanApplier,
+  ) {}
+
+  static async open({ checkpoint, flags, backend, reuse }: ScorerOptions): Promise<Scorer> {
+    await startBackend(backend);
+    const file = await openAnyCheckpoint(checkpoint);
+    try {
+      const model = await SpikeGPT.load(file, flags);
+      return new Scorer(
+        file,
+        model,
+        new AcceleratedModel(model, reuse),
+        new PlanApplier(model, file),
+      );
+    } catch (error) {
+      await file.close();
+      throw error;
+    }
+  }
+
+  /** Takes another task, or another arrangement of one; what was kept for the last one goes. */
+  useTask(parts: TaskParts): void {
+    this.accelerated.clear();
+    this.task = taskFromParts(parts);
+  }
+
+  /** Scores batches until all are done, the question is settled, or the tally says stop. */
+  async score({ plan, batches, question, tally }: ScoreRequest): Promise<ScoreReply> {
+    const { task, accelerated, model } = this;
+    if (task === undefined) throw new Error('useTask comes before score');
+    const shared = new SharedTally(tally);
+    const work = noWork();
+    await this.applier.apply(plan);
+    accelerated.usePlan(stagesOf(plan, model.config));
+    const scores: BatchScores[] = [];
+    for (const index of batches) {
+      if (shared.stopped) break;
+      if (question && certainVerdict(question, shared.read())) break;
+      const result = await task.score(accelerated, index);
+      scores.push(result);
+      shared.add(result);
+      await breathe();
+    }
+    addWork(work, accelerated.work);
+    Object.assign(accelerated.work, noWork());
+    for (const index of batches.slice(scores.length))
+      work.savedByVerdict += accelerated.costOf(task.batches[index].inputs);
+    return { scores, work };
+  }
+
+  async close(): Promise<void> {
+    this.accelerated.clear();
+    this.model.dispose();
+    await this.checkpoint.close();
+  }
+}

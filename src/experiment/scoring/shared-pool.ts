@@ -1,0 +1,36 @@
+import type { Task } from '../../tasks/task.js';
+import { ScorerPool, type PoolOptions, type PoolRequest, type PoolScores } from './scorer-pool.js';
+
+/**
+ * A pool that is opened when the first plan is scored, and may serve several tasks in turn: a run that
+ * finds all it needs in the store loads no model, and the search and the held-out split share one set of
+ * threads and weights.
+ */
+export class SharedPool {
+  private pool: Promise<ScorerPool> | undefined;
+  private task: Task | undefined;
+
+  constructor(private readonly options: PoolOptions) {}
+
+  /**
+   * Scores a plan on a task; a change of task costs the streams kept for the last one. One call at a time.
+   *
+   * @throws as {@link ScorerPool.open} and {@link ScorerPool.score}.
+   */
+  async score(task: Task, request: PoolRequest): Promise<PoolScores> {
+    this.pool ??= ScorerPool.open(this.options);
+    const pool = await this.pool;
+    if (this.task !== task) {
+      await pool.useTask(task);
+      this.task = task;
+    }
+    return pool.score(request);
+  }
+
+  async close(): Promise<void> {
+    const pool = await this.pool?.catch(() => undefined);
+    await pool?.close();
+    this.pool = undefined;
+    this.task = undefined;
+  }
+}

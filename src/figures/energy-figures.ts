@@ -1,0 +1,119 @@
+import { ACCOUNTINGS, type Accounting } from '../energy/accounting.js';
+import { modelEnergy } from '../energy/model-energy.js';
+import { countOperations, elementwiseParts, type MatrixProduct } from '../energy/operations.js';
+import type { WeightMemory } from '../energy/technology.js';
+import type { EnergyRun } from '../experiment/runs/energy-run.js';
+import type { ModelConfig } from '../model/spikegpt/config.js';
+import { energyChangeChart, type EnergyChangeOptions } from '../plots/figures/energy-change.js';
+import { energyChart } from '../plots/figures/energy.js';
+import { operationsChart } from '../plots/figures/operations.js';
+import type { EnergyRecord, OperationRecord } from '../plots/records.js';
+import type { ChartSpec } from '../plots/parts/spec.js';
+import { dataNames, taskName, type FigureSubject } from './study-figures.js';
+
+/** Where the weights are and how often they are read: the assumption that decides most. */
+export interface EnergySetting {
+  /** For titles: 'DRAM, all weights for every token'. */
+  readonly name: string;
+  readonly memory: WeightMemory;
+  readonly tokensPerRead: number;
+  /** All by default. */
+  readonly accountings?: readonly Accounting[];
+}
+
+/** The modelled energy of plans in some settings, as records; the first plan is the baseline. */
+export function energyRecords(
+  { task, options }: FigureSubject,
+  { config, sentenceTokens, plans }: EnergyRun,
+  settings: readonly EnergySetting[],
+): EnergyRecord[] {
+  const origin = { task: taskName(task), model: options.file.name };
+  return settings.flatMap(({ name, memory, tokensPerRead, accountings = ACCOUNTINGS }) =>
+    plans.flatMap(({ name: plan, plan: resolved, firingRates }) =>
+      accountings.map((accounting): EnergyRecord => {
+        const {
+          total,
+          weights,
+          origin: modelled,
+        } = modelEnergy(config, resolved, {
+          ...{ accounting, memory, tokensPerRead, sentenceTokens, firingRates },
+        });
+        return {
+          ...origin,
+          plan,
+          accounting,
+          origin: modelled,
+          setting: name,
+          microjoules: total.middle,
+          weightMicrojoules: weights.middle,
+          ...(total.low < total.high && { low: total.low, high: total.high }),
+        };
+      }),
+    ),
+  );
+}
+
+/** Energy a token of each plan. @throws {PlotError} as `energyChart`. */
+export function energyFigure(
+  study: FigureSubject,
+  run: EnergyRun,
+  settings: readonly EnergySetting[],
+): ChartSpec {
+  return energyChart(energyRecords(study, run, settings), dataNames(study.task));
+}
+
+/** Fig. 10: the change from the first plan. @throws {PlotError} as `energyChangeChart`. */
+export function energyChangeFigure(
+  study: FigureSubject,
+  run: EnergyRun,
+  settings: readonly EnergySetting[],
+  options: EnergyChangeOptions = {},
+): ChartSpec {
+  const records = energyRecords(study, run, settings);
+  return energyChangeChart(records, options, dataNames(study.task));
+}
+
+/** Where the operations of a token go. @throws {PlotError} as `operationsChart`. */
+export function operationsFigure(
+  { name, report: { config } }: OperationsSubject,
+  sentenceTokens = 1,
+): ChartSpec {
+  return operationsChart(operationRecords(name, config, sentenceTokens));
+}
+
+interface OperationsSubject {
+  readonly name: string;
+  readonly report: { readonly config: ModelConfig };
+}
+
+/** Matrices of the same name over all blocks, then the parts that are no matrix product. */
+function operationRecords(
+  model: string,
+  config: ModelConfig,
+  sentenceTokens: number,
+): OperationRecord[] {
+  const counted = countOperations(config, { sentenceTokens });
+  const records = new Map<string, OperationRecord>();
+  const add = (part: string, kind: OperationRecord['kind'], operations: number): void => {
+    const before = records.get(`${part} ${kind}`)?.operations ?? 0;
+    records.set(`${part} ${kind}`, { model, part, kind, operations: before + operations });
+  };
+  for (const product of counted.products)
+    add(
+      partOf(product),
+      product.spikesOf === undefined ? 'product of real values' : 'product after spikes',
+      2 * product.macs,
+    );
+  for (const [part, operations] of elementwiseParts(counted))
+    add(
+      part,
+      'elementwise',
+      Object.values<number>({ ...operations }).reduce((total, count) => total + count, 0),
+    );
+  return [...records.values()].filter(({ operations }) => operations > 0);
+}
+
+/** "SRWKV key", "head" */
+function partOf({ matrix: { path, matrix }, block }: MatrixProduct): string {
+  return block === 'output' ? matrix : `${path.split('/')[1]} ${matrix}`;
+}

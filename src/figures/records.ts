@@ -1,0 +1,153 @@
+import type { Hierarchy, Vector } from '../quant/hierarchy.js';
+import type { Limits } from '../search/constraints.js';
+import type { Evaluation } from '../search/evaluation.js';
+import type { SensitivityTable } from '../search/sensitivity.js';
+import type { Level, UnitInfo } from '../search/space.js';
+import type { SearchStep } from '../search/trace.js';
+import type {
+  LimitsRecord,
+  MatrixRecord,
+  SensitivityRecord,
+  StepRecord,
+  TaskName,
+} from '../plots/records.js';
+
+/** What results of a search do not say themselves. */
+export interface Origin {
+  readonly task: TaskName;
+  readonly model: string;
+  /**
+   * Bits that a value of a unit, or of a whole block or module, is stored in at a width that a search
+   * gives it: a sign takes one bit at every width. The width itself by default.
+   */
+  readonly storedBits?: StoredBits;
+}
+
+export type StoredBits = (unit: string, bits: number) => number;
+
+/** What a width comes to, where that is another number. */
+function storedApart(
+  unit: string,
+  bits: number | undefined,
+  storedBits: StoredBits,
+): { stored?: number } {
+  if (bits === undefined) return {};
+  const stored = storedBits(unit, bits);
+  return stored === bits ? {} : { stored };
+}
+
+const asGiven: StoredBits = (_, bits) => bits;
+
+type Extras = Readonly<Record<string, number>> | undefined;
+
+/**
+ * The plans that a search tried, as records. The interval is taken from the evaluation's extras `low` and
+ * `high`, where the evaluator adds them.
+ *
+ * @param units all units of the search space, in network order.
+ */
+export function stepRecords(
+  trace: readonly SearchStep[],
+  units: readonly UnitInfo[],
+  { task, model, storedBits = asGiven }: Origin,
+): StepRecord[] {
+  return trace.map((step) => ({
+    task,
+    model,
+    step: step.index,
+    stage: step.stage,
+    unit: step.unit,
+    ...(step.bits !== undefined && { bits: step.bits }),
+    ...storedApart(step.unit, step.bits, storedBits),
+    ...measured(step.evaluation),
+    bytes: step.bytes,
+    accepted: step.accepted,
+    reason: step.reason,
+    units: units.map(({ id, block }) => ({
+      block,
+      part: id.slice(block.length + 1) || block,
+      bits: storedBits(id, step.assignment.bitsOf(id)),
+    })),
+  }));
+}
+
+type Measured = Pick<StepRecord, 'metric' | 'exact' | 'low' | 'high'>;
+
+function measured(evaluation: Evaluation): Measured {
+  if (evaluation.kind === 'verdict') return { metric: evaluation.bound, exact: false };
+  return { metric: evaluation.metric, exact: true, ...pick(evaluation.extras, ['low', 'high']) };
+}
+
+/** The extras of the names given that are there and are numbers. */
+function pick<K extends string>(extras: Extras, names: readonly K[]): Partial<Record<K, number>> {
+  const picked: Partial<Record<K, number>> = {};
+  for (const name of names) {
+    const value = extras?.[name];
+    if (value !== undefined && Number.isFinite(value)) picked[name] = value;
+  }
+  return picked;
+}
+
+export function limitsRecord({ quality, maxBytes }: Limits): LimitsRecord {
+  return { loss: quality.allowedLoss, bytes: maxBytes };
+}
+
+/**
+ * The rows of one level of a sensitivity table. Of the extras, `low`, `high`, `klDivergence` (nats),
+ * `flipRate` ([0, 1]) and `sqnr` (dB) are taken over where they are.
+ */
+export function sensitivityRecords(
+  table: SensitivityTable,
+  level: Level,
+  { task, model, storedBits = asGiven }: Origin,
+): SensitivityRecord[] {
+  return table.rows
+    .filter((row) => row.level === level)
+    .map(({ unit, bits, metric, extras }) => ({
+      task,
+      model,
+      unit,
+      bits,
+      ...storedApart(unit, bits, storedBits),
+      metric,
+      ...pick(extras, ['low', 'high', 'klDivergence', 'flipRate', 'sqnr']),
+    }));
+}
+
+/** Bits of what stays in float32. */
+const FLOAT_BITS = 32;
+
+/**
+ * Every parameter in use, for the picture of the hierarchy. What stays in float32 is taken together:
+ * 'vectors' of a module, 'norms' of a block.
+ *
+ * @param bitsOf bits that a plan gives the matrix at a path; left out where there is no plan.
+ */
+export function matrixRecords(
+  hierarchy: Hierarchy,
+  bitsOf?: (path: string) => number,
+): MatrixRecord[] {
+  const rest = (
+    block: string,
+    module: string,
+    matrix: string,
+    own: readonly Vector[],
+  ): MatrixRecord[] => {
+    const parameters = own.reduce((sum, vector) => sum + vector.parameters, 0);
+    const bits = bitsOf === undefined ? {} : { bits: FLOAT_BITS };
+    return own.length === 0 ? [] : [{ block, module, matrix, parameters, ...bits }];
+  };
+  return hierarchy.blocks.flatMap(({ block, modules, vectors }) => [
+    ...modules.flatMap(({ module, matrices, vectors: own }) => [
+      ...matrices.map(({ matrix, path, parameters }) => ({
+        block,
+        module,
+        matrix,
+        parameters,
+        ...(bitsOf !== undefined && { bits: bitsOf(path) }),
+      })),
+      ...rest(block, module, 'vectors', own),
+    ]),
+    ...rest(block, 'norms', 'norms', vectors),
+  ]);
+}

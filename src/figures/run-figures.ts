@@ -1,0 +1,116 @@
+import type { SavedRun } from '../experiment/record/open-run.js';
+import type { SavedSearch } from '../experiment/record/saved-search.js';
+import type { SavedSweep } from '../experiment/record/saved-sweep.js';
+import type { PaperRecord } from '../plots/records.js';
+import { savingsChart } from '../plots/figures/savings.js';
+import type { ChartSpec } from '../plots/parts/spec.js';
+import type { SensitivityRow, SensitivityTable } from '../search/sensitivity.js';
+import {
+  flipsFigure,
+  hierarchyFigure,
+  paretoFigure,
+  sensitivityFigure,
+  traceFigure,
+  yardstickFigure,
+  type FigureSubject,
+} from './study-figures.js';
+import { savingRecords } from './savings.js';
+
+/** All figures that a run can give. */
+export const FIGURES = [
+  'pareto',
+  'trace',
+  'hierarchy',
+  'uniform',
+  'sensitivity',
+  'flips',
+  'savings',
+] as const;
+export type FigureName = (typeof FIGURES)[number];
+
+export interface RunFigureOptions {
+  /** The paper's results, to lay a search's beside: `loadPaperResults()`. */
+  readonly paper?: readonly PaperRecord[];
+}
+
+/**
+ * The figures that a finished run can give, in the order of {@link FIGURES}; each is drawn when it is called
+ * for. What a run has not measured it has no figure of.
+ */
+export function runFigures(
+  run: SavedRun,
+  options: RunFigureOptions = {},
+): ReadonlyMap<FigureName, () => ChartSpec> {
+  const possible = run.kind === 'search' ? searchFigures(run, options) : sweepFigures(run);
+  const records = savingRecords(runLabel(run), run.report);
+  if (records.length > 0) possible.set('savings', () => savingsChart(records));
+  return possible;
+}
+
+/** What a run is called in a figure of several: "a1, spikegpt-mini-sst2". */
+export function runLabel(run: SavedRun): string {
+  const { name } = run.study.options.file;
+  return run.kind === 'sweep' ? `sweep, ${name}` : `${run.settings.case ?? 'search'}, ${name}`;
+}
+
+type Figures = Map<FigureName, () => ChartSpec>;
+
+function searchFigures(run: SavedSearch, { paper = [] }: RunFigureOptions): Figures {
+  const { study, settings, space, selected, outcome, yardsticks } = run;
+  const own = paper.filter(({ name }) => name === settings.case);
+  const possible: Figures = new Map();
+  if (outcome.trace.some(({ evaluation }) => isNumber(evaluation)))
+    possible.set('pareto', () => paretoFigure(study, run, { paper: own, lambda: settings.lambda }));
+  possible.set('trace', () => traceFigure(study, run));
+  const plan = selected && space.planOf(selected.candidate.assignment);
+  possible.set('hierarchy', () => hierarchyFigure(study.options.file, plan));
+  if (yardsticks.some(({ kind, metric }) => kind === 'uniform' && Number.isFinite(metric)))
+    possible.set('uniform', () => yardstickFigure(study, run));
+  return possible;
+}
+
+function isNumber(evaluation: SavedSearch['outcome']['trace'][number]['evaluation']): boolean {
+  return Number.isFinite(evaluation.kind === 'exact' ? evaluation.metric : evaluation.bound);
+}
+
+function sweepFigures(run: SavedSweep): Figures {
+  const { study } = run;
+  const possible: Figures = new Map();
+  possible.set('hierarchy', () => hierarchyFigure(study.options.file));
+  const sensitivity = sensitivityOf(study, run);
+  if (sensitivity !== undefined) possible.set('sensitivity', sensitivity);
+  const flips = flipsOf(study, run);
+  if (flips !== undefined) possible.set('flips', flips);
+  return possible;
+}
+
+type Swept = Pick<SavedSweep, 'table' | 'space'>;
+
+/** The sensitivities of a sweep's coarsest level; undefined where every plan broke the model. */
+export function sensitivityOf(
+  study: FigureSubject,
+  { table, space }: Swept,
+): (() => ChartSpec) | undefined {
+  if (drawnRows(table).length === 0) return undefined;
+  return () => sensitivityFigure(study, table, shownLevel(table), space.storedBits);
+}
+
+/** Spikes flipped against quality lost; undefined where no flips were observed. */
+export function flipsOf(
+  study: FigureSubject,
+  { table, space }: Swept,
+): (() => ChartSpec) | undefined {
+  if (!drawnRows(table).some(({ extras }) => (extras?.flipRate ?? 0) > 0)) return undefined;
+  return () => flipsFigure(study, table, shownLevel(table), space.storedBits);
+}
+
+function drawnRows(table: SensitivityTable): readonly SensitivityRow[] {
+  const level = shownLevel(table);
+  return table.rows.filter((row) => row.level === level && Number.isFinite(row.metric));
+}
+
+/** Blocks where there are any: as many units as have room in a figure. */
+export function shownLevel({ rows }: SensitivityTable): 'block' | 'module' | 'matrix' {
+  const order = ['block', 'module', 'matrix'] as const;
+  return order.find((level) => rows.some((row) => row.level === level)) ?? 'block';
+}

@@ -1,0 +1,153 @@
+import { reshape, tidy, type Tensor2D, type Tensor3D } from '@tensorflow/tfjs-core';
+import {
+  layerNorm,
+  matMul,
+  spikingResidual,
+  squaredReluMatMul,
+  tokenMix,
+  wkv,
+} from '../../backend/kernels/ops.js';
+import type { BlockState } from './state.js';
+import type { Weights } from './weights.js';
+
+/** The two spiking layers of a block: SRWKV (TimeMix, or `ffnPre`) and SRFFN (ChannelMix). */
+export type SpikingModule = 'SRWKV' | 'SRFFN';
+
+/** Called with the spikes of each LIF layer, [B, T, C]; they are disposed after the call. */
+export type SpikeProbe = (block: number, module: SpikingModule, spikes: Tensor3D) => void;
+
+/** x [B, T, in] · W [in, out]. */
+export function linear(x: Tensor3D, weight: Tensor2D): Tensor3D {
+  const [batch, time, width] = x.shape;
+  const rows: Tensor2D = reshape(x, [batch * time, width]);
+  return reshape(matMul(rows, weight), [batch, time, weight.shape[1]]);
+}
+
+/** What a stage reads and leaves behind of a block's state. */
+export interface StageResult<State> {
+  readonly x: Tensor3D;
+  readonly state: State;
+}
+export type MixState = Pick<BlockState, 'mixShift' | 'wkv' | 'mixMembrane'>;
+export type FfnState = Pick<BlockState, 'ffnShift' | 'ffnMembrane'>;
+
+/**
+ * The first half of a block on x [B, T, C]: x + LIF(TimeMix(ln1(x))); block 0 normalizes with ln0 first,
+ * and has ChannelMix (`ffnPre`) in place of TimeMix in that variant.
+ * Source: SpikeGPT, src/model.py, class Block.
+ */
+export function runMixStage(
+  weights: Weights,
+  block: number,
+  ffnPre: boolean,
+  x: Tensor3D,
+  state: MixState,
+  probe: SpikeProbe | undefined,
+): StageResult<MixState> {
+  return tidy(() => {
+    const prefix = `blocks.${block}`;
+    const input =
+      block === 0
+        ? layerNorm(x, weights.vector(`${prefix}.ln0.weight`), weights.vector(`${prefix}.ln0.bias`))
+        : x;
+    const mixed =
+      block === 0 && ffnPre
+        ? {
+            ...channelMix(weights, `${prefix}.ffnPre`, `${prefix}.ln1`, input, state.mixShift),
+            wkv: state.wkv.clone(),
+          }
+        : timeMix(weights, `${prefix}.att`, `${prefix}.ln1`, input, state);
+    const { out, membrane, spikes } = spikingResidual(
+      mixed.out,
+      mixed.gate,
+      input,
+      state.mixMembrane,
+      probe !== undefined,
+    );
+    if (spikes) probe?.(block, 'SRWKV', spikes);
+    return { x: out, state: { mixShift: mixed.shift, wkv: mixed.wkv, mixMembrane: membrane } };
+  });
+}
+
+/** The second half of a block: x + LIF(ChannelMix(ln2(x))). */
+export function runFfnStage(
+  weights: Weights,
+  block: number,
+  x: Tensor3D,
+  state: FfnState,
+  probe: SpikeProbe | undefined,
+): StageResult<FfnState> {
+  return tidy(() => {
+    const prefix = `blocks.${block}`;
+    const ffn = channelMix(weights, `${prefix}.ffn`, `${prefix}.ln2`, x, state.ffnShift);
+    const { out, membrane, spikes } = spikingResidual(
+      ffn.out,
+      ffn.gate,
+      x,
+      state.ffnMembrane,
+      probe !== undefined,
+    );
+    if (spikes) probe?.(block, 'SRFFN', spikes);
+    return { x: out, state: { ffnShift: ffn.shift, ffnMembrane: membrane } };
+  });
+}
+
+/** What a module hands to its LIF layer: the current, and a gate still to be applied to it. */
+interface Current {
+  readonly out: Tensor3D;
+  readonly gate: Tensor3D | undefined;
+  readonly shift: Tensor2D;
+}
+
+/** output(sigmoid(receptance) · WKV(key, value)) of the token-shifted, normalized x. */
+function timeMix(
+  weights: Weights,
+  module: string,
+  norm: string,
+  x: Tensor3D,
+  state: MixState,
+): Current & { readonly wkv: Tensor3D } {
+  const { mixed, last } = tokenMix(
+    x,
+    weights.vector(`${norm}.weight`),
+    weights.vector(`${norm}.bias`),
+    weights.matrix(`${module}.mixes`),
+    state.mixShift,
+  );
+  const [k, v, r] = ['key', 'value', 'receptance'].map((name, index) =>
+    linear(mixed[index], weights.matrix(`${module}.${name}.weight`)),
+  );
+  const average = wkv(
+    k,
+    v,
+    r,
+    weights.vector(`${module}.time_decay`),
+    weights.vector(`${module}.time_first`),
+    state.wkv,
+  );
+  const out = linear(average.out, weights.matrix(`${module}.output.weight`));
+  return { out, gate: undefined, shift: last, wkv: average.state };
+}
+
+/** sigmoid(receptance(x_r)) · value(relu(key(x_k))²); the gate is applied by the LIF kernel. */
+function channelMix(
+  weights: Weights,
+  module: string,
+  norm: string,
+  x: Tensor3D,
+  shift: Tensor2D,
+): Current {
+  const { mixed, last } = tokenMix(
+    x,
+    weights.vector(`${norm}.weight`),
+    weights.vector(`${norm}.bias`),
+    weights.matrix(`${module}.mixes`),
+    shift,
+  );
+  const hidden = linear(mixed[0], weights.matrix(`${module}.key.weight`));
+  return {
+    out: squaredReluMatMul(hidden, weights.matrix(`${module}.value.weight`)),
+    gate: linear(mixed[1], weights.matrix(`${module}.receptance.weight`)),
+    shift: last,
+  };
+}

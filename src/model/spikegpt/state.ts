@@ -1,0 +1,48 @@
+import * as tf from '@tensorflow/tfjs-core';
+import type { Tensor2D, Tensor3D } from '@tensorflow/tfjs-core';
+import { EMPTY_EXPONENT } from '../../backend/kernels/names.js';
+import type { ModelConfig } from './config.js';
+
+/**
+ * What one block remembers between tokens, for B sequences. An attention block with `ffnPre` in place
+ * of its TimeMix has no WKV sums; the rest is the same.
+ */
+export interface BlockState {
+  /** [B, C], the last normalized token each module saw. */
+  readonly mixShift: Tensor2D;
+  readonly ffnShift: Tensor2D;
+  /** [B, 3, C], numerator, denominator and exponent of the WKV average. */
+  readonly wkv: Tensor3D;
+  /** [B, C], membrane potentials of the LIF layers. */
+  readonly mixMembrane: Tensor2D;
+  readonly ffnMembrane: Tensor2D;
+}
+
+/** The state of the whole network between two calls. Its owner disposes it. */
+export type RecurrentState = readonly BlockState[];
+
+/** The state before the first token: nothing seen, potentials at rest. */
+export function initialBlockState(config: ModelConfig, batch: number): BlockState {
+  const rest = (): Tensor2D => tf.zeros([batch, config.width]);
+  return tf.tidy(() => ({
+    mixShift: rest(),
+    ffnShift: rest(),
+    wkv: tf.concat<Tensor3D>(
+      [
+        tf.zeros([batch, 2, config.width]),
+        tf.fill([batch, 1, config.width], EMPTY_EXPONENT, 'float32'),
+      ],
+      1,
+    ),
+    mixMembrane: rest(),
+    ffnMembrane: rest(),
+  }));
+}
+
+export function initialState(config: ModelConfig, batch: number): RecurrentState {
+  return Array.from({ length: config.layers }, () => initialBlockState(config, batch));
+}
+
+export function disposeState(state: readonly Partial<BlockState>[]): void {
+  for (const block of state) tf.dispose(Object.values(block));
+}

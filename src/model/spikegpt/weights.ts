@@ -1,0 +1,115 @@
+import * as tf from '@tensorflow/tfjs-core';
+import type { Tensor1D, Tensor2D } from '@tensorflow/tfjs-core';
+import { requireFinite } from '../../checkpoint/finite.js';
+import { CheckpointError } from '../../util/errors.js';
+import type { ModelConfig } from './config.js';
+import type { Parameter } from './parameters.js';
+
+/** Where parameters come from: a checkpoint, or anything with the same names. */
+export interface ParameterSource {
+  readonly path: string;
+  readFloat32(name: string): Promise<Float32Array>;
+}
+
+/**
+ * The parameters on the device, in the layout the forward pass wants:
+ * - matrices transposed to [in, out], so that a product is x · W;
+ * - a spike embedding as its spikes, H(e), since nothing else of it is used;
+ * - the token-shift mixes of a module stacked, [count, C].
+ */
+export class Weights {
+  private readonly tensors = new Map<string, tf.Tensor>();
+  /** Host copies of the mixes: a stack is rebuilt when one of its rows changes. */
+  private readonly mixes = new Map<string, Float32Array>();
+  private readonly shapes: ReadonlyMap<string, readonly number[]>;
+
+  constructor(
+    private readonly config: ModelConfig,
+    parameters: readonly Parameter[],
+  ) {
+    this.shapes = new Map(parameters.map(({ name, shape }) => [name, shape]));
+  }
+
+  /**
+   * Puts one parameter on the device in place of its old value.
+   *
+   * @param values in the checkpoint's layout, row-major; not kept
+   * @param where the file they came from, for messages
+   * @throws {CheckpointError} when the name is unknown, the size is wrong, or a value is not finite
+   */
+  set(name: string, values: Float32Array, where: string): void {
+    const shape = this.shapes.get(name);
+    const size = shape?.reduce((product, length) => product * length, 1);
+    if (shape === undefined || size !== values.length)
+      throw new CheckpointError({
+        what: `no place for tensor "${name}"`,
+        where,
+        got: `${values.length} values`,
+        expected: size === undefined ? 'a parameter of this model' : `${size} values`,
+      });
+    requireFinite(where, name, values);
+    const mix = /^(.*)\.time_mix_([kvr])$/.exec(name);
+    if (mix) this.setMix(mix[1], mix[2], values);
+    else if (name === 'emb.weight') this.put(name, tf.tensor(this.embedded(values), [...shape]));
+    else if (shape.length === 2) this.put(name, transposed(values, shape[0], shape[1]));
+    else this.put(name, tf.tensor1d(values));
+  }
+
+  private embedded(values: Float32Array): Float32Array {
+    if (this.config.embedding === 'dense') return values;
+    return values.map((value) => (value >= 0 ? 1 : 0));
+  }
+
+  private setMix(module: string, input: string, values: Float32Array): void {
+    this.mixes.set(`${module}.${input}`, values.slice());
+    const rows = ['k', 'v', 'r'].flatMap((row) => this.mixes.get(`${module}.${row}`) ?? []);
+    const stack = new Float32Array(rows.length * this.config.width);
+    rows.forEach((row, index) => {
+      stack.set(row, index * this.config.width);
+    });
+    this.put(`${module}.mixes`, tf.tensor2d(stack, [rows.length, this.config.width]));
+  }
+
+  private put(name: string, tensor: tf.Tensor): void {
+    this.tensors.get(name)?.dispose();
+    this.tensors.set(name, tf.keep(tensor));
+  }
+
+  vector(name: string): Tensor1D {
+    return this.get(name) as Tensor1D;
+  }
+
+  /** [in, out] for a linear layer, [vocab, C] for the embedding, [count, C] for `<module>.mixes`. */
+  matrix(name: string): Tensor2D {
+    return this.get(name) as Tensor2D;
+  }
+
+  private get(name: string): tf.Tensor {
+    const tensor = this.tensors.get(name);
+    if (tensor === undefined)
+      throw new CheckpointError({ what: `tensor "${name}" is not loaded`, where: 'model weights' });
+    return tensor;
+  }
+
+  dispose(): void {
+    for (const tensor of this.tensors.values()) tensor.dispose();
+    this.tensors.clear();
+  }
+}
+
+/** Side of the tiles that a transposition works in: both faces of one stay in the first-level cache. */
+const TILE = 32;
+
+/** [rows, columns] on the host to [columns, rows] on the device. */
+function transposed(values: Float32Array, rows: number, columns: number): Tensor2D {
+  const turned = new Float32Array(values.length);
+  for (let top = 0; top < rows; top += TILE)
+    for (let left = 0; left < columns; left += TILE) {
+      const bottom = Math.min(top + TILE, rows);
+      const right = Math.min(left + TILE, columns);
+      for (let row = top; row < bottom; row++)
+        for (let column = left; column < right; column++)
+          turned[column * rows + row] = values[row * columns + column];
+    }
+  return tf.tensor2d(turned, [columns, rows]);
+}

@@ -1,0 +1,83 @@
+import { BYTES_PER_MB } from '../../util/bytes.js';
+import type { Part } from '../parts/part.js';
+import type { LandscapeRecord } from '../records.js';
+import { chart, values, type ChartSpec } from '../parts/spec.js';
+import { CHART_WIDTH, COLORS } from '../parts/theme.js';
+
+const WIDTH = CHART_WIDTH - 90;
+const COLOR_OF = { published: COLORS.purple, 'this project': COLORS.blue } as const;
+
+/**
+ * Fig. 1: spiking language models by memory and accuracy on SST-2. Only numbers with a source are drawn,
+ * and each shows its own; where a source gives the energy a token, the tooltip does too.
+ *
+ * @throws {PlotError} when there are no records.
+ */
+export function landscapeChart(records: readonly LandscapeRecord[]): ChartSpec {
+  const rows = records.map(({ bytes, energy, ...rest }) => ({
+    ...rest,
+    mb: bytes / BYTES_PER_MB,
+    energyText: energy === undefined ? 'no source' : `${energy.toPrecision(3)} µJ a token`,
+  }));
+  const data = { values: values(rows, 'landscape chart') };
+  const kinds = (['published', 'this project'] as const).filter((kind) =>
+    records.some((record) => record.kind === kind),
+  );
+  const mb = rows.map((row) => row.mb);
+  const accuracy = rows.map((row) => row.accuracy);
+  const x: Part = {
+    field: 'mb',
+    type: 'quantitative',
+    title: 'Memory of the weights (MB, logarithmic)',
+    // Room on the right for the last name.
+    scale: { type: 'log', domain: [Math.min(...mb) / 1.6, Math.max(...mb) * 4], nice: false },
+    axis: { format: '~r', grid: true },
+  };
+  const y: Part = {
+    field: 'accuracy',
+    type: 'quantitative',
+    title: 'Accuracy on SST-2 (%)',
+    scale: { domain: [Math.min(...accuracy) - 0.02, Math.max(...accuracy) + 0.02], zero: false },
+    axis: { format: '.0%' },
+  };
+  const color: Part = {
+    field: 'kind',
+    type: 'nominal',
+    scale: { domain: kinds, range: kinds.map((kind) => COLOR_OF[kind]) },
+    legend: { title: null, orient: 'top' },
+  };
+  return chart(
+    'Spiking language models: accuracy on SST-2 against the memory of their weights, each number with its source.',
+    {
+      title: {
+        text: 'Spiking language models: accuracy against memory',
+        subtitle: 'Only numbers with a source; point at a model to read it',
+      },
+      width: WIDTH,
+      height: 300,
+      data,
+      layer: [
+        {
+          mark: { type: 'point', filled: true, size: 130, opacity: 1 },
+          encoding: {
+            x,
+            y,
+            color,
+            tooltip: [
+              { field: 'name', title: 'Model' },
+              { field: 'accuracy', title: 'Accuracy', format: '.1%' },
+              { field: 'parameters', title: 'Parameters', format: ',' },
+              { field: 'mb', title: 'Memory (MB)', format: '.4~r' },
+              { field: 'energyText', title: 'Energy' },
+              { field: 'source', title: 'Source' },
+            ],
+          },
+        },
+        {
+          mark: { type: 'text', align: 'left', dx: 9, fontSize: 11, aria: false },
+          encoding: { x, y, text: { field: 'name' } },
+        },
+      ],
+    },
+  );
+}

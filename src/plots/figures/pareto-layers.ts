@@ -1,0 +1,223 @@
+import { BYTES_PER_MB } from '../../util/bytes.js';
+import { SERIES, type ParetoRow } from './pareto-rows.js';
+import type { Part } from '../parts/part.js';
+import type { TaskView } from '../parts/task-view.js';
+import { COLORS } from '../parts/theme.js';
+
+/** Width of the plot in pixels; the strip below is as wide. */
+export const WIDTH = 620;
+const HEIGHT = 300;
+const SELECTED = 'selected';
+
+const SHAPES: Readonly<Record<string, readonly [color: string, shape: string]>> = {
+  'global tier': [COLORS.sky, 'triangle-up'],
+  'block tier': [COLORS.blue, 'circle'],
+  'module tier': [COLORS.green, 'square'],
+  knapsack: [COLORS.blue, 'circle'],
+  swaps: [COLORS.green, 'square'],
+  [SERIES.uniform]: [COLORS.grey, 'cross'],
+  [SERIES.fp32]: [COLORS.black, 'diamond'],
+  [SERIES.paper]: [COLORS.purple, 'triangle-down'],
+  [SELECTED]: [
+    COLORS.vermilion,
+    'M0,-1L.23,-.31L.95,-.31L.36,.12L.59,.81L0,.38L-.59,.81L-.36,.12L-.95,-.31L-.23,-.31Z',
+  ],
+};
+
+/** What the axes of the plot span. */
+export interface Axes {
+  readonly x: readonly [number, number];
+  readonly y: readonly [number, number];
+  /** Ends of the quality slider. */
+  readonly maxLoss: number;
+  /** Points left out by `y`. */
+  readonly beyond: number;
+}
+
+/** The plot: region, front, line of equal score, points, the selected one. */
+export function scatterView(
+  rows: readonly ParetoRow[],
+  axes: Axes,
+  fp32Bytes: number,
+  view: TaskView,
+): Part {
+  const present = new Set<string>([...rows.map((row) => row.series), SELECTED]);
+  const series = Object.keys(SHAPES).filter((name) => present.has(name));
+  const legend: Part = { title: null, orient: 'top', columns: 7, symbolSize: 70 };
+  const color: Part = {
+    type: 'nominal',
+    scale: { domain: series, range: series.map((name) => SHAPES[name][0]) },
+    legend,
+  };
+  const shape: Part = {
+    type: 'nominal',
+    scale: { domain: series, range: series.map((name) => SHAPES[name][1]) },
+    legend,
+  };
+  const x: Part = {
+    field: 'mb',
+    type: 'quantitative',
+    title: 'Memory (MB)',
+    scale: { domain: axes.x, nice: false },
+  };
+  const y: Part = {
+    field: 'metric',
+    type: 'quantitative',
+    title: view.metric,
+    scale: { domain: axes.y, nice: false, zero: false },
+    axis: { format: view.axisFormat },
+  };
+  return {
+    width: WIDTH,
+    height: HEIGHT,
+    layer: [
+      regionLayer(x, y, axes, rows, view),
+      {
+        transform: [{ filter: `datum.series === '${SERIES.fp32}'` }],
+        mark: {
+          type: 'rule',
+          strokeDash: [5, 4],
+          color: COLORS.black,
+          strokeWidth: 1,
+          aria: false,
+        },
+        encoding: { y },
+      },
+      {
+        transform: [{ filter: 'datum.front' }],
+        mark: {
+          type: 'line',
+          interpolate: 'step-after',
+          color: COLORS.grey,
+          clip: true,
+          aria: false,
+        },
+        encoding: { x, y, order: { field: 'mb' } },
+      },
+      scoreLineLayer(x, y, axes, fp32Bytes, view),
+      {
+        transform: [{ filter: 'datum.selected && isValid(datum.low)' }],
+        mark: { type: 'rule', color: COLORS.vermilion, clip: true, aria: false },
+        encoding: { x, y: { ...y, field: 'low' }, y2: { field: 'high' } },
+      },
+      pointsLayer(x, y, color, shape, view, present.has(SERIES.paper)),
+      {
+        transform: [{ filter: 'datum.selected' }, { calculate: `'${SELECTED}'`, as: 'series' }],
+        mark: {
+          type: 'point',
+          filled: true,
+          size: 260,
+          stroke: '#ffffff',
+          strokeWidth: 1,
+          opacity: 1,
+          clip: true,
+        },
+        encoding: {
+          x,
+          y,
+          color: { ...color, field: 'series' },
+          shape: { ...shape, field: 'series' },
+          tooltip: tooltip(view),
+        },
+      },
+    ],
+  };
+}
+
+/** What meets both limits: from no memory to the limit, from the limit of quality to the best. */
+function regionLayer(
+  x: Part,
+  y: Part,
+  axes: Axes,
+  rows: readonly ParetoRow[],
+  view: TaskView,
+): Part {
+  const higher = view.better === 'higher';
+  const fp32 = rows.find((row) => row.series === SERIES.fp32)!.metric;
+  return {
+    transform: [
+      { filter: `datum.series === '${SERIES.fp32}'` },
+      { calculate: '0', as: 'left' },
+      { calculate: `min(bytesLimit / ${BYTES_PER_MB}, ${axes.x[1]})`, as: 'right' },
+      {
+        calculate: `${fp32} ${higher ? '-' : '+'} min(lossLimit, ${2 * axes.maxLoss})`,
+        as: 'worst',
+      },
+      { calculate: String(higher ? axes.y[1] : axes.y[0]), as: 'top' },
+    ],
+    mark: { type: 'rect', color: COLORS.yellow, opacity: 0.22, clip: true, aria: false },
+    encoding: {
+      x: { ...x, field: 'left' },
+      x2: { field: 'right' },
+      y: { ...y, field: 'worst' },
+      y2: { field: 'top' },
+    },
+  };
+}
+
+/** All points whose score is the selected plan's: a straight line in memory. */
+function scoreLineLayer(x: Part, y: Part, axes: Axes, fp32Bytes: number, view: TaskView): Part {
+  const [sign, back] = view.better === 'higher' ? ['+', '-'] : ['-', '+'];
+  const at = (mb: number): string =>
+    `datum.metric ${back} lambda * datum.bytes / ${fp32Bytes} ${sign} lambda * ${mb * BYTES_PER_MB} / ${fp32Bytes}`;
+  return {
+    transform: [
+      { filter: 'datum.selected' },
+      { calculate: String(axes.x[0]), as: 'left' },
+      { calculate: String(axes.x[1]), as: 'right' },
+      { calculate: at(axes.x[0]), as: 'leftMetric' },
+      { calculate: at(axes.x[1]), as: 'rightMetric' },
+    ],
+    mark: { type: 'rule', color: COLORS.vermilion, strokeDash: [2, 3], clip: true, aria: false },
+    encoding: {
+      x: { ...x, field: 'left' },
+      x2: { field: 'right' },
+      y: { ...y, field: 'leftMetric' },
+      y2: { field: 'rightMetric' },
+    },
+  };
+}
+
+function pointsLayer(
+  x: Part,
+  y: Part,
+  color: Part,
+  shape: Part,
+  view: TaskView,
+  overlay: boolean,
+): Part {
+  return {
+    ...(overlay && { transform: [{ filter: `showPaper || datum.series !== '${SERIES.paper}'` }] }),
+    params: [
+      {
+        name: 'zoom',
+        select: { type: 'interval', zoom: 'wheel![event.shiftKey]' },
+        bind: 'scales',
+      },
+    ],
+    // 1, not left to the default of 0.7, which counts as a group too.
+    mark: { type: 'point', filled: true, size: 60, opacity: 1, clip: true },
+    encoding: {
+      x,
+      y,
+      color: { ...color, field: 'series' },
+      shape: { ...shape, field: 'series' },
+      // Not `opacity`: the PNG renderer cannot draw a group that lies far outside, as an axis leaves plans.
+      fillOpacity: {
+        condition: { test: 'datum.feasible || datum.cells.length === 0', value: 0.95 },
+        value: 0.4,
+      },
+      tooltip: tooltip(view),
+    },
+  };
+}
+
+function tooltip(view: TaskView): readonly Part[] {
+  return [
+    { field: 'plan', title: 'Plan' },
+    { field: 'metricText', title: view.metric },
+    { field: 'memoryText', title: 'Memory' },
+    { field: 'series', title: 'From' },
+    { field: 'note', title: 'Verdict' },
+  ];
+}

@@ -1,0 +1,185 @@
+import { BYTES_PER_MB } from '../../util/bytes.js';
+import { PlotError } from '../../util/errors.js';
+import { widthText } from '../parts/blocks.js';
+import type {
+  BaselineRecord,
+  LimitsRecord,
+  PaperRecord,
+  StepRecord,
+  UniformRecord,
+} from '../records.js';
+import { cellsOf } from '../parts/strip.js';
+import type { TaskView } from '../parts/task-view.js';
+import { formatMetric } from '../parts/task-view.js';
+
+/** What Fig. 9 is drawn from. */
+export interface ParetoInput {
+  /** All plans that were tried, of one task and model, in order. */
+  readonly steps: readonly StepRecord[];
+  readonly baseline: BaselineRecord;
+  readonly limits: LimitsRecord;
+  readonly uniform?: readonly UniformRecord[];
+  readonly paper?: readonly PaperRecord[];
+  /** Where the slider starts; 0.5 by default. */
+  readonly lambda?: number;
+  /** Name of the case, for the title: 'a1'. */
+  readonly name?: string;
+}
+
+/** A point of the plot. Texts are made here, so that a tooltip shows no empty values. */
+export interface ParetoRow {
+  readonly series: string;
+  readonly step: number;
+  readonly plan: string;
+  readonly metric: number;
+  /** 95 % interval; null where there is none. */
+  readonly low: number | null;
+  readonly high: number | null;
+  readonly mb: number;
+  readonly bytes: number;
+  readonly selectable: boolean;
+  readonly front: boolean;
+  readonly metricText: string;
+  readonly memoryText: string;
+  readonly note: string;
+  readonly cells: readonly object[];
+}
+
+type Place = Pick<ParetoRow, 'bytes' | 'mb' | 'memoryText'>;
+
+const STAGES = {
+  global: 'global tier',
+  block: 'block tier',
+  module: 'module tier',
+  knapsack: 'knapsack',
+  swap: 'swaps',
+} as const;
+
+/** Names of the series that are no stage of a search. */
+export const SERIES = { uniform: 'uniform', paper: 'paper', fp32: 'fp32' } as const;
+
+/** @throws {PlotError} when there are no steps, or steps of another task or model than the baseline's. */
+export function paretoRows(input: ParetoInput, view: TaskView): ParetoRow[] {
+  const { baseline, uniform = [], paper = [] } = input;
+  checkSteps(input.steps, baseline);
+  // A plan that broke the model has no place on the axis; the chart says how many there are.
+  const steps = input.steps.filter(({ metric }) => Number.isFinite(metric));
+  const front = frontOf(steps, view);
+  const memory = (bytes: number): string => {
+    const saving = 1 - bytes / baseline.bytes;
+    return `${(bytes / BYTES_PER_MB).toFixed(2)} MB (${(-100 * saving).toFixed(1).replace('-', '−')} %)`;
+  };
+  const common = {
+    step: steps.length,
+    low: null,
+    high: null,
+    selectable: false,
+    front: false,
+    cells: [],
+  };
+  const place = (bytes: number): Place => ({
+    bytes,
+    mb: bytes / BYTES_PER_MB,
+    memoryText: memory(bytes),
+  });
+  return [
+    ...steps.map((record) => ({
+      ...place(record.bytes),
+      series: STAGES[record.stage],
+      step: record.step,
+      plan: stepText(record),
+      metric: record.metric,
+      low: record.low ?? null,
+      high: record.high ?? null,
+      selectable: record.exact,
+      front: front.has(record),
+      metricText: measuredText(record, view),
+      note: record.reason,
+      cells: cellsOf(record),
+    })),
+    ...uniform
+      .filter((record) => record.task === baseline.task && record.bits < 32)
+      .map((record) => ({
+        ...common,
+        ...place(record.bytes),
+        series: SERIES.uniform,
+        plan: `uniform ${record.bits} bits`,
+        metric: record.metric,
+        metricText: measuredText({ ...record, exact: true }, view),
+        note: 'for comparison',
+      })),
+    {
+      ...common,
+      ...place(baseline.bytes),
+      series: SERIES.fp32,
+      plan: 'unquantized',
+      metric: baseline.metric,
+      metricText: measuredText({ ...baseline, exact: true }, view),
+      note: 'the baseline',
+    },
+    ...paper
+      .filter((record) => record.task === baseline.task)
+      .map((record) => ({
+        ...common,
+        // The paper's model is another one: its changes are carried over to this baseline.
+        ...place((1 - record.saving) * baseline.bytes),
+        series: SERIES.paper,
+        plan: `paper, case ${record.name}`,
+        metric: baseline.metric + (record.metric - record.baseline),
+        metricText: `${formatMetric(record.metric, view)} from ${formatMetric(record.baseline, view)}`,
+        note: 'SpikeGPT-216M, as a change from its own baseline',
+      })),
+  ];
+}
+
+function checkSteps(steps: readonly StepRecord[], { task, model }: BaselineRecord): void {
+  if (steps.length === 0)
+    throw new PlotError({ what: 'no plan to draw', where: 'pareto chart', got: '0 steps' });
+  const stranger = steps.find((step) => step.task !== task || step.model !== model);
+  if (stranger !== undefined)
+    throw new PlotError({
+      what: 'steps and baseline do not belong together',
+      where: `pareto chart, step ${stranger.step}`,
+      got: `${stranger.task} on ${stranger.model}`,
+      expected: `${task} on ${model}`,
+    });
+}
+
+/** Steps that no other beats in both metric and memory. Only those measured to the end count. */
+function frontOf(steps: readonly StepRecord[], view: TaskView): ReadonlySet<StepRecord> {
+  const sign = view.better === 'higher' ? 1 : -1;
+  const front = new Set<StepRecord>();
+  let best = -Infinity;
+  const sorted = steps
+    .filter((step) => step.exact)
+    .sort((a, b) => a.bytes - b.bytes || sign * (b.metric - a.metric));
+  for (const step of sorted) {
+    if (sign * step.metric <= best) continue;
+    best = sign * step.metric;
+    front.add(step);
+  }
+  return front;
+}
+
+/** "step 12, attention.3 at 4 bits"; of a sign "step 7, input at 16 bits (stored: 1)". */
+export function stepText({ step, unit, bits, stored }: StepRecord): string {
+  return bits === undefined
+    ? `step ${step}, ${unit}`
+    : `step ${step}, ${unit} at ${widthText(bits, stored)}`;
+}
+
+interface Measured {
+  readonly metric: number;
+  readonly exact: boolean;
+  readonly low?: number;
+  readonly high?: number;
+}
+
+/** "77.2 % (74.5 to 79.7 %)", or the bound at which the measurement was broken off. */
+export function measuredText({ metric, exact, low, high }: Measured, view: TaskView): string {
+  if (!Number.isFinite(metric)) return 'no number';
+  const text = formatMetric(metric, view);
+  if (!exact) return `${view.better === 'higher' ? 'at most' : 'at least'} ${text} (stopped early)`;
+  if (low === undefined || high === undefined) return text;
+  return `${text} (95 %: ${formatMetric(low, view)} to ${formatMetric(high, view)})`;
+}

@@ -1,0 +1,267 @@
+import { PlotError } from '../../util/errors.js';
+import { blockLabel, widthText } from '../parts/blocks.js';
+import { metricAxis } from '../parts/metric-axis.js';
+import type { Part } from '../parts/part.js';
+import type { BaselineRecord, SensitivityRecord, TaskName } from '../records.js';
+import { chart, values, type ChartSpec } from '../parts/spec.js';
+import {
+  formatMetric,
+  lossOf,
+  taskView,
+  tasksOf,
+  type DataNames,
+  type TaskView,
+} from '../parts/task-view.js';
+import { bitsScale, COLORS } from '../parts/theme.js';
+
+const WIDTH = 560;
+const LINES_HEIGHT = 190;
+const ROW_HEIGHT = 20;
+/** Cells narrower than this many pixels have no room for a number. */
+const CELL_WIDTH = 34;
+/** Share of the colour scale from which white text is read better than black. */
+const DARK_FROM = 0.75;
+
+/**
+ * Fig. 7: each block quantized alone. Above, the metric block by block with a line for each bit width;
+ * below, the same as a heat map of the loss against the unquantized model. One pair a task.
+ *
+ * @throws {PlotError} when there are no records, or a task has no baseline.
+ */
+export function sensitivityChart(
+  records: readonly SensitivityRecord[],
+  baselines: readonly BaselineRecord[],
+  names: DataNames = {},
+): ChartSpec {
+  const models = [...new Set(records.map((record) => record.model))].join(', ');
+  const drawn = records.filter(({ metric }) => Number.isFinite(metric));
+  const broken = records.length - drawn.length;
+  const note = broken === 0 ? '' : `; ${broken} that broke the model left out`;
+  const stored = storedNote(drawn);
+  const rows: object[] = [];
+  const views: Part[] = [];
+  for (const task of tasksOf(drawn)) {
+    const view = taskView(task, names);
+    const own = drawn.filter((record) => record.task === task);
+    const baseline = baselines.find((each) => each.task === task);
+    if (baseline === undefined)
+      throw new PlotError({ what: 'the baseline is missing', where: `sensitivity chart, ${task}` });
+    rows.push(...own.map((record) => rowOf(record, baseline, view)));
+    views.push(linesView(own, baseline, view), heatView(task, own, baseline, view));
+  }
+  return chart(
+    `Sensitivity of ${models}: the metric when one block alone is quantized, for each block and bit width.`,
+    {
+      title: {
+        text: 'Sensitivity: one block quantized, the rest left at fp32',
+        subtitle: [`${models}; dashed: unquantized; band: its 95 % interval${note}`, ...stored],
+      },
+      data: { values: values(rows, 'sensitivity chart') },
+      vconcat: views,
+      spacing: 18,
+      resolve: { scale: { color: 'independent' } },
+    },
+  );
+}
+
+/** Units whose values take another number of bits than their column says. */
+function storedNote(records: readonly SensitivityRecord[]): string[] {
+  const notes = records.flatMap(({ unit, stored }) =>
+    stored === undefined
+      ? []
+      : [`${unit}: stored in ${stored} bit${stored === 1 ? '' : 's'} at any width`],
+  );
+  return [...new Set(notes)];
+}
+
+function rowOf(record: SensitivityRecord, baseline: BaselineRecord, view: TaskView): object {
+  const { task, unit, bits, stored, metric, low, high, klDivergence, flipRate, sqnr } = record;
+  const loss = lossOf(metric, baseline.metric, view);
+  const interval =
+    low === undefined || high === undefined
+      ? '—'
+      : `${formatMetric(low, view)} to ${formatMetric(high, view)}`;
+  return {
+    task,
+    unit,
+    block: unitLabel(unit),
+    bits,
+    widthText: widthText(bits, stored),
+    metric,
+    loss,
+    lossText: lossText(loss, view),
+    interval,
+    klText: klDivergence === undefined ? '—' : klDivergence.toPrecision(3),
+    flipText: flipRate === undefined ? '—' : `${(100 * flipRate).toPrecision(2)} %`,
+    sqnrText: sqnr === undefined ? '—' : `${sqnr.toFixed(1)} dB`,
+  };
+}
+
+/** 'attention.3' is '3', 'attention.3/SRFFN' is '3 FFN'. */
+function unitLabel(unit: string): string {
+  const [block, part] = unit.split('/', 2) as [string, string | undefined];
+  return part === undefined ? blockLabel(block) : `${blockLabel(block)} ${part.replace(/^SR/, '')}`;
+}
+
+/** Points of accuracy, or perplexity; a real minus sign where it got better. */
+function lossText(loss: number, view: TaskView): string {
+  const text = view.better === 'higher' ? (100 * loss).toFixed(1) : perplexityText(loss);
+  return Number(text) === 0 ? '0' : text.replace('-', '−');
+}
+
+/** In a cell there is room for six characters. */
+function perplexityText(value: number): string {
+  if (Math.abs(value) < 100) return value.toFixed(2);
+  return Math.abs(value) < 1e5 ? value.toFixed(0) : value.toExponential(0).replace('e+', 'e');
+}
+
+function blockAxis(own: readonly SensitivityRecord[], title: string | null): Part {
+  const domain = [...new Set(own.map(({ unit }) => unitLabel(unit)))];
+  return {
+    field: 'block',
+    type: 'ordinal',
+    title,
+    scale: { domain },
+    axis: { labelAngle: domain.length > 24 ? -90 : 0, grid: false },
+  };
+}
+
+function only(task: TaskName): Part {
+  return { filter: `datum.task === '${task}'` };
+}
+
+function linesView(
+  own: readonly SensitivityRecord[],
+  baseline: BaselineRecord,
+  view: TaskView,
+): Part {
+  const { task } = baseline;
+  const all = own.map((record) => record.metric);
+  const low = Math.min(baseline.low, ...all);
+  const high = Math.max(baseline.high, ...all);
+  const y: Part = {
+    field: 'metric',
+    type: 'quantitative',
+    title: view.metric,
+    ...metricAxis(low, high, view),
+  };
+  const x = {
+    ...blockAxis(own, null),
+    scale: { ...(blockAxis(own, null).scale as Part), type: 'band' },
+  };
+  const color = bitsColorOf(own, { title: 'Bits', orient: 'right' });
+  const fp32: Part = {
+    data: { values: [{ metric: baseline.metric, low: baseline.low, high: baseline.high }] },
+  };
+  return {
+    width: WIDTH,
+    height: LINES_HEIGHT,
+    title: { text: view.title, fontSize: 13 },
+    layer: [
+      {
+        ...fp32,
+        mark: { type: 'rect', color: COLORS.grey, opacity: 0.18, aria: false },
+        encoding: { y: { ...y, field: 'low' }, y2: { field: 'high' } },
+      },
+      {
+        ...fp32,
+        mark: { type: 'rule', color: COLORS.black, strokeDash: [5, 4], aria: false },
+        encoding: { y },
+      },
+      { transform: [only(task)], mark: { type: 'line', aria: false }, encoding: { x, y, color } },
+      {
+        transform: [only(task)],
+        mark: { type: 'point', filled: true, size: 45, opacity: 1 },
+        encoding: { x, y, color, tooltip: tooltip(view) },
+      },
+    ],
+  };
+}
+
+function bitsColorOf(own: readonly SensitivityRecord[], legend: Part): Part {
+  return { field: 'bits', type: 'ordinal', scale: bitsScale(own.map(({ bits }) => bits)), legend };
+}
+
+function heatView(
+  task: TaskName,
+  own: readonly SensitivityRecord[],
+  baseline: BaselineRecord,
+  view: TaskView,
+): Part {
+  const x = blockAxis(own, 'Block (network order)');
+  const columns = new Set(own.map(({ unit }) => unit)).size;
+  const widths = new Set(own.map(({ bits }) => bits)).size;
+  const y: Part = {
+    field: 'bits',
+    type: 'ordinal',
+    sort: 'descending',
+    title: 'Bits',
+    axis: { minExtent: 34, grid: false },
+  };
+  const losses = own
+    .map(({ metric }) => Math.abs(lossOf(metric, baseline.metric, view)))
+    .sort((a, b) => a - b);
+  const largest = Math.max(1e-9, losses[losses.length - 1]);
+  const median = losses[Math.floor(losses.length / 2)];
+  // Below it colours are linear. One broken block must not leave all others grey.
+  const constant = median > 0 ? Math.min(largest / 100, median) : largest / 100;
+  const dark = constant * ((1 + largest / constant) ** DARK_FROM - 1);
+  const unit = view.better === 'higher' ? 'points lost' : 'perplexity gained';
+  // Losses span orders of magnitude; symlog keeps zero in the middle and small ones apart.
+  const color: Part = {
+    field: 'loss',
+    type: 'quantitative',
+    scale: {
+      type: 'symlog',
+      constant,
+      scheme: 'blueorange',
+      domain: [-largest, largest],
+    },
+    legend: {
+      title: view.better === 'higher' ? ['Accuracy', 'lost'] : ['Perplexity', 'gained'],
+      orient: 'right',
+      format: view.better === 'higher' ? '~%' : ',~r',
+      titlePadding: 8,
+      gradientLength: Math.max(60, widths * ROW_HEIGHT - 30),
+      tickCount: 3,
+    },
+  };
+  const numbers: Part = {
+    mark: { type: 'text', fontSize: 10, aria: false },
+    encoding: {
+      x,
+      y,
+      text: { field: 'lossText' },
+      color: {
+        condition: { test: `abs(datum.loss) > ${dark}`, value: '#ffffff' },
+        value: COLORS.black,
+      },
+    },
+  };
+  return {
+    width: WIDTH,
+    height: widths * ROW_HEIGHT,
+    title: { text: `${view.title}: ${unit}`, fontSize: 12, fontWeight: 'normal', offset: 6 },
+    transform: [only(task)],
+    layer: [
+      {
+        mark: { type: 'rect', stroke: '#ffffff' },
+        encoding: { x, y, color, tooltip: tooltip(view) },
+      },
+      ...(WIDTH / columns >= CELL_WIDTH ? [numbers] : []),
+    ],
+  };
+}
+
+function tooltip(view: TaskView): readonly Part[] {
+  return [
+    { field: 'unit', title: 'Quantized' },
+    { field: 'widthText', title: 'Width' },
+    { field: 'metric', title: view.metric, format: view.format },
+    { field: 'interval', title: '95 % interval' },
+    { field: 'lossText', title: view.better === 'higher' ? 'Points lost' : 'Perplexity gained' },
+    { field: 'klText', title: 'KL divergence (nats)' },
+    { field: 'flipText', title: 'Spikes flipped' },
+    { field: 'sqnrText', title: 'SQNR of the weights' },
+  ];
+}

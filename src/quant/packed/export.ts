@@ -1,0 +1,145 @@
+import { encodeFloat32 } from '../../checkpoint/dtypes.js';
+import { writeSafetensors, type TensorToWrite } from '../../checkpoint/safetensors/write.js';
+import type { Checkpoint } from '../../checkpoint/types.js';
+import { throwIfAborted } from '../../util/errors.js';
+import { sha256 } from '../../util/hash.js';
+import { breathe, type RunOptions } from '../../util/progress.js';
+import type { QuantizationError } from '../quantizer/error.js';
+import { footprintOf, type Footprint } from '../footprint.js';
+import { hierarchyOf, matricesOf, vectorsOf, type Matrix } from '../hierarchy.js';
+import { encodePackedHeader, INTEGERS, SCALES, ZERO_POINTS } from './format.js';
+import { packIntegers } from './bit-packing.js';
+import { formatPlan } from '../plan-json.js';
+import { compactPlan, planId, type ResolvedPlan } from '../plan.js';
+import { quantize } from '../quantizer/quantize.js';
+import { UNQUANTIZED_BITS } from '../scheme/scheme.js';
+
+export interface ExportOptions extends RunOptions {
+  /** Beside the checkpoint's own metadata: what was said by flag or `config.json` (`embedding`). */
+  readonly metadata?: Readonly<Record<string, string>>;
+}
+
+export interface ExportResult {
+  readonly path: string;
+  /** Size of the file: the footprint and the header. */
+  readonly bytes: number;
+  readonly footprint: Footprint;
+  readonly planId: string;
+  /** What quantization cost each quantized matrix, by parameter name. */
+  readonly errors: ReadonlyMap<string, QuantizationError>;
+}
+
+/**
+ * Writes a checkpoint under a plan as a packed safetensors file (packed-format.ts). Matrices are quantized
+ * twice, once for the checksums that the header needs and once to be written, so that the memory used is
+ * that of the largest tensor and of all scales. Vectors become float32; an unused head is left out.
+ *
+ * @param plan resolved for this checkpoint.
+ * @throws {QuantError} for NaN weights, or a plan of another checkpoint.
+ * @throws {CheckpointError} {OutputError} {AbortedError} from reading and writing; nothing half-written
+ *   is left.
+ */
+export async function exportPlan(
+  checkpoint: Checkpoint,
+  plan: ResolvedPlan,
+  path: string,
+  options: ExportOptions = {},
+): Promise<ExportResult> {
+  const hierarchy = hierarchyOf(checkpoint.tensors.values(), {
+    excludeHead: !plan.has('head.weight'),
+  });
+  const footprint = footprintOf(hierarchy, plan);
+  const isQuantized = ({ name }: Matrix): boolean => plan.get(name)!.bits !== UNQUANTIZED_BITS;
+  const matrices = matricesOf(hierarchy);
+  const quantized = matrices.filter(isQuantized);
+  const whole = [...vectorsOf(hierarchy), ...matrices.filter((matrix) => !isQuantized(matrix))];
+
+  const step = stepper(options, path, whole.length + quantized.length);
+  const first: TensorToWrite[] = [];
+  const last: TensorToWrite[] = [];
+  const checksums = new Map<string, string>();
+  const errors = new Map<string, QuantizationError>();
+  for (const { name, shape } of whole) {
+    const bytes = (): Promise<Uint8Array> => float32Bytes(checkpoint, name);
+    first.push({ name, dtype: 'float32', shape, bytes });
+    checksums.set(name, sha256(await bytes()));
+    await step(name);
+  }
+  for (const matrix of quantized) {
+    const { integers, groups, error } = await pack(checkpoint, matrix, plan);
+    first.push(...groups);
+    for (const { name, bytes } of groups) checksums.set(name, sha256(await bytes()));
+    last.push({
+      name: matrix.name + INTEGERS,
+      dtype: 'uint8',
+      shape: [integers.length],
+      bytes: async () => (await pack(checkpoint, matrix, plan)).integers,
+    });
+    checksums.set(matrix.name + INTEGERS, sha256(integers));
+    errors.set(matrix.name, error);
+    await step(matrix.name);
+  }
+
+  const id = planId(plan);
+  const metadata = encodePackedHeader(
+    {
+      plan: formatPlan(compactPlan(plan, hierarchy)),
+      planId: id,
+      shapes: new Map(quantized.map(({ name, shape }) => [name, shape])),
+      sha256: checksums,
+      model: { ...checkpoint.metadata, ...options.metadata },
+    },
+    [...first, ...last],
+  );
+  const bytes = await writeSafetensors(path, [...first, ...last], metadata, options);
+  return { path, bytes, footprint, planId: id, errors };
+}
+
+interface Packed {
+  readonly integers: Uint8Array;
+  /** Scales and zero points, as far as the scheme has them. */
+  readonly groups: readonly TensorToWrite[];
+  readonly error: QuantizationError;
+}
+
+async function pack(
+  checkpoint: Checkpoint,
+  { name, shape }: Matrix,
+  plan: ResolvedPlan,
+): Promise<Packed> {
+  const scheme = plan.get(name)!;
+  const values = await checkpoint.readFloat32(name);
+  const { integers, scales, zeroPoints, error } = quantize(values, shape, scheme, name);
+  const group = (
+    suffix: string,
+    dtype: 'float32' | 'int32',
+    { buffer, length }: Float32Array | Int32Array,
+  ): TensorToWrite[] => {
+    const bytes = new Uint8Array(buffer);
+    const whenAsked = (): Promise<Uint8Array> => Promise.resolve(bytes);
+    return length === 0 ? [] : [{ name: name + suffix, dtype, shape: [length], bytes: whenAsked }];
+  };
+  return {
+    integers: packIntegers(integers, scheme.bits),
+    groups: [...group(SCALES, 'float32', scales), ...group(ZERO_POINTS, 'int32', zeroPoints)],
+    error,
+  };
+}
+
+async function float32Bytes(checkpoint: Checkpoint, name: string): Promise<Uint8Array> {
+  return encodeFloat32(await checkpoint.readFloat32(name), 'float32');
+}
+
+/** Reports a tensor done and lets signals through. */
+function stepper(
+  { onProgress, signal }: RunOptions,
+  path: string,
+  total: number,
+): (note: string) => Promise<void> {
+  let done = 0;
+  return async (note) => {
+    onProgress?.({ phase: 'quantize', done: ++done, total, unit: 'tensors', note });
+    await breathe();
+    throwIfAborted(signal, path);
+  };
+}

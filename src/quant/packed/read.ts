@@ -1,0 +1,190 @@
+import { quoted } from '../../checkpoint/describe.js';
+import { encodeFloat32 } from '../../checkpoint/dtypes.js';
+import { elementCount } from '../../checkpoint/shape.js';
+import { openCheckpoint } from '../../checkpoint/open.js';
+import type { Checkpoint, CheckpointFormat, TensorInfo } from '../../checkpoint/types.js';
+import { CheckpointError } from '../../util/errors.js';
+import { sha256 } from '../../util/hash.js';
+import { groupingOf } from '../scheme/granularity.js';
+import { hierarchyOf } from '../hierarchy.js';
+import {
+  INTEGERS,
+  isPacked,
+  parsePackedHeader,
+  SCALES,
+  ZERO_POINTS,
+  type PackedHeader,
+} from './format.js';
+import { packedLength, unpackIntegers } from './bit-packing.js';
+import { parsePlan } from '../plan-json.js';
+import { planId, resolvePlan, type Plan, type ResolvedPlan } from '../plan.js';
+import { dequantize } from '../quantizer/quantize.js';
+import { UNQUANTIZED_BITS, type Scheme } from '../scheme/scheme.js';
+
+/** A packed file, read as the model that it simulates: parameters under their own names, in float32. */
+export interface PackedCheckpoint extends Checkpoint {
+  /** As it was stored, short. */
+  readonly plan: Plan;
+  readonly resolvedPlan: ResolvedPlan;
+  readonly planId: string;
+}
+
+/**
+ * Opens a packed file. `readFloat32` gives, bit for bit, what `fakeQuantize` gave for the original.
+ *
+ * @throws {CheckpointError} for a file that is truncated, not packed, or whose header was edited; when a
+ *   tensor is read, for data that were. {QuantError} for a plan that does not fit its tensors.
+ */
+export async function openPacked(path: string): Promise<PackedCheckpoint> {
+  return closingOnError(await openCheckpoint(path), (file) => {
+    if (!isPacked(file.metadata))
+      throw new CheckpointError({
+        what: 'not a packed model',
+        where: path,
+        got: `${file.format} with plain weights`,
+        expected: 'a file written by an export',
+      });
+    return new PackedFile(file);
+  });
+}
+
+/** Opens a checkpoint of any kind, a packed one as {@link openPacked} does. */
+export async function openAnyCheckpoint(path: string): Promise<Checkpoint | PackedCheckpoint> {
+  return closingOnError(await openCheckpoint(path), (file) =>
+    isPacked(file.metadata) ? new PackedFile(file) : file,
+  );
+}
+
+async function closingOnError<T>(file: Checkpoint, use: (file: Checkpoint) => T): Promise<T> {
+  try {
+    return use(file);
+  } catch (error) {
+    await file.close();
+    throw error;
+  }
+}
+
+class PackedFile implements PackedCheckpoint {
+  readonly path: string;
+  readonly format: CheckpointFormat;
+  readonly tensors: ReadonlyMap<string, TensorInfo>;
+  readonly metadata: Readonly<Record<string, string>>;
+  readonly plan: Plan;
+  readonly resolvedPlan: ResolvedPlan;
+  readonly planId: string;
+  private readonly header: PackedHeader;
+
+  constructor(private readonly file: Checkpoint) {
+    this.path = file.path;
+    this.format = file.format;
+    const header = parsePackedHeader(file.metadata, [...file.tensors.values()], file.path);
+    this.header = header;
+    this.metadata = header.model;
+    this.tensors = parameters(file, header);
+    // What the export left out is not in the file, so nothing in it is unused.
+    const hierarchy = hierarchyOf(this.tensors.values(), { excludeHead: false });
+    this.plan = parsePlan(header.plan, `${file.path}: plan`, hierarchy);
+    const embedding = header.model.embedding === 'dense' ? 'dense' : 'spike';
+    this.resolvedPlan = resolvePlan(this.plan, hierarchy, { embedding });
+    this.planId = planId(this.resolvedPlan);
+    if (this.planId !== header.planId)
+      throw new CheckpointError({
+        what: 'the plan is not the one that was exported',
+        where: `${file.path}: plan`,
+        got: this.planId,
+        expected: header.planId,
+      });
+  }
+
+  async readFloat32(name: string): Promise<Float32Array> {
+    const scheme = this.resolvedPlan.get(name);
+    const shape = this.header.shapes.get(name);
+    if (scheme === undefined || scheme.bits === UNQUANTIZED_BITS || shape === undefined) {
+      const bytes = await this.stored(name);
+      return new Float32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4);
+    }
+    const elements = elementCount(shape);
+    const packed = await this.stored(name + INTEGERS, packedLength(elements, scheme.bits));
+    const where = `${this.path}: tensor ${quoted(name)}`;
+    const integers = unpackIntegers(packed, scheme.bits, elements, where);
+    const { scales, zeroPoints } = await this.groups(name, shape, scheme);
+    return dequantize({ shape, scheme, integers, scales, zeroPoints });
+  }
+
+  async readBytes(name: string): Promise<Uint8Array> {
+    return encodeFloat32(await this.readFloat32(name), 'float32');
+  }
+
+  sha256(): Promise<string> {
+    return this.file.sha256();
+  }
+
+  close(): Promise<void> {
+    return this.file.close();
+  }
+
+  private async groups(
+    name: string,
+    shape: readonly number[],
+    scheme: Scheme,
+  ): Promise<{ scales: Float32Array; zeroPoints: Int32Array }> {
+    const bytes = 4 * groupingOf(shape, scheme.granularity).count;
+    const none = new Uint8Array(0);
+    const scales = scheme.method === 'sign' ? none : await this.stored(name + SCALES, bytes);
+    const zeroPoints =
+      scheme.method === 'affine' ? await this.stored(name + ZERO_POINTS, bytes) : none;
+    return {
+      scales: new Float32Array(scales.buffer, scales.byteOffset, scales.length / 4),
+      zeroPoints: new Int32Array(zeroPoints.buffer, zeroPoints.byteOffset, zeroPoints.length / 4),
+    };
+  }
+
+  /** The bytes of a stored tensor, if they are still what was exported. */
+  private async stored(name: string, length?: number): Promise<Uint8Array> {
+    const bytes = await this.file.readBytes(name);
+    const where = `${this.path}: tensor ${quoted(name)}`;
+    if (length !== undefined && bytes.length !== length)
+      throw new CheckpointError({
+        what: 'wrong size for the plan',
+        where,
+        got: `${bytes.length} bytes`,
+        expected: `${length} bytes`,
+      });
+    const expected = this.header.sha256.get(name);
+    const found = sha256(bytes);
+    if (found !== expected)
+      throw new CheckpointError({
+        what: 'the data were edited or damaged',
+        where,
+        got: `SHA-256 ${found}`,
+        expected: expected ?? 'a checksum in the header',
+      });
+    return bytes;
+  }
+}
+
+/** The parameters that stored tensors stand for, in the order of the file. */
+function parameters(file: Checkpoint, { shapes }: PackedHeader): Map<string, TensorInfo> {
+  const found = new Map<string, TensorInfo>();
+  const suffixes = [SCALES, ZERO_POINTS, INTEGERS];
+  for (const info of file.tensors.values()) {
+    const suffix = suffixes.find((end) => info.name.endsWith(end));
+    const name = suffix === undefined ? info.name : info.name.slice(0, -suffix.length);
+    const shape = suffix === undefined ? info.shape : shapes.get(name);
+    if (suffix === undefined && info.dtype !== 'float32')
+      throw new CheckpointError({
+        what: 'unexpected element type in a packed file',
+        where: `${file.path}: tensor ${quoted(name)}`,
+        got: info.dtype,
+        expected: 'float32',
+      });
+    if (shape === undefined)
+      throw new CheckpointError({
+        what: 'a packed tensor has no shape',
+        where: `${file.path}: tensor ${quoted(info.name)}`,
+        expected: `${quoted(name)} among the shapes in the metadata`,
+      });
+    found.set(name, { name, dtype: 'float32', shape });
+  }
+  return found;
+}

@@ -1,0 +1,134 @@
+import type { Database, Statement } from 'libsql';
+import { StoreError } from '../../util/errors.js';
+import { asStoreError } from '../errors.js';
+
+export type SqlValue = string | number | Uint8Array | null;
+export type Row = Readonly<Record<string, unknown>>;
+
+/** A blob column's bytes; none for anything else, which only a damaged file holds. */
+export function bytesOf(value: unknown): Uint8Array {
+  if (value instanceof Uint8Array) return value;
+  return value instanceof ArrayBuffer ? new Uint8Array(value) : new Uint8Array(0);
+}
+
+/** A blob column that holds UTF-8. */
+export function textOf(value: unknown): string {
+  return Buffer.from(bytesOf(value)).toString('utf8');
+}
+
+/**
+ * One SQLite connection through libsql 0.5, typed, with these traits of the driver kept in one
+ * place (each seen in 0.5.29):
+ * - parameters go in as one array: a lone Uint8Array argument ends the process;
+ * - text that is not UTF-8, as in a damaged file, ends the process when read: select text as
+ *   `CAST(… AS BLOB)`;
+ * - a blob is a Buffer from `get`, an ArrayBuffer from `all`: read it with {@link bytesOf};
+ * - `pluck().get()` does not pluck, and rows carry an extra member `_metadata`: columns are read by
+ *   name;
+ * - `close()` lets go of the file once the prepared statements are collected as garbage, at once
+ *   where none was prepared.
+ */
+export class Connection {
+  readonly #statements = new Map<string, Statement>();
+  readonly #database: Database;
+  readonly #where: string;
+  #open = true;
+
+  private constructor(database: Database, where: string) {
+    this.#database = database;
+    this.#where = where;
+  }
+
+  /**
+   * @param path a file, made when missing; `where` in errors
+   * @param busyMs how long a call waits for another process's write, in milliseconds
+   * @throws {StoreError} when the file cannot be opened, or no binary of the driver fits this
+   *   platform.
+   */
+  static async open(path: string, busyMs: number): Promise<Connection> {
+    const Driver = await loadDriver();
+    try {
+      return new Connection(new Driver(path, { timeout: busyMs }), path);
+    } catch (error) {
+      throw asStoreError(error, path);
+    }
+  }
+
+  /** Runs statements that take no parameters; rows are dropped. */
+  exec(sql: string): void {
+    this.#try(() => this.#database.exec(sql));
+  }
+
+  /** @returns the number of rows changed. */
+  run(sql: string, parameters: readonly SqlValue[] = []): number {
+    return this.#try(() => this.#prepare(sql).run(parameters).changes);
+  }
+
+  get(sql: string, parameters: readonly SqlValue[] = []): Row | undefined {
+    return this.#try(() => this.#prepare(sql).get(parameters)) as Row | undefined;
+  }
+
+  all(sql: string, parameters: readonly SqlValue[] = []): Row[] {
+    return this.#try(() => this.#prepare(sql).all(parameters)) as Row[];
+  }
+
+  /**
+   * All of `work` or nothing; the write lock is taken at its start, so that it cannot fail midway.
+   */
+  transaction<T>(work: () => T): T {
+    this.exec('BEGIN IMMEDIATE');
+    try {
+      const result = work();
+      this.exec('COMMIT');
+      return result;
+    } catch (error) {
+      try {
+        this.exec('ROLLBACK');
+      } catch {
+        // SQLite has rolled back by itself (disk full): the first error is the one to tell.
+      }
+      throw error;
+    }
+  }
+
+  close(): void {
+    if (!this.#open) return;
+    this.#open = false;
+    this.#statements.clear();
+    this.#database.close();
+  }
+
+  #prepare(sql: string): Statement {
+    let statement = this.#statements.get(sql);
+    if (statement === undefined) {
+      statement = this.#database.prepare(sql);
+      this.#statements.set(sql, statement);
+    }
+    return statement;
+  }
+
+  #try<T>(work: () => T): T {
+    if (!this.#open) throw new StoreError({ what: 'the store is closed', where: this.#where });
+    try {
+      return work();
+    } catch (error) {
+      throw asStoreError(error, this.#where);
+    }
+  }
+}
+
+async function loadDriver() {
+  try {
+    return (await import('libsql')).default;
+  } catch (error) {
+    throw new StoreError(
+      {
+        what: 'the SQLite driver does not load',
+        where: 'package libsql',
+        got: error instanceof Error ? error.message : String(error),
+        expected: `a binary for ${process.platform} ${process.arch}`,
+      },
+      { cause: error },
+    );
+  }
+}

@@ -1,0 +1,382 @@
+import assert from 'node:assert/strict';
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import fc from 'fast-check';
+import { startBackend } from '../../../src/backend/start.js';
+import { Evaluator, NO_ACCELERATIONS } from '../../../src/experiment/scoring/evaluator.js';
+import {
+  CANDIDATES_CSV,
+  CANDIDATES_JSON,
+  SELECTED_PLAN,
+  TRACE_JSON,
+} from '../../../src/experiment/record/run-files.js';
+import { RUN_FILE } from '../../../src/experiment/record/run-record.js';
+import {
+  locateRun,
+  planOfKept,
+  readCandidates,
+  readRun,
+  selectSaved,
+} from '../../../src/experiment/record/saved-run.js';
+import { runSearch, type SearchRun } from '../../../src/experiment/runs/search-run.js';
+import {
+  casesFor,
+  DEFAULT_SEARCH,
+  type SearchSettings,
+} from '../../../src/experiment/runs/search-settings.js';
+import { runSweep } from '../../../src/experiment/runs/sweep-run.js';
+import { planId, resolvePlan } from '../../../src/quant/plan.js';
+import { parsePlan } from '../../../src/quant/plan-json.js';
+import { evaluateExactly } from '../../../src/search/evaluation.js';
+import { merit } from '../../../src/search/score.js';
+import { Assignment } from '../../../src/search/space.js';
+import { tieredSearch } from '../../../src/search/tiers/tiers.js';
+import { memoryStore } from '../../../src/store/index.js';
+import { AbortedError, DataError, SearchError, UsageError } from '../../../src/util/errors.js';
+import { closeStudy, inFolder, toyStudy, type ToyStudy } from '../study-support.js';
+import type { Study } from '../../../src/experiment/open/study.js';
+
+const SETTINGS: SearchSettings = {
+  ...DEFAULT_SEARCH,
+  bits: [8, 6, 4, 3, 2],
+  constraints: {
+    loss: { kind: 'absolute', value: 0.1 },
+    memory: { kind: 'share', share: 0.3 },
+  },
+};
+
+/** A study in a folder of its own, and where its runs go. */
+function withStudy(
+  work: (study: Study, runs: string, folder: string) => Promise<void>,
+  options: ToyStudy = {},
+): Promise<void> {
+  return inFolder(async (folder) => {
+    const study = await toyStudy(folder, options);
+    try {
+      await work(study, join(folder, 'runs'), folder);
+    } finally {
+      await closeStudy(study);
+    }
+  });
+}
+
+/** What must not differ between two equal runs: every file but run.json, and its result. */
+async function lastingFiles(folder: string): Promise<Record<string, unknown>> {
+  const names = (await readdir(folder)).filter((name) => name !== RUN_FILE);
+  const files: Record<string, unknown> = {};
+  for (const name of names) files[name] = await readFile(join(folder, name), 'utf8');
+  return { ...files, result: (await readRun(folder)).result };
+}
+
+describe('experiment/search-run', () => {
+  before(() => startBackend('cpu'));
+
+  it('walks the path that the search itself walks with every acceleration off', () =>
+    withStudy(async (study, runs) => {
+      const run = await runSearch(study, SETTINGS, { runs });
+      const { file, search } = study.options;
+      const plain = Evaluator.open({
+        checkpoint: file.checkpoint.path,
+        checkpointHash: study.sha256,
+        config: file.report.config,
+        backend: 'cpu',
+        task: search.task,
+        split: 'search',
+        accelerations: NO_ACCELERATIONS,
+      });
+      const space = study.space(SETTINGS);
+      const expected = await tieredSearch(space, plain.evaluateIn(space), {
+        metric: 'accuracy',
+        constraints: SETTINGS.constraints,
+        bits: SETTINGS.bits,
+      });
+      await plain.close();
+      const path = ({ trace }: Pick<typeof expected, 'trace'>): unknown =>
+        trace.map(({ unit, bits, bytes, accepted, candidate }) => [
+          unit,
+          bits,
+          bytes,
+          accepted,
+          candidate,
+        ]);
+      assert.deepEqual(path(run.outcome), path(expected));
+      assert.deepEqual(run.outcome.candidates, expected.candidates);
+      assert.ok(expected.candidates.length > 3);
+      assert.ok(expected.trace.some(({ accepted }) => !accepted));
+      assert.equal(run.evaluations.search, expected.evaluations);
+    }));
+
+  it('keeps what it found, and enough to select and to repeat', () =>
+    withStudy(async (study, runs) => {
+      const run = await runSearch(study, SETTINGS, { runs, command: ['search', 'toy'] });
+      assert.deepEqual((await readdir(run.folder)).sort(), [
+        CANDIDATES_CSV,
+        CANDIDATES_JSON,
+        RUN_FILE,
+        SELECTED_PLAN,
+        TRACE_JSON,
+      ]);
+      const json = await readRun(await locateRun(run.id, runs));
+      assert.equal(json.state, 'finished');
+      assert.deepEqual(json.command, ['search', 'toy']);
+      assert.equal(json.versions.node, process.versions.node);
+      assert.match(JSON.stringify(json.config), new RegExp(study.sha256));
+      const config = json.config as unknown as { settings: SearchSettings };
+      assert.deepEqual(config.settings, SETTINGS);
+      const { hierarchy, report } = study.options.file;
+      const text = await readFile(join(run.folder, SELECTED_PLAN), 'utf8');
+      const resolved = resolvePlan(parsePlan(text), hierarchy, report.config);
+      assert.equal(planId(resolved), run.selected?.planId);
+      const logged = study.store.runs.show(run.id);
+      assert.equal(logged?.state, 'finished');
+      const csv = await readFile(join(run.folder, CANDIDATES_CSV), 'utf8');
+      const lines = csv.trim().split('\n');
+      assert.equal(lines.length, run.outcome.candidates.length + 1);
+      const columns = 9 + run.space.units.length;
+      for (const line of lines) assert.equal(line.split(',').length, columns);
+    }));
+
+  it('measures the selected plan on the held-out split, paired with the baseline', () =>
+    withStudy(async (study, runs) => {
+      const run = await runSearch(study, SETTINGS, { runs });
+      const { baseline, quantized, comparison } = run.heldOut!;
+      assert.equal(baseline.taskId, study.options.heldOut!.task.id);
+      assert.notEqual(baseline.taskId, study.task.id);
+      assert.ok(baseline.metric === 'accuracy' && quantized.metric === 'accuracy');
+      const lost = baseline.correct.filter((right, i) => right > quantized.correct[i]).length;
+      assert.ok(comparison.metric === 'accuracy');
+      assert.equal(comparison.onlyBaseline, lost);
+      assert.ok(lost > 0);
+      const other = await runSearch(study, { ...SETTINGS, lambda: 0 }, { runs });
+      assert.notEqual(other.selected?.planId, run.selected?.planId);
+      assert.equal(
+        study.store.list({ split: 'held-out' }).length,
+        3,
+        'the baseline was measured twice, or plans that were not selected',
+      );
+    }));
+
+  it('does without held-out data', () =>
+    withStudy(
+      async (study, runs) => {
+        const run = await runSearch(study, SETTINGS, { runs });
+        assert.ok(run.selected);
+        assert.equal(run.heldOut, undefined);
+      },
+      { judged: false },
+    ));
+
+  it('repeated, measures nothing and finds the same', () =>
+    withStudy(async (study, runs, folder) => {
+      const first = await runSearch(study, SETTINGS, { runs });
+      assert.ok(first.report.measured > 0 && first.report.stopped > 0);
+      const again = await toyStudy(folder, { store: study.store });
+      try {
+        const second = await runSearch(again, SETTINGS, { runs });
+        assert.notEqual(second.id, first.id);
+        const { measured, stopped, remembered, work } = second.report;
+        assert.deepEqual([measured, stopped, work.done], [0, 0, 0]);
+        assert.ok(remembered >= second.outcome.trace.length);
+        assert.deepEqual(await lastingFiles(second.folder), await lastingFiles(first.folder));
+      } finally {
+        await closeStudy(again);
+      }
+    }));
+
+  it('stopped on request, keeps its trace and goes on under its own name', () =>
+    withStudy(async (study, runs) => {
+      const abort = new AbortController();
+      let steps = 0;
+      const stopped = runSearch(study, SETTINGS, {
+        runs,
+        signal: abort.signal,
+        onStep: () => {
+          if (++steps === 4) abort.abort();
+        },
+      });
+      await assert.rejects(stopped, AbortedError);
+      const [logged] = study.store.runs.list();
+      assert.equal(logged.state, 'interrupted');
+      const folder = await locateRun(logged.id, runs);
+      assert.equal((await readRun(folder)).state, 'interrupted');
+      const trace = JSON.parse(await readFile(join(folder, TRACE_JSON), 'utf8')) as {
+        steps: unknown[];
+      };
+      assert.equal(trace.steps.length, 4);
+      await assert.rejects(readCandidates(folder), /a search that is interrupted/);
+      // Another search does not take it for its own.
+      const other = await runSearch(study, { ...SETTINGS, lambda: 1 }, { runs });
+      assert.equal(other.resumed, false);
+      const resumed = await runSearch(study, SETTINGS, { runs });
+      assert.equal(resumed.resumed, true);
+      assert.equal(resumed.id, logged.id);
+      assert.equal((await readRun(folder)).starts.length, 2);
+      assert.equal(study.store.runs.list().length, 2);
+    }));
+
+  it('tells what it is doing: tier, unit, bits, the best so far, evaluations left', () =>
+    withStudy(async (study, runs) => {
+      const phases: string[] = [];
+      let best = 0;
+      await runSearch(study, SETTINGS, {
+        runs,
+        onProgress: (event) => {
+          if (!phases.includes(event.phase)) phases.push(event.phase);
+          assert.ok(event.done <= event.total);
+          if ('best' in event) best = event.best.bytes;
+        },
+      });
+      assert.equal(phases[0], 'global: model at 8 bits');
+      assert.ok(phases.includes('compare: 8 bits'));
+      assert.ok(phases.includes('search done'));
+      assert.ok(best > 0);
+    }));
+
+  describe('that nothing meets', () => {
+    const impossible: SearchSettings = {
+      ...SETTINGS,
+      bits: [8, 4],
+      constraints: {
+        loss: { kind: 'absolute', value: 0 },
+        memory: { kind: 'absolute', value: 100 },
+      },
+    };
+
+    it('gives the nearest plan and what it misses by, and keeps all it measured', () =>
+      withStudy(async (study, runs) => {
+        const run = await runSearch(study, impossible, { runs });
+        const { nearest } = run.outcome;
+        assert.ok(nearest);
+        assert.equal(run.selected, undefined);
+        assert.deepEqual(run.selections, []);
+        assert.equal(run.heldOut, undefined);
+        assert.equal(nearest.misses.bytes, nearest.bytes - 100);
+        assert.equal(study.store.runs.show(run.id)?.state, 'finished');
+        const kept = await readCandidates(run.folder);
+        assert.equal(selectSaved(kept, 0.5), undefined);
+        const again = await runSearch(study, impossible, { runs });
+        assert.equal(again.report.measured + again.report.stopped, 0);
+        assert.deepEqual(again.outcome.nearest, nearest);
+      }));
+  });
+
+  describe('of unusual shape', () => {
+    const shapes: readonly [string, Partial<SearchSettings>, ToyStudy?][] = [
+      ['without limits', { constraints: {} }],
+      [
+        'with limits that everything meets',
+        { constraints: { loss: { kind: 'absolute', value: 1 } } },
+      ],
+      ['with one bit width', { bits: [6] }],
+      ['of a model with one block', {}, { config: { layers: 1 } }],
+      ['matrix by matrix', { granularity: 'matrix', bits: [8, 4] }],
+      ['least sensitive first', { order: 'least-sensitive-first', bits: [6, 3] }],
+      ['by bisection', { pace: 'bisection' }],
+      ['by knapsack', { method: 'knapsack', bits: [8, 6, 4] }],
+      ['by knapsack on divergences', { method: 'knapsack', predictor: 'kl', bits: [8, 6, 4] }],
+      ['with the best quantizer', { quantizer: 'best', bits: [8, 4] }],
+    ];
+    for (const [name, change, options] of shapes)
+      it(`${name} ends in candidates and a judged plan`, () =>
+        withStudy(async (study, runs) => {
+          const run = await runSearch(study, { ...SETTINGS, ...change }, { runs });
+          assert.ok(run.outcome.candidates.length > 0);
+          assert.ok(run.heldOut);
+          assert.ok(run.smallest);
+          for (const { bytes } of run.outcome.candidates) assert.ok(bytes >= run.smallest.bytes);
+        }, options));
+
+    it('with unsorted, repeated bit widths is the search with sorted ones', () =>
+      withStudy(async (study, runs) => {
+        const one = await runSearch(study, SETTINGS, { runs });
+        const bits = [3, 8, 2, 4, 6, 8, 3];
+        const other = await runSearch(study, { ...SETTINGS, bits }, { runs });
+        const found = ({ outcome }: SearchRun): unknown => outcome.candidates;
+        assert.deepEqual(found(other), found(one));
+      }));
+
+    it('with settings that make no sense fails by name', () =>
+      withStudy(async (study, runs) => {
+        for (const change of [
+          { bits: [] },
+          { bits: [0] },
+          { lambda: 2 },
+          { lambdas: [0, -1] },
+          { constraints: { loss: { kind: 'absolute', value: -1 } } },
+        ] as const)
+          await assert.rejects(
+            runSearch(study, { ...SETTINGS, ...change }, { runs }),
+            SearchError,
+            JSON.stringify(change),
+          );
+        assert.deepEqual(study.store.runs.list(), [], 'a run was begun');
+      }));
+  });
+
+  it('stores a spike embedding by its sign at no loss: 31/32 of its bytes gone', () =>
+    withStudy(async (study) => {
+      const space = study.space({ granularity: 'module', quantizer: 'best' });
+      const evaluate = study.evaluator.evaluateIn(space);
+      const sign = Assignment.of({ 'input/embedding': 8 });
+      const [before, after] = [
+        await evaluateExactly(evaluate, Assignment.unquantized),
+        await evaluateExactly(evaluate, sign),
+      ];
+      assert.equal(after.metric, before.metric);
+      const fp32 = 4 * 61 * 16;
+      assert.equal(space.bytes(Assignment.unquantized) - space.bytes(sign), (31 / 32) * fp32);
+    }));
+
+  describe('selection from what was kept', () => {
+    it('is the selection of the run, for any λ', () =>
+      withStudy(async (study, runs) => {
+        const run = await runSearch(study, SETTINGS, { runs });
+        const kept = await readCandidates(run.folder);
+        const { hierarchy, report } = study.options.file;
+        for (const { lambda, candidate } of run.selections) {
+          const saved = selectSaved(kept, lambda)!;
+          assert.equal(saved.candidate.step, candidate.step);
+          const resolved = resolvePlan(planOfKept(kept, saved.candidate), hierarchy, report.config);
+          assert.equal(planId(resolved), saved.candidate.plan);
+          assert.equal(planId(resolved), planId(run.space.resolve(candidate.assignment)));
+        }
+        fc.assert(
+          fc.property(fc.double({ min: 0, max: 1, noNaN: true }), (lambda) => {
+            const best = selectSaved(kept, lambda)!.candidate;
+            for (const other of kept.candidates)
+              assert.ok(merit(best, lambda, kept) >= merit(other, lambda, kept));
+          }),
+        );
+        assert.throws(() => selectSaved(kept, 1.5), SearchError);
+      }));
+
+    it('says what is no run, and what has no candidates', () =>
+      withStudy(async (study, runs, folder) => {
+        await assert.rejects(locateRun('nowhere', runs), UsageError);
+        const sweep = await runSweep(
+          study,
+          { bits: [4], levels: ['block'], quantizer: 'min-max', observables: false },
+          { runs },
+        );
+        await assert.rejects(readCandidates(sweep.folder), DataError);
+        await assert.rejects(readRun(folder), DataError);
+      }));
+  });
+
+  it('names the cases of a metric', () => {
+    assert.deepEqual(casesFor('accuracy'), ['a1', 'a2', 'a3']);
+    assert.deepEqual(casesFor('perplexity'), ['b1', 'b2', 'b3']);
+  });
+
+  it('keeps a text model’s search as well', () =>
+    withStudy(
+      async (study, runs) => {
+        const constraints = { loss: { kind: 'absolute', value: 20 } } as const;
+        const run = await runSearch(study, { ...SETTINGS, constraints, bits: [8, 4] }, { runs });
+        assert.equal(run.heldOut?.comparison.metric, 'perplexity');
+        const again = await runSearch(study, { ...SETTINGS, constraints, bits: [8, 4] }, { runs });
+        assert.deepEqual(await lastingFiles(again.folder), await lastingFiles(run.folder));
+      },
+      { kind: 'wikitext2', store: memoryStore() },
+    ));
+});
