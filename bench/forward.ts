@@ -13,12 +13,12 @@ import { parseArgs } from 'node:util';
 import * as tf from '@tensorflow/tfjs-core';
 import { startBackend } from '../src/backend/start.js';
 import { openCheckpoint } from '../src/checkpoint/open.js';
-import { SpikeGPT } from '../src/model/spikegpt/model.js';
 import type { Task } from '../src/tasks/task.js';
 import { wikitext2Task } from '../src/tasks/wikitext2.js';
 import { loadTokenizer } from '../src/tokenizer/tokenizer.js';
 import { sharedPath } from '../test/support/shared.js';
 import { median, numberIn, runReference } from './reference.js';
+import { SpikeGPT } from '../test/support/spikegpt.js';
 
 const { values: flags } = parseArgs({
   options: {

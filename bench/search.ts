@@ -13,9 +13,7 @@ import { parseArgs } from 'node:util';
 import { openCheckpoint } from '../src/checkpoint/open.js';
 import { Evaluator, type EvaluatorReport } from '../src/experiment/scoring/evaluator.js';
 import { modelSpace } from '../src/experiment/open/model-space.js';
-import { deriveConfig } from '../src/model/spikegpt/config.js';
-import { parametersOf } from '../src/model/spikegpt/parameters.js';
-import { hierarchyOf } from '../src/quant/hierarchy.js';
+import { hierarchyOf } from '../src/layout/hierarchy.js';
 import type { Strategy } from '../src/search/tiers/descent.js';
 import { tieredSearch } from '../src/search/tiers/tiers.js';
 import { sst2Task } from '../src/tasks/sst2.js';
@@ -25,6 +23,7 @@ import { wikitext2Task } from '../src/tasks/wikitext2.js';
 import { loadTokenizer, type Tokenizer } from '../src/tokenizer/tokenizer.js';
 import { sharedPath } from '../test/support/shared.js';
 import { median, numberIn, runReference } from './reference.js';
+import { deriveConfig, parametersOf } from '../test/support/spikegpt.js';
 
 const { values: flags } = parseArgs({
   options: {

@@ -2,7 +2,7 @@
 
 export * from './util/errors.js';
 export type { ProgressEvent, ProgressListener, RunOptions } from './util/progress.js';
-export { formatBytes } from './util/bytes.js';
+export { formatBytes } from './util/format.js';
 
 export { openCheckpoint } from './checkpoint/open.js';
 export type { Checkpoint, CheckpointFormat, TensorInfo } from './checkpoint/types.js';
@@ -38,18 +38,22 @@ export {
   type QuantizedTensor,
 } from './quant/quantizer/quantize.js';
 export { packIntegers, unpackIntegers } from './quant/packed/bit-packing.js';
-export { hierarchyOf, type Hierarchy } from './quant/hierarchy.js';
+export { hierarchyOf, type Hierarchy } from './layout/hierarchy.js';
+export type { Layout, Parameter } from './layout/layout.js';
 export { footprintOf, type Footprint } from './quant/footprint.js';
-export { planId, presetPlan, resolvePlan, uniformPlan, withUnit, type Plan } from './quant/plan.js';
+export { planId, resolvePlan, uniformPlan, withUnit, type Plan } from './quant/plan.js';
+export { quantizerPlan } from './quant/quantizers.js';
 export { formatPlan, parsePlan } from './quant/plan-json.js';
 export { PRESETS } from './quant/scheme/presets.js';
 export { exportPlan } from './quant/packed/export.js';
 
 export { BACKENDS, startBackend, type BackendName, type BackendReport } from './backend/start.js';
 
-export { SpikeGPT } from './model/spikegpt/model.js';
-export type { ConfigReport, EmbeddingKind, ModelConfig } from './model/spikegpt/config.js';
-export { parametersOf } from './model/spikegpt/parameters.js';
+export { LoadedModel } from './model/loaded-model.js';
+export type { ModelConfig, StatedConfig } from './model/config.js';
+export type { ModelFamily, SpikingNetwork } from './model/family.js';
+export { registerFamily } from './model/families.js';
+export { describeModel, type ModelDescription } from './model/structure.js';
 export { observe, type Observation, type ObserveRequest } from './model/observe.js';
 export { generate, type GenerateOptions } from './model/generate.js';
 export type { Pooling, SequenceModel, TokenBatch } from './model/types.js';

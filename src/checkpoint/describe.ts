@@ -28,3 +28,10 @@ export function describe(value: unknown): string {
   if (Array.isArray(value)) return `a list of ${value.length}`;
   return value instanceof Map ? `a dictionary of ${value.size}` : typeof value;
 }
+
+/** "12 tensors (a, b, c, d, e, …)" */
+export function abridgedNames(all: Iterable<string>): string {
+  const names = [...all];
+  const shown = names.slice(0, 5).map(printable).join(', ');
+  return `${names.length} tensors (${shown}${names.length > 5 ? ', …' : ''})`;
+}

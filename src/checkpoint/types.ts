@@ -12,11 +12,8 @@ export interface TensorInfo {
 
 export type CheckpointFormat = 'torch-zip' | 'torch-legacy' | 'safetensors';
 
-/**
- * An open checkpoint. Names, types, shapes and the place of every tensor in the file were checked on
- * opening; values are read when asked for, one tensor at a time, by position.
- */
-export interface Checkpoint {
+/** A checkpoint without its values: what is known of it before any weight is read. */
+export interface CheckpointListing {
   readonly path: string;
   readonly format: CheckpointFormat;
   /** In the order of the file. PyTorch's `module.` prefix (DataParallel) is taken off. */
@@ -26,7 +23,13 @@ export interface Checkpoint {
    * weights in the top-level dictionary ("epoch"), as text.
    */
   readonly metadata: Readonly<Record<string, string>>;
+}
 
+/**
+ * An open checkpoint. Names, types, shapes and the place of every tensor in the file were checked on
+ * opening; values are read when asked for, one tensor at a time, by position.
+ */
+export interface Checkpoint extends CheckpointListing {
   /**
    * The values as float32, row-major, [product of the shape]. Memory used: the result, plus the
    * tensor's bytes where it is stored with strides.

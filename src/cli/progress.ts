@@ -1,7 +1,7 @@
 import { SingleBar } from 'cli-progress';
 import type { ProgressEvent, ProgressListener } from '../util/progress.js';
-import { formatBytes } from '../util/bytes.js';
-import { formatCount, formatDuration, formatPercent, formatRate } from './format/numbers.js';
+import { formatBytes } from '../util/format.js';
+import { formatCount, formatDuration, formatPercent, formatRate } from '../util/format.js';
 
 /** Shows the progress of one piece of work after another. */
 export interface ProgressDisplay {

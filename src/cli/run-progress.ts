@@ -1,9 +1,9 @@
 import type { SearchProgress } from '../search/trace.js';
 import type { Metric } from '../tasks/task.js';
-import { formatBytes } from '../util/bytes.js';
+import { formatBytes } from '../util/format.js';
 import type { ProgressEvent, ProgressListener } from '../util/progress.js';
 import { formatMetric } from './format/metric.js';
-import { formatCount } from './format/numbers.js';
+import { formatCount } from '../util/format.js';
 
 /**
  * Makes one piece of work of each part of a run, so that a bar goes through it once and can tell the time

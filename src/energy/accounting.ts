@@ -1,8 +1,7 @@
 import type { ResolvedPlan } from '../quant/plan.js';
 import { UNQUANTIZED_BITS } from '../quant/scheme/scheme.js';
 import { EnergyError, QuantError } from '../util/errors.js';
-import type { ScalarOperations } from './elementwise.js';
-import type { MatrixProduct } from './operations.js';
+import type { MatrixProduct, ScalarOperations } from '../layout/operations.js';
 import {
   COMPARE_PJ,
   FLOAT_ACCUMULATE_PJ,
@@ -29,7 +28,7 @@ import {
 export const ACCOUNTINGS = ['as built', 'idealized', 'integer'] as const;
 export type Accounting = (typeof ACCOUNTINGS)[number];
 
-/** Spiking layer (its path, as `spikingLayers` gives it) → share of ones, [0, 1]. */
+/** Path of a spiking layer → share of its values that are spikes, [0, 1]. */
 export type FiringRates = ReadonlyMap<string, number>;
 
 /**

@@ -1,4 +1,4 @@
-import type { ModelConfig } from '../model/spikegpt/config.js';
+import type { ModelStructure } from '../model/structure.js';
 import type { ResolvedPlan } from '../quant/plan.js';
 import {
   productPicojoules,
@@ -6,7 +6,7 @@ import {
   type Accounting,
   type FiringRates,
 } from './accounting.js';
-import { countOperations, elementwiseParts, type OperationOptions } from './operations.js';
+import { countOperations, type OperationOptions } from './operations.js';
 import { WEIGHT_MEMORIES, type BitEnergy, type WeightMemory } from './technology.js';
 import { weightTraffic, type TrafficOptions } from './traffic.js';
 
@@ -43,20 +43,20 @@ const PICOJOULES_PER_MICROJOULE = 1e6;
  * @throws {EnergyError} {QuantError} as `countOperations`, `weightTraffic` and `productPicojoules`.
  */
 export function modelEnergy(
-  config: ModelConfig,
+  model: ModelStructure,
   plan: ResolvedPlan,
   { accounting, memory = 'DRAM', firingRates, ...options }: EnergyOptions,
 ): ModelledEnergy {
-  const operations = countOperations(config, options);
+  const operations = countOperations(model, options);
   const products =
     operations.products.reduce(
       (total, product) => total + productPicojoules(product, accounting, plan, firingRates),
       0,
     ) / PICOJOULES_PER_MICROJOULE;
   const elementwise =
-    elementwiseParts(operations).reduce((total, [, part]) => total + scalarPicojoules(part), 0) /
+    operations.elementwise.reduce((total, [, part]) => total + scalarPicojoules(part), 0) /
     PICOJOULES_PER_MICROJOULE;
-  const { bits } = weightTraffic(config, plan, options);
+  const { bits } = weightTraffic(model, plan, options);
   const scale = (perBit: BitEnergy, start: number): BitEnergy => ({
     low: start + (bits * perBit.low) / PICOJOULES_PER_MICROJOULE,
     middle: start + (bits * perBit.middle) / PICOJOULES_PER_MICROJOULE,

@@ -1,13 +1,12 @@
-import type { ModelConfig } from '../model/spikegpt/config.js';
-import { parametersOf } from '../model/spikegpt/parameters.js';
-import { tensorFootprint } from '../quant/footprint.js';
+import { blockOf } from '../layout/blocks.js';
 import {
-  hierarchyOf,
   matricesOf,
   vectorsOf,
+  type Hierarchy,
   type Matrix,
-  type ParameterShape,
-} from '../quant/hierarchy.js';
+  type Vector,
+} from '../layout/hierarchy.js';
+import { tensorFootprint } from '../quant/footprint.js';
 import type { ResolvedPlan } from '../quant/plan.js';
 import { UNQUANTIZED } from '../quant/scheme/scheme.js';
 import { EnergyError, QuantError } from '../util/errors.js';
@@ -31,13 +30,13 @@ export interface WeightTraffic {
 
 /**
  * The parameters read a token under a plan, at their bit widths with scales and zero points: every matrix
- * and vector once, of the embedding one row. Activations and the state are not counted: a few thousand
+ * and vector once, of an embedding one row. Activations and the state are not counted: a few thousand
  * values a token where the weights are millions.
  *
  * @throws {EnergyError} for tokens below 1. {QuantError} when the plan was resolved for another model.
  */
 export function weightTraffic(
-  config: ModelConfig,
+  { hierarchy }: { readonly hierarchy: Hierarchy },
   plan: ResolvedPlan,
   { sentenceTokens = 1, tokensPerRead = 1 }: TrafficOptions = {},
 ): WeightTraffic {
@@ -48,12 +47,11 @@ export function weightTraffic(
       got: `${sentenceTokens} a sentence, ${tokensPerRead} a reading`,
       expected: 'at least 1 of each',
     });
-  const hierarchy = hierarchyOf(parametersOf(config));
   const byBlock: Record<string, number> = Object.fromEntries(
     hierarchy.blocks.map(({ path }) => [path, 0]),
   );
   for (const matrix of matricesOf(hierarchy))
-    byBlock[matrix.path.split('/')[0]] += matrixBits(matrix, plan, sentenceTokens, tokensPerRead);
+    byBlock[blockOf(matrix.path)] += matrixBits(matrix, plan, sentenceTokens, tokensPerRead);
   for (const block of hierarchy.blocks) {
     const own = vectorsOf({ ...hierarchy, blocks: [block] });
     for (const vector of own) byBlock[block.path] += bitsOf(vector, UNQUANTIZED) / tokensPerRead;
@@ -76,13 +74,16 @@ function matrixBits(
     });
   const [, width] = matrix.shape;
   // Each token has a row of its own, so that nothing is shared.
-  if (matrix.matrix === 'emb') return bitsOf({ ...matrix, shape: [1, width] }, scheme);
+  if (matrix.use === 'lookup') return bitsOf({ ...matrix, shape: [1, width] }, scheme);
   const tokens =
-    matrix.matrix === 'classifier' ? Math.max(sentenceTokens, tokensPerRead) : tokensPerRead;
+    matrix.use === 'sequence' ? Math.max(sentenceTokens, tokensPerRead) : tokensPerRead;
   return bitsOf(matrix, scheme) / tokens;
 }
 
-function bitsOf({ shape }: ParameterShape, scheme: Parameters<typeof tensorFootprint>[1]): number {
+function bitsOf(
+  { shape }: Pick<Vector, 'shape'>,
+  scheme: Parameters<typeof tensorFootprint>[1],
+): number {
   const { integers, scales, zeroPoints, fp32 } = tensorFootprint(shape, scheme);
   return 8 * (integers + scales + zeroPoints + fp32);
 }

@@ -1,9 +1,9 @@
 import { ACCOUNTINGS, type Accounting } from '../energy/accounting.js';
 import { modelEnergy } from '../energy/model-energy.js';
-import { countOperations, elementwiseParts, type MatrixProduct } from '../energy/operations.js';
+import { countOperations, type MatrixProduct } from '../energy/operations.js';
 import type { WeightMemory } from '../energy/technology.js';
 import type { EnergyRun } from '../experiment/runs/energy-run.js';
-import type { ModelConfig } from '../model/spikegpt/config.js';
+import type { ModelStructure } from '../model/structure.js';
 import { energyChangeChart, type EnergyChangeOptions } from '../plots/figures/energy-change.js';
 import { energyChart } from '../plots/figures/energy.js';
 import { operationsChart } from '../plots/figures/operations.js';
@@ -24,7 +24,7 @@ export interface EnergySetting {
 /** The modelled energy of plans in some settings, as records; the first plan is the baseline. */
 export function energyRecords(
   { task, options }: FigureSubject,
-  { config, sentenceTokens, plans }: EnergyRun,
+  { model, sentenceTokens, plans }: EnergyRun,
   settings: readonly EnergySetting[],
 ): EnergyRecord[] {
   const origin = { task: taskName(task), model: options.file.name };
@@ -35,7 +35,7 @@ export function energyRecords(
           total,
           weights,
           origin: modelled,
-        } = modelEnergy(config, resolved, {
+        } = modelEnergy(model, resolved, {
           ...{ accounting, memory, tokensPerRead, sentenceTokens, firingRates },
         });
         return {
@@ -74,25 +74,16 @@ export function energyChangeFigure(
 }
 
 /** Where the operations of a token go. @throws {PlotError} as `operationsChart`. */
-export function operationsFigure(
-  { name, report: { config } }: OperationsSubject,
-  sentenceTokens = 1,
-): ChartSpec {
-  return operationsChart(operationRecords(name, config, sentenceTokens));
+export function operationsFigure(model: OperationsSubject, sentenceTokens = 1): ChartSpec {
+  return operationsChart(operationRecords(model, sentenceTokens));
 }
 
-interface OperationsSubject {
-  readonly name: string;
-  readonly report: { readonly config: ModelConfig };
-}
+type OperationsSubject = Pick<ModelStructure, 'family' | 'config'> & { readonly name: string };
 
 /** Matrices of the same name over all blocks, then the parts that are no matrix product. */
-function operationRecords(
-  model: string,
-  config: ModelConfig,
-  sentenceTokens: number,
-): OperationRecord[] {
-  const counted = countOperations(config, { sentenceTokens });
+function operationRecords(subject: OperationsSubject, sentenceTokens: number): OperationRecord[] {
+  const { name: model } = subject;
+  const counted = countOperations(subject, { sentenceTokens });
   const records = new Map<string, OperationRecord>();
   const add = (part: string, kind: OperationRecord['kind'], operations: number): void => {
     const before = records.get(`${part} ${kind}`)?.operations ?? 0;
@@ -104,7 +95,7 @@ function operationRecords(
       product.spikesOf === undefined ? 'product of real values' : 'product after spikes',
       2 * product.macs,
     );
-  for (const [part, operations] of elementwiseParts(counted))
+  for (const [part, operations] of counted.elementwise)
     add(
       part,
       'elementwise',

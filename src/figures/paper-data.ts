@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import { BYTES_PER_MB } from '../util/bytes.js';
+import { BYTES_PER_MB } from '../util/format.js';
 import { DataError } from '../util/errors.js';
 import type { LandscapeRecord, PaperPowerRecord, PaperRecord, TaskName } from '../plots/records.js';
 

@@ -1,4 +1,4 @@
-import type { Hierarchy, Vector } from '../quant/hierarchy.js';
+import type { Hierarchy, Vector } from '../layout/hierarchy.js';
 import type { Limits } from '../search/constraints.js';
 import type { Evaluation } from '../search/evaluation.js';
 import type { SensitivityTable } from '../search/sensitivity.js';

@@ -25,7 +25,7 @@ import type { ChartSpec } from '../plots/parts/spec.js';
 import type { DataNames } from '../plots/parts/task-view.js';
 import { traceChart } from '../plots/figures/trace.js';
 import { uniformChart } from '../plots/figures/uniform.js';
-import type { Hierarchy } from '../quant/hierarchy.js';
+import type { Hierarchy } from '../layout/hierarchy.js';
 import { resolvePlan, type Plan } from '../quant/plan.js';
 import type { ExactEvaluation } from '../search/evaluation.js';
 import type { SearchOutcome } from '../search/outcome.js';

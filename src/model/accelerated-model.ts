@@ -1,9 +1,11 @@
 import * as tf from '@tensorflow/tfjs-core';
-import type { Tensor3D } from '@tensorflow/tfjs-core';
-import type { SpikeGPT } from './spikegpt/model.js';
-import type { Pooling, SequenceModel, TokenBatch } from './types.js';
+import type { Tensor } from '@tensorflow/tfjs-core';
+import { readFloat32 } from '../backend/read.js';
+import type { Layout } from '../layout/layout.js';
 import { BoundaryCache } from './boundary-cache.js';
-import { stageCosts, type PlanStages } from './stages.js';
+import type { LoadedModel } from './loaded-model.js';
+import type { PlanStages } from './plan-stages.js';
+import { selectRows, type Pooling, type SequenceModel, type TokenBatch } from './types.js';
 import { noWork, type Work } from './work.js';
 
 /** Accelerations of one model; each gives the same bits as computing everything. */
@@ -27,17 +29,17 @@ interface MeasuredPlan {
   readonly outputs: Map<TokenBatch, Outputs>;
 }
 
-/** A plan that sequences may leave into. */
-interface Twin {
+/** A plan measured before that sequences may leave into. */
+interface MeetingPlan {
   readonly plan: MeasuredPlan;
   readonly outputs: Outputs;
 }
 
 /** Turns the residual stream after the last stage, some rows of a batch, into those rows' outputs. */
-type Finish = (stream: Tensor3D, rows: readonly number[]) => Promise<Outputs>;
+type Finish = (stream: Tensor, rows: readonly number[]) => Promise<Outputs>;
 
 /**
- * A SpikeGPT that remembers. Candidates of a search differ in one unit, so that most of what the network
+ * A model that remembers. Candidates of a search differ in one unit, so that most of what the network
  * computes for one it has computed for another:
  *
  * - the stream before the first changed stage is the same: it is kept, and work starts there;
@@ -52,14 +54,17 @@ export class AcceleratedModel implements SequenceModel {
   private readonly cache: BoundaryCache;
   private readonly measured: MeasuredPlan[] = [];
   private current: MeasuredPlan | undefined;
-  private readonly costs: ReturnType<typeof stageCosts>;
+  private readonly layout: Layout;
+  private readonly exits: boolean;
 
   constructor(
-    private readonly model: SpikeGPT,
+    private readonly model: LoadedModel,
     private readonly reuse: ReuseOptions,
   ) {
     this.cache = new BoundaryCache(reuse.budgetBytes);
-    this.costs = stageCosts(model.config);
+    this.layout = model.description.layout;
+    // Streams that carry real values of their own never meet again.
+    this.exits = reuse.exit && this.layout.discreteStream;
   }
 
   get vocabSize(): number {
@@ -86,14 +91,13 @@ export class AcceleratedModel implements SequenceModel {
 
   async tokenNll(inputs: TokenBatch, targets: Int32Array): Promise<Float32Array> {
     const { time } = inputs;
+    const nllOf = this.model.finisher('tokenNll', 'language-model head');
     const outputs = await this.run(inputs, async (stream, rows) => {
       const wanted = new Int32Array(rows.length * time);
       rows.forEach((row, index) => {
         wanted.set(targets.subarray(row * time, (row + 1) * time), index * time);
       });
-      const hidden = this.model.normalize(stream);
-      const nll = await this.model.headNll(hidden, wanted);
-      hidden.dispose();
+      const nll = await readFloat32(nllOf(stream, wanted));
       return rows.map((_, index) => nll.slice(index * time, (index + 1) * time));
     });
     return joined(outputs);
@@ -105,15 +109,10 @@ export class AcceleratedModel implements SequenceModel {
     pooling: Pooling,
   ): Promise<Float32Array> {
     const { classes } = this;
+    const logitsOf = this.model.finisher('classLogits', 'classifier');
     const outputs = await this.run(inputs, async (stream, rows) => {
-      const counted = Int32Array.from(rows, (row) =>
-        pooling === 'real-tokens' ? lengths[row] : inputs.time,
-      );
-      const logits = tf.tidy(() =>
-        this.model.poolAndClassify(this.model.normalize(stream), counted),
-      );
-      const values = await logits.data<'float32'>();
-      logits.dispose();
+      const some = Int32Array.from(rows, (row) => lengths[row]);
+      const values = await readFloat32(logitsOf(stream, some, pooling));
       return rows.map((_, index) => values.slice(index * classes, (index + 1) * classes));
     });
     return joined(outputs);
@@ -128,7 +127,7 @@ export class AcceleratedModel implements SequenceModel {
       return known;
     }
     const outputs = await this.compute(plan, batch, finish);
-    if (this.reuse.exit || this.reuse.prefix) plan.outputs.set(batch, outputs);
+    if (this.exits || this.reuse.prefix) plan.outputs.set(batch, outputs);
     return outputs;
   }
 
@@ -139,8 +138,8 @@ export class AcceleratedModel implements SequenceModel {
 
   /** Work of `rows` sequences from a stage on. */
   private costFrom(stage: number, { time }: TokenBatch, rows: number): number {
-    const { stages, output } = this.costs;
-    const perToken = stages.slice(stage).reduce((sum, cost) => sum + cost, output);
+    const { stages, outputMacs } = this.layout;
+    const perToken = stages.slice(stage).reduce((sum, { macs }) => sum + macs, outputMacs);
     return perToken * time * rows;
   }
 
@@ -149,44 +148,48 @@ export class AcceleratedModel implements SequenceModel {
     const start = this.startOf(plan.stages, batch);
     this.work.savedByPrefix +=
       this.costFrom(0, batch, batch.batch) - this.costFrom(start.boundary, batch, batch.batch);
+    const { network } = this.model;
+    const { stages } = this.layout;
     let { stream } = start;
     let rows = Array.from({ length: batch.batch }, (_, row) => row);
+    let running = batch;
     // Streams are compared once, where the two plans go on alike for the first time: spikes that differ
     // stay in the sum that the stream is, and looking again would cost more than it ever finds. Once a
     // sequence has left into a plan, that plan's streams stand for it at later boundaries.
-    let twin: Twin | undefined;
+    let other: MeetingPlan | undefined;
     let compared = false;
-    for (let boundary = start.boundary + 1; boundary <= this.model.stages; boundary++) {
+    for (let boundary = start.boundary + 1; boundary <= stages.length; boundary++) {
       if (rows.length > 0) {
-        const next = this.model.runStages(stream, boundary - 1, boundary);
+        const next = network.runStages(stream, boundary - 1, boundary, running);
         stream.dispose();
         stream = next;
-        this.work.done += this.costs.stages[boundary - 1] * batch.time * rows.length;
+        this.work.done += stages[boundary - 1].macs * batch.time * rows.length;
       }
-      if (!compared) twin = this.twinOf(plan, boundary, batch);
+      if (!compared) other = this.meetingPlan(plan, boundary, batch);
       const left = rows.length < batch.batch;
       const theirs =
-        twin && (left || !compared)
-          ? this.cache.get(boundary, twin.plan.stages.prefix[boundary], batch)
+        other && (left || !compared)
+          ? this.cache.get(boundary, other.plan.stages.prefix[boundary], batch)
           : undefined;
-      if (twin && theirs && !compared) {
+      if (other && theirs && !compared) {
         compared = true;
-        const stay = this.leave(twin.outputs, theirs, stream, rows, outputs);
+        const stay = await this.leave(other.outputs, theirs, stream, rows, outputs);
         this.countExits(boundary, batch, rows.length, stay.length);
         if (stay.length < rows.length) {
           rows = stay.map((index) => rows[index]);
         }
         if (rows.length > 0 && rows.length < stream.shape[0]) {
-          const kept = tf.tidy(() => tf.gather(stream, tf.tensor1d(stay, 'int32')));
-          stream.dispose();
-          stream = kept;
+          const whole = stream;
+          stream = tf.tidy(() => tf.gather(whole, tf.tensor1d(stay, 'int32')));
+          whole.dispose();
+          running = selectRows(batch, rows);
         }
       }
       if (this.reuse.prefix) this.keep(plan, boundary, batch, stream, rows, theirs);
     }
     if (rows.length > 0) {
       const finished = await finish(stream, rows);
-      this.work.done += this.costs.output * batch.time * rows.length;
+      this.work.done += this.layout.outputMacs * batch.time * rows.length;
       rows.forEach((row, index) => {
         outputs[row] = finished[index];
       });
@@ -195,14 +198,14 @@ export class AcceleratedModel implements SequenceModel {
     return outputs;
   }
 
-  /** Keeps the stream of the whole batch at a boundary: our rows, and the twin's for those that left. */
+  /** Keeps the stream of the whole batch at a boundary: our rows, and the other plan's for those that left. */
   private keep(
     plan: MeasuredPlan,
     boundary: number,
     batch: TokenBatch,
-    stream: Tensor3D,
+    stream: Tensor,
     rows: readonly number[],
-    theirs: Tensor3D | undefined,
+    theirs: Tensor | undefined,
   ): void {
     const prefix = plan.stages.prefix[boundary];
     if (rows.length === batch.batch) this.cache.put(boundary, prefix, batch, stream.clone());
@@ -221,21 +224,27 @@ export class AcceleratedModel implements SequenceModel {
   }
 
   /** The latest boundary whose stream is kept, or the embedding. The stream is the caller's. */
-  private startOf(
-    { prefix }: PlanStages,
-    batch: TokenBatch,
-  ): { boundary: number; stream: Tensor3D } {
+  private startOf({ prefix }: PlanStages, batch: TokenBatch): { boundary: number; stream: Tensor } {
     if (this.reuse.prefix)
-      for (let boundary = this.model.stages; boundary > 0; boundary--) {
+      for (let boundary = this.layout.stages.length; boundary > 0; boundary--) {
         const kept = this.cache.get(boundary, prefix[boundary], batch);
         if (kept !== undefined) return { boundary, stream: kept.clone() };
       }
-    return { boundary: 0, stream: this.model.embed(batch) };
+    return { boundary: 0, stream: this.embedded(batch) };
+  }
+
+  private embedded(batch: TokenBatch): Tensor {
+    this.model.checkTokens(batch);
+    return this.model.network.embed(batch);
   }
 
   /** A plan measured before that goes on alike from a boundary, and whose stream there is kept. */
-  private twinOf(plan: MeasuredPlan, boundary: number, batch: TokenBatch): Twin | undefined {
-    if (!this.reuse.exit) return undefined;
+  private meetingPlan(
+    plan: MeasuredPlan,
+    boundary: number,
+    batch: TokenBatch,
+  ): MeetingPlan | undefined {
+    if (!this.exits) return undefined;
     for (const other of this.measured) {
       const outputs = other.outputs.get(batch);
       if (other === plan || outputs === undefined) continue;
@@ -246,16 +255,16 @@ export class AcceleratedModel implements SequenceModel {
     return undefined;
   }
 
-  /** Gives rows whose stream is the twin's its outputs; returns the positions in `rows` of the others. */
-  private leave(
+  /** Gives rows whose stream is the other plan's its outputs; returns the positions in `rows` of the rest. */
+  private async leave(
     theirOutputs: Outputs,
-    theirStream: Tensor3D,
-    stream: Tensor3D,
+    theirStream: Tensor,
+    stream: Tensor,
     rows: readonly number[],
     outputs: Float32Array[],
-  ): number[] {
-    const size = stream.shape[1] * stream.shape[2];
-    const [ours, theirs] = [bitsOf(stream), bitsOf(theirStream)];
+  ): Promise<number[]> {
+    const size = stream.size / stream.shape[0];
+    const [ours, theirs] = await Promise.all([bitsOf(stream), bitsOf(theirStream)]);
     return [...rows.keys()].filter((index) => {
       const row = rows[index];
       if (!equalRange(ours, index * size, theirs, row * size, size)) return true;
@@ -290,8 +299,8 @@ function joined(rows: Outputs): Float32Array {
 }
 
 /** The values as bits: equality of bits is stricter than of numbers, and NaN equals itself. */
-function bitsOf(tensor: Tensor3D): Int32Array {
-  const { buffer, byteOffset, length } = tensor.dataSync<'float32'>();
+async function bitsOf(tensor: Tensor): Promise<Int32Array> {
+  const { buffer, byteOffset, length } = await tensor.data<'float32'>();
   return new Int32Array(buffer, byteOffset, length);
 }
 

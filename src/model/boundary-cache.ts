@@ -1,15 +1,15 @@
-import type { Tensor3D } from '@tensorflow/tfjs-core';
+import type { Tensor } from '@tensorflow/tfjs-core';
 import type { TokenBatch } from './types.js';
 
 /** The residual stream of some batches at one boundary under one prefix of a plan. */
 interface Layer {
-  readonly tensors: Map<TokenBatch, Tensor3D>;
+  readonly tensors: Map<TokenBatch, Tensor>;
   bytes: number;
   /** When it was last of use. */
   stamp: number;
 }
 
-const bytesOf = (tensor: Tensor3D): number => 4 * tensor.size;
+const bytesOf = (tensor: Tensor): number => 4 * tensor.size;
 
 /**
  * Residual streams kept on the device, within a budget of bytes: what candidates that share a prefix
@@ -24,14 +24,14 @@ export class BoundaryCache {
   constructor(private readonly budgetBytes: number) {}
 
   /** The stream of a batch before stage `boundary`; it stays the cache's. */
-  get(boundary: number, prefix: string, batch: TokenBatch): Tensor3D | undefined {
+  get(boundary: number, prefix: string, batch: TokenBatch): Tensor | undefined {
     const layer = this.layers.get(`${boundary}:${prefix}`);
     if (layer !== undefined) layer.stamp = ++this.clock;
     return layer?.tensors.get(batch);
   }
 
   /** Takes the tensor over, and disposes it at once where the budget has no room for it. */
-  put(boundary: number, prefix: string, batch: TokenBatch, tensor: Tensor3D): void {
+  put(boundary: number, prefix: string, batch: TokenBatch, tensor: Tensor): void {
     const size = bytesOf(tensor);
     const key = `${boundary}:${prefix}`;
     this.evict(size, key);

@@ -1,10 +1,11 @@
-import { slice } from '@tensorflow/tfjs-core';
-import { scoped } from '../backend/scope.js';
+import { slice, tidy, type Tensor } from '@tensorflow/tfjs-core';
+import { readFloat32 } from '../backend/read.js';
 import { ModelError, UsageError, throwIfAborted } from '../util/errors.js';
 import { breathe } from '../util/progress.js';
 import { seededRandom } from '../util/random.js';
-import type { SpikeGPT } from './spikegpt/model.js';
-import { disposeState, type RecurrentState } from './spikegpt/state.js';
+import type { RecurrentForm } from './family.js';
+import type { LoadedModel } from './loaded-model.js';
+import type { TokenBatch } from './types.js';
 
 export interface GenerateOptions {
   /** Tokens to generate at most. */
@@ -26,10 +27,11 @@ export interface GenerateOptions {
  * the length. The same seed, prompt and weights give the same tokens.
  *
  * @param prompt token ids, at least one
- * @throws {UsageError} for options out of range, {ModelError} for an empty prompt
+ * @throws {UsageError} for options out of range, {ModelError} for an empty prompt, a token outside the
+ *   vocabulary, or a model that cannot go on from a state
  */
 export async function* generate(
-  model: SpikeGPT,
+  model: LoadedModel,
   prompt: Int32Array,
   options: GenerateOptions,
 ): AsyncGenerator<number, void, undefined> {
@@ -42,26 +44,26 @@ export async function* generate(
       expected: 'one token or more',
     });
   const random = seededRandom(seed);
-  let state: RecurrentState = model.initialState(1);
+  const form = recurrentForm(model);
+  let state = form.start(1);
   try {
     let pending = prompt;
     for (let count = 0; count < length; count++) {
       throwIfAborted(signal, 'generation');
-      const result = advance(model, pending, state);
-      disposeState(state);
+      const result = form.step(tokensOf(model, pending), state);
+      form.dispose(state);
       state = result.state;
-      for (const token of options.forbidden ?? []) result.logits[token] = -Infinity;
+      const logits = await lastLogits(model, result.stream);
+      for (const token of options.forbidden ?? []) logits[token] = -Infinity;
       const token =
-        temperature === 0
-          ? argmax(result.logits)
-          : sample(result.logits, temperature, topP, random.float());
+        temperature === 0 ? argmax(logits) : sample(logits, temperature, topP, random.float());
       if (token === options.stopToken) return;
       yield token;
       pending = Int32Array.of(token);
       await breathe();
     }
   } finally {
-    disposeState(state);
+    form.dispose(state);
   }
 }
 
@@ -74,21 +76,30 @@ function checkOptions(length: number, temperature: number, topP: number): void {
   if (!(topP > 0 && topP <= 1)) refuse('top-p', topP, 'above 0, at most 1');
 }
 
-/** Feeds tokens [1, T] and returns the logits after the last one, [V]. */
-function advance(
-  model: SpikeGPT,
-  ids: Int32Array,
-  before: RecurrentState,
-): { logits: Float32Array; state: RecurrentState } {
-  const tokens = { ids, batch: 1, time: ids.length };
-  const { last, state } = scoped(() => {
-    const result = model.step(tokens, before);
-    const last = slice(result.hidden, [0, ids.length - 1, 0], [1, 1, model.config.width]);
-    return { last: model.headLogits(last), state: result.state };
+function recurrentForm({ network, description }: LoadedModel): RecurrentForm {
+  if (network.recurrent !== undefined) return network.recurrent;
+  throw new ModelError({
+    what: 'the model cannot generate',
+    where: description.family.title,
+    expected: 'a model that goes on from a state, token by token',
   });
-  const logits = last.dataSync<'float32'>().slice();
-  last.dispose();
-  return { logits, state };
+}
+
+function tokensOf(model: LoadedModel, ids: Int32Array): TokenBatch {
+  const tokens = { ids, batch: 1, time: ids.length };
+  model.checkTokens(tokens);
+  return tokens;
+}
+
+/** Logits after the last token, [V], of the stream [1, T, …], which is disposed. */
+async function lastLogits(model: LoadedModel, stream: Tensor): Promise<Float32Array> {
+  const logitsOf = model.finisher('tokenLogits', 'language-model head');
+  const [, time, ...rest] = stream.shape;
+  const last = tidy(() =>
+    logitsOf(slice(stream, [0, time - 1, ...rest.map(() => 0)], [1, 1, ...rest])),
+  );
+  stream.dispose();
+  return (await readFloat32(last)).slice();
 }
 
 /** The first of the largest values. */

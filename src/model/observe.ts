@@ -1,25 +1,31 @@
-import * as tf from '@tensorflow/tfjs-core';
-import type { Tensor, Tensor3D } from '@tensorflow/tfjs-core';
-import type { SpikingModule } from './spikegpt/block.js';
-import type { SpikeGPT } from './spikegpt/model.js';
-import type { TokenBatch } from './types.js';
+import { keep, tidy, type Tensor } from '@tensorflow/tfjs-core';
+import { readFloat32 } from '../backend/read.js';
+import type { SpikingLayer } from '../layout/layout.js';
+import { groupBy } from '../util/group.js';
+import { blockOf } from '../layout/blocks.js';
+import type { NetworkHooks } from './family.js';
+import type { LoadedModel } from './loaded-model.js';
+import type { Pooling, TokenBatch } from './types.js';
 
 /** What `observe` is asked for; each output costs its memory only when wanted. */
 export interface ObserveRequest {
   readonly logits?: boolean;
   /** Real tokens of each sequence, [B]: asks for class logits. */
   readonly classLengths?: Int32Array;
+  /** What class logits are taken from; the mean over real tokens by default. */
+  readonly pooling?: Pooling;
   readonly residuals?: boolean;
   readonly spikes?: boolean;
   readonly firingRates?: boolean;
+  /** Count the embedding among the spiking layers, where it spikes. */
+  readonly embedding?: boolean;
 }
 
-/** A LIF layer, by block and module. */
+/** What a spiking layer did. */
 export interface SpikeRecord {
-  readonly block: number;
-  readonly module: SpikingModule;
-  /** [B * T * C], 0 or 1. */
-  readonly spikes: Uint8Array;
+  readonly layer: SpikingLayer;
+  /** [B * T * C], of the layer's levels: 0, 1, or −1, 0, 1. */
+  readonly spikes: Int8Array;
 }
 
 /** Outputs on the host, row-major. B sequences, T tokens, C channels, V token ids. */
@@ -28,52 +34,89 @@ export interface Observation {
   readonly logits?: Float32Array;
   /** [B * classes] */
   readonly classLogits?: Float32Array;
-  /** The residual stream [B * T * C] entering block 0, 1, … and leaving the last: layers + 1 of them. */
+  /** The stream, [B * T * C], before the first block and after each block: layers + 1 of them. */
   readonly residuals?: readonly Float32Array[];
   readonly spikes?: readonly SpikeRecord[];
-  /** Fraction of ones of each LIF layer: [block] of [SRWKV, SRFFN]. */
-  readonly firingRates?: readonly (readonly [number, number])[];
+  /** Share of values that are not 0 of each spiking layer in the stages: [block] of its layers. */
+  readonly firingRates?: readonly (readonly number[])[];
 }
 
 /** Runs the model over whole sequences and brings the wanted outputs to the host. */
-export function observe(model: SpikeGPT, tokens: TokenBatch, request: ObserveRequest): Observation {
-  const spikes: SpikeRecord[] = [];
-  const rates = Array.from({ length: model.config.layers }, (): [number, number] => [0, 0]);
+export async function observe(
+  model: LoadedModel,
+  tokens: TokenBatch,
+  request: ObserveRequest,
+): Promise<Observation> {
+  const { network } = model;
+  const { stages, spiking } = model.description.layout;
+  model.checkTokens(tokens);
   const residuals: Float32Array[] = [];
-  const probe = (block: number, module: SpikingModule, fired: Tensor3D): void => {
-    const values = fired.dataSync<'float32'>();
-    const ones = values.reduce((sum, spike) => sum + spike, 0);
-    rates[block][module === 'SRWKV' ? 0 : 1] = ones / values.length;
-    if (request.spikes) spikes.push({ block, module, spikes: Uint8Array.from(values) });
-  };
-  let logits: Float32Array | undefined;
-  let classLogits: Float32Array | undefined;
-  tf.tidy(() => {
-    const x = model.embed(tokens);
-    if (request.residuals) residuals.push(toHost(x));
-    const stream = model.runStages(x, 0, model.stages, {
-      probe: request.spikes || request.firingRates ? probe : undefined,
-      onStage: request.residuals
-        ? (stage, residual) => {
-            if (stage % 2 === 1) residuals.push(toHost(residual));
-          }
-        : undefined,
-    });
-    const hidden = model.normalize(stream);
-    if (request.logits) logits = toHost(model.headLogits(hidden));
-    if (request.classLengths)
-      classLogits = toHost(model.poolAndClassify(hidden, request.classLengths));
-  });
-  return {
-    ...(logits && { logits }),
-    ...(classLogits && { classLogits }),
-    ...(request.residuals && { residuals }),
-    ...(request.spikes && { spikes }),
-    ...(request.firingRates && { firingRates: rates }),
-  };
+  const records: SpikeRecord[] = [];
+  const wantsSpikes = request.spikes === true || request.firingRates === true;
+  let stream = await watched(
+    (hooks) => network.embed(tokens, hooks),
+    wantsSpikes && request.embedding === true,
+  );
+  try {
+    if (request.residuals) residuals.push(await valuesOf(stream));
+    for (const [stage, { path }] of stages.entries()) {
+      const before = stream;
+      stream = await watched(
+        (hooks) => network.runStages(before, stage, stage + 1, tokens, hooks),
+        wantsSpikes,
+      );
+      before.dispose();
+      const next = stages.at(stage + 1)?.path ?? '';
+      if (request.residuals && blockOf(next) !== blockOf(path))
+        residuals.push(await valuesOf(stream));
+    }
+    return {
+      ...(request.logits && {
+        logits: await readFloat32(model.finisher('tokenLogits', 'language-model head')(stream)),
+      }),
+      ...(request.classLengths && {
+        classLogits: await readFloat32(
+          model.finisher('classLogits', 'classifier')(
+            stream,
+            request.classLengths,
+            request.pooling ?? 'real-tokens',
+          ),
+        ),
+      }),
+      ...(request.residuals && { residuals }),
+      ...(request.spikes && { spikes: records }),
+      ...(request.firingRates && { firingRates: ratesByBlock(records) }),
+    };
+  } finally {
+    stream.dispose();
+  }
+
+  /** Runs a part of the network; the spikes that it makes come to the host once it is through. */
+  async function watched(run: (hooks: NetworkHooks) => Tensor, wanted: boolean): Promise<Tensor> {
+    const made: { layer: number; spikes: Tensor }[] = [];
+    const onSpikes = (layer: number, spikes: Tensor): void => {
+      made.push({ layer, spikes: keep(spikes.clone()) });
+    };
+    const result = tidy(() => run(wanted ? { onSpikes } : {}));
+    for (const { layer, spikes } of made)
+      records.push({
+        layer: spiking[layer],
+        spikes: Int8Array.from(await readFloat32(spikes)),
+      });
+    return result;
+  }
 }
 
 /** A copy that stays valid when the tensor is disposed: on some backends the data is a view. */
-function toHost(tensor: Tensor): Float32Array {
-  return tensor.dataSync<'float32'>().slice();
+async function valuesOf(tensor: Tensor): Promise<Float32Array> {
+  return (await tensor.data<'float32'>()).slice();
+}
+
+function ratesByBlock(records: readonly SpikeRecord[]): number[][] {
+  const inStages = records.filter(({ layer }) => layer.stage !== 'embedding');
+  return [...groupBy(inStages, ({ layer }) => blockOf(layer.path)).values()].map((block) =>
+    block.map(
+      ({ spikes }) => spikes.reduce((sum, spike) => sum + Math.abs(spike), 0) / spikes.length,
+    ),
+  );
 }

@@ -3,10 +3,50 @@ export interface TokenBatch {
   readonly ids: Int32Array;
   readonly batch: number;
   readonly time: number;
+  /** Real tokens of each sequence, [batch]; what follows them is padding. Absent where there is none. */
+  readonly lengths?: Int32Array;
+  /** The segment that each token is of, [batch * time], for models that tell two sentences apart. */
+  readonly types?: Int32Array;
 }
 
-/** How hidden states become one vector a sentence before the classifier. */
-export type Pooling = 'real-tokens' | 'all-positions';
+/** Some sequences of a batch, by their place in it. */
+export function selectRows(tokens: TokenBatch, rows: readonly number[]): TokenBatch {
+  const { ids, time, lengths, types } = tokens;
+  const chosen = (values: Int32Array): Int32Array => {
+    const some = new Int32Array(rows.length * time);
+    rows.forEach((row, at) => {
+      some.set(values.subarray(row * time, (row + 1) * time), at * time);
+    });
+    return some;
+  };
+  return {
+    ids: chosen(ids),
+    batch: rows.length,
+    time,
+    ...(lengths && { lengths: Int32Array.from(rows, (row) => lengths[row]) }),
+    ...(types && { types: chosen(types) }),
+  };
+}
+
+/**
+ * How the states of a sentence's tokens become the one vector that is classified: the mean over its tokens,
+ * the mean over all positions, padding included, or the first token's.
+ */
+export type Pooling = 'real-tokens' | 'all-positions' | 'first-token';
+
+/** How a family's models are fed. */
+export interface TokenPolicy {
+  readonly tokenizer: 'byte-level BPE' | 'WordPiece';
+  /** Special tokens by name, before and after a sentence. */
+  readonly before: readonly string[];
+  readonly after: readonly string[];
+  /** The token that fills up shorter sentences: by name, or by id where the vocabulary has no such name. */
+  readonly padding: { readonly name: string; readonly id: number };
+  /** Positions of a sentence: those of the longest one in its batch, or as many for all. */
+  readonly length: 'longest' | number;
+  /** Poolings that can be asked for; the first one is the family's own. */
+  readonly poolings: readonly [Pooling, ...Pooling[]];
+}
 
 /**
  * What a task needs of a model. The arrays come back on the host; nothing has to be disposed.

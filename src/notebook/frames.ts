@@ -1,10 +1,10 @@
 import type { DataFrame } from 'danfojs-node';
 import type { PlanPoint } from '../experiment/runs/measure-plans.js';
 import type { StepRecord } from '../plots/records.js';
-import { matricesOf, type Hierarchy } from '../quant/hierarchy.js';
-import { resolvePlan, type Plan, type ResolveOptions } from '../quant/plan.js';
+import { matricesOf, type Hierarchy } from '../layout/hierarchy.js';
+import { resolvePlan, type Plan } from '../quant/plan.js';
 import { schemeToJson } from '../quant/scheme/scheme-json.js';
-import { BYTES_PER_MB } from '../util/bytes.js';
+import { BYTES_PER_MB } from '../util/format.js';
 
 type Row = Readonly<Record<string, string | number>>;
 
@@ -60,12 +60,8 @@ export async function stepFrame(steps: readonly StepRecord[]): Promise<DataFrame
 }
 
 /** What a plan gives each matrix, in network order. @throws {QuantError} as `resolvePlan`. */
-export async function planFrame(
-  plan: Plan,
-  hierarchy: Hierarchy,
-  options: ResolveOptions = {},
-): Promise<DataFrame> {
-  const schemes = resolvePlan(plan, hierarchy, options);
+export async function planFrame(plan: Plan, hierarchy: Hierarchy): Promise<DataFrame> {
+  const schemes = resolvePlan(plan, hierarchy);
   return toDataFrame(
     matricesOf(hierarchy).map(({ path, name, parameters }): Row => {
       const { bits, method, granularity, range } = schemeToJson(schemes.get(name)!);

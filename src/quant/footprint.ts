@@ -1,6 +1,6 @@
 import { QuantError } from '../util/errors.js';
 import { groupingOf } from './scheme/granularity.js';
-import type { Block, Hierarchy } from './hierarchy.js';
+import type { Block, Hierarchy } from '../layout/hierarchy.js';
 import { packedLength } from './packed/bit-packing.js';
 import type { ResolvedPlan } from './plan.js';
 import { UNQUANTIZED_BITS, type Scheme } from './scheme/scheme.js';
@@ -45,8 +45,8 @@ export function tensorFootprint(shape: readonly number[], scheme: Scheme): Footp
 }
 
 /**
- * The footprint of a plan: every matrix under its scheme, every vector in float32. An unused
- * language-model head does not count. Equals the size of the exported file less its header.
+ * The footprint of a plan: every matrix under its scheme, every vector in float32. What the
+ * model does not use does not count. Equals the size of the exported file less its header.
  *
  * @throws {QuantError} when the plan was resolved for another hierarchy.
  */

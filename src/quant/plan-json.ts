@@ -1,6 +1,6 @@
 import { duplicateKey } from '../checkpoint/safetensors/json-keys.js';
 import { QuantError } from '../util/errors.js';
-import type { Hierarchy } from './hierarchy.js';
+import type { Hierarchy } from '../layout/hierarchy.js';
 import { requireKnownUnits, type Plan } from './plan.js';
 import { schemeFromJson, schemeToJson, type SchemeJson } from './scheme/scheme-json.js';
 

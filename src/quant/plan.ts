@@ -1,16 +1,15 @@
 import { QuantError } from '../util/errors.js';
 import { sha256 } from '../util/hash.js';
 import { canonicalJson } from '../util/json.js';
+import { covers } from '../layout/blocks.js';
 import {
-  covers,
   matricesOf,
   matricesOfUnit,
   unitPaths,
   type Hierarchy,
   type Matrix,
-} from './hierarchy.js';
-import { PRESETS, type PresetName } from './scheme/presets.js';
-import { affineMinMax, SIGN, UNQUANTIZED, UNQUANTIZED_BITS, type Scheme } from './scheme/scheme.js';
+} from '../layout/hierarchy.js';
+import { affineMinMax, UNQUANTIZED, type Scheme } from './scheme/scheme.js';
 import { schemeToJson } from './scheme/scheme-json.js';
 
 /**
@@ -37,44 +36,23 @@ export function withUnit(plan: Plan, unit: string, scheme: Scheme): Plan {
   return new Map([...kept, [unit, scheme]]);
 }
 
-export interface ResolveOptions {
-  /** Whether the model reads only the sign of its embedding (default), or its values. */
-  readonly embedding?: 'spike' | 'dense';
-}
-
 /**
- * A preset for everything at one width; `best` stores a spike embedding by its sign, which costs one bit a
- * value and changes nothing.
+ * What a plan means for a model: the scheme of every matrix.
+ *
+ * @throws {QuantError} for a unit that the hierarchy does not have, and for `sign` on a matrix of which the
+ *   model reads more than the sign, where it would not be exact.
  */
-export function presetPlan(
-  preset: PresetName,
-  bits: number,
-  { embedding = 'spike' }: ResolveOptions = {},
-): Plan {
-  const plan = uniformPlan(bits, PRESETS[preset]);
-  const bySign = preset === 'best' && embedding === 'spike' && bits !== UNQUANTIZED_BITS;
-  return bySign ? withUnit(plan, 'input', SIGN) : plan;
-}
-
-/**
- * @throws {QuantError} for a unit that the hierarchy does not have, and for `sign` on anything but a spike
- *   embedding, where it would not be exact.
- */
-export function resolvePlan(
-  plan: Plan,
-  hierarchy: Hierarchy,
-  { embedding = 'spike' }: ResolveOptions = {},
-): ResolvedPlan {
+export function resolvePlan(plan: Plan, hierarchy: Hierarchy): ResolvedPlan {
   requireKnownUnits(plan.keys(), hierarchy);
   const resolved = new Map<string, Scheme>();
-  for (const { name, path } of matricesOf(hierarchy)) {
+  for (const { name, path, role } of matricesOf(hierarchy)) {
     const scheme = schemeAt(plan, path);
-    if (scheme.method === 'sign' && (name !== 'emb.weight' || embedding === 'dense'))
+    if (scheme.method === 'sign' && role !== 'sign')
       throw new QuantError({
         what: 'sign would change what the model computes',
         where: `plan, unit ${path}`,
-        got: name === 'emb.weight' ? 'a dense embedding' : `tensor ${name}`,
-        expected: 'the embedding of a model with a spike embedding',
+        got: `tensor ${name}, whose values are read`,
+        expected: 'a matrix of which only signs are read, as of a spike embedding',
       });
     resolved.set(name, scheme);
   }

@@ -24,6 +24,8 @@ export interface BucketOptions {
   readonly batchTokens: number;
   /** The token that fills up rows; it must be in the model's vocabulary. */
   readonly paddingId: number;
+  /** Positions of every row, at least as many as the longest sequence has; by default as few as possible. */
+  readonly length?: number | undefined;
 }
 
 /**
@@ -36,7 +38,7 @@ export interface BucketOptions {
  */
 export function lengthBucketedBatches(
   sequences: readonly Int32Array[],
-  { batchTokens, paddingId }: BucketOptions,
+  { batchTokens, paddingId, length }: BucketOptions,
   chosen: readonly number[] = sequences.map((_, index) => index),
 ): SequenceBatch[] {
   requirePositiveInteger(batchTokens, 'tokens a batch');
@@ -46,13 +48,14 @@ export function lengthBucketedBatches(
   let rows: number[] = [];
   for (const index of order) {
     // Sorted: the newest row is the longest, so it sets the width of the whole batch.
-    if (rows.length > 0 && sequences[index].length * (rows.length + 1) > batchTokens) {
-      batches.push(collate(sequences, rows, paddingId));
+    const time = length ?? sequences[index].length;
+    if (rows.length > 0 && time * (rows.length + 1) > batchTokens) {
+      batches.push(collate(sequences, rows, paddingId, length));
       rows = [];
     }
     rows.push(index);
   }
-  if (rows.length > 0) batches.push(collate(sequences, rows, paddingId));
+  if (rows.length > 0) batches.push(collate(sequences, rows, paddingId, length));
   return batches;
 }
 
@@ -88,14 +91,15 @@ function collate(
   sequences: readonly Int32Array[],
   rows: readonly number[],
   paddingId: number,
+  time = rows.reduce((longest, row) => Math.max(longest, sequences[row].length), 0),
 ): SequenceBatch {
   const lengths = Int32Array.from(rows, (row) => sequences[row].length);
-  const time = lengths.reduce((longest, length) => Math.max(longest, length), 0);
   const ids = new Int32Array(rows.length * time).fill(paddingId);
   rows.forEach((row, position) => {
     ids.set(sequences[row], position * time);
   });
-  return { inputs: { ids, batch: rows.length, time }, lengths, indices: Int32Array.from(rows) };
+  const inputs = { ids, batch: rows.length, time, lengths };
+  return { inputs, lengths, indices: Int32Array.from(rows) };
 }
 
 /** @throws {UsageError} when a setting is not a whole number above zero. */

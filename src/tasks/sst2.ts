@@ -39,6 +39,11 @@ export interface Sst2Options {
   readonly batchTokens?: number;
   /** The token that fills up shorter sentences; the models bundled here have `<|padding|>`, 1. */
   readonly paddingId: number;
+  /** Positions of every sentence, padding included; by default those of the longest one in a batch. */
+  readonly length?: number | undefined;
+  /** Tokens that a sentence begins and ends with. */
+  readonly before?: readonly number[];
+  readonly after?: readonly number[];
 }
 
 /** {@link Task} of {@link sst2Task}. */
@@ -76,6 +81,9 @@ export function sst2Task({
   limit,
   batchTokens = DEFAULT_BATCH_TOKENS,
   paddingId,
+  length,
+  before = [],
+  after = [],
 }: Sst2Options): Sst2Task {
   if (limit !== undefined) requirePositiveInteger(limit, 'limit on sentences');
   const chosen = examples.slice(0, limit);
@@ -83,11 +91,15 @@ export function sst2Task({
     throw new DataError({ what: 'no sentences', where: source, expected: 'at least one' });
   }
   const labels = chosen.map((example, index) => checkedLabel(example, index, source));
-  const sequences = chosen.map((example, index) => encode(example, index, source, tokenizer));
+  const sequences = chosen.map((example, index) => {
+    const ids = [...before, ...encode(example, index, source, tokenizer), ...after];
+    return Int32Array.from(requireFitting(ids, length, index, source));
+  });
   const data = sha256(canonicalJson(sequences.map((ids, i) => [labels[i], Array.from(ids)])));
   const settings = { task: 'sst2', definition: DEFINITION, data, pooling };
-  const composition = pooling === 'all-positions' ? { batchTokens, paddingId } : {};
-  const id = sha256(canonicalJson({ ...settings, ...composition }));
+  const composition = paddingCounts({ pooling, length }) ? { batchTokens, paddingId } : {};
+  const fixed = length === undefined ? {} : { length, paddingId };
+  const id = sha256(canonicalJson({ ...settings, ...composition, ...fixed }));
   const groups = [labels.map((_, index) => index)];
   return sst2FromParts({
     task: 'sst2',
@@ -98,8 +110,14 @@ export function sst2Task({
     sequences,
     batchTokens,
     paddingId,
+    length,
     groups,
   });
+}
+
+/** Whether a sentence's class depends on the sentences it shares a batch with. */
+function paddingCounts({ pooling, length }: Pick<Sst2Parts, 'pooling' | 'length'>): boolean {
+  return pooling === 'all-positions' && length === undefined;
 }
 
 /** {@link sst2Task} as plain data. */
@@ -112,15 +130,16 @@ export interface Sst2Parts {
   readonly sequences: readonly Int32Array[];
   readonly batchTokens: number;
   readonly paddingId: number;
+  readonly length: number | undefined;
   /** Sentences that are batched together, by index; batches follow the order of the groups. */
   readonly groups: readonly (readonly number[])[];
 }
 
 /** The task that was taken apart; its parts were checked when it was made. */
 export function sst2FromParts(parts: Sst2Parts): Sst2Task {
-  const { id, source, pooling, labels, sequences, batchTokens, paddingId, groups } = parts;
+  const { id, source, pooling, labels, sequences, batchTokens, paddingId, length, groups } = parts;
   const batches = groups.flatMap((group) =>
-    lengthBucketedBatches(sequences, { batchTokens, paddingId }, group),
+    lengthBucketedBatches(sequences, { batchTokens, paddingId, length }, group),
   );
   const score = (model: SequenceModel, index: number): Promise<BatchScores> =>
     classify(model, batches[index], parts);
@@ -160,9 +179,7 @@ export function sst2FromParts(parts: Sst2Parts): Sst2Task {
     parts,
     arranged: (order) =>
       sst2FromParts(
-        pooling === 'all-positions'
-          ? parts
-          : { ...parts, groups: withTheRest(order, labels.length) },
+        paddingCounts(parts) ? parts : { ...parts, groups: withTheRest(order, labels.length) },
       ),
     evaluate: async (model, options = {}) => {
       const started = performance.now();
@@ -252,12 +269,27 @@ function encode(
   });
 }
 
+function requireFitting(
+  ids: readonly number[],
+  length: number | undefined,
+  index: number,
+  source: string,
+): readonly number[] {
+  if (length === undefined || ids.length <= length) return ids;
+  throw new DataError({
+    what: 'sentence is too long for the model',
+    where: `sentence ${index + 1} of ${source}`,
+    got: `${ids.length} tokens`,
+    expected: `at most ${length}`,
+  });
+}
+
 function requireClasses(model: SequenceModel, source: string): void {
   if (model.classes === CLASSES) return;
   throw new ModelError({
     what: model.classes === 0 ? 'the model has no classifier' : 'wrong number of classes',
     where: `SST-2 (${source})`,
     got: `${model.classes} classes`,
-    expected: `a model fine-tuned for ${CLASSES} classes (classifier.weight [2, width])`,
+    expected: `a model fine-tuned for ${CLASSES} classes`,
   });
 }

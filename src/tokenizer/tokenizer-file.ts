@@ -1,5 +1,5 @@
 import { open } from 'node:fs/promises';
-import { formatBytes } from '../util/bytes.js';
+import { formatBytes } from '../util/format.js';
 import { TokenizerError } from '../util/errors.js';
 
 /** A Hugging Face `tokenizer.json` whose parts are known to be there and to fit each other. */

@@ -7,7 +7,7 @@ import {
   formatPercent,
   formatRate,
   formatSigned,
-} from '../../src/cli/format/numbers.js';
+} from '../../src/util/format.js';
 import { BarDisplay, LineDisplay } from '../../src/cli/progress.js';
 import { formatFacts, formatTable } from '../../src/cli/format/table.js';
 import { Collector } from './support/run.js';

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { open, truncate } from 'node:fs/promises';
 import { encodeHeader } from '../../src/checkpoint/safetensors/header.js';
-import { parametersOf } from '../../src/model/spikegpt/parameters.js';
 import { temporaryFolder } from '../checkpoint/support/temporary.js';
 import { runCli } from './support/run.js';
+import { parametersOf } from '../support/spikegpt.js';
 
 /** The published model: vocabulary 50,277, width 768, 18 blocks. */
 const SPIKEGPT_216M = {

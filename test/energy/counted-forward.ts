@@ -1,5 +1,5 @@
 import type { Checkpoint } from '../../src/checkpoint/types.js';
-import type { ModelConfig } from '../../src/model/spikegpt/config.js';
+import { type ModelConfig } from '../support/spikegpt.js';
 
 /**
  * SpikeGPT written out value by value with arithmetic that counts itself, in float64: the count of a

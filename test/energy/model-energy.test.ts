@@ -10,15 +10,14 @@ import {
   WEIGHT_MEMORIES,
 } from '../../src/energy/technology.js';
 import { weightTraffic } from '../../src/energy/traffic.js';
-import type { ModelConfig } from '../../src/model/spikegpt/config.js';
-import { parametersOf } from '../../src/model/spikegpt/parameters.js';
 import { footprintOf } from '../../src/quant/footprint.js';
-import { hierarchyOf } from '../../src/quant/hierarchy.js';
+import { hierarchyOf } from '../../src/layout/hierarchy.js';
 import { presetPlan, resolvePlan, withUnit, uniformPlan } from '../../src/quant/plan.js';
 import { affineMinMax } from '../../src/quant/scheme/scheme.js';
 import { EnergyError, QuantError } from '../../src/util/errors.js';
 import { TOY } from '../support/toy.js';
 import { SPIKEGPT_216M, uniform } from './support.js';
+import { type ModelConfig, parametersOf } from '../support/spikegpt.js';
 
 const LANGUAGE: ModelConfig = { ...TOY, classes: 0 };
 const BITS = [32, 16, 14, 12, 10, 8, 6, 4, 3, 2, 1];

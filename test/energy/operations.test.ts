@@ -3,7 +3,6 @@ import { startBackend } from '../../src/backend/start.js';
 import { openCheckpoint } from '../../src/checkpoint/open.js';
 import { sum } from '../../src/energy/elementwise.js';
 import { countOperations, elementwiseParts, spikingLayers } from '../../src/energy/operations.js';
-import { deriveConfig, type ModelConfig } from '../../src/model/spikegpt/config.js';
 import { observe } from '../../src/model/observe.js';
 import { EnergyError } from '../../src/util/errors.js';
 import { GOLDEN_NAMES } from '../support/golden.js';
@@ -11,6 +10,7 @@ import { itShared } from '../support/shared.js';
 import { openBundled, someTokens, TOY, toyCheckpoint, withToy } from '../support/toy.js';
 import { countedForward } from './counted-forward.js';
 import { SPIKEGPT_216M } from './support.js';
+import { deriveConfig, type ModelConfig } from '../support/spikegpt.js';
 
 /** One block, two channels, a head of five tokens. */
 const TINY: ModelConfig = {

@@ -1,7 +1,6 @@
-import type { ModelConfig } from '../../src/model/spikegpt/config.js';
-import { parametersOf } from '../../src/model/spikegpt/parameters.js';
-import { hierarchyOf } from '../../src/quant/hierarchy.js';
+import { hierarchyOf } from '../../src/layout/hierarchy.js';
 import { resolvePlan, uniformPlan, type ResolvedPlan } from '../../src/quant/plan.js';
+import { type ModelConfig, parametersOf } from '../support/spikegpt.js';
 
 /** The published model's shape. */
 export const SPIKEGPT_216M: ModelConfig = {

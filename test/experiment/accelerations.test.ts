@@ -1,19 +1,14 @@
 import assert from 'node:assert/strict';
 import {
   ALL_ACCELERATIONS,
-  Evaluator,
   NO_ACCELERATIONS,
   type Accelerations,
   type EvaluatorReport,
 } from '../../src/experiment/scoring/evaluator.js';
-import { modelSpace } from '../../src/experiment/open/model-space.js';
 import { openCheckpoint } from '../../src/checkpoint/open.js';
 import { startBackend } from '../../src/backend/start.js';
-import { deriveConfig } from '../../src/model/spikegpt/config.js';
 import { generate } from '../../src/model/generate.js';
-import { parametersOf } from '../../src/model/spikegpt/parameters.js';
-import { SpikeGPT } from '../../src/model/spikegpt/model.js';
-import { hierarchyOf } from '../../src/quant/hierarchy.js';
+import { hierarchyOf } from '../../src/layout/hierarchy.js';
 import { select } from '../../src/search/score.js';
 import { tieredSearch, type TieredSearchResult } from '../../src/search/tiers/tiers.js';
 import { sst2Task } from '../../src/tasks/sst2.js';
@@ -22,6 +17,13 @@ import { wikitext2Task } from '../../src/tasks/wikitext2.js';
 import { seededRandom } from '../../src/util/random.js';
 import { TOY } from '../support/toy.js';
 import { writeToy } from '../support/toy-file.js';
+import {
+  deriveConfig,
+  Evaluator,
+  modelSpace,
+  parametersOf,
+  SpikeGPT,
+} from '../support/spikegpt.js';
 
 /** One token a word: "t17" is token 17. */
 const tokenizer = {

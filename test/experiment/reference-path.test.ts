@@ -1,11 +1,7 @@
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { openCheckpoint } from '../../src/checkpoint/open.js';
-import { Evaluator } from '../../src/experiment/scoring/evaluator.js';
-import { modelSpace } from '../../src/experiment/open/model-space.js';
-import { deriveConfig } from '../../src/model/spikegpt/config.js';
-import { parametersOf } from '../../src/model/spikegpt/parameters.js';
-import { hierarchyOf } from '../../src/quant/hierarchy.js';
+import { hierarchyOf } from '../../src/layout/hierarchy.js';
 import { CASES } from '../../src/search/constraints.js';
 import { select } from '../../src/search/score.js';
 import { tieredSearch } from '../../src/search/tiers/tiers.js';
@@ -16,6 +12,7 @@ import { wikitext2Task } from '../../src/tasks/wikitext2.js';
 import { loadTokenizer } from '../../src/tokenizer/tokenizer.js';
 import { loadReference } from '../search/reference-path.js';
 import { itShared } from '../support/shared.js';
+import { deriveConfig, Evaluator, modelSpace, parametersOf } from '../support/spikegpt.js';
 
 /** One sentence of 1,000, and 0.1 % of a perplexity: what float32 of another order may move. */
 const TOLERANCE = { a1: 0.001 + 1e-9, b1: 0.001 } as const;

@@ -4,14 +4,12 @@ import { join } from 'node:path';
 import { openCheckpoint } from '../../src/checkpoint/open.js';
 import type { Checkpoint } from '../../src/checkpoint/types.js';
 import { Study, type StudyOptions, type StudyTask } from '../../src/experiment/open/study.js';
-import { deriveConfig, type ModelConfig } from '../../src/model/spikegpt/config.js';
-import { parametersOf } from '../../src/model/spikegpt/parameters.js';
-import { SpikeGPT } from '../../src/model/spikegpt/model.js';
-import { hierarchyOf } from '../../src/quant/hierarchy.js';
+import { hierarchyOf } from '../../src/layout/hierarchy.js';
 import { sst2Task, type Sst2Task } from '../../src/tasks/sst2.js';
 import { wikitext2Task, type Wikitext2Task } from '../../src/tasks/wikitext2.js';
 import { seededRandom } from '../../src/util/random.js';
 import { saveToy, type Change } from './support.js';
+import { deriveConfig, type ModelConfig, parametersOf, SpikeGPT } from '../support/spikegpt.js';
 
 /** Runs `work` in a folder of its own, which goes afterwards. */
 export async function inFolder(work: (folder: string) => Promise<void>): Promise<void> {

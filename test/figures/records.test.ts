@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { hierarchyOf } from '../../src/quant/hierarchy.js';
+import { hierarchyOf } from '../../src/layout/hierarchy.js';
 import {
   limitsRecord,
   matrixRecords,

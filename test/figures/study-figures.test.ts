@@ -11,7 +11,7 @@ import {
   type SearchResult,
 } from '../../src/figures/study-figures.js';
 import type { ChartSpec } from '../../src/plots/parts/spec.js';
-import { hierarchyOf } from '../../src/quant/hierarchy.js';
+import { hierarchyOf } from '../../src/layout/hierarchy.js';
 import { uniformPlan } from '../../src/quant/plan.js';
 import { CASES, resolveLimits } from '../../src/search/constraints.js';
 import { Assignment } from '../../src/search/space.js';

@@ -5,7 +5,7 @@ import {
   matricesOfUnit,
   unitPaths,
   vectorsOf,
-} from '../../src/quant/hierarchy.js';
+} from '../../src/layout/hierarchy.js';
 import { QuantError } from '../../src/util/errors.js';
 import { spikeGptShapes } from '../quant/support.js';
 

@@ -4,11 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startBackend } from '../../src/backend/start.js';
 import type { Checkpoint } from '../../src/checkpoint/types.js';
-import { deriveConfig } from '../../src/model/spikegpt/config.js';
-import { checkParameters, parametersOf } from '../../src/model/spikegpt/parameters.js';
-import { SpikeGPT } from '../../src/model/spikegpt/model.js';
 import { BackendError, CheckpointError, UsageError } from '../../src/util/errors.js';
 import { TOY, toyCheckpoint } from '../support/toy.js';
+import { checkParameters, deriveConfig, parametersOf, SpikeGPT } from '../support/spikegpt.js';
 
 /** A checkpoint with some tensors given another shape, or none. */
 function reshaped(

@@ -3,10 +3,10 @@ import * as tf from '@tensorflow/tfjs-core';
 import { startBackend } from '../../src/backend/start.js';
 import { generate, sample } from '../../src/model/generate.js';
 import { observe } from '../../src/model/observe.js';
-import type { SpikeGPT } from '../../src/model/spikegpt/model.js';
 import { disposeState } from '../../src/model/spikegpt/state.js';
 import { ModelError, UsageError } from '../../src/util/errors.js';
 import { someTokens, TOY, withToy } from '../support/toy.js';
+import { type SpikeGPT } from '../support/spikegpt.js';
 
 /** Hidden states by the recurrent form, fed in pieces of the given lengths. */
 function recurrent(model: SpikeGPT, ids: Int32Array, batch: number, pieces: number[]): number[] {

@@ -3,9 +3,9 @@ import * as tf from '@tensorflow/tfjs-core';
 import { startBackend } from '../../src/backend/start.js';
 import { openCheckpoint } from '../../src/checkpoint/open.js';
 import { observe } from '../../src/model/observe.js';
-import { SpikeGPT } from '../../src/model/spikegpt/model.js';
 import { GOLDEN_NAMES, readFloats, readGoldenCases, type GoldenCase } from '../support/golden.js';
 import { itShared } from '../support/shared.js';
+import { SpikeGPT } from '../support/spikegpt.js';
 
 function relative(actual: number, expected: number): number {
   return Math.abs(actual - expected) / Math.abs(expected);

@@ -6,7 +6,7 @@ import { openCheckpoint } from '../../src/checkpoint/open.js';
 import type { Checkpoint } from '../../src/checkpoint/types.js';
 import { exportPlan } from '../../src/quant/packed/export.js';
 import { PER_CHANNEL, perGroup } from '../../src/quant/scheme/granularity.js';
-import { hierarchyOf, unitPaths } from '../../src/quant/hierarchy.js';
+import { hierarchyOf, unitPaths } from '../../src/layout/hierarchy.js';
 import { openAnyCheckpoint, openPacked } from '../../src/quant/packed/read.js';
 import {
   planId,

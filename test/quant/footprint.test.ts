@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import * as fc from 'fast-check';
 import { footprintOf, tensorFootprint } from '../../src/quant/footprint.js';
 import { PER_CHANNEL, perGroup } from '../../src/quant/scheme/granularity.js';
-import { hierarchyOf } from '../../src/quant/hierarchy.js';
+import { hierarchyOf } from '../../src/layout/hierarchy.js';
 import { resolvePlan, uniformPlan, withUnit } from '../../src/quant/plan.js';
 import { affineMinMax, createScheme, SIGN, UNQUANTIZED } from '../../src/quant/scheme/scheme.js';
 import { QuantError } from '../../src/util/errors.js';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import * as fc from 'fast-check';
 import { PER_CHANNEL } from '../../src/quant/scheme/granularity.js';
-import { hierarchyOf, matricesOf, matricesOfUnit, unitPaths } from '../../src/quant/hierarchy.js';
+import { hierarchyOf, matricesOf, matricesOfUnit, unitPaths } from '../../src/layout/hierarchy.js';
 import {
   compactPlan,
   planId,

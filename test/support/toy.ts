@@ -1,10 +1,8 @@
 import { openCheckpoint } from '../../src/checkpoint/open.js';
 import type { Checkpoint, TensorInfo } from '../../src/checkpoint/types.js';
-import type { ModelConfig } from '../../src/model/spikegpt/config.js';
-import { parametersOf } from '../../src/model/spikegpt/parameters.js';
-import { SpikeGPT } from '../../src/model/spikegpt/model.js';
 import { seededRandom } from '../../src/util/random.js';
 import { packagePath } from '../../src/util/paths.js';
+import { type ModelConfig, parametersOf, SpikeGPT } from './spikegpt.js';
 
 export const TOY: ModelConfig = {
   vocabSize: 61,

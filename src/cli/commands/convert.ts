@@ -7,23 +7,29 @@ import {
   locateCheckpoint,
   openTokenizer,
 } from '../../experiment/open/model-file.js';
-import { deriveConfig, type ConfigReport } from '../../model/spikegpt/config.js';
-import { checkParameters, parametersOf } from '../../model/spikegpt/parameters.js';
-import { formatBytes } from '../../util/bytes.js';
+import { describeModel, statedMetadata, type ModelDescription } from '../../model/structure.js';
+import { formatBytes } from '../../util/format.js';
 import { sha256File } from '../../util/hash.js';
-import { configFacts } from '../format/facts.js';
+import { configFacts, configJson } from '../format/facts.js';
 import type { Host } from '../host.js';
 import {
   copyTokenizer,
   outputPath,
   requireFree,
-  statedConfig,
   tokenizerBeside,
 } from '../options/model-output.js';
-import { formatCount, formatCounted } from '../format/numbers.js';
-import { withCommonOptions, withConfigOptions, type ModelFlags } from '../options/common.js';
+import { formatCount, formatCounted } from '../../util/format.js';
+import {
+  modelOptionsOf,
+  withCommonOptions,
+  withConfigOptions,
+  type ModelFlags,
+} from '../options/common.js';
 import { Session } from '../session.js';
 import { formatFacts, type Fact } from '../format/table.js';
+import { blockKind } from '../../layout/blocks.js';
+import type { Parameter } from '../../layout/layout.js';
+import { UsageError } from '../../util/errors.js';
 
 interface ConvertFlags extends ModelFlags {
   readonly out: string;
@@ -44,12 +50,7 @@ export function addConvert(program: Command, host: Host): void {
         .choices(['float16', 'bfloat16', 'float32'])
         .default('float16'),
     )
-    .addOption(
-      new Option('--exclude <tensor...>', 'leave out an output layer that is not used').choices([
-        'head.weight',
-        'classifier.weight',
-      ]),
-    )
+    .option('--exclude <tensor...>', 'leave out an output layer that is not used')
     .option('--meta <key=value>', 'an entry for the metadata; may be repeated', addPair)
     .option('--tokenizer <file>', 'tokenizer.json to check and to copy beside the output')
     .option('--force', 'replace files that are there');
@@ -80,14 +81,13 @@ function addPair(
 async function convert(session: Session, model: string, flags: ConvertFlags): Promise<void> {
   const { path: input } = await locateCheckpoint(model);
   const output = await outputPath(flags.out);
-  const report = await check(input, output, flags);
-  const { config } = report;
+  const description = await check(input, output, flags);
   const conversion = await convertCheckpoint(input, output, {
     ...session.run,
     dtype: flags.dtype,
-    metadata: { format: 'pt', ...statedConfig(report), ...flags.meta },
+    metadata: { format: 'pt', ...statedMetadata(description), ...flags.meta },
     exclude: flags.exclude ?? [],
-    keepNegative: config.embedding === 'spike' ? ['emb.weight'] : [],
+    keepNegative: namesOf(description, ({ role }) => role === 'sign'),
   });
   const tokenizer = flags.tokenizer && (await copyTokenizer(flags.tokenizer, output));
   const sha256 = await sha256File(output);
@@ -96,29 +96,64 @@ async function convert(session: Session, model: string, flags: ConvertFlags): Pr
     ['parameters', `${formatCount(conversion.parameters)} in ${conversion.tensors} tensors`],
     ['size', `${formatBytes(conversion.bytes)}, ${flags.dtype}`],
     ...roundingFacts(conversion),
-    ...configFacts(report),
+    ...configFacts(description),
     ['sha256', sha256],
     ...(tokenizer === undefined ? [] : [['tokenizer', tokenizer] as const]),
   ];
-  const value = { output, sha256, dtype: flags.dtype, ...conversion, ...report, tokenizer };
+  const value = {
+    output,
+    sha256,
+    dtype: flags.dtype,
+    ...conversion,
+    ...configJson(description),
+    tokenizer,
+  };
   await session.result(value, formatFacts(facts));
 }
 
 /** Refuses what would fail later or destroy something, before anything is written. */
-async function check(input: string, output: string, flags: ConvertFlags): Promise<ConfigReport> {
+async function check(
+  input: string,
+  output: string,
+  flags: ConvertFlags,
+): Promise<ModelDescription> {
   await requireFree(output, input, flags.force);
   const checkpoint = await openCheckpoint(input);
   try {
-    const report = await deriveConfig(checkpoint, flags);
-    checkParameters(checkpoint, parametersOf(report.config));
-    if (flags.tokenizer !== undefined) {
-      await openTokenizer(checkpoint, flags.tokenizer);
-      await requireFree(tokenizerBeside(output), flags.tokenizer, flags.force);
+    const { tokenizer, ...stated } = modelOptionsOf(flags);
+    const description = await describeModel(checkpoint, stated);
+    requireOutputLayers(description, flags.exclude ?? []);
+    if (tokenizer !== undefined) {
+      await openTokenizer(checkpoint.path, description, tokenizer);
+      await requireFree(tokenizerBeside(output), tokenizer, flags.force);
     }
-    return report;
+    return description;
   } finally {
     await checkpoint.close();
   }
+}
+
+/** Names of the parameters that something is true of. */
+function namesOf(
+  { layout }: ModelDescription,
+  wanted: (parameter: Parameter) => boolean,
+): string[] {
+  return layout.parameters.filter(wanted).map(({ name }) => name);
+}
+
+function requireOutputLayers(description: ModelDescription, excluded: readonly string[]): void {
+  const layers = namesOf(
+    description,
+    ({ block, role }) => blockKind(block) === 'output' && role !== 'vector',
+  );
+  const other = excluded.find((name) => !layers.includes(name));
+  if (other === undefined) return;
+  throw new UsageError({
+    what: 'no output layer of the model',
+    where: '--exclude',
+    got: other,
+    expected: layers.join(' or '),
+  });
 }
 
 function roundingFacts({ largestError, largestErrorIn, keptNegative }: Conversion): Fact[] {

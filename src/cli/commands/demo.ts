@@ -19,21 +19,21 @@ import { renderReport } from '../../plots/render/report.js';
 import type { MeasurementStore } from '../../store/index.js';
 import { saveFile } from '../../util/files.js';
 import { demoReport, type DemoRun } from '../report/demo-report.js';
-import { backendFact, configFacts, taskFacts } from '../format/facts.js';
+import { backendFact, configFacts, configJson, taskFacts } from '../format/facts.js';
 import type { Host } from '../host.js';
 import { pointJson, taskJson } from '../format/json.js';
 import { requireFolder } from '../options/model-output.js';
-import { formatDuration } from '../format/numbers.js';
+import { formatDuration } from '../../util/format.js';
 import {
   bitWidths,
   integerFrom,
   positiveInteger,
+  quantizerOption,
   withBackendOption,
   withCommonOptions,
   type BackendFlags,
 } from '../options/common.js';
 import { bitsLabel, pointCells, pointColumns } from '../format/points.js';
-import { planMaker, quantizerOption, type QuantizerName } from '../options/quantizers.js';
 import { asOneBar } from '../run-progress.js';
 import { groupSections, savingsSections, type RunGroup } from '../report/run-sections.js';
 import {
@@ -47,6 +47,7 @@ import { Session } from '../session.js';
 import { defaultWorkers, openReportedStore } from '../options/study.js';
 import { formatFacts, formatTable } from '../format/table.js';
 import { packageVersion } from '../version.js';
+import { type QuantizerName, quantizerPlan } from '../../quant/quantizers.js';
 
 interface DemoFlags extends BackendFlags {
   readonly out: string;
@@ -141,19 +142,19 @@ async function measure(
   store: MeasurementStore,
 ): Promise<Found> {
   const file = await openModelFile(name);
-  const { tokenizer, report } = file;
-  const tasks = await buildStudyTasks({ limit, heldOutLimit: limit }, tokenizer, report.config);
+  const { tokenizer } = file;
+  const tasks = await buildStudyTasks({ limit, heldOutLimit: limit }, tokenizer, file);
   const accelerations = { workers: workers ?? defaultWorkers(backend.name) };
   const study = await Study.open({ file, backend, ...tasks, store, accelerations });
   try {
-    const task = await buildTask({ limit }, tokenizer, report.config);
+    const task = await buildTask({ limit }, tokenizer, file);
     const whole = { ...tasks.search, task, split: 'all', limit };
     const points = await runUniformIn(study, whole, {
       ...session.run,
       bits,
-      makePlan: planMaker(quantizer, report.config),
+      makePlan: (width) => quantizerPlan(quantizer, width, file.hierarchy),
     });
-    const uniform = { name, sha256: study.sha256, report, quantizer, task, points };
+    const uniform = { name, sha256: study.sha256, description: file, quantizer, task, points };
     await session.print(`${describe(uniform)}\n\n`);
     if (!search) return { uniform, searches: [] };
     const { metric } = study.task;
@@ -195,12 +196,12 @@ function describeSearches(found: DemoSearch): string {
   ].join('\n\n');
 }
 
-function describe({ name, report, task, points }: DemoRun): string {
+function describe({ name, description, task, points }: DemoRun): string {
   const table = formatTable(
     pointColumns('bits', task.metric),
     points.map((point) => pointCells({ label: bitsLabel(point.bits), point })),
   );
-  const facts = formatFacts([['model', name], ...configFacts(report), ...taskFacts(task)]);
+  const facts = formatFacts([['model', name], ...configFacts(description), ...taskFacts(task)]);
   const failures = points.flatMap(({ failure, name: plan }) =>
     failure === undefined ? [] : [`${plan}: ${failure}`],
   );
@@ -215,9 +216,9 @@ function demoJson(
   return {
     qslm: packageVersion(),
     backend,
-    models: runs.map(({ task, points, report, ...run }) => ({
+    models: runs.map(({ task, points, description, ...run }) => ({
       ...run,
-      ...report,
+      ...configJson(description),
       task: taskJson(task),
       points: points.map((point) => ({ bits: point.bits, ...pointJson(point) })),
     })),

@@ -11,14 +11,16 @@ import { bitsName } from '../../experiment/runs/uniform.js';
 import { parsePlan } from '../../quant/plan-json.js';
 import { readTextFile } from '../../tasks/data/text.js';
 import type { Measurement, Task } from '../../tasks/task.js';
-import { backendFact, configFacts, taskFacts } from '../format/facts.js';
+import { backendFact, configFacts, configJson, taskFacts } from '../format/facts.js';
 import type { Host } from '../host.js';
 import { measurementJson, pointJson, taskJson } from '../format/json.js';
 import { formatMeasurement } from '../format/metric.js';
-import { formatCount, formatDuration, formatRate } from '../format/numbers.js';
+import { formatCount, formatDuration, formatRate } from '../../util/format.js';
 import {
   bitWidth,
+  modelOptionsOf,
   positiveInteger,
+  quantizerOption,
   withBackendOption,
   withCommonOptions,
   withConfigOptions,
@@ -29,9 +31,9 @@ import {
 } from '../options/common.js';
 import { packedFacts, packedJson, requireUnpacked } from '../format/packed.js';
 import { pointCells, pointColumns } from '../format/points.js';
-import { planMaker, quantizerOption, type QuantizerName } from '../options/quantizers.js';
 import { Session } from '../session.js';
 import { formatFacts, formatTable, type Fact } from '../format/table.js';
+import { type QuantizerName, quantizerPlan } from '../../quant/quantizers.js';
 
 interface EvalFlags extends ModelFlags, BackendFlags, TaskRequest {
   readonly bits?: number;
@@ -94,9 +96,9 @@ Examples:
 
 async function evaluate(session: Session, name: string, flags: EvalFlags): Promise<void> {
   const backend = await startBackend(flags.backend);
-  const open = await openModel(name, { ...flags, ...session.run });
+  const open = await openModel(name, modelOptionsOf(flags), session.run);
   try {
-    const task = await buildTask(flags, open.tokenizer, open.model.config);
+    const task = await buildTask(flags, open.tokenizer, open);
     const plan = await wantedPlan(flags, open);
     const plans = plan === undefined ? [] : [plan];
     const [baseline, quantized] = await measurePlans(open, task, plans, session.run);
@@ -106,7 +108,7 @@ async function evaluate(session: Session, name: string, flags: EvalFlags): Promi
       ['model', open.name],
       ['sha256', sha256],
       ...packedFacts(open.checkpoint, open.hierarchy),
-      ...configFacts(open.model.report),
+      ...configFacts(open),
       backendFact(backend),
       ...taskFacts(task),
     ];
@@ -118,7 +120,7 @@ async function evaluate(session: Session, name: string, flags: EvalFlags): Promi
       model: {
         name: open.name,
         sha256,
-        ...open.model.report,
+        ...configJson(open),
         ...packedJson(open.checkpoint, open.hierarchy),
       },
       backend,
@@ -134,13 +136,13 @@ async function evaluate(session: Session, name: string, flags: EvalFlags): Promi
 
 async function wantedPlan(
   { bits, quantizer, plan }: EvalFlags,
-  { checkpoint, hierarchy, model }: OpenModel,
+  { checkpoint, hierarchy }: OpenModel,
 ): Promise<NamedPlan | undefined> {
   if (plan !== undefined || bits !== undefined) requireUnpacked(checkpoint);
   if (plan !== undefined)
     return { name: plan, plan: parsePlan(await readTextFile(plan), plan, hierarchy) };
   if (bits === undefined) return undefined;
-  return { name: bitsName(bits), plan: planMaker(quantizer, model.config)(bits) };
+  return { name: bitsName(bits), plan: quantizerPlan(quantizer, bits, hierarchy) };
 }
 
 function resultFacts(measurement: Measurement, task: Task): Fact[] {

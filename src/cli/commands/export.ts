@@ -15,15 +15,19 @@ import {
   readRun,
   selectSaved,
 } from '../../experiment/record/saved-run.js';
-import { deriveConfig, type ConfigFlags, type ConfigReport } from '../../model/spikegpt/config.js';
-import { checkParameters, parametersOf } from '../../model/spikegpt/parameters.js';
+import type { StatedConfig } from '../../model/config.js';
+import {
+  describeModel,
+  statedConfig,
+  statedMetadata,
+  type ModelDescription,
+} from '../../model/structure.js';
 import { exportPlan, type ExportResult } from '../../quant/packed/export.js';
-import { hierarchyOf } from '../../quant/hierarchy.js';
 import { isPacked } from '../../quant/packed/format.js';
 import { parsePlan } from '../../quant/plan-json.js';
 import { resolvePlan, type Plan } from '../../quant/plan.js';
 import { readTextFile } from '../../tasks/data/text.js';
-import { formatBytes } from '../../util/bytes.js';
+import { formatBytes } from '../../util/format.js';
 import { CheckpointError, DataError, UsageError } from '../../util/errors.js';
 import { sha256File } from '../../util/hash.js';
 import { weight } from '../options/amounts.js';
@@ -33,21 +37,23 @@ import {
   isFolderPath,
   outputPath,
   requireFree,
-  statedConfig,
   tokenizerBeside,
 } from '../options/model-output.js';
-import { formatCount, formatFixed, formatPercent } from '../format/numbers.js';
+import { formatCount, formatFixed, formatPercent } from '../../util/format.js';
 import {
   bitWidth,
+  modelOptionsOf,
   withCommonOptions,
   withConfigOptions,
   withTokenizerOption,
   type ModelFlags,
 } from '../options/common.js';
-import { planMaker, quantizerOption, type QuantizerName } from '../options/quantizers.js';
+import { quantizerPlan, type QuantizerName } from '../../quant/quantizers.js';
+import { quantizerOption } from '../options/common.js';
 import { Session } from '../session.js';
 import { withRunsOption, type RunsFlags } from '../options/study.js';
 import { formatFacts, type Fact } from '../format/table.js';
+import { savedStudy } from '../../experiment/record/saved-study.js';
 
 interface ExportFlags extends ModelFlags, RunsFlags {
   readonly out: string;
@@ -109,16 +115,14 @@ async function exportModel(
   const checkpoint = await openCheckpoint(path);
   try {
     await requireExportable(checkpoint, source);
-    const report = await deriveConfig(checkpoint, source.config);
-    const parameters = parametersOf(report.config);
-    checkParameters(checkpoint, parameters);
-    const hierarchy = hierarchyOf(parameters);
-    const plan = await planOf(source, flags, report);
-    const resolved = resolvePlan(plan, hierarchy, report.config);
-    const tokenizer = await tokenizerFor(checkpoint, output, flags);
-    const result = await exportPlan(checkpoint, resolved, output, {
+    const description = await describeModel(checkpoint, source.stated);
+    const { hierarchy } = description;
+    const plan = await planOf(source, flags, description);
+    const resolved = resolvePlan(plan, hierarchy);
+    const tokenizer = await tokenizerFor(path, description, output, flags);
+    const result = await exportPlan(checkpoint, hierarchy, resolved, output, {
       ...session.run,
-      metadata: statedConfig(report),
+      metadata: statedMetadata(description),
     });
     if (tokenizer !== undefined) await copyTokenizer(tokenizer, output);
     const sha256 = await sha256File(output);
@@ -148,13 +152,13 @@ async function exportModel(
 /** What is exported: a model, and where its plan comes from. */
 interface Source {
   readonly model: string;
-  readonly config: ConfigFlags;
+  readonly stated: StatedConfig;
   readonly run?: { readonly folder: string; readonly json: RunJson };
 }
 
 async function sourceOf(model: string | undefined, flags: ExportFlags): Promise<Source> {
-  const { run, plan, bits, lambda, embedding, contextLength } = flags;
-  const config = { embedding, contextLength };
+  const { run, plan, bits, lambda } = flags;
+  const { tokenizer: _, ...stated } = modelOptionsOf(flags);
   if (run === undefined) {
     if (model === undefined || (plan === undefined && bits === undefined) || lambda !== undefined)
       throw new UsageError({
@@ -163,24 +167,16 @@ async function sourceOf(model: string | undefined, flags: ExportFlags): Promise<
         got: lambda === undefined ? 'no model, or no plan for it' : '--lambda without --run',
         expected: 'a model with --plan or --bits, or --run',
       });
-    return { model, config };
+    return { model, stated };
   }
   const folder = await locateRun(run, flags.runs);
   const json = await readRun(folder);
-  const searched = configOf(json);
+  const said = Object.entries(stated).filter(([, value]) => value !== undefined);
   return {
     model: model ?? json.paths.checkpoint,
-    config: {
-      embedding: embedding ?? searched.config.embedding,
-      contextLength: contextLength ?? searched.config.contextLength,
-    },
+    stated: { ...statedConfig(savedStudy(json).options.file), ...Object.fromEntries(said) },
     run: { folder, json },
   };
-}
-
-/** The model that a run is about, as its `run.json` has it. */
-function configOf({ config }: RunJson): { sha256: string; config: ConfigReport['config'] } {
-  return (config as unknown as { model: ReturnType<typeof configOf> }).model;
 }
 
 async function requireExportable(checkpoint: Checkpoint, { run }: Source): Promise<void> {
@@ -192,7 +188,7 @@ async function requireExportable(checkpoint: Checkpoint, { run }: Source): Promi
       expected: 'the checkpoint it was exported from',
     });
   if (run === undefined) return;
-  const [found, expected] = [await checkpoint.sha256(), configOf(run.json).sha256];
+  const [found, expected] = [await checkpoint.sha256(), savedStudy(run.json).sha256];
   if (found !== expected)
     throw new CheckpointError({
       what: 'not the model that was searched',
@@ -205,12 +201,12 @@ async function requireExportable(checkpoint: Checkpoint, { run }: Source): Promi
 async function planOf(
   { run }: Source,
   { plan, bits, quantizer, lambda }: ExportFlags,
-  { config }: ConfigReport,
+  { hierarchy }: ModelDescription,
 ): Promise<Plan> {
   if (plan !== undefined) return parsePlan(await readTextFile(plan), plan);
-  if (run === undefined) return planMaker(quantizer, config)(bits!);
+  if (run === undefined) return quantizerPlan(quantizer, bits!, hierarchy);
   const kept = await readCandidates(run.folder);
-  const selection = selectSaved(kept, lambda ?? resultWeight(run.json));
+  const selection = selectSaved(kept, lambda ?? resultWeight(run.json), hierarchy);
   if (selection === undefined)
     throw new DataError({
       what: 'no plan of this search keeps its limits',
@@ -218,7 +214,7 @@ async function planOf(
       got: 'no candidates',
       expected: 'a search that found some',
     });
-  return planOfKept(kept, selection.candidate);
+  return planOfKept(kept, selection.candidate, hierarchy);
 }
 
 /** The weight of a search's own result. */
@@ -228,13 +224,14 @@ function resultWeight({ config }: RunJson): number {
 
 /** The tokenizer to copy: the one named, and for a folder the model's own. */
 async function tokenizerFor(
-  checkpoint: Checkpoint,
+  model: string,
+  description: ModelDescription,
   output: string,
   { out, tokenizer, force }: ExportFlags,
 ): Promise<string | undefined> {
   if (tokenizer === undefined && !(await isFolderPath(out))) return undefined;
-  const path = tokenizer ?? tokenizerBeside(checkpoint.path);
-  await openTokenizer(checkpoint, tokenizer);
+  const path = tokenizer ?? tokenizerBeside(model);
+  await openTokenizer(model, description, tokenizer);
   await requireFree(tokenizerBeside(output), path, force);
   return path;
 }

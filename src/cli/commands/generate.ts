@@ -5,9 +5,9 @@ import { generate } from '../../model/generate.js';
 import { NaturalStream, promptToWikiText } from '../../tokenizer/normaliser.js';
 import { TokenStream } from '../../tokenizer/token-stream.js';
 import { DataError } from '../../util/errors.js';
-import { backendFact, configFacts } from '../format/facts.js';
+import { backendFact, configFacts, configJson } from '../format/facts.js';
 import type { Host } from '../host.js';
-import { formatCount, formatCounted, formatDuration, formatRate } from '../format/numbers.js';
+import { formatCount, formatCounted, formatDuration, formatRate } from '../../util/format.js';
 import {
   integerFrom,
   numberWhere,
@@ -88,7 +88,7 @@ async function continueText(session: Session, name: string, flags: GenerateFlags
     const style = flags.style ?? statedStyle(open);
     const head = formatFacts([
       ['model', open.name],
-      ...configFacts(open.model.report),
+      ...configFacts(open),
       backendFact(backend),
       ['style', style],
       ['seed', String(flags.seed)],
@@ -109,7 +109,7 @@ async function continueText(session: Session, name: string, flags: GenerateFlags
     const seconds = (performance.now() - started) / 1000;
     const { length, temperature, topP, seed } = flags;
     const settings = { length, temperature, topP, seed, style };
-    const value = { model: open.name, ...open.model.report, backend, settings, ...continuation };
+    const value = { model: open.name, ...configJson(open), backend, settings, ...continuation };
     await session.result(value, '', flags.out);
     const { tokens } = continuation;
     const rate = formatRate((prompt.length + tokens.length) / seconds);

@@ -3,15 +3,16 @@ import { Option } from 'commander';
 import { openCheckpoint } from '../../checkpoint/open.js';
 import type { Checkpoint } from '../../checkpoint/types.js';
 import { locateCheckpoint } from '../../experiment/open/model-file.js';
-import { deriveConfig, type ModelConfig } from '../../model/spikegpt/config.js';
-import { checkParameters, parametersOf } from '../../model/spikegpt/parameters.js';
-import { hierarchyOf, type UnitLevel } from '../../quant/hierarchy.js';
-import { formatBytes } from '../../util/bytes.js';
-import { configFacts } from '../format/facts.js';
+import type { UnitLevel } from '../../layout/hierarchy.js';
+import type { ModelConfig } from '../../model/config.js';
+import { describeModel } from '../../model/structure.js';
+import { formatBytes } from '../../util/format.js';
+import { configFacts, configJson } from '../format/facts.js';
 import { hierarchyTable } from '../format/hierarchy-table.js';
 import type { Host } from '../host.js';
-import { formatCount, formatCounted } from '../format/numbers.js';
+import { formatCount } from '../../util/format.js';
 import {
+  modelOptionsOf,
   withCommonOptions,
   withConfigOptions,
   withResultFile,
@@ -47,10 +48,9 @@ async function inspect(session: Session, model: string, flags: InspectFlags): Pr
   const { name, path } = await locateCheckpoint(model);
   const checkpoint = await openCheckpoint(path);
   try {
-    const report = await deriveConfig(checkpoint, flags);
-    const parameters = parametersOf(report.config);
-    checkParameters(checkpoint, parameters);
-    const hierarchy = hierarchyOf(parameters);
+    const { tokenizer: _, ...stated } = modelOptionsOf(flags);
+    const description = await describeModel(checkpoint, stated);
+    const { family, config, hierarchy } = description;
     const facts: Fact[] = [
       ['model', name],
       ['file', `${path} (${checkpoint.format}, ${dtypesOf(checkpoint)})`],
@@ -58,13 +58,15 @@ async function inspect(session: Session, model: string, flags: InspectFlags): Pr
         'parameters',
         `${formatCount(hierarchy.parameters)}; ${formatBytes(hierarchy.fp32Bytes)} in float32`,
       ],
-      ['shape', shapeOf(report.config)],
-      ['outputs', outputsOf(report.config)],
-      ...configFacts(report),
+      ['family', family.title],
+      ['shape', family.describe(config).join(', ')],
+      ['outputs', outputsOf(config)],
+      ...configFacts(description),
     ];
     const text = `${formatFacts(facts)}\n\n${hierarchyTable(hierarchy, flags.level, flags.unfold)}`;
     const { format, metadata } = checkpoint;
-    await session.result({ name, path, format, metadata, ...report, hierarchy }, text, flags.out);
+    const value = { name, path, format, metadata, ...configJson(description), hierarchy };
+    await session.result(value, text, flags.out);
   } finally {
     await checkpoint.close();
   }
@@ -72,16 +74,6 @@ async function inspect(session: Session, model: string, flags: InspectFlags): Pr
 
 function dtypesOf({ tensors }: Checkpoint): string {
   return [...new Set([...tensors.values()].map(({ dtype }) => dtype))].join(', ');
-}
-
-function shapeOf({ vocabSize, width, hiddenWidth, layers, ffnPre }: ModelConfig): string {
-  return [
-    formatCounted(layers, 'block'),
-    `width ${formatCount(width)}`,
-    `hidden width ${formatCount(hiddenWidth)}`,
-    `vocabulary ${formatCount(vocabSize)}`,
-    ...(ffnPre ? ['ffnPre in block 0'] : []),
-  ].join(', ');
 }
 
 function outputsOf({ head, classes }: ModelConfig): string {

@@ -4,7 +4,7 @@ import { openRun, type SavedRun } from '../../experiment/record/open-run.js';
 import { loadPaperResults } from '../../figures/paper-data.js';
 import { loadVegaBundle } from '../../figures/vega-bundle.js';
 import { renderReport } from '../../plots/render/report.js';
-import { formatBytes } from '../../util/bytes.js';
+import { formatBytes } from '../../util/format.js';
 import { saveFile } from '../../util/files.js';
 import type { Host } from '../host.js';
 import { withCommonOptions } from '../options/common.js';

@@ -4,7 +4,7 @@ import type { RunJson } from '../../experiment/record/run-record.js';
 import type { Run } from '../../store/index.js';
 import type { Json } from '../../util/json.js';
 import type { Host } from '../host.js';
-import { formatDuration } from '../format/numbers.js';
+import { formatDuration } from '../../util/format.js';
 import { withCommonOptions, withResultFile } from '../options/common.js';
 import { compareRuns } from '../format/runs-compare.js';
 import { Session, type CommonFlags } from '../session.js';

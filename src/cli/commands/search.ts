@@ -21,7 +21,8 @@ import {
 } from '../options/amounts.js';
 import type { Host } from '../host.js';
 import { bitWidths, integerFrom, numberWhere, positiveInteger } from '../options/common.js';
-import { quantizerOption, type QuantizerName } from '../options/quantizers.js';
+import type { QuantizerName } from '../../quant/quantizers.js';
+import { quantizerOption } from '../options/common.js';
 import { asOneBar } from '../run-progress.js';
 import { describeSearch } from '../format/search-text.js';
 import { Session } from '../session.js';

@@ -9,17 +9,19 @@ import {
 import type { CandidatesJson } from '../../experiment/record/run-files.js';
 import { formatPlan } from '../../quant/plan-json.js';
 import { lambdaIntervals } from '../../search/score.js';
-import { formatBytes } from '../../util/bytes.js';
+import { formatBytes } from '../../util/format.js';
 import { DataError, UsageError } from '../../util/errors.js';
 import { saveFile } from '../../util/files.js';
 import { weights } from '../options/amounts.js';
 import type { Host } from '../host.js';
 import { formatInterval, formatMetric } from '../format/metric.js';
-import { formatPercent } from '../format/numbers.js';
+import { formatPercent } from '../../util/format.js';
 import { withCommonOptions, withResultFile } from '../options/common.js';
 import { Session, type CommonFlags } from '../session.js';
 import { withRunsOption, type RunsFlags } from '../options/study.js';
 import { formatFacts, formatTable } from '../format/table.js';
+import { savedStudy } from '../../experiment/record/saved-study.js';
+import type { Hierarchy } from '../../layout/hierarchy.js';
 
 interface SelectFlags extends CommonFlags, RunsFlags {
   readonly lambda: readonly number[];
@@ -56,11 +58,13 @@ async function select(session: Session, run: string, flags: SelectFlags): Promis
     });
   const folder = await locateRun(run, flags.runs);
   const kept = await readCandidates(folder);
-  const selections = lambdas.map((lambda) => requireCandidate(kept, lambda, folder));
+  const json = await readRun(folder);
+  const { hierarchy } = savedStudy(json).options.file;
+  const selections = lambdas.map((lambda) => requireCandidate(kept, lambda, hierarchy, folder));
   if (planFile !== undefined) await saveFile(planFile, formatPlan(selections[0].plan));
   const intervals = lambdaIntervals(kept.candidates, kept);
   const value = {
-    run: (await readRun(folder)).id,
+    run: json.id,
     folder,
     metric: kept.metric,
     baseline: kept.baseline,
@@ -89,8 +93,13 @@ async function select(session: Session, run: string, flags: SelectFlags): Promis
   );
 }
 
-function requireCandidate(kept: CandidatesJson, lambda: number, folder: string): SavedSelection {
-  const selection = selectSaved(kept, lambda);
+function requireCandidate(
+  kept: CandidatesJson,
+  lambda: number,
+  hierarchy: Hierarchy,
+  folder: string,
+): SavedSelection {
+  const selection = selectSaved(kept, lambda, hierarchy);
   if (selection !== undefined) return selection;
   throw new DataError({
     what: 'no plan of this search keeps its limits',

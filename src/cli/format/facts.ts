@@ -1,16 +1,24 @@
 import type { BackendReport } from '../../backend/start.js';
-import type { ConfigReport } from '../../model/spikegpt/config.js';
+import type { ModelDescription } from '../../model/structure.js';
 import type { Task } from '../../tasks/task.js';
 import type { Wikitext2Task } from '../../tasks/wikitext2.js';
-import { formatCount, formatCounted } from './numbers.js';
+import { formatCount, formatCounted } from '../../util/format.js';
 import type { Fact } from './table.js';
 
 /** What was assumed of a model beyond its shapes, and on whose word. */
-export function configFacts({ config, sources }: ConfigReport): Fact[] {
-  return [
-    ['embedding', `${config.embedding} (${sources.embedding})`],
-    ['context', `${formatCount(config.contextLength)} tokens (${sources.contextLength})`],
-  ];
+export function configFacts({ family, config, sources }: ConfigFacts): Fact[] {
+  const values = config as unknown as Readonly<Record<string, string | number>>;
+  return family.choices.map((choice) => {
+    const [name, value] = choice.show(values[choice.name]);
+    return [name, `${value} (${sources[choice.name]})`];
+  });
+}
+
+type ConfigFacts = Pick<ModelDescription, 'family' | 'config' | 'sources'>;
+
+/** {@link configFacts} and the whole configuration, for a result in JSON. */
+export function configJson({ family, config, sources }: ConfigFacts): object {
+  return { family: family.id, config, sources };
 }
 
 /** Which backend runs, and what would have come before it. */

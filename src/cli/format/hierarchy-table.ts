@@ -1,6 +1,7 @@
-import type { Block, Hierarchy, Module, UnitLevel, Vector } from '../../quant/hierarchy.js';
-import { formatBytes } from '../../util/bytes.js';
-import { formatCount, formatPercent } from './numbers.js';
+import { blockKind, blockLabel } from '../../layout/blocks.js';
+import type { Block, Hierarchy, Module, UnitLevel, Vector } from '../../layout/hierarchy.js';
+import { formatBytes } from '../../util/format.js';
+import { formatCount, formatPercent } from '../../util/format.js';
 import { formatTable, type Column } from './table.js';
 
 const NUMBERS: readonly Column[] = [
@@ -83,7 +84,7 @@ function vectorsOf(vectors: readonly Vector[], indent: string): Unit[] {
 }
 
 function partsOf({ blocks }: Hierarchy): [name: string, parameters: number][] {
-  const attention = blocks.filter(({ block }) => block.startsWith('attention'));
+  const attention = blocks.filter(({ block }) => blockKind(block) === 'attention');
   const sum = (list: readonly Block[]): number =>
     list.reduce((total, { parameters }) => total + parameters, 0);
   const others = (name: string): [string, number][] =>
@@ -120,5 +121,5 @@ function structureOf({ modules, vectors }: Block): string {
 }
 
 function lastIndex(run: readonly Block[]): string {
-  return run.at(-1)!.block.replace(/^.*\./, '');
+  return blockLabel(run.at(-1)!.block);
 }

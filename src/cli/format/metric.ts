@@ -1,6 +1,6 @@
 import type { PairedComparison } from '../../tasks/statistics/paired.js';
 import type { Interval, Measurement, Metric } from '../../tasks/task.js';
-import { formatCount, formatFixed, formatSigned } from './numbers.js';
+import { formatCount, formatFixed, formatSigned } from '../../util/format.js';
 
 /** "77.6 %" or "39.13"; a hopeless perplexity loses its decimals, then its digits. */
 export function formatMetric(metric: Metric, value: number): string {

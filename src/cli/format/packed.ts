@@ -1,10 +1,10 @@
 import type { Checkpoint } from '../../checkpoint/types.js';
 import { footprintOf } from '../../quant/footprint.js';
-import type { Hierarchy } from '../../quant/hierarchy.js';
+import type { Hierarchy } from '../../layout/hierarchy.js';
 import type { PackedCheckpoint } from '../../quant/packed/read.js';
-import { formatBytes } from '../../util/bytes.js';
+import { formatBytes } from '../../util/format.js';
 import { UsageError } from '../../util/errors.js';
-import { formatPercent } from './numbers.js';
+import { formatPercent } from '../../util/format.js';
 import type { Fact } from './table.js';
 
 function isPackedCheckpoint(checkpoint: Checkpoint): checkpoint is PackedCheckpoint {

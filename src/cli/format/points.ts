@@ -1,6 +1,6 @@
 import type { UniformPoint } from '../../experiment/runs/uniform.js';
 import type { Metric } from '../../tasks/task.js';
-import { formatBytes } from '../../util/bytes.js';
+import { formatBytes } from '../../util/format.js';
 import {
   comparisonCells,
   comparisonTitles,
@@ -8,7 +8,7 @@ import {
   formatMetric,
   NO_COMPARISON,
 } from './metric.js';
-import { formatPercent } from './numbers.js';
+import { formatPercent } from '../../util/format.js';
 import type { Column } from './table.js';
 
 /** A measured plan, and what to call it. */

@@ -4,10 +4,10 @@ import type { StoredBits } from '../../figures/records.js';
 import type { Level } from '../../search/space.js';
 import type { Candidate } from '../../search/trace.js';
 import type { Metric } from '../../tasks/task.js';
-import { BYTES_PER_MB, formatBytes } from '../../util/bytes.js';
+import { BYTES_PER_MB, formatBytes } from '../../util/format.js';
 import type { Limits } from '../../search/constraints.js';
 import { comparisonCells, comparisonTitles, formatInterval, formatMetric } from './metric.js';
-import { formatPercent } from './numbers.js';
+import { formatPercent } from '../../util/format.js';
 import type { Column } from './table.js';
 
 /** A search as it is shown: a `SearchRun`, or one that was read back from its folder. */

@@ -2,11 +2,11 @@ import type { CandidatesJson } from '../../experiment/record/run-files.js';
 import type { RunJson } from '../../experiment/record/run-record.js';
 import type { YardstickPoint } from '../../experiment/runs/yardsticks.js';
 import { paretoFront } from '../../search/pareto.js';
-import { formatBytes } from '../../util/bytes.js';
+import { formatBytes } from '../../util/format.js';
 import { UsageError } from '../../util/errors.js';
 import { canonicalJson, type Json } from '../../util/json.js';
 import { formatMetric } from './metric.js';
-import { formatCount, formatDuration, formatPercent } from './numbers.js';
+import { formatCount, formatDuration, formatPercent } from '../../util/format.js';
 import { formatTable } from './table.js';
 
 /** A finished search as its folder has it. */

@@ -1,5 +1,5 @@
 import type { EvaluatorReport } from '../../experiment/scoring/evaluator.js';
-import { formatCount, formatDuration, formatPercent } from './numbers.js';
+import { formatCount, formatDuration, formatPercent } from '../../util/format.js';
 import type { Fact } from './table.js';
 
 /** What a run cost, and what each acceleration saved it. */

@@ -1,7 +1,11 @@
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import { BACKENDS } from '../../backend/start.js';
-import type { EmbeddingKind } from '../../model/spikegpt/config.js';
+import type { ModelOptions } from '../../experiment/open/model-file.js';
+import type { ConfigChoice } from '../../model/config.js';
+import { knownFamilies } from '../../model/families.js';
+import { QUANTIZERS } from '../../quant/quantizers.js';
 import { MAX_BITS, MIN_BITS } from '../../quant/scheme/scheme.js';
+import { UsageError } from '../../util/errors.js';
 import type { CommonFlags } from '../session.js';
 
 /** Flags of commands that compute. */
@@ -11,9 +15,9 @@ export interface BackendFlags extends CommonFlags {
 
 /** Flags of commands that open a model. */
 export interface ModelFlags extends CommonFlags {
+  // Further ones by the choices of the families.
   readonly tokenizer?: string;
-  readonly embedding?: EmbeddingKind;
-  readonly contextLength?: number;
+  readonly family?: string;
 }
 
 /** Adds what every command has. */
@@ -40,20 +44,52 @@ export function withTokenizerOption(command: Command): Command {
   return command.option('--tokenizer <file>', 'tokenizer.json; default: the one beside the model');
 }
 
+/** The settings of all families that shapes in a checkpoint cannot tell, each once. */
+function configChoices(): readonly ConfigChoice[] {
+  const all = knownFamilies().flatMap(({ choices }) => choices);
+  return [...new Map(all.map((choice) => [choice.name, choice])).values()];
+}
+
 /** What the shapes in a checkpoint cannot tell. */
 export function withConfigOptions(command: Command): Command {
-  return command
-    .addOption(
-      new Option(
-        '--embedding <kind>',
-        'how the embedding enters; default: what the checkpoint says, else spike',
-      ).choices(['spike', 'dense']),
-    )
-    .option(
-      '--context-length <tokens>',
-      'length of sequences in training; default: what the checkpoint says, else 1024',
-      positiveInteger,
-    );
+  command.addOption(
+    new Option('--family <name>', 'kind of model; default: by the names of its tensors').choices(
+      knownFamilies().map(({ id }) => id),
+    ),
+  );
+  for (const { flag, help, fallback, values, parse } of configChoices()) {
+    const option = new Option(flag, `${help}; default: what the checkpoint says, else ${fallback}`);
+    if (values !== undefined) option.choices(values);
+    else option.argParser((text) => parsed(() => parse(text, flag)));
+    command.addOption(option);
+  }
+  return command;
+}
+
+/** A parser's refusal as one of the command line. */
+function parsed<T>(parse: () => T): T {
+  try {
+    return parse();
+  } catch (error) {
+    if (!(error instanceof UsageError)) throw error;
+    throw new InvalidArgumentError(`Expected ${error.detail.expected ?? 'another value'}.`);
+  }
+}
+
+/** What the flags say of a model. */
+export function modelOptionsOf(flags: ModelFlags): ModelOptions {
+  const stated = flags as Readonly<Record<string, unknown>>;
+  const names = ['family', 'tokenizer', ...configChoices().map(({ name }) => name)];
+  return Object.fromEntries(names.map((name) => [name, stated[name]]));
+}
+
+export function quantizerOption(): Option {
+  return new Option(
+    '--quantizer <name>',
+    'min-max: per tensor, the range widened to hold 0; paper-minmax: not widened; best: per channel, least squared error, a spike embedding by its sign',
+  )
+    .choices(Object.keys(QUANTIZERS))
+    .default('min-max');
 }
 
 export function positiveInteger(text: string): number {

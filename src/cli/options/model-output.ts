@@ -1,7 +1,6 @@
 import { readFile, stat } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { CHECKPOINT_FILE, TOKENIZER_FILE } from '../../experiment/open/model-file.js';
-import type { ConfigReport } from '../../model/spikegpt/config.js';
 import { OutputError } from '../../util/errors.js';
 import { saveFile } from '../../util/files.js';
 
@@ -45,14 +44,6 @@ async function kindOf(path: string): Promise<'nothing' | 'folder' | 'file'> {
   const found = await stat(path).catch(() => undefined);
   if (found === undefined) return 'nothing';
   return found.isDirectory() ? 'folder' : 'file';
-}
-
-/** What the shapes do not tell goes into the file, but not what nobody has stated. */
-export function statedConfig({ config, sources }: ConfigReport): Record<string, string> {
-  return {
-    ...(sources.embedding !== 'default' && { embedding: config.embedding }),
-    ...(sources.contextLength !== 'default' && { context_length: String(config.contextLength) }),
-  };
 }
 
 /** Where the tokenizer of a model in this file belongs. */

@@ -11,6 +11,7 @@ import { openStore, type MeasurementStore } from '../../store/index.js';
 import { backendFact, configFacts, taskFacts } from '../format/facts.js';
 import {
   integerFrom,
+  modelOptionsOf,
   positiveInteger,
   withBackendOption,
   withCommonOptions,
@@ -118,10 +119,10 @@ export async function withStudy(
   work: (open: OpenStudy) => Promise<void>,
 ): Promise<void> {
   const backend = await startBackend(flags.backend);
-  const file = await openModelFile(model, flags);
+  const file = await openModelFile(model, modelOptionsOf(flags));
   try {
     requireUnpacked(file.checkpoint);
-    const tasks = await buildStudyTasks(flags, file.tokenizer, file.report.config);
+    const tasks = await buildStudyTasks(flags, file.tokenizer, file);
     const store = await openReportedStore(session, flags.store);
     try {
       const { prefix, exit, verdicts, memo } = flags;
@@ -163,7 +164,7 @@ export function studyFacts({ study, file, backend }: OpenStudy): Fact[] {
   return [
     ['model', file.name],
     ['sha256', study.sha256],
-    ...configFacts(file.report),
+    ...configFacts(file),
     backendFact(backend),
     ...taskFacts(search.task),
     held,

@@ -1,6 +1,6 @@
 import type { BackendReport } from '../../backend/start.js';
 import type { UniformPoint } from '../../experiment/runs/uniform.js';
-import type { ConfigReport } from '../../model/spikegpt/config.js';
+import type { ModelDescription } from '../../model/structure.js';
 import type { HtmlTable } from '../../plots/render/html.js';
 import type { TaskName, UniformRecord } from '../../plots/records.js';
 import type { Report, ReportSection } from '../../plots/render/report.js';
@@ -14,7 +14,7 @@ export interface DemoRun {
   readonly name: string;
   /** Of the checkpoint. */
   readonly sha256: string;
-  readonly report: ConfigReport;
+  readonly description: ModelDescription;
   /** How a width becomes a plan. */
   readonly quantizer: string;
   readonly task: Task;
@@ -97,10 +97,10 @@ function tableOf({ name, task, points }: DemoRun): HtmlTable {
   };
 }
 
-function settingsTable({ name, report, task, quantizer, sha256 }: DemoRun): HtmlTable {
+function settingsTable({ name, description, task, quantizer, sha256 }: DemoRun): HtmlTable {
   const rows = [
     ...taskFacts(task),
-    ...configFacts(report),
+    ...configFacts(description),
     ['quantizer', quantizer],
     ['sha256 of the checkpoint', sha256],
   ] as const;

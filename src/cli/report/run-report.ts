@@ -2,7 +2,7 @@ import type { SavedRun } from '../../experiment/record/open-run.js';
 import type { HtmlTable } from '../../plots/render/html.js';
 import type { PaperRecord } from '../../plots/records.js';
 import type { Report, ReportSection } from '../../plots/render/report.js';
-import { formatCounted } from '../format/numbers.js';
+import { formatCounted } from '../../util/format.js';
 import {
   detailSections,
   planByPlan,

@@ -8,7 +8,7 @@ import type { PaperRecord } from '../../plots/records.js';
 import type { ReportSection } from '../../plots/render/report.js';
 import { savingsChart } from '../../plots/figures/savings.js';
 import { FULL_PRECISION } from '../../search/space.js';
-import { formatPercent } from '../format/numbers.js';
+import { formatPercent } from '../../util/format.js';
 import {
   judgedColumns,
   judgedRow,

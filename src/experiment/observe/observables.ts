@@ -1,7 +1,7 @@
 import type { Checkpoint } from '../../checkpoint/types.js';
-import type { ConfigFlags } from '../../model/spikegpt/config.js';
-import { observe, type Observation } from '../../model/observe.js';
-import { SpikeGPT } from '../../model/spikegpt/model.js';
+import { LoadedModel } from '../../model/loaded-model.js';
+import { observe } from '../../model/observe.js';
+import type { ModelDescription } from '../../model/structure.js';
 import type { ResolvedPlan } from '../../quant/plan.js';
 import { fakeQuantize } from '../../quant/quantizer/quantize.js';
 import { UNQUANTIZED_BITS } from '../../quant/scheme/scheme.js';
@@ -19,7 +19,7 @@ export interface Observables {
    * over scored positions, or of class distributions over sentences.
    */
   readonly klDivergence: number;
-  /** Share of the values of all LIF layers, 0 or 1 each, that differ from the unquantized model's. */
+  /** Share of the values of all spiking layers after the embedding that differ from the unquantized model's. */
   readonly flipRate: number;
   /**
    * Signal-to-quantization-noise ratio of the plan's quantized matrices together, 10 · log10(Σ w² /
@@ -37,12 +37,12 @@ export const OBSERVABLES_VERSION = 1;
 /** What the unquantized model did with a batch. */
 interface Reference {
   readonly outputs: Float32Array;
-  readonly spikes: readonly Uint8Array[];
+  readonly spikes: readonly Int8Array[];
 }
 
 export interface ObserverOptions {
   readonly checkpoint: Checkpoint;
-  readonly flags: ConfigFlags;
+  readonly description: ModelDescription;
   readonly task: Task;
   readonly items: ObservedItems;
 }
@@ -56,7 +56,7 @@ export class Observer {
   private references: readonly Reference[] | undefined;
 
   private constructor(
-    private readonly model: SpikeGPT,
+    private readonly model: LoadedModel,
     private readonly checkpoint: Checkpoint,
     private readonly task: Task,
     private readonly batches: readonly ObservedBatch[],
@@ -65,8 +65,9 @@ export class Observer {
   }
 
   /** Loads the weights onto the running backend. @throws {CheckpointError} as loading does. */
-  static async open({ checkpoint, flags, task, items }: ObserverOptions): Promise<Observer> {
-    return new Observer(await SpikeGPT.load(checkpoint, flags), checkpoint, task, items.batches);
+  static async open({ checkpoint, description, task, items }: ObserverOptions): Promise<Observer> {
+    const model = await LoadedModel.load(checkpoint, { description });
+    return new Observer(model, checkpoint, task, items.batches);
   }
 
   /** @throws {AbortedError} between batches. */
@@ -100,35 +101,26 @@ export class Observer {
     const found: Reference[] = [];
     for (const batch of this.batches) {
       throwIfAborted(options.signal, 'observation');
-      found.push(this.observeBatch(batch));
+      found.push(await this.observeBatch(batch));
       await breathe();
     }
     return found;
   }
 
-  private observeBatch(batch: ObservedBatch): Reference {
+  private async observeBatch(batch: ObservedBatch): Promise<Reference> {
     const classifies = this.model.classes > 0;
-    const observation = observe(this.model, batch.inputs, {
+    const { parts } = this.task;
+    const { logits, classLogits, spikes } = await observe(this.model, batch.inputs, {
       spikes: true,
-      ...(classifies ? { classLengths: this.pooled(batch) } : { logits: true }),
+      ...(classifies ? { classLengths: batch.lengths } : { logits: true }),
+      ...(parts.task === 'sst2' && { pooling: parts.pooling }),
     });
     return {
-      outputs: classifies ? observation.classLogits! : this.scoredLogits(observation, batch),
-      spikes: observation.spikes!.map(({ spikes }) =>
+      outputs: classLogits ?? positionsOf(logits!, batch, batch.scoredFrom, batch.scoredTo),
+      spikes: spikes!.map(({ spikes }) =>
         positionsOf(spikes, batch, new Int32Array(batch.inputs.batch), batch.lengths),
       ),
     };
-  }
-
-  /** Positions that are averaged for the classifier, [rows]. */
-  private pooled({ inputs, lengths }: ObservedBatch): Int32Array {
-    const { parts } = this.task;
-    const padded = parts.task === 'sst2' && parts.pooling === 'all-positions';
-    return padded ? new Int32Array(inputs.batch).fill(inputs.time) : lengths;
-  }
-
-  private scoredLogits({ logits }: Observation, batch: ObservedBatch): Float32Array {
-    return positionsOf(logits!, batch, batch.scoredFrom, batch.scoredTo);
   }
 
   private async sqnrOf(plan: ResolvedPlan): Promise<number> {
@@ -153,7 +145,7 @@ export class Observer {
 }
 
 /** The values of some positions of each row, joined: of [rows, time, channels], channels from the size. */
-function positionsOf<T extends Float32Array | Uint8Array>(
+function positionsOf<T extends Float32Array | Int8Array>(
   values: T,
   { inputs: { batch, time } }: ObservedBatch,
   from: Int32Array,
@@ -163,7 +155,7 @@ function positionsOf<T extends Float32Array | Uint8Array>(
   const rows = [...from.keys()];
   const size = rows.reduce((sum, row) => sum + (to[row] - from[row]) * channels, 0);
   const joined = (
-    values instanceof Float32Array ? new Float32Array(size) : new Uint8Array(size)
+    values instanceof Float32Array ? new Float32Array(size) : new Int8Array(size)
   ) as T;
   let at = 0;
   for (const row of rows) {
@@ -175,7 +167,7 @@ function positionsOf<T extends Float32Array | Uint8Array>(
   return joined;
 }
 
-function countDifferent(a: Uint8Array, b: Uint8Array): number {
+function countDifferent(a: Int8Array, b: Int8Array): number {
   let different = 0;
   for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) different++;
   return different;

@@ -20,7 +20,7 @@ export class ObservedEvaluate {
     private readonly space: ModelSpace,
     limits?: ObservedLimits,
   ) {
-    this.items = observedItems(study.task, study.options.file.report.config.vocabSize, limits);
+    this.items = observedItems(study.task, study.options.file.config.vocabSize, limits);
   }
 
   /** What the observables are taken from: "first 200 sentences". */
@@ -65,10 +65,9 @@ export class ObservedEvaluate {
 
   private opened(): Promise<Observer> {
     const { file, search } = this.study.options;
-    const { embedding, contextLength } = file.report.config;
     this.observer ??= Observer.open({
       checkpoint: file.checkpoint,
-      flags: { embedding, contextLength },
+      description: file,
       task: search.task,
       items: this.items,
     });

@@ -1,6 +1,7 @@
 import { extname } from 'node:path';
-import type { ModelConfig } from '../../model/spikegpt/config.js';
-import type { Pooling } from '../../model/types.js';
+import type { ModelConfig } from '../../model/config.js';
+import type { ModelStructure } from '../../model/structure.js';
+import type { Pooling, TokenPolicy } from '../../model/types.js';
 import { DEFAULT_BATCH_TOKENS } from '../../tasks/batching.js';
 import { loadSentimentSamples, loadTextSamples } from '../../tasks/data/samples.js';
 import { sst2Task } from '../../tasks/sst2.js';
@@ -10,7 +11,7 @@ import { readSst2Tsv, type LabelledSentence } from '../../tasks/data/tsv.js';
 import { wikitext2Task } from '../../tasks/wikitext2.js';
 import { toSst2, toWikiText } from '../../tokenizer/normaliser.js';
 import type { Tokenizer } from '../../tokenizer/tokenizer.js';
-import { UsageError } from '../../util/errors.js';
+import { TokenizerError, UsageError } from '../../util/errors.js';
 import { articlesOfPart, sentencesOfPart, type SamplePart } from './sample-parts.js';
 
 export const TASKS = ['sst2', 'wikitext2'] as const;
@@ -34,6 +35,9 @@ export interface TaskRequest {
   readonly pooling?: Pooling | undefined;
 }
 
+/** What of a model its tasks depend on. */
+export type TaskModel = Pick<ModelStructure, 'family' | 'config'>;
+
 /**
  * Builds the task a request means for a model: sst2 for a classifier and TSV files, wikitext2 otherwise.
  *
@@ -43,12 +47,12 @@ export interface TaskRequest {
 export async function buildTask(
   request: TaskRequest,
   tokenizer: Tokenizer,
-  config: ModelConfig,
+  model: TaskModel,
 ): Promise<Task> {
-  const task = request.task ?? taskOfFile(request.data) ?? taskOfModel(config);
+  const task = request.task ?? taskOfFile(request.data) ?? taskOfModel(model.config);
   return task === 'sst2'
-    ? buildSst2(request, tokenizer, config)
-    : buildWikitext2(request, tokenizer, config);
+    ? buildSst2(request, tokenizer, model)
+    : buildWikitext2(request, tokenizer, model);
 }
 
 function taskOfFile(path: string | undefined): TaskName | undefined {
@@ -63,8 +67,9 @@ function taskOfModel({ classes }: ModelConfig): TaskName {
 async function buildSst2(
   { data, part, natural = false, context, stride, limit, pooling }: TaskRequest,
   tokenizer: Tokenizer,
-  config: ModelConfig,
+  { family, config }: TaskModel,
 ): Promise<Task> {
+  const policy = family.tokens(config);
   requireAbsent('--context', context, 'sst2, whose sentences are whole');
   requireAbsent('--stride', stride, 'sst2, whose sentences are whole');
   const { examples, source } = await sentences(data, natural, part);
@@ -72,10 +77,38 @@ async function buildSst2(
     examples,
     tokenizer,
     source,
-    paddingId: tokenizer.idOf('<|padding|>') ?? 0,
+    paddingId: tokenizer.idOf(policy.padding.name) ?? policy.padding.id,
+    length: policy.length === 'longest' ? undefined : policy.length,
+    before: specialTokens(tokenizer, policy.before),
+    after: specialTokens(tokenizer, policy.after),
+    pooling: poolingOf(policy, pooling),
     batchTokens: batchTokensFor(config),
     ...(limit !== undefined && { limit }),
-    ...(pooling !== undefined && { pooling }),
+  });
+}
+
+/** @throws {TokenizerError} for a tokenizer that is not of the model's family. */
+function specialTokens(tokenizer: Tokenizer, names: readonly string[]): number[] {
+  return names.map((name) => {
+    const id = tokenizer.idOf(name);
+    if (id !== undefined) return id;
+    throw new TokenizerError({
+      what: 'the vocabulary lacks a special token',
+      where: 'tokenizer',
+      got: `no ${name}`,
+      expected: "the tokenizer that the model's family was trained with",
+    });
+  });
+}
+
+function poolingOf({ poolings }: TokenPolicy, asked: Pooling | undefined): Pooling {
+  const pooling = asked ?? poolings[0];
+  if (poolings.includes(pooling)) return pooling;
+  throw new UsageError({
+    what: "the model's family does not pool like that",
+    where: '--pooling',
+    got: pooling,
+    expected: poolings.join(' or '),
   });
 }
 
@@ -102,7 +135,7 @@ async function sentences(
 async function buildWikitext2(
   { data, part, natural = false, context, stride, limit, pooling }: TaskRequest,
   tokenizer: Tokenizer,
-  config: ModelConfig,
+  { config }: TaskModel,
 ): Promise<Task> {
   requireAbsent('--pooling', pooling, 'wikitext2, which pools nothing');
   const { text, source } = await prose(data, natural, part);

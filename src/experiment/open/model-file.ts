@@ -1,11 +1,9 @@
 import { stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import type { Checkpoint } from '../../checkpoint/types.js';
-import { deriveConfig, type ConfigFlags, type ConfigReport } from '../../model/spikegpt/config.js';
-import { checkParameters, parametersOf } from '../../model/spikegpt/parameters.js';
-import { SpikeGPT } from '../../model/spikegpt/model.js';
-import { hierarchyOf, type Hierarchy } from '../../quant/hierarchy.js';
-import { openAnyCheckpoint } from '../../quant/packed/read.js';
+import type { StatedConfig } from '../../model/config.js';
+import { LoadedModel } from '../../model/loaded-model.js';
+import { openDescribed, type ModelDescription } from '../../model/structure.js';
 import { checkVocabulary, loadTokenizer, type Tokenizer } from '../../tokenizer/tokenizer.js';
 import { CheckpointError, TokenizerError } from '../../util/errors.js';
 import { packagePath } from '../../util/paths.js';
@@ -57,38 +55,38 @@ function nameOfFile(path: string): string {
  * Opens the tokenizer of a model: the file given, or `tokenizer.json` beside the checkpoint. Refuses one
  * that can produce tokens the embedding does not have.
  *
+ * @param path of the checkpoint
  * @throws {TokenizerError} when there is none, it cannot be read, or does not fit the model.
  */
 export async function openTokenizer(
-  checkpoint: Checkpoint,
+  path: string,
+  { config }: Pick<ModelDescription, 'config'>,
   given: string | undefined,
 ): Promise<Tokenizer> {
-  const path = given ?? join(dirname(checkpoint.path), TOKENIZER_FILE);
-  if (given === undefined && (await stat(path).catch(() => undefined)) === undefined)
+  const file = given ?? join(dirname(path), TOKENIZER_FILE);
+  if (given === undefined && (await stat(file).catch(() => undefined)) === undefined)
     throw new TokenizerError({
       what: 'the tokenizer is missing',
-      where: checkpoint.path,
+      where: path,
       got: `no ${TOKENIZER_FILE} beside it`,
-      expected: `${path}, or --tokenizer FILE`,
+      expected: `${file}, or --tokenizer FILE`,
     });
-  const tokenizer = await loadTokenizer(path);
-  const rows = checkpoint.tensors.get('emb.weight')?.shape[0];
-  if (rows !== undefined) checkVocabulary(tokenizer, rows, path);
+  const tokenizer = await loadTokenizer(file);
+  checkVocabulary(tokenizer, config.vocabSize, file);
   return tokenizer;
 }
 
 /** A model as its files: everything but the weights. */
-export interface ModelFile {
+export interface ModelFile extends ModelDescription {
   readonly name: string;
   /** A packed file of `export` gives the values that it stands for. */
   readonly checkpoint: Checkpoint;
   readonly tokenizer: Tokenizer;
-  readonly report: ConfigReport;
-  readonly hierarchy: Hierarchy;
   close(): Promise<void>;
 }
 
-export interface OpenModelOptions extends ConfigFlags, RunOptions {
+/** What may be said of a model beside where it is: its family's settings, and its tokenizer. */
+export interface ModelOptions extends StatedConfig {
   /** Path of a tokenizer.json; by default the one beside the checkpoint. */
   readonly tokenizer?: string | undefined;
 }
@@ -101,17 +99,13 @@ export interface OpenModelOptions extends ConfigFlags, RunOptions {
  */
 export async function openModelFile(
   model: string,
-  { tokenizer: tokenizerPath, ...flags }: ConfigFlags & Pick<OpenModelOptions, 'tokenizer'> = {},
+  { tokenizer: tokenizerPath, ...stated }: ModelOptions = {},
 ): Promise<ModelFile> {
   const { name, path } = await locateCheckpoint(model);
-  const checkpoint = await openAnyCheckpoint(path);
+  const { checkpoint, description } = await openDescribed(path, stated);
   try {
-    const report = await deriveConfig(checkpoint, flags);
-    const parameters = parametersOf(report.config);
-    checkParameters(checkpoint, parameters);
-    const tokenizer = await openTokenizer(checkpoint, tokenizerPath);
-    const hierarchy = hierarchyOf(parameters);
-    return { name, checkpoint, tokenizer, report, hierarchy, close: () => checkpoint.close() };
+    const tokenizer = await openTokenizer(path, description, tokenizerPath);
+    return { ...description, name, checkpoint, tokenizer, close: () => checkpoint.close() };
   } catch (error) {
     await checkpoint.close();
     throw error;
@@ -120,7 +114,7 @@ export async function openModelFile(
 
 /** A model ready to be evaluated, and what it was made of. */
 export interface OpenModel extends ModelFile {
-  readonly model: SpikeGPT;
+  readonly model: LoadedModel;
   /** Frees the weights and closes the file. */
   close(): Promise<void>;
 }
@@ -130,10 +124,14 @@ export interface OpenModel extends ModelFile {
  *
  * @throws as {@link openModelFile}.
  */
-export async function openModel(model: string, options: OpenModelOptions = {}): Promise<OpenModel> {
+export async function openModel(
+  model: string,
+  options: ModelOptions = {},
+  run: RunOptions = {},
+): Promise<OpenModel> {
   const file = await openModelFile(model, options);
   try {
-    const loaded = await SpikeGPT.load(file.checkpoint, options);
+    const loaded = await LoadedModel.load(file.checkpoint, { description: file }, run);
     return {
       ...file,
       model: loaded,

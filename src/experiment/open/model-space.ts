@@ -1,17 +1,15 @@
 import { footprintOf } from '../../quant/footprint.js';
-import { matricesOf, type Hierarchy } from '../../quant/hierarchy.js';
+import { blockKind, blockOf } from '../../layout/blocks.js';
+import { matricesOf, type Hierarchy } from '../../layout/hierarchy.js';
 import { resolvePlan, type Plan, type ResolvedPlan } from '../../quant/plan.js';
-import { affineMinMax, UNQUANTIZED_BITS, type Scheme } from '../../quant/scheme/scheme.js';
-import type { EmbeddingKind } from '../../model/spikegpt/config.js';
+import type { SchemeMaker } from '../../quant/quantizers.js';
+import { affineMinMax, UNQUANTIZED_BITS } from '../../quant/scheme/scheme.js';
 import {
   FULL_PRECISION,
   type Assignment,
   type SearchSpace,
   type UnitInfo,
 } from '../../search/space.js';
-
-/** What a bit width means for a unit. */
-export type SchemeMaker = (bits: number, unit: string) => Scheme;
 
 /** A model's units as a search sees them, and the way back from an assignment to a plan. */
 export interface ModelSpace extends SearchSpace {
@@ -29,22 +27,20 @@ export interface ModelSpaceOptions {
   readonly granularity?: 'module' | 'matrix';
   /** Default: per tensor, affine, min–max widened to hold 0. */
   readonly makeScheme?: SchemeMaker;
-  readonly embedding: EmbeddingKind;
 }
 
 /** The space of plans that give each module, or each matrix, one bit width. */
 export function modelSpace(
   hierarchy: Hierarchy,
-  { granularity = 'module', makeScheme = affineMinMax, embedding }: ModelSpaceOptions,
+  { granularity = 'module', makeScheme = affineMinMax }: ModelSpaceOptions = {},
 ): ModelSpace {
   const units = matricesOf(hierarchy).map(({ path }): UnitInfo => {
-    const [block, module] = path.split('/');
-    const modulePath = `${block}/${module}`;
+    const module = path.split('/', 2).join('/');
     return {
-      id: granularity === 'matrix' ? path : modulePath,
-      block,
-      module: modulePath,
-      inModuleTier: block.startsWith('attention.'),
+      id: granularity === 'matrix' ? path : module,
+      block: blockOf(path),
+      module,
+      inModuleTier: blockKind(path) === 'attention',
     };
   });
   const distinct = [...new Map(units.map((unit) => [unit.id, unit])).values()];
@@ -56,7 +52,7 @@ export function modelSpace(
         .map(([id, bits]) => [id, makeScheme(bits, id)]),
     );
   const resolve = (assignment: Assignment): ResolvedPlan =>
-    resolvePlan(planOf(assignment), hierarchy, { embedding });
+    resolvePlan(planOf(assignment), hierarchy);
   // The knapsack asks for thousands of sizes; a plan is resolved once.
   const sizes = new Map<string, number>();
   return {

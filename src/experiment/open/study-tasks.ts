@@ -1,7 +1,6 @@
-import type { ModelConfig } from '../../model/spikegpt/config.js';
 import type { Tokenizer } from '../../tokenizer/tokenizer.js';
 import { DataError } from '../../util/errors.js';
-import { buildTask, type TaskRequest } from './build-task.js';
+import { buildTask, type TaskModel, type TaskRequest } from './build-task.js';
 import type { StudyTask, StudyTasks } from './study.js';
 
 /** What to search on, and what to judge the result by. */
@@ -22,18 +21,18 @@ export interface StudyTasksRequest extends Omit<TaskRequest, 'part'> {
 export async function buildStudyTasks(
   { heldOut, heldOutLimit, ...request }: StudyTasksRequest,
   tokenizer: Tokenizer,
-  config: ModelConfig,
+  model: TaskModel,
 ): Promise<StudyTasks> {
   const { data, limit } = request;
   const bundled = data === undefined;
   const build = async (wanted: TaskRequest, split: string): Promise<StudyTask> => {
-    const task = await buildTask(wanted, tokenizer, config);
+    const task = await buildTask(wanted, tokenizer, model);
     const windowed = task.parts.task === 'wikitext2';
     return {
       task,
       split,
       limit: wanted.limit,
-      ...(windowed && { context: request.context ?? config.contextLength }),
+      ...(windowed && { context: request.context ?? model.config.contextLength }),
     };
   };
   const search = await build({ ...request, limit, ...(bundled && { part: 'search' }) }, 'search');

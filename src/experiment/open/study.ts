@@ -1,4 +1,6 @@
 import { backendIdentity, type BackendReport } from '../../backend/start.js';
+import { FIRST_FAMILY } from '../../model/families.js';
+import { schemeMaker, type QuantizerName } from '../../quant/quantizers.js';
 import { memoryStore, type MeasurementStore } from '../../store/index.js';
 import type { Task } from '../../tasks/task.js';
 import type { Json } from '../../util/json.js';
@@ -11,7 +13,6 @@ import {
 } from '../scoring/evaluator.js';
 import type { ModelFile } from './model-file.js';
 import { modelSpace, type ModelSpace } from './model-space.js';
-import { schemeMaker, type QuantizerName } from './quantizer.js';
 import type { SharedPool } from '../scoring/shared-pool.js';
 
 /** A task, and which part of which data it is. */
@@ -33,7 +34,7 @@ export interface StudyTasks {
 }
 
 export interface StudyOptions extends StudyTasks {
-  readonly file: Pick<ModelFile, 'name' | 'checkpoint' | 'report' | 'hierarchy'>;
+  readonly file: Omit<ModelFile, 'tokenizer' | 'close'>;
   /** The running backend. */
   readonly backend: Pick<BackendReport, 'name' | 'description'>;
   /** By default in memory: then nothing is left of what was measured. */
@@ -77,7 +78,7 @@ export class Study {
     return Evaluator.open({
       checkpoint: file.checkpoint.path,
       checkpointHash: this.sha256,
-      config: file.report.config,
+      model: file,
       backend: backend.name,
       task,
       split,
@@ -95,7 +96,7 @@ export class Study {
     const accelerations = { ...ALL_ACCELERATIONS, ...options.accelerations };
     const pool = openPool({
       checkpoint: file.checkpoint.path,
-      config: file.report.config,
+      model: file,
       backend: backend.name,
       accelerations,
       budgetBytes,
@@ -108,10 +109,8 @@ export class Study {
   }
 
   space({ granularity, quantizer }: SpaceSettings): ModelSpace {
-    const { hierarchy, report } = this.options.file;
-    const { embedding } = report.config;
-    const makeScheme = schemeMaker(quantizer, embedding);
-    return modelSpace(hierarchy, { granularity, makeScheme, embedding });
+    const { hierarchy } = this.options.file;
+    return modelSpace(hierarchy, { granularity, makeScheme: schemeMaker(quantizer, hierarchy) });
   }
 
   /** All of model and data that can change a result: two runs are the same where this is. */
@@ -128,7 +127,12 @@ export class Study {
       context: context ?? null,
     });
     return {
-      model: { name: file.name, sha256: this.sha256, config: { ...file.report.config } },
+      model: {
+        ...(file.family.id !== FIRST_FAMILY && { family: file.family.id }),
+        name: file.name,
+        sha256: this.sha256,
+        config: { ...file.config },
+      },
       search: dataOf(search),
       heldOut: heldOut === undefined ? null : dataOf(heldOut),
       backend: backendIdentity(backend.name),

@@ -7,7 +7,7 @@ import type { Candidate, SearchStep } from '../../search/trace.js';
 import type { Metric } from '../../tasks/task.js';
 import { csvText } from './csv.js';
 import type { ModelSpace } from '../open/model-space.js';
-import type { QuantizerName } from '../open/quantizer.js';
+import type { QuantizerName } from '../../quant/quantizers.js';
 
 /*
  * What a search leaves in its run's folder, beside run.json. Candidates and plans hold no times and nothing
@@ -45,7 +45,6 @@ export interface CandidatesJson {
   readonly limits: { readonly loss: number | null; readonly bytes: number | null };
   /** What a width means: with the bits of a candidate, its plan. */
   readonly quantizer: QuantizerName;
-  readonly embedding: 'spike' | 'dense';
   /** All units of the search space, in network order. */
   readonly units: readonly string[];
   /** In the order they were found: of equal scores the first is selected. */

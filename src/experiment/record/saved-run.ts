@@ -1,9 +1,10 @@
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { Hierarchy } from '../../layout/hierarchy.js';
 import type { Plan } from '../../quant/plan.js';
 import { select } from '../../search/score.js';
 import { DataError, UsageError } from '../../util/errors.js';
-import { schemeMaker } from '../open/quantizer.js';
+import { schemeMaker } from '../../quant/quantizers.js';
 import {
   CANDIDATES_FORMAT,
   CANDIDATES_JSON,
@@ -101,22 +102,27 @@ export interface SavedSelection {
  * @returns undefined where no candidate was found.
  * @throws {SearchError} when λ is not in [0, 1].
  */
-export function selectSaved(kept: CandidatesJson, lambda: number): SavedSelection | undefined {
+export function selectSaved(
+  kept: CandidatesJson,
+  lambda: number,
+  hierarchy: Hierarchy,
+): SavedSelection | undefined {
   const candidate = select(kept.candidates, lambda, kept);
   if (candidate === undefined) return undefined;
   return {
     lambda,
     candidate,
-    plan: planOfKept(kept, candidate),
+    plan: planOfKept(kept, candidate, hierarchy),
     saving: 1 - candidate.bytes / kept.fp32Bytes,
   };
 }
 
 /** The plan of a candidate, a unit a line. */
 export function planOfKept(
-  { quantizer, embedding }: Pick<CandidatesJson, 'quantizer' | 'embedding'>,
+  { quantizer }: Pick<CandidatesJson, 'quantizer'>,
   { bits }: Pick<KeptCandidate, 'bits'>,
+  hierarchy: Hierarchy,
 ): Plan {
-  const makeScheme = schemeMaker(quantizer, embedding);
+  const makeScheme = schemeMaker(quantizer, hierarchy);
   return new Map(Object.entries(bits).map(([unit, width]) => [unit, makeScheme(width, unit)]));
 }

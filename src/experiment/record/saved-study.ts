@@ -1,11 +1,11 @@
-import type { ModelConfig } from '../../model/spikegpt/config.js';
-import { parametersOf } from '../../model/spikegpt/parameters.js';
+import type { ModelConfig } from '../../model/config.js';
+import { familyById, FIRST_FAMILY } from '../../model/families.js';
+import { structureOf, type ModelStructure } from '../../model/structure.js';
 import { noWork } from '../../model/work.js';
-import { hierarchyOf, type Hierarchy } from '../../quant/hierarchy.js';
 import type { Metric } from '../../tasks/task.js';
 import type { EvaluatorReport } from '../scoring/evaluator.js';
 import { modelSpace, type ModelSpace } from '../open/model-space.js';
-import { schemeMaker } from '../open/quantizer.js';
+import { schemeMaker } from '../../quant/quantizers.js';
 import type { RunJson } from './run-record.js';
 import type { SpaceSettings } from '../open/study.js';
 
@@ -23,18 +23,19 @@ export interface SavedStudy {
   readonly sha256: string;
   readonly task: SavedData;
   readonly options: {
-    readonly file: {
-      readonly name: string;
-      readonly hierarchy: Hierarchy;
-      readonly config: ModelConfig;
-    };
+    readonly file: ModelStructure & { readonly name: string };
     readonly heldOut?: { readonly task: SavedData };
   };
 }
 
 /** What a study writes of itself: its `identity()`. */
 interface Identity {
-  readonly model: { readonly name: string; readonly sha256: string; readonly config: ModelConfig };
+  readonly model: {
+    readonly family?: string;
+    readonly name: string;
+    readonly sha256: string;
+    readonly config: ModelConfig;
+  };
   readonly search: DataJson;
   readonly heldOut: DataJson | null;
 }
@@ -53,8 +54,7 @@ export function savedStudy({ config }: RunJson): SavedStudy {
     options: {
       file: {
         name: model.name,
-        hierarchy: hierarchyOf(parametersOf(model.config)),
-        config: model.config,
+        ...structureOf(familyById(model.family ?? FIRST_FAMILY), model.config),
       },
       ...(heldOut && { heldOut: { task: savedData(heldOut) } }),
     },
@@ -70,10 +70,8 @@ export function savedSpace(
   { options }: SavedStudy,
   { granularity, quantizer }: SpaceSettings,
 ): ModelSpace {
-  const { hierarchy, config } = options.file;
-  const { embedding } = config;
-  const makeScheme = schemeMaker(quantizer, embedding);
-  return modelSpace(hierarchy, { granularity, makeScheme, embedding });
+  const { hierarchy } = options.file;
+  return modelSpace(hierarchy, { granularity, makeScheme: schemeMaker(quantizer, hierarchy) });
 }
 
 /** What the report of a run's work keeps: {@link reportJson}. */

@@ -1,5 +1,5 @@
 import type { FiringRates } from '../../energy/accounting.js';
-import type { ModelConfig } from '../../model/spikegpt/config.js';
+import type { ModelStructure } from '../../model/structure.js';
 import { resolvePlan, type Plan, type ResolvedPlan } from '../../quant/plan.js';
 import type { RunOptions } from '../../util/progress.js';
 import { measureFiringRates } from '../observe/firing-rates.js';
@@ -20,7 +20,7 @@ export interface EnergyPlan {
 }
 
 export interface EnergyRun {
-  readonly config: ModelConfig;
+  readonly model: ModelStructure;
   /** Tokens of a sentence, on average; 1 where the task is no classification. */
   readonly sentenceTokens: number;
   /** In the order asked for; the first is what others are compared with. */
@@ -38,11 +38,10 @@ export async function runEnergy(
   plans: readonly NamedPlan[],
   options: RunOptions = {},
 ): Promise<EnergyRun> {
-  const { config } = file.report;
-  const resolved = plans.map(({ plan }) => resolvePlan(plan, file.hierarchy, config));
+  const resolved = plans.map(({ plan }) => resolvePlan(plan, file.hierarchy));
   const rates = await measureFiringRates(file, task, resolved, options);
   return {
-    config,
+    model: file,
     sentenceTokens: task.metric === 'accuracy' ? task.tokens / task.items : 1,
     plans: plans.map(({ name }, index) => ({
       name,

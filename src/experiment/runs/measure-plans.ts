@@ -53,7 +53,7 @@ export async function measurePlans(
 ): Promise<PlanPoint[]> {
   const resolved = [BASELINE, ...plans].map((named) => ({
     name: named.name,
-    schemes: resolvePlan(named.plan, hierarchy, model.config),
+    schemes: resolvePlan(named.plan, hierarchy),
   }));
   const applier = new PlanApplier(model, checkpoint);
   const points: PlanPoint[] = [];

@@ -264,7 +264,6 @@ function candidatesJson(study: Study, { outcome, settings, space }: SearchRun): 
     fp32Bytes: outcome.fp32Bytes,
     limits: limitsJson(outcome.limits),
     quantizer: settings.quantizer,
-    embedding: study.options.file.report.config.embedding,
     units: space.units.map(({ id }) => id),
     candidates: outcome.candidates.map((candidate) => keptCandidate(candidate, space)),
   };

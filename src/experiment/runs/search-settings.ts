@@ -5,7 +5,7 @@ import { select } from '../../search/score.js';
 import { normaliseBits } from '../../search/space.js';
 import type { Metric } from '../../tasks/task.js';
 import type { Json } from '../../util/json.js';
-import type { QuantizerName } from '../open/quantizer.js';
+import type { QuantizerName } from '../../quant/quantizers.js';
 import { PRECISION_LIST } from './uniform.js';
 
 /** All that a search's result depends on, beside model and data; plain data. */

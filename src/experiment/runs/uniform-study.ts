@@ -19,7 +19,7 @@ export async function runUniformIn(
   task: StudyTask,
   { bits = PRECISION_LIST, makePlan = uniformPlan, onProgress, signal }: UniformOptions = {},
 ): Promise<UniformRun> {
-  const { name, hierarchy, report } = study.options.file;
+  const { name, hierarchy } = study.options.file;
   const evaluator = study.on(task);
   const widths = [...new Set(bits)].filter((width) => width !== UNQUANTIZED_BITS);
   const plans = [
@@ -31,7 +31,7 @@ export async function runUniformIn(
     })),
   ].map(({ plan, ...named }) => ({
     ...named,
-    schemes: resolvePlan(plan, hierarchy, report.config),
+    schemes: resolvePlan(plan, hierarchy),
   }));
   let baseline: Measurement | undefined;
   const points = [];

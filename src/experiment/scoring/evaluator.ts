@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import { backendIdentity, type BackendName } from '../../backend/start.js';
-import type { ModelConfig } from '../../model/spikegpt/config.js';
+import { statedConfig, type ModelStructure } from '../../model/structure.js';
 import { planId, type ResolvedPlan } from '../../quant/plan.js';
 import { UNQUANTIZED_BITS } from '../../quant/scheme/scheme.js';
 import type { MetricLimit } from '../../search/constraints.js';
@@ -66,7 +66,7 @@ export interface EvaluatorOptions {
   /** Path of the checkpoint, and its SHA-256. */
   readonly checkpoint: string;
   readonly checkpointHash: string;
-  readonly config: ModelConfig;
+  readonly model: ModelStructure;
   /** Name of a backend; not `auto`, since stored numbers belong to one. */
   readonly backend: BackendName;
   readonly task: Task;
@@ -87,18 +87,18 @@ export interface EvaluatorOptions {
 /** The pool an evaluator with these options scores in; the caller closes it. */
 export function openPool({
   checkpoint,
-  config,
+  model,
   backend,
   accelerations,
   budgetBytes = DEFAULT_BUDGET_BYTES,
 }: Pick<
   EvaluatorOptions,
-  'checkpoint' | 'config' | 'backend' | 'accelerations' | 'budgetBytes'
+  'checkpoint' | 'model' | 'backend' | 'accelerations' | 'budgetBytes'
 >): SharedPool {
   const { prefix, exit, workers } = { ...ALL_ACCELERATIONS, ...accelerations };
   return new SharedPool({
     checkpoint: resolve(checkpoint),
-    flags: { embedding: config.embedding, contextLength: config.contextLength },
+    stated: statedConfig(model),
     backend,
     workers,
     reuse: { prefix, exit, budgetBytes },
@@ -148,7 +148,7 @@ export class Evaluator {
 
   /** The key under which a plan's measurement is stored. */
   keyOf(plan: ResolvedPlan): MeasurementKey {
-    const { checkpointHash, config, task, split, limit, context, backend } = this.options;
+    const { checkpointHash, model, task, split, limit, context, backend } = this.options;
     return {
       checkpoint: checkpointHash,
       plan: planId(plan),
@@ -158,7 +158,7 @@ export class Evaluator {
       limit: limit ?? null,
       context: context ?? null,
       backend: backendIdentity(backend),
-      version: `${MEASUREMENT_VERSION}/${config.embedding}`,
+      version: `${MEASUREMENT_VERSION}/${model.family.variant(model.config)}`,
     };
   }
 
@@ -308,7 +308,7 @@ export class Evaluator {
     this.counts.measured++;
     if (isUnquantized(plan)) this.baselineScores = scores;
     const seconds = (performance.now() - started) / 1000;
-    return task.measure(scores, this.options.config.contextLength, seconds);
+    return task.measure(scores, this.options.model.config.contextLength, seconds);
   }
 
   /** Puts the items that settle verdicts soonest first, once the unquantized model has been seen. */

@@ -1,5 +1,5 @@
 import type { Checkpoint } from '../../checkpoint/types.js';
-import type { SpikeGPT } from '../../model/spikegpt/model.js';
+import type { LoadedModel } from '../../model/loaded-model.js';
 import type { ResolvedPlan } from '../../quant/plan.js';
 import { fakeQuantize } from '../../quant/quantizer/quantize.js';
 import { UNQUANTIZED_BITS, type Scheme } from '../../quant/scheme/scheme.js';
@@ -18,7 +18,7 @@ export class PlanApplier {
   private readonly applied = new Map<string, string>();
 
   constructor(
-    private readonly model: Pick<SpikeGPT, 'setParameter'>,
+    private readonly model: Pick<LoadedModel, 'setParameter'>,
     private readonly checkpoint: Pick<Checkpoint, 'path' | 'tensors' | 'readFloat32'>,
   ) {}
 

@@ -1,5 +1,6 @@
 import { extname, join } from 'node:path';
 import Piscina from 'piscina';
+import { familyModules } from '../../model/families.js';
 import type { ResolvedPlan } from '../../quant/plan.js';
 import type { BatchScores, Task, TaskParts } from '../../tasks/task.js';
 import { AbortedError, fromPlainError } from '../../util/errors.js';
@@ -173,7 +174,7 @@ function threadSeat(): Seat & { open(options: ScorerOptions): Promise<void> } {
   };
   return {
     open: async (options) => {
-      await ask({ kind: 'open', options });
+      await ask({ kind: 'open', options, families: familyModules() });
     },
     useTask: async (parts) => {
       await ask({ kind: 'task', parts });

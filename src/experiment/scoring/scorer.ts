@@ -1,15 +1,15 @@
 import { startBackend } from '../../backend/start.js';
 import type { Checkpoint } from '../../checkpoint/types.js';
-import type { ConfigFlags } from '../../model/spikegpt/config.js';
-import { SpikeGPT } from '../../model/spikegpt/model.js';
-import { openAnyCheckpoint } from '../../quant/packed/read.js';
+import type { StatedConfig } from '../../model/config.js';
+import { LoadedModel } from '../../model/loaded-model.js';
+import { openDescribed } from '../../model/structure.js';
 import type { ResolvedPlan } from '../../quant/plan.js';
 import { taskFromParts } from '../../tasks/parts.js';
 import type { BatchScores, Task, TaskParts } from '../../tasks/task.js';
 import { breathe } from '../../util/progress.js';
 import { AcceleratedModel, type ReuseOptions } from '../../model/accelerated-model.js';
 import { PlanApplier } from './plan-applier.js';
-import { stagesOf } from '../../model/stages.js';
+import { planStages } from '../../model/plan-stages.js';
 import { certainVerdict, SharedTally, type VerdictQuestion } from './verdict.js';
 import { addWork, noWork, type Work } from '../../model/work.js';
 
@@ -17,7 +17,8 @@ import { addWork, noWork, type Work } from '../../model/work.js';
 export interface ScorerOptions {
   /** Path of a checkpoint. */
   readonly checkpoint: string;
-  readonly flags: ConfigFlags;
+  /** Family and settings of its model. */
+  readonly stated: StatedConfig;
   readonly backend: string;
   readonly reuse: ReuseOptions;
 }
@@ -45,24 +46,24 @@ export class Scorer {
 
   private constructor(
     private readonly checkpoint: Checkpoint,
-    private readonly model: SpikeGPT,
+    private readonly model: LoadedModel,
     private readonly accelerated: AcceleratedModel,
     private readonly applier: PlanApplier,
   ) {}
 
-  static async open({ checkpoint, flags, backend, reuse }: ScorerOptions): Promise<Scorer> {
+  static async open({ checkpoint: path, stated, backend, reuse }: ScorerOptions): Promise<Scorer> {
     await startBackend(backend);
-    const file = await openAnyCheckpoint(checkpoint);
+    const { checkpoint, description } = await openDescribed(path, stated);
     try {
-      const model = await SpikeGPT.load(file, flags);
+      const model = await LoadedModel.load(checkpoint, { description });
       return new Scorer(
-        file,
+        checkpoint,
         model,
         new AcceleratedModel(model, reuse),
-        new PlanApplier(model, file),
+        new PlanApplier(model, checkpoint),
       );
     } catch (error) {
-      await file.close();
+      await checkpoint.close();
       throw error;
     }
   }
@@ -80,7 +81,7 @@ export class Scorer {
     const shared = new SharedTally(tally);
     const work = noWork();
     await this.applier.apply(plan);
-    accelerated.usePlan(stagesOf(plan, model.config));
+    accelerated.usePlan(planStages(plan, model.description.layout));
     const scores: BatchScores[] = [];
     for (const index of batches) {
       if (shared.stopped) break;

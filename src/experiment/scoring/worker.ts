@@ -1,10 +1,16 @@
+import { pathToFileURL } from 'node:url';
 import type { TaskParts } from '../../tasks/task.js';
 import { toPlainError, type PlainError } from '../../util/errors.js';
 import { Scorer, type ScoreReply, type ScoreRequest, type ScorerOptions } from './scorer.js';
 
 /** What the pool asks of a worker thread. */
 export type WorkerRequest =
-  | { readonly kind: 'open'; readonly options: ScorerOptions }
+  | {
+      readonly kind: 'open';
+      readonly options: ScorerOptions;
+      /** Paths of modules that register model families of others. */
+      readonly families: readonly string[];
+    }
   | { readonly kind: 'task'; readonly parts: TaskParts }
   | { readonly kind: 'score'; readonly request: ScoreRequest };
 
@@ -17,6 +23,7 @@ let scorer: Scorer | undefined;
 
 async function answer(message: WorkerRequest): Promise<ScoreReply | undefined> {
   if (message.kind === 'open') {
+    for (const module of message.families) await import(pathToFileURL(module).href);
     scorer = await Scorer.open(message.options);
     return undefined;
   }

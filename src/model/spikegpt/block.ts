@@ -10,11 +10,8 @@ import {
 import type { BlockState } from './state.js';
 import type { Weights } from './weights.js';
 
-/** The two spiking layers of a block: SRWKV (TimeMix, or `ffnPre`) and SRFFN (ChannelMix). */
-export type SpikingModule = 'SRWKV' | 'SRFFN';
-
-/** Called with the spikes of each LIF layer, [B, T, C]; they are disposed after the call. */
-export type SpikeProbe = (block: number, module: SpikingModule, spikes: Tensor3D) => void;
+/** Called with the spikes of a stage's LIF layer, [B, T, C]; they are disposed after the call. */
+export type SpikeProbe = (spikes: Tensor3D) => void;
 
 /** x [B, T, in] · W [in, out]. */
 export function linear(x: Tensor3D, weight: Tensor2D): Tensor3D {
@@ -33,13 +30,13 @@ export type FfnState = Pick<BlockState, 'ffnShift' | 'ffnMembrane'>;
 
 /**
  * The first half of a block on x [B, T, C]: x + LIF(TimeMix(ln1(x))); block 0 normalizes with ln0 first,
- * and has ChannelMix (`ffnPre`) in place of TimeMix in that variant.
+ * and has ChannelMix (`ffnPre`) in place of TimeMix (`att`) in that variant.
  * Source: SpikeGPT, src/model.py, class Block.
  */
 export function runMixStage(
   weights: Weights,
   block: number,
-  ffnPre: boolean,
+  part: 'att' | 'ffnPre',
   x: Tensor3D,
   state: MixState,
   probe: SpikeProbe | undefined,
@@ -51,7 +48,7 @@ export function runMixStage(
         ? layerNorm(x, weights.vector(`${prefix}.ln0.weight`), weights.vector(`${prefix}.ln0.bias`))
         : x;
     const mixed =
-      block === 0 && ffnPre
+      part === 'ffnPre'
         ? {
             ...channelMix(weights, `${prefix}.ffnPre`, `${prefix}.ln1`, input, state.mixShift),
             wkv: state.wkv.clone(),
@@ -64,7 +61,7 @@ export function runMixStage(
       state.mixMembrane,
       probe !== undefined,
     );
-    if (spikes) probe?.(block, 'SRWKV', spikes);
+    if (spikes) probe?.(spikes);
     return { x: out, state: { mixShift: mixed.shift, wkv: mixed.wkv, mixMembrane: membrane } };
   });
 }
@@ -87,7 +84,7 @@ export function runFfnStage(
       state.ffnMembrane,
       probe !== undefined,
     );
-    if (spikes) probe?.(block, 'SRFFN', spikes);
+    if (spikes) probe?.(spikes);
     return { x: out, state: { ffnShift: ffn.shift, ffnMembrane: membrane } };
   });
 }

@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { Tensor2D, Tensor3D } from '@tensorflow/tfjs-core';
 import { EMPTY_EXPONENT } from '../../backend/kernels/names.js';
-import type { ModelConfig } from './config.js';
+import type { SpikeGPTConfig } from './config.js';
 
 /**
  * What one block remembers between tokens, for B sequences. An attention block with `ffnPre` in place
@@ -22,7 +22,7 @@ export interface BlockState {
 export type RecurrentState = readonly BlockState[];
 
 /** The state before the first token: nothing seen, potentials at rest. */
-export function initialBlockState(config: ModelConfig, batch: number): BlockState {
+export function initialBlockState(config: SpikeGPTConfig, batch: number): BlockState {
   const rest = (): Tensor2D => tf.zeros([batch, config.width]);
   return tf.tidy(() => ({
     mixShift: rest(),
@@ -39,7 +39,7 @@ export function initialBlockState(config: ModelConfig, batch: number): BlockStat
   }));
 }
 
-export function initialState(config: ModelConfig, batch: number): RecurrentState {
+export function initialState(config: SpikeGPTConfig, batch: number): RecurrentState {
   return Array.from({ length: config.layers }, () => initialBlockState(config, batch));
 }
 

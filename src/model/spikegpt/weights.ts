@@ -1,15 +1,8 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { Tensor1D, Tensor2D } from '@tensorflow/tfjs-core';
-import { requireFinite } from '../../checkpoint/finite.js';
 import { CheckpointError } from '../../util/errors.js';
-import type { ModelConfig } from './config.js';
-import type { Parameter } from './parameters.js';
-
-/** Where parameters come from: a checkpoint, or anything with the same names. */
-export interface ParameterSource {
-  readonly path: string;
-  readFloat32(name: string): Promise<Float32Array>;
-}
+import type { SpikeGPTConfig } from './config.js';
+import { spikeGPTLayout } from './layout.js';
 
 /**
  * The parameters on the device, in the layout the forward pass wants:
@@ -23,31 +16,14 @@ export class Weights {
   private readonly mixes = new Map<string, Float32Array>();
   private readonly shapes: ReadonlyMap<string, readonly number[]>;
 
-  constructor(
-    private readonly config: ModelConfig,
-    parameters: readonly Parameter[],
-  ) {
+  constructor(private readonly config: SpikeGPTConfig) {
+    const { parameters } = spikeGPTLayout(config);
     this.shapes = new Map(parameters.map(({ name, shape }) => [name, shape]));
   }
 
-  /**
-   * Puts one parameter on the device in place of its old value.
-   *
-   * @param values in the checkpoint's layout, row-major; not kept
-   * @param where the file they came from, for messages
-   * @throws {CheckpointError} when the name is unknown, the size is wrong, or a value is not finite
-   */
-  set(name: string, values: Float32Array, where: string): void {
-    const shape = this.shapes.get(name);
-    const size = shape?.reduce((product, length) => product * length, 1);
-    if (shape === undefined || size !== values.length)
-      throw new CheckpointError({
-        what: `no place for tensor "${name}"`,
-        where,
-        got: `${values.length} values`,
-        expected: size === undefined ? 'a parameter of this model' : `${size} values`,
-      });
-    requireFinite(where, name, values);
+  /** @param values in the checkpoint's layout, row-major; not kept */
+  set(name: string, values: Float32Array): void {
+    const shape = this.shapes.get(name)!;
     const mix = /^(.*)\.time_mix_([kvr])$/.exec(name);
     if (mix) this.setMix(mix[1], mix[2], values);
     else if (name === 'emb.weight') this.put(name, tf.tensor(this.embedded(values), [...shape]));

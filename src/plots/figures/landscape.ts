@@ -1,4 +1,4 @@
-import { BYTES_PER_MB } from '../../util/bytes.js';
+import { BYTES_PER_MB } from '../../util/format.js';
 import type { Part } from '../parts/part.js';
 import type { LandscapeRecord } from '../records.js';
 import { chart, values, type ChartSpec } from '../parts/spec.js';

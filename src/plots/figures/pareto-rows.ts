@@ -1,4 +1,4 @@
-import { BYTES_PER_MB } from '../../util/bytes.js';
+import { BYTES_PER_MB } from '../../util/format.js';
 import { PlotError } from '../../util/errors.js';
 import { widthText } from '../parts/blocks.js';
 import type {

@@ -1,4 +1,4 @@
-import { BYTES_PER_MB } from '../../util/bytes.js';
+import { BYTES_PER_MB } from '../../util/format.js';
 import { PlotError } from '../../util/errors.js';
 import { metricAxis } from '../parts/metric-axis.js';
 import type { Part } from '../parts/part.js';

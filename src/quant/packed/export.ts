@@ -6,7 +6,7 @@ import { sha256 } from '../../util/hash.js';
 import { breathe, type RunOptions } from '../../util/progress.js';
 import type { QuantizationError } from '../quantizer/error.js';
 import { footprintOf, type Footprint } from '../footprint.js';
-import { hierarchyOf, matricesOf, vectorsOf, type Matrix } from '../hierarchy.js';
+import { matricesOf, vectorsOf, type Hierarchy, type Matrix } from '../../layout/hierarchy.js';
 import { encodePackedHeader, INTEGERS, SCALES, ZERO_POINTS } from './format.js';
 import { packIntegers } from './bit-packing.js';
 import { formatPlan } from '../plan-json.js';
@@ -32,22 +32,21 @@ export interface ExportResult {
 /**
  * Writes a checkpoint under a plan as a packed safetensors file (packed-format.ts). Matrices are quantized
  * twice, once for the checksums that the header needs and once to be written, so that the memory used is
- * that of the largest tensor and of all scales. Vectors become float32; an unused head is left out.
+ * that of the largest tensor and of all scales. Vectors become float32.
  *
- * @param plan resolved for this checkpoint.
+ * @param hierarchy of the checkpoint's model; what it does not use is left out.
+ * @param plan resolved for this hierarchy.
  * @throws {QuantError} for NaN weights, or a plan of another checkpoint.
  * @throws {CheckpointError} {OutputError} {AbortedError} from reading and writing; nothing half-written
  *   is left.
  */
 export async function exportPlan(
   checkpoint: Checkpoint,
+  hierarchy: Hierarchy,
   plan: ResolvedPlan,
   path: string,
   options: ExportOptions = {},
 ): Promise<ExportResult> {
-  const hierarchy = hierarchyOf(checkpoint.tensors.values(), {
-    excludeHead: !plan.has('head.weight'),
-  });
   const footprint = footprintOf(hierarchy, plan);
   const isQuantized = ({ name }: Matrix): boolean => plan.get(name)!.bits !== UNQUANTIZED_BITS;
   const matrices = matricesOf(hierarchy);

@@ -2,11 +2,16 @@ import { quoted } from '../../checkpoint/describe.js';
 import { encodeFloat32 } from '../../checkpoint/dtypes.js';
 import { elementCount } from '../../checkpoint/shape.js';
 import { openCheckpoint } from '../../checkpoint/open.js';
-import type { Checkpoint, CheckpointFormat, TensorInfo } from '../../checkpoint/types.js';
+import type {
+  Checkpoint,
+  CheckpointFormat,
+  CheckpointListing,
+  TensorInfo,
+} from '../../checkpoint/types.js';
+import type { Hierarchy } from '../../layout/hierarchy.js';
 import { CheckpointError } from '../../util/errors.js';
 import { sha256 } from '../../util/hash.js';
 import { groupingOf } from '../scheme/granularity.js';
-import { hierarchyOf } from '../hierarchy.js';
 import {
   INTEGERS,
   isPacked,
@@ -29,63 +34,66 @@ export interface PackedCheckpoint extends Checkpoint {
   readonly planId: string;
 }
 
+/** Finds the units of the model that a file holds, from the names and shapes of its parameters. */
+export type FindHierarchy = (contents: CheckpointListing) => Hierarchy | Promise<Hierarchy>;
+
 /**
  * Opens a packed file. `readFloat32` gives, bit for bit, what `fakeQuantize` gave for the original.
  *
  * @throws {CheckpointError} for a file that is truncated, not packed, or whose header was edited; when a
  *   tensor is read, for data that were. {QuantError} for a plan that does not fit its tensors.
  */
-export async function openPacked(path: string): Promise<PackedCheckpoint> {
-  return closingOnError(await openCheckpoint(path), (file) => {
-    if (!isPacked(file.metadata))
-      throw new CheckpointError({
-        what: 'not a packed model',
-        where: path,
-        got: `${file.format} with plain weights`,
-        expected: 'a file written by an export',
-      });
-    return new PackedFile(file);
-  });
-}
-
-/** Opens a checkpoint of any kind, a packed one as {@link openPacked} does. */
-export async function openAnyCheckpoint(path: string): Promise<Checkpoint | PackedCheckpoint> {
-  return closingOnError(await openCheckpoint(path), (file) =>
-    isPacked(file.metadata) ? new PackedFile(file) : file,
-  );
-}
-
-async function closingOnError<T>(file: Checkpoint, use: (file: Checkpoint) => T): Promise<T> {
+export async function openPacked(
+  path: string,
+  findHierarchy: FindHierarchy,
+): Promise<PackedCheckpoint> {
+  const file = await openCheckpoint(path);
   try {
-    return use(file);
+    return await readPacked(file, findHierarchy);
   } catch (error) {
     await file.close();
     throw error;
   }
 }
 
+/** Reads an open checkpoint as a packed one; closing that closes this. @throws as {@link openPacked}. */
+export async function readPacked(
+  file: Checkpoint,
+  findHierarchy: FindHierarchy,
+): Promise<PackedCheckpoint> {
+  const { path, format, metadata } = file;
+  if (!isPacked(metadata))
+    throw new CheckpointError({
+      what: 'not a packed model',
+      where: path,
+      got: `${format} with plain weights`,
+      expected: 'a file written by an export',
+    });
+  const header = parsePackedHeader(metadata, [...file.tensors.values()], path);
+  const tensors = parameters(file, header);
+  const hierarchy = await findHierarchy({ path, format, tensors, metadata: header.model });
+  return new PackedFile(file, header, tensors, hierarchy);
+}
+
 class PackedFile implements PackedCheckpoint {
   readonly path: string;
   readonly format: CheckpointFormat;
-  readonly tensors: ReadonlyMap<string, TensorInfo>;
   readonly metadata: Readonly<Record<string, string>>;
   readonly plan: Plan;
   readonly resolvedPlan: ResolvedPlan;
   readonly planId: string;
-  private readonly header: PackedHeader;
 
-  constructor(private readonly file: Checkpoint) {
+  constructor(
+    private readonly file: Checkpoint,
+    private readonly header: PackedHeader,
+    readonly tensors: ReadonlyMap<string, TensorInfo>,
+    hierarchy: Hierarchy,
+  ) {
     this.path = file.path;
     this.format = file.format;
-    const header = parsePackedHeader(file.metadata, [...file.tensors.values()], file.path);
-    this.header = header;
     this.metadata = header.model;
-    this.tensors = parameters(file, header);
-    // What the export left out is not in the file, so nothing in it is unused.
-    const hierarchy = hierarchyOf(this.tensors.values(), { excludeHead: false });
     this.plan = parsePlan(header.plan, `${file.path}: plan`, hierarchy);
-    const embedding = header.model.embedding === 'dense' ? 'dense' : 'spike';
-    this.resolvedPlan = resolvePlan(this.plan, hierarchy, { embedding });
+    this.resolvedPlan = resolvePlan(this.plan, hierarchy);
     this.planId = planId(this.resolvedPlan);
     if (this.planId !== header.planId)
       throw new CheckpointError({

@@ -2,12 +2,12 @@ import assert from 'node:assert/strict';
 import { startBackend } from '../../../src/backend/start.js';
 import { measureFiringRates } from '../../../src/experiment/observe/firing-rates.js';
 import { observe } from '../../../src/model/observe.js';
-import { SpikeGPT } from '../../../src/model/spikegpt/model.js';
-import { hierarchyOf } from '../../../src/quant/hierarchy.js';
+import { hierarchyOf } from '../../../src/layout/hierarchy.js';
 import { resolvePlan, uniformPlan } from '../../../src/quant/plan.js';
 import { AbortedError } from '../../../src/util/errors.js';
 import { toyCheckpoint, TOY } from '../../support/toy.js';
 import { toySentences } from '../study-support.js';
+import { SpikeGPT } from '../../support/spikegpt.js';
 
 const checkpoint = toyCheckpoint();
 const report = {

@@ -4,9 +4,8 @@ import { startBackend } from '../../../src/backend/start.js';
 import { klDivergence, logSumExp } from '../../../src/experiment/observe/divergence.js';
 import { Observer, type Observables } from '../../../src/experiment/observe/observables.js';
 import { observedItems, OBSERVED_LIMITS } from '../../../src/experiment/observe/observed-items.js';
-import { SpikeGPT } from '../../../src/model/spikegpt/model.js';
 import { observe } from '../../../src/model/observe.js';
-import { hierarchyOf } from '../../../src/quant/hierarchy.js';
+import { hierarchyOf } from '../../../src/layout/hierarchy.js';
 import { resolvePlan, uniformPlan, withUnit, type ResolvedPlan } from '../../../src/quant/plan.js';
 import { fakeQuantize } from '../../../src/quant/quantizer/quantize.js';
 import { affineMinMax, SIGN } from '../../../src/quant/scheme/scheme.js';
@@ -14,6 +13,7 @@ import { PlanApplier } from '../../../src/experiment/scoring/plan-applier.js';
 import type { Task } from '../../../src/tasks/task.js';
 import { toyCheckpoint, TOY } from '../../support/toy.js';
 import { toySentences, toyText } from '../study-support.js';
+import { SpikeGPT } from '../../support/spikegpt.js';
 
 describe('experiment/divergence', () => {
   it('is Σ p ln(p/q) of the softmax distributions', () => {

@@ -1,36 +1,11 @@
-import type { ModelConfig } from '../model/spikegpt/config.js';
-
-/** Operations on single values, of 32-bit floats. */
-export interface ScalarOperations {
-  /** Subtractions too. */
-  readonly additions: number;
-  readonly multiplications: number;
-  readonly divisions: number;
-  /** Exponentials and square roots. */
-  readonly functions: number;
-  /** With the choice that hangs on it: a maximum, a threshold with its reset. */
-  readonly comparisons: number;
-}
-
-/** What is no matrix product, by what it is for. */
-export const ELEMENTWISE_PARTS = [
-  'embedding',
-  'layer norm',
-  'token shift',
-  'WKV',
-  'gates and squares',
-  'LIF and residual',
-  'pooling',
-] as const;
-export type ElementwisePart = (typeof ELEMENTWISE_PARTS)[number];
-
-export const NO_OPERATIONS: ScalarOperations = {
-  additions: 0,
-  multiplications: 0,
-  divisions: 0,
-  functions: 0,
-  comparisons: 0,
-};
+import {
+  addOperations as sum,
+  NO_OPERATIONS,
+  timesOperations as times,
+  type ScalarOperations,
+  type TokenOperations,
+} from '../../layout/operations.js';
+import type { SpikeGPTConfig } from './config.js';
 
 /**
  * (x − mean) / √(variance + ε) · γ + β over C channels: C additions each for the sum, the differences, the
@@ -100,53 +75,34 @@ function lifAndResidual(channels: number): ScalarOperations {
  * @param sentenceTokens tokens that a classifier averages over.
  */
 export function countElementwise(
-  { width, hiddenWidth, layers, embedding, classes, ffnPre }: ModelConfig,
+  { width, hiddenWidth, layers, embedding, classes, ffnPre }: SpikeGPTConfig,
   sentenceTokens: number,
-): Readonly<Record<ElementwisePart, ScalarOperations>> {
+): TokenOperations['elementwise'] {
   const channelMixes = layers + (ffnPre ? 1 : 0);
   const timeMixes = layers - (ffnPre ? 1 : 0);
-  return {
+  return [
     // By sign; a dense row is taken as it is.
-    embedding: { ...NO_OPERATIONS, comparisons: embedding === 'spike' ? width : 0 },
+    ['embedding', { ...NO_OPERATIONS, comparisons: embedding === 'spike' ? width : 0 }],
     // Two a block, ln0 and ln_out.
-    'layer norm': times(layerNorm(width), 2 * layers + 2),
-    'token shift': sum(
-      times(tokenShift(width, 3), timeMixes),
-      times(tokenShift(width, 2), channelMixes),
-    ),
-    WKV: times(wkv(width), timeMixes),
-    'gates and squares': sum(
-      times(sigmoidGate(width), timeMixes + channelMixes),
-      times(squaredRelu(hiddenWidth), channelMixes),
-    ),
-    'LIF and residual': times(lifAndResidual(width), 2 * layers),
-    pooling:
+    ['layer norm', times(layerNorm(width), 2 * layers + 2)],
+    [
+      'token shift',
+      sum(times(tokenShift(width, 3), timeMixes), times(tokenShift(width, 2), channelMixes)),
+    ],
+    ['WKV', times(wkv(width), timeMixes)],
+    [
+      'gates and squares',
+      sum(
+        times(sigmoidGate(width), timeMixes + channelMixes),
+        times(squaredRelu(hiddenWidth), channelMixes),
+      ),
+    ],
+    ['LIF and residual', times(lifAndResidual(width), 2 * layers)],
+    [
+      'pooling',
       classes === 0
         ? NO_OPERATIONS
         : { ...NO_OPERATIONS, additions: width, multiplications: width / sentenceTokens },
-  };
-}
-
-/** Adds up operations. */
-export function sum(...all: readonly ScalarOperations[]): ScalarOperations {
-  return all.reduce(
-    (total, each) => ({
-      additions: total.additions + each.additions,
-      multiplications: total.multiplications + each.multiplications,
-      divisions: total.divisions + each.divisions,
-      functions: total.functions + each.functions,
-      comparisons: total.comparisons + each.comparisons,
-    }),
-    NO_OPERATIONS,
-  );
-}
-
-function times(operations: ScalarOperations, count: number): ScalarOperations {
-  return {
-    additions: count * operations.additions,
-    multiplications: count * operations.multiplications,
-    divisions: count * operations.divisions,
-    functions: count * operations.functions,
-    comparisons: count * operations.comparisons,
-  };
+    ],
+  ];
 }

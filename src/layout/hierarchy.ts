@@ -1,0 +1,143 @@
+import { groupBy } from '../util/group.js';
+import { covers } from './blocks.js';
+import type { Parameter, Role, Use } from './layout.js';
+
+/** A parameter that stays in float32: it belongs to a block or module but is no unit. */
+export interface Vector {
+  readonly name: string;
+  readonly shape: readonly number[];
+  /** Number of values. */
+  readonly parameters: number;
+}
+
+/** A two-dimensional weight [out, in], the finest unit. */
+export interface Matrix extends Vector {
+  /** Its name in its module: "key", "value", "emb". */
+  readonly matrix: string;
+  /** "attention.0/SRWKV/key" */
+  readonly path: string;
+  readonly role: Exclude<Role, 'vector'>;
+  readonly use: Use;
+}
+
+interface Counts {
+  /** Number of values, vectors included. */
+  readonly parameters: number;
+  /** 4 bytes each. */
+  readonly fp32Bytes: number;
+}
+
+export interface Module extends Counts {
+  /** Its name in its block: "embedding", "SRWKV", "head". */
+  readonly module: string;
+  /** "attention.0/SRWKV" */
+  readonly path: string;
+  readonly matrices: readonly Matrix[];
+  readonly vectors: readonly Vector[];
+}
+
+export interface Block extends Counts {
+  /** input, attention.N or output */
+  readonly block: string;
+  /** The same as `block`. */
+  readonly path: string;
+  readonly modules: readonly Module[];
+  /** Vectors of no module, as layer norms may be. */
+  readonly vectors: readonly Vector[];
+  /** Of all parameters in use, in [0, 1]. */
+  readonly share: number;
+}
+
+/** Every parameter in use, in network order. */
+export interface Hierarchy extends Counts {
+  readonly blocks: readonly Block[];
+  /** Parameters in the file that are in no footprint and no plan. */
+  readonly unused: Counts & { readonly names: readonly string[] };
+}
+
+/** The tree of blocks, modules and matrices with their parameter counts, in the order of the layout. */
+export function hierarchyOf(parameters: readonly Parameter[]): Hierarchy {
+  const used = parameters.filter(({ unused }) => unused !== true);
+  const unused = parameters.filter((parameter) => parameter.unused === true);
+  const total = countsOf(used.map(vectorOf));
+  return {
+    blocks: [...groupBy(used, ({ block }) => block)].map(([block, members]) =>
+      blockOf(block, members, total.parameters),
+    ),
+    ...total,
+    unused: { names: unused.map(({ name }) => name), ...countsOf(unused.map(vectorOf)) },
+  };
+}
+
+function vectorOf({ name, shape }: Parameter): Vector {
+  return { name, shape, parameters: shape.reduce((product, length) => product * length, 1) };
+}
+
+function countsOf(vectors: readonly Vector[]): Counts {
+  const parameters = vectors.reduce((sum, vector) => sum + vector.parameters, 0);
+  return { parameters, fp32Bytes: 4 * parameters };
+}
+
+function blockOf(block: string, members: readonly Parameter[], parametersInAll: number): Block {
+  const inModules = members.filter(({ module }) => module !== undefined);
+  const counts = countsOf(members.map(vectorOf));
+  return {
+    block,
+    path: block,
+    modules: [...groupBy(inModules, ({ module }) => module!)].map(([module, its]) =>
+      moduleOf(`${block}/${module}`, module, its),
+    ),
+    vectors: members.filter(({ module }) => module === undefined).map(vectorOf),
+    ...counts,
+    share: counts.parameters / parametersInAll,
+  };
+}
+
+function moduleOf(path: string, module: string, members: readonly Parameter[]): Module {
+  const matrices = members.flatMap((parameter): Matrix[] => {
+    const { matrix, role, use = 'token' } = parameter;
+    if (role === 'vector' || matrix === undefined) return [];
+    return [{ ...vectorOf(parameter), matrix, path: `${path}/${matrix}`, role, use }];
+  });
+  const vectors = members.filter(({ role }) => role === 'vector').map(vectorOf);
+  return { module, path, matrices, vectors, ...countsOf(members.map(vectorOf)) };
+}
+
+/** All matrices, in network order. */
+export function matricesOf(hierarchy: Hierarchy): Matrix[] {
+  return hierarchy.blocks.flatMap(({ modules }) => modules.flatMap(({ matrices }) => matrices));
+}
+
+/** All parameters that stay in float32, in network order. */
+export function vectorsOf(hierarchy: Hierarchy): Vector[] {
+  return hierarchy.blocks.flatMap(({ vectors, modules }) => [
+    ...vectors,
+    ...modules.flatMap((module) => module.vectors),
+  ]);
+}
+
+export type UnitLevel = 'block' | 'module' | 'matrix';
+
+/** The paths of all units of one level, in network order. */
+export function unitPaths(hierarchy: Hierarchy, level: UnitLevel): string[] {
+  const { blocks } = hierarchy;
+  switch (level) {
+    case 'block':
+      return blocks.map(({ path }) => path);
+    case 'module':
+      return blocks.flatMap(({ modules }) => modules.map(({ path }) => path));
+    case 'matrix':
+      return matricesOf(hierarchy).map(({ path }) => path);
+  }
+}
+
+/** The matrices of a unit, in network order; none for a path that names no unit, all for "*". */
+export function matricesOfUnit(hierarchy: Hierarchy, unit: string): Matrix[] {
+  return matricesOf(hierarchy).filter(({ path }) => covers(unit, path));
+}
+
+/** Whether the model reads nothing but signs of a unit: it can be stored in one bit a value without loss. */
+export function isSignUnit(hierarchy: Hierarchy, unit: string): boolean {
+  const matrices = matricesOfUnit(hierarchy, unit);
+  return matrices.length > 0 && matrices.every(({ role }) => role === 'sign');
+}

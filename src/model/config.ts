@@ -1,0 +1,122 @@
+import { readFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import type { CheckpointListing } from '../checkpoint/types.js';
+import { CheckpointError, UsageError } from '../util/errors.js';
+
+/** What is asked of any model's configuration; families have more. */
+export interface ModelConfig {
+  /** Rows of the embedding. */
+  readonly vocabSize: number;
+  /** Channels of the residual stream. */
+  readonly width: number;
+  /** Blocks. */
+  readonly layers: number;
+  /** Tokens a sequence had in training. */
+  readonly contextLength: number;
+  /** Classes of the classifier; 0 without one. */
+  readonly classes: number;
+  /** Whether there is a language-model head. */
+  readonly head: boolean;
+}
+
+/** A setting that shapes cannot tell. */
+export interface ConfigChoice {
+  /** Its name in the configuration: "contextLength". */
+  readonly name: string;
+  /** Its name in a checkpoint's metadata and in `config.json`: "context_length". */
+  readonly key: string;
+  /** Its flag on the command line: "--context-length <tokens>". */
+  readonly flag: string;
+  /** Help for the flag, without the default. */
+  readonly help: string;
+  /** The values there are, where they can be listed. */
+  readonly values?: readonly string[];
+  readonly fallback: string | number;
+  /**
+   * @param where the file that says it, for messages
+   * @throws {UsageError} for a value that makes no sense
+   */
+  parse(value: unknown, where: string): string | number;
+  /** For people: name and value. */
+  show(value: string | number): readonly [name: string, value: string];
+}
+
+/** Settings of a model that a user states, by their name in the configuration, and the family itself. */
+export interface StatedConfig {
+  /** Id of a model family, where the tensors alone leave it open or are to be read as another's. */
+  readonly family?: string | undefined;
+  readonly [name: string]: unknown;
+}
+
+export type ConfigSource = 'flag' | 'checkpoint metadata' | 'config.json' | 'default';
+
+/** A choice as it was made, and on whose word. */
+export interface Chosen {
+  readonly value: string | number;
+  readonly source: ConfigSource;
+}
+
+/**
+ * The choices of a family for a checkpoint: each from what was stated, the checkpoint's own metadata, a
+ * `config.json` beside it, or its default, in this order.
+ *
+ * @throws {CheckpointError} for a `config.json` that is no JSON object; {UsageError} for a setting that the
+ *   family does not have; as {@link ConfigChoice.parse}.
+ */
+export async function makeChoices(
+  choices: readonly ConfigChoice[],
+  { path, metadata }: Pick<CheckpointListing, 'path' | 'metadata'>,
+  stated: StatedConfig,
+): Promise<ReadonlyMap<string, Chosen>> {
+  requireKnown(choices, stated, path);
+  const beside = await readConfigFile(join(dirname(path), 'config.json'));
+  return new Map(
+    choices.map((choice) => {
+      const said = [
+        ['flag', stated[choice.name]],
+        ['checkpoint metadata', metadata[choice.key]],
+        ['config.json', beside?.[choice.key]],
+      ] as const;
+      const found = said.find(([, value]) => value !== undefined && value !== null);
+      const chosen: Chosen =
+        found === undefined
+          ? { value: choice.fallback, source: 'default' }
+          : { value: choice.parse(found[1], path), source: found[0] };
+      return [choice.name, chosen];
+    }),
+  );
+}
+
+function requireKnown(
+  choices: readonly ConfigChoice[],
+  { family: _, ...stated }: StatedConfig,
+  where: string,
+): void {
+  const names = choices.map(({ name }) => name);
+  const unknown = Object.keys(stated).find(
+    (name) => stated[name] !== undefined && !names.includes(name),
+  );
+  if (unknown === undefined) return;
+  throw new UsageError({
+    what: 'the model has no such setting',
+    where,
+    got: unknown,
+    expected: ['family', ...names].join(', '),
+  });
+}
+
+async function readConfigFile(path: string): Promise<Record<string, unknown> | undefined> {
+  let text: string;
+  try {
+    text = await readFile(path, 'utf8');
+  } catch {
+    return undefined;
+  }
+  try {
+    const content: unknown = JSON.parse(text);
+    if (typeof content === 'object' && content !== null) return content as Record<string, unknown>;
+  } catch (cause) {
+    throw new CheckpointError({ what: 'not JSON', where: path, expected: 'an object' }, { cause });
+  }
+  throw new CheckpointError({ what: 'not a JSON object', where: path, expected: 'an object' });
+}

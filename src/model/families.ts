@@ -1,0 +1,75 @@
+import { abridgedNames } from '../checkpoint/describe.js';
+import type { CheckpointListing } from '../checkpoint/types.js';
+import { CheckpointError, UsageError } from '../util/errors.js';
+import type { ModelFamily } from './family.js';
+import { SPIKEGPT } from './spikegpt/family.js';
+
+/** Families by id; a new one of ours is a line here. */
+const families = new Map<string, ModelFamily>([[SPIKEGPT.id, SPIKEGPT]]);
+
+/** Modules that bring families of others, for worker threads to load. */
+const modules: string[] = [];
+
+/** The family of runs that name none: they were made when there was no other. */
+export const FIRST_FAMILY = SPIKEGPT.id;
+
+/** All families, ours and those registered. */
+export function knownFamilies(): readonly ModelFamily[] {
+  return [...families.values()];
+}
+
+/**
+ * Adds a family of one's own for the rest of the process.
+ *
+ * @param module path of a module that calls this when it is loaded: worker threads load it too. Without it
+ *   models of the family run in the calling thread alone (`workers: 0`).
+ */
+export function registerFamily(family: ModelFamily, module?: string): void {
+  families.set(family.id, family);
+  if (module !== undefined && !modules.includes(module)) modules.push(module);
+}
+
+/** What a worker thread has to load to know the families that are known here. */
+export function familyModules(): readonly string[] {
+  return modules;
+}
+
+/** @throws {UsageError} when there is no such family. */
+export function familyById(id: string): ModelFamily {
+  const family = families.get(id);
+  if (family !== undefined) return family;
+  throw new UsageError({
+    what: 'unknown model family',
+    where: 'family',
+    got: id,
+    expected: [...families.keys()].join(', '),
+  });
+}
+
+/**
+ * The family of a checkpoint: the one stated, else the one that claims its tensors.
+ *
+ * @throws {CheckpointError} when none claims it, or more than one. {UsageError} for an unknown one.
+ */
+export function familyOf(
+  { tensors, path }: Pick<CheckpointListing, 'tensors' | 'path'>,
+  stated?: string,
+): ModelFamily {
+  if (stated !== undefined) return familyById(stated);
+  const claims = knownFamilies().filter((family) => family.claims(tensors));
+  if (claims.length === 1) return claims[0];
+  const titles = (list: readonly ModelFamily[]): string =>
+    list.map(({ id, title }) => `${title} (${id})`).join(', ');
+  throw new CheckpointError({
+    what:
+      claims.length === 0
+        ? 'no model family knows these tensors'
+        : 'more than one model family claims these tensors',
+    where: path,
+    got: claims.length === 0 ? abridgedNames(tensors.keys()) : titles(claims),
+    expected:
+      claims.length === 0
+        ? `the parameters of ${titles(knownFamilies())}`
+        : '--family to say which it is',
+  });
+}

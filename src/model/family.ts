@@ -1,0 +1,100 @@
+import type { Tensor } from '@tensorflow/tfjs-core';
+import type { CheckpointListing, TensorInfo } from '../checkpoint/types.js';
+import type { Layout } from '../layout/layout.js';
+import type { OperationOptions, TokenOperations } from '../layout/operations.js';
+import type { ConfigChoice, ModelConfig } from './config.js';
+import type { Pooling, TokenBatch, TokenPolicy } from './types.js';
+
+/**
+ * A kind of spiking language model. All that is known of its parameter names, stages, neurons and tokens is
+ * known here: another family is another of these, and nothing else.
+ */
+export interface ModelFamily<Config extends ModelConfig = ModelConfig> {
+  /** "spikegpt": for flags and files. */
+  readonly id: string;
+  /** "SpikeGPT": for people. */
+  readonly title: string;
+  /** What the shapes in a checkpoint cannot tell. */
+  readonly choices: readonly ConfigChoice[];
+
+  /** Whether the tensors look like those of this family, by their names. */
+  claims(tensors: ReadonlyMap<string, TensorInfo>): boolean;
+  /** Whether a tensor that the layout does not have may be in the file all the same. */
+  ignores(name: string): boolean;
+  /**
+   * The configuration that names and shapes imply, completed from the choices.
+   *
+   * @param chosen values of {@link choices}, by name
+   * @throws {CheckpointError} when what everything hangs on is missing
+   */
+  derive(checkpoint: CheckpointListing, chosen: Readonly<Record<string, string | number>>): Config;
+  layout(config: Config): Layout;
+  tokens(config: Config): TokenPolicy;
+  /** The network on the running backend, its parameters still to be set. */
+  build(config: Config): SpikingNetwork;
+  /** What one token takes; a family without it has no modelled energy. */
+  operations?(config: Config, options: OperationOptions): TokenOperations;
+  /**
+   * What of the configuration changes a model's numbers and is not in its weights, for the keys that
+   * measurements are stored under.
+   */
+  variant(config: Config): string;
+  /** The configuration for people: "6 blocks", "width 192". */
+  describe(config: Config): string[];
+}
+
+/** Ways to look inside while a network runs. */
+export interface NetworkHooks {
+  /**
+   * Called with the spikes of each layer as they are made, [B, …], which are disposed after the call.
+   *
+   * @param layer place in the layout's list of spiking layers
+   */
+  readonly onSpikes?: ((layer: number, spikes: Tensor) => void) | undefined;
+}
+
+/**
+ * A network on the running backend. The stream between its stages is one tensor [B, …], a sequence a row.
+ * Whoever receives a tensor disposes it. Inputs were checked before they come here.
+ */
+export interface SpikingNetwork {
+  /**
+   * Puts a parameter on the device in place of its old value.
+   *
+   * @param values in the checkpoint's layout, row-major; not kept
+   */
+  setParameter(name: string, values: Float32Array): void;
+  /** The stream before stage 0. */
+  embed(tokens: TokenBatch, hooks?: NetworkHooks): Tensor;
+  /**
+   * Stages `from` up to, not including, `to`, each sequence from a cleared state.
+   *
+   * @param stream before stage `from`; not disposed
+   * @param tokens the sequences that the rows of the stream are
+   */
+  runStages(
+    stream: Tensor,
+    from: number,
+    to: number,
+    tokens: TokenBatch,
+    hooks?: NetworkHooks,
+  ): Tensor;
+  /** NLL in nats of each target, [B * T], from the stream after the last stage. */
+  tokenNll?(stream: Tensor, targets: Int32Array): Tensor;
+  /** Logits over the vocabulary, [B, T, V], from the same. */
+  tokenLogits?(stream: Tensor): Tensor;
+  /** Class logits, [B, classes], from the same. @param lengths real tokens of each sequence, [B] */
+  classLogits?(stream: Tensor, lengths: Int32Array, pooling: Pooling): Tensor;
+  /** For models that can go on from a state, token by token. */
+  readonly recurrent?: RecurrentForm;
+  dispose(): void;
+}
+
+/** A network that continues sequences from an explicit state; equal to the whole sequence at once. */
+export interface RecurrentForm<State = unknown> {
+  /** The state before the first token, of `batch` sequences. */
+  start(batch: number): State;
+  /** @returns the stream after the last stage, [B, T, …], and the state after the last token */
+  step(tokens: TokenBatch, state: State): { readonly stream: Tensor; readonly state: State };
+  dispose(state: State): void;
+}

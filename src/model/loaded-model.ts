@@ -1,0 +1,179 @@
+import { tidy, type Tensor } from '@tensorflow/tfjs-core';
+import { readFloat32 } from '../backend/read.js';
+import { requireFinite } from '../checkpoint/finite.js';
+import type { Checkpoint } from '../checkpoint/types.js';
+import { CheckpointError, ModelError, throwIfAborted } from '../util/errors.js';
+import { breathe, type RunOptions } from '../util/progress.js';
+import type { ModelConfig, StatedConfig } from './config.js';
+import type { SpikingNetwork } from './family.js';
+import { describeModel, type ModelDescription } from './structure.js';
+import type { Pooling, SequenceModel, TokenBatch } from './types.js';
+
+/**
+ * A model with its weights on the running backend. What comes in is checked here, for any family, before the
+ * network sees it.
+ */
+export class LoadedModel<Config extends ModelConfig = ModelConfig> implements SequenceModel {
+  private readonly shapes: ReadonlyMap<string, readonly number[]>;
+
+  private constructor(
+    readonly description: ModelDescription<Config>,
+    /** Its parts, for those who run stages themselves. */
+    readonly network: SpikingNetwork,
+  ) {
+    const { parameters } = description.layout;
+    this.shapes = new Map(parameters.map(({ name, shape }) => [name, shape]));
+  }
+
+  /**
+   * Reads a checkpoint into the running backend, one tensor at a time.
+   *
+   * @param description of the checkpoint's model; found out where it is not at hand
+   * @throws {CheckpointError} as `describeModel`, and for values that are not finite.
+   */
+  static async load(
+    checkpoint: Checkpoint,
+    stated: StatedConfig | { readonly description: ModelDescription } = {},
+    { onProgress, signal }: RunOptions = {},
+  ): Promise<LoadedModel> {
+    const description = isDescribed(stated)
+      ? stated.description
+      : await describeModel(checkpoint, stated);
+    const { family, config, layout } = description;
+    const model = new LoadedModel(description, family.build(config));
+    const total = layout.parameters.length;
+    try {
+      for (const [done, { name }] of layout.parameters.entries()) {
+        throwIfAborted(signal, `loading ${checkpoint.path}`);
+        model.setParameter(name, await checkpoint.readFloat32(name), checkpoint.path);
+        onProgress?.({ phase: 'load weights', done: done + 1, total, unit: 'tensors' });
+        await breathe();
+      }
+    } catch (error) {
+      model.dispose();
+      throw error;
+    }
+    return model;
+  }
+
+  get config(): Config {
+    return this.description.config;
+  }
+  get vocabSize(): number {
+    return this.config.vocabSize;
+  }
+  get contextLength(): number {
+    return this.config.contextLength;
+  }
+  get classes(): number {
+    return this.config.classes;
+  }
+
+  /**
+   * Replaces one parameter: how a plan's quantized values get in.
+   *
+   * @param values in the checkpoint's layout, row-major; not kept
+   * @param where the file they came from, for messages
+   * @throws {CheckpointError} when the name is unknown, the size is wrong, or a value is not finite
+   */
+  setParameter(name: string, values: Float32Array, where = 'setParameter'): void {
+    const size = this.shapes.get(name)?.reduce((product, length) => product * length, 1);
+    if (size !== values.length)
+      throw new CheckpointError({
+        what: `no place for tensor "${name}"`,
+        where,
+        got: `${values.length} values`,
+        expected: size === undefined ? 'a parameter of this model' : `${size} values`,
+      });
+    requireFinite(where, name, values);
+    this.network.setParameter(name, values);
+  }
+
+  /** The stream after the last stage, [B, …], each sequence from a cleared state. */
+  private stream(tokens: TokenBatch): Tensor {
+    this.checkTokens(tokens);
+    const { network, description } = this;
+    return tidy(() =>
+      network.runStages(network.embed(tokens), 0, description.layout.stages.length, tokens),
+    );
+  }
+
+  async tokenNll(inputs: TokenBatch, targets: Int32Array): Promise<Float32Array> {
+    this.checkTokens({ ...inputs, ids: targets });
+    const finish = this.finisher('tokenNll', 'language-model head');
+    return readFloat32(tidy(() => finish(this.stream(inputs), targets)));
+  }
+
+  async classLogits(
+    inputs: TokenBatch,
+    lengths: Int32Array,
+    pooling: Pooling,
+  ): Promise<Float32Array> {
+    this.checkLengths(inputs, lengths);
+    const finish = this.finisher('classLogits', 'classifier');
+    return readFloat32(tidy(() => finish(this.stream(inputs), lengths, pooling)));
+  }
+
+  /**
+   * What turns the stream after the last stage into outputs.
+   *
+   * @throws {ModelError} for a model that has no such outputs.
+   */
+  finisher<Name extends 'tokenNll' | 'tokenLogits' | 'classLogits'>(
+    name: Name,
+    layer: string,
+  ): NonNullable<SpikingNetwork[Name]> {
+    const { network } = this;
+    const there = name === 'classLogits' ? this.classes > 0 : this.config.head;
+    const finish = network[name];
+    if (there && finish !== undefined)
+      return finish.bind(network) as NonNullable<SpikingNetwork[Name]>;
+    throw new ModelError({
+      what: `the model has no ${layer}`,
+      where: this.description.family.title,
+      expected: `a checkpoint with a ${layer}`,
+    });
+  }
+
+  /** @throws {ModelError} for an empty batch, a wrong size, or a token outside the vocabulary */
+  checkTokens({ ids, batch, time }: TokenBatch): void {
+    if (batch < 1 || time < 1 || ids.length !== batch * time)
+      throw new ModelError({
+        what: 'the token batch has no positions, or not as many tokens as its shape',
+        where: 'model input',
+        got: `${ids.length} tokens for [${batch}, ${time}]`,
+        expected: 'batch * time tokens, at least one',
+      });
+    const { vocabSize } = this;
+    const at = ids.findIndex((id) => id < 0 || id >= vocabSize);
+    if (at >= 0)
+      throw new ModelError({
+        what: 'token outside the vocabulary',
+        where: `model input, sequence ${Math.floor(at / time)}, position ${at % time}`,
+        got: `token ${ids[at]}`,
+        expected: `0 to ${vocabSize - 1}`,
+      });
+  }
+
+  private checkLengths({ batch, time }: TokenBatch, lengths: Int32Array): void {
+    const wrong = lengths.findIndex((length) => length < 1 || length > time);
+    if (lengths.length === batch && wrong < 0) return;
+    throw new ModelError({
+      what: 'sequence lengths do not fit the batch',
+      where: 'model input',
+      got:
+        wrong < 0 ? `${lengths.length} lengths` : `length ${lengths[wrong]} of sequence ${wrong}`,
+      expected: `${batch} lengths from 1 to ${time}`,
+    });
+  }
+
+  dispose(): void {
+    this.network.dispose();
+  }
+}
+
+function isDescribed(
+  stated: StatedConfig | { readonly description: ModelDescription },
+): stated is { readonly description: ModelDescription } {
+  return 'description' in stated;
+}
