@@ -1,14 +1,16 @@
-import * as tf from '@tensorflow/tfjs-core';
-import '@tensorflow/tfjs-backend-cpu';
-import type { BackendWasm } from '@tensorflow/tfjs-backend-wasm';
+import { enableProdMode } from '@tensorflow/tfjs-core';
 import { BackendError } from '../util/errors.js';
-import { registerCpuKernels } from './kernels/cpu.js';
-import { registerWasmKernels } from './kernels/wasm.js';
-import { wasmArithmetic } from './kernels/wasm-module.js';
+import type { Backend } from './backends/backend.js';
+import { CPU } from './backends/cpu.js';
+import { TENSORFLOW } from './backends/tensorflow.js';
+import { WASM } from './backends/wasm.js';
 
-/** Backends by the name a user gives; `auto` takes the first that starts, in this order. */
-export const BACKENDS = ['tensorflow', 'wasm', 'cpu'] as const;
-export type BackendName = (typeof BACKENDS)[number];
+/** All backends; `auto` takes the first that starts, in this order. */
+const ALL: readonly Backend[] = [TENSORFLOW, WASM, CPU];
+
+/** Their names, as a user gives them. */
+export const BACKENDS: readonly string[] = ALL.map(({ name }) => name);
+export type BackendName = string;
 
 /** Which backend runs, and why. */
 export interface BackendReport {
@@ -19,77 +21,34 @@ export interface BackendReport {
   readonly passedOver: readonly { readonly name: BackendName; readonly reason: string }[];
 }
 
-/**
- * What the numbers of a backend are stored under: wherever two machines may differ in the last bits, a
- * name of its own, since a spike can hang on them.
- *
- * @throws {BackendError} when the kernels are not built
- */
-export function backendIdentity(name: BackendName): string {
-  return name === 'wasm' && wasmArithmetic() === 'fused' ? 'wasm-fused' : name;
-}
-
-const registered = new Set<BackendName>();
-
-/** Registers our kernels once a backend, after it has started. */
-function registerKernels(name: BackendName): void {
-  if (registered.has(name)) return;
-  if (name === 'wasm') registerWasmKernels(tf.backend() as BackendWasm, wasmArithmetic());
-  if (name === 'cpu') registerCpuKernels();
-  registered.add(name);
-}
-
-/**
- * tfjs-node-gpu registers itself as backend `tensorflow` when it is loaded; it needs libtensorflow, which
- * its install script downloads. It calls `util.isNullOrUndefined`, which Node 23 removed.
- */
-async function loadTensorflow(): Promise<void> {
-  const util = (await import('node:util')).default as { isNullOrUndefined?: unknown };
-  util.isNullOrUndefined ??= (value: unknown) => value === null || value === undefined;
-  await import('@tensorflow/tfjs-node-gpu');
-  const backend: unknown = tf.findBackend('tensorflow');
-  if (backend === null) throw new Error('the native library did not register a backend');
-}
-
-async function activate(name: BackendName): Promise<string> {
-  if (name === 'tensorflow') await loadTensorflow();
-  if (name === 'wasm') await import('@tensorflow/tfjs-backend-wasm');
-  const started =
-    name === 'wasm' ? withoutListeners(() => tf.setBackend(name)) : tf.setBackend(name);
-  if (!(await started)) throw new Error('TensorFlow.js could not initialize it');
-  await tf.ready();
-  registerKernels(name);
-  return describe(name);
-}
-
-/**
- * Runs `start` and takes away the process-wide listeners it added: Emscripten's rethrow every uncaught
- * error from inside its own one-line source, of which Node then prints 70,000 characters.
- */
-async function withoutListeners<T>(start: () => Promise<T>): Promise<T> {
-  const events = ['uncaughtException', 'unhandledRejection'] as const;
-  const before = events.map((event) => process.listeners(event as 'uncaughtException'));
-  const result = await start();
-  events.forEach((event, index) => {
-    for (const listener of process.listeners(event as 'uncaughtException'))
-      if (!before[index].includes(listener)) process.off(event, listener);
+function backendBy(name: string): Backend {
+  const backend = ALL.find((one) => one.name === name);
+  if (backend !== undefined) return backend;
+  throw new BackendError({
+    what: 'unknown backend',
+    where: '--backend',
+    got: `"${name}"`,
+    expected: `auto, ${BACKENDS.join(', ')}`,
   });
-  return result;
 }
 
-async function describe(name: BackendName): Promise<string> {
-  const version = `TensorFlow.js ${tf.version_core}`;
-  switch (name) {
-    case 'tensorflow':
-      return `${version}, native library`;
-    case 'wasm': {
-      const simd = await tf.env().getAsync('WASM_HAS_SIMD_SUPPORT');
-      const fused = wasmArithmetic() === 'fused' ? ' and fused multiply–add' : '';
-      return `${version}, WebAssembly ${simd === true ? 'with' : 'without'} SIMD${fused}, one thread`;
-    }
-    case 'cpu':
-      return `${version}, plain JavaScript`;
-  }
+/** @see Backend.identity @throws {BackendError} for an unknown backend, or kernels that are not built. */
+export function backendIdentity(name: BackendName): string {
+  return backendBy(name).identity();
+}
+
+/** Worker threads that are worth their memory on a backend; 0 computes in the calling thread. */
+export function backendThreads(name: BackendName): number {
+  return backendBy(name).threads();
+}
+
+const registered = new Set<string>();
+
+async function start(backend: Backend): Promise<string> {
+  await backend.start();
+  if (!registered.has(backend.name)) backend.registerKernels();
+  registered.add(backend.name);
+  return backend.describe();
 }
 
 /** The first line of an error: native loaders print pages. */
@@ -105,31 +64,21 @@ function reasonOf(error: unknown): string {
  * @throws {BackendError} when the name is unknown or the backend does not start
  */
 export async function startBackend(name: string = 'auto'): Promise<BackendReport> {
-  const chosen = BACKENDS.filter((backend) => name === 'auto' || backend === name);
-  if (chosen.length === 0)
-    throw new BackendError({
-      what: 'unknown backend',
-      where: '--backend',
-      got: `"${name}"`,
-      expected: `auto, ${BACKENDS.join(', ')}`,
-    });
+  const chosen = name === 'auto' ? ALL : [backendBy(name)];
   // Without it the cpu backend advertises tfjs-node on stderr at its first tensor.
-  tf.enableProdMode();
+  enableProdMode();
   const passedOver: { name: BackendName; reason: string }[] = [];
   for (const backend of chosen) {
     try {
-      return { name: backend, description: await activate(backend), passedOver };
+      return { name: backend.name, description: await start(backend), passedOver };
     } catch (error) {
-      passedOver.push({ name: backend, reason: reasonOf(error) });
+      passedOver.push({ name: backend.name, reason: reasonOf(error) });
     }
   }
   throw new BackendError({
     what: 'no backend starts',
     where: `backend ${name}`,
     got: passedOver.map((tried) => `${tried.name}: ${tried.reason}`).join('; '),
-    expected:
-      name === 'tensorflow'
-        ? 'libtensorflow, which `npm run setup:gpu` installs'
-        : 'one of the backends to start',
+    expected: name === 'auto' ? 'one of the backends to start' : chosen[0].needs,
   });
 }

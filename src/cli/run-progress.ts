@@ -1,32 +1,28 @@
 import type { SearchProgress } from '../search/trace.js';
-import type { Metric } from '../tasks/task.js';
+import type { MetricName } from '../tasks/metrics/metrics.js';
 import { formatBytes } from '../util/format.js';
 import type { ProgressEvent, ProgressListener } from '../util/progress.js';
-import { formatMetric } from './format/metric.js';
+import { formatMetric } from '../tasks/metrics/metrics.js';
 import { formatCount } from '../util/format.js';
 
 /**
- * Makes one piece of work of each part of a run, so that a bar goes through it once and can tell the time
- * left: the library begins a phase for each plan. What is being tried goes into the note.
+ * Makes one piece of work of a search's tiers, so that a bar goes through it once and can tell the time left.
+ * What is being tried goes into the note.
  */
 export function asOneBar(
   listener: ProgressListener,
-  metric: Metric,
+  metric: MetricName,
 ): (event: ProgressEvent | SearchProgress) => void {
   return (event) => {
     if ('stage' in event) listener({ ...event, phase: 'search', note: searchNote(event, metric) });
-    else if (event.unit !== 'evaluations') listener(event);
-    else {
-      const [, part, plan] = /^(?:(\w+): )?(.*)$/.exec(event.phase)! as unknown as string[];
-      listener({ ...event, phase: part === 'compare' ? 'compare' : 'sensitivity', note: plan });
-    }
+    else listener(event);
   };
 }
 
 /** "block tier: attention.0 at 8 bits, 12 left at most, best so far 77.2 %, 2.28 MB" */
 function searchNote(
   { stage, group, bits, evaluationsLeft, best }: SearchProgress,
-  metric: Metric,
+  metric: MetricName,
 ): string {
   const tier = stage === 'knapsack' || stage === 'swap' ? stage : `${stage} tier`;
   const unit = group === 'model' ? 'all' : group;

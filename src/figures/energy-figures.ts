@@ -10,6 +10,7 @@ import { operationsChart } from '../plots/figures/operations.js';
 import type { EnergyRecord, OperationRecord } from '../plots/records.js';
 import type { ChartSpec } from '../plots/parts/spec.js';
 import { dataNames, taskName, type FigureSubject } from './study-figures.js';
+import { blockKind } from '../layout/blocks.js';
 
 /** Where the weights are and how often they are read: the assumption that decides most. */
 export interface EnergySetting {
@@ -104,7 +105,7 @@ function operationRecords(subject: OperationsSubject, sentenceTokens: number): O
   return [...records.values()].filter(({ operations }) => operations > 0);
 }
 
-/** "SRWKV key", "head" */
+/** The module's name and the matrix's, "head" of the output block. */
 function partOf({ matrix: { path, matrix }, block }: MatrixProduct): string {
-  return block === 'output' ? matrix : `${path.split('/')[1]} ${matrix}`;
+  return blockKind(block) === 'output' ? matrix : `${path.split('/')[1]} ${matrix}`;
 }

@@ -3,6 +3,7 @@ import { resolve } from 'node:path';
 import { BYTES_PER_MB } from '../util/format.js';
 import { DataError } from '../util/errors.js';
 import type { LandscapeRecord, PaperPowerRecord, PaperRecord, TaskName } from '../plots/records.js';
+import { TASK_NAMES } from '../tasks/kinds.js';
 
 /** Beside `src` and beside `dist`. */
 const FOLDER = resolve(__dirname, '../../data/paper');
@@ -23,7 +24,7 @@ interface PaperTask {
  */
 export async function loadPaperResults(): Promise<PaperRecord[]> {
   const file = (await readPaper('results.json')) as Readonly<Record<TaskName, PaperTask>>;
-  return (['sst2', 'wikitext2'] as const).flatMap((task) =>
+  return TASK_NAMES.flatMap((task) =>
     file[task].cases.map(({ name, metric, saving }) => ({
       task,
       name,
@@ -42,7 +43,7 @@ export async function loadPaperResults(): Promise<PaperRecord[]> {
 export async function loadPaperPower(): Promise<PaperPowerRecord[]> {
   type File = Readonly<Record<TaskName, PaperTask>> & { readonly source: string };
   const file = (await readPaper('results.json')) as File;
-  return (['sst2', 'wikitext2'] as const).map((task) => ({
+  return TASK_NAMES.map((task) => ({
     task,
     ...file[task].powerSaving,
     source: file.source,

@@ -1,4 +1,3 @@
-import { basename } from 'node:path';
 import type { ModelSpace } from '../experiment/open/model-space.js';
 import type { SearchSettings } from '../experiment/runs/search-settings.js';
 import type { UniformPoint } from '../experiment/runs/uniform.js';
@@ -44,11 +43,8 @@ interface Named {
 }
 
 /** What titles call the data: the paper's names are for the paper's data alone. */
-export function dataNames(task: Pick<Task, 'source'>): DataNames {
-  if (/\bbundled\b/.test(task.source))
-    return { sst2: 'Film reviews (bundled)', wikitext2: 'Articles (bundled)' };
-  const file = basename(task.source.split(',', 1)[0]);
-  return { sst2: file, wikitext2: file };
+export function dataNames(task: Pick<Task, 'name' | 'title'>): DataNames {
+  return { [task.name]: task.title };
 }
 
 export function taskName({ name }: Named): TaskName {
@@ -100,7 +96,7 @@ export function hierarchyFigure(
 
 /** A study as its figures see it: a `Study`, or a `SavedStudy`. */
 export interface FigureSubject {
-  readonly task: Pick<Task, 'name' | 'source'>;
+  readonly task: Pick<Task, 'name' | 'title'>;
   readonly options: { readonly file: Named };
 }
 
@@ -156,7 +152,7 @@ function sensitivityInput(
 }
 
 /** What of a search its figures are drawn from: a `SearchRun`, or what a cell has put together. */
-export interface SearchResult {
+export interface DrawnSearch {
   readonly outcome: Pick<SearchOutcome, 'trace' | 'baseline' | 'fp32Bytes' | 'limits'>;
   readonly space: Pick<ModelSpace, 'units'> & Partial<Pick<ModelSpace, 'storedBits'>>;
   /** For the title. */
@@ -166,7 +162,7 @@ export interface SearchResult {
 }
 
 /** The plans that a search tried, as records. */
-export function searchRecords({ task, options }: FigureSubject, run: SearchResult): StepRecord[] {
+export function searchRecords({ task, options }: FigureSubject, run: DrawnSearch): StepRecord[] {
   return stepRecords(run.outcome.trace, run.space.units, {
     task: taskName(task),
     model: options.file.name,
@@ -188,7 +184,7 @@ export interface ParetoFigureOptions {
  */
 export function paretoFigure(
   study: FigureSubject,
-  run: SearchResult,
+  run: DrawnSearch,
   { paper, lambda }: ParetoFigureOptions = {},
 ): ChartSpec {
   const { outcome, settings } = run;
@@ -210,14 +206,15 @@ export function paretoFigure(
 /** The plans of one width that a search was held against; those that broke the model are left out. */
 function uniformYardsticks(
   { task, options }: FigureSubject,
-  { outcome: { fp32Bytes }, yardsticks = [] }: SearchResult,
+  { outcome: { fp32Bytes }, yardsticks = [] }: DrawnSearch,
 ): UniformRecord[] {
   return yardsticks
     .filter(({ kind, metric }) => kind === 'uniform' && Number.isFinite(metric))
-    .map(({ name, metric, low = metric, high = metric, bytes }) => ({
+    .map(({ bits, metric, low = metric, high = metric, bytes }) => ({
       task: taskName(task),
       model: options.file.name,
-      bits: Number.parseInt(name, 10),
+      // A unit that is stored by its sign has one bit at any width.
+      bits: Math.max(...Object.values(bits)),
       metric,
       low,
       high,
@@ -227,14 +224,14 @@ function uniformYardsticks(
 }
 
 /** Fig. 2 from the uniform plans that a search was held against. @throws as `uniformChart`. */
-export function yardstickFigure(study: FigureSubject, run: SearchResult): ChartSpec {
+export function yardstickFigure(study: FigureSubject, run: DrawnSearch): ChartSpec {
   const { baseline, fp32Bytes } = run.outcome;
   const fp32 = { ...baselineRecord(study, baseline, fp32Bytes), bits: 32, saving: 0 };
   return uniformChart([fp32, ...uniformYardsticks(study, run)], dataNames(study.task));
 }
 
 /** The search step by step, with a slider. @throws {PlotError} as `traceChart`. */
-export function traceFigure(study: FigureSubject, run: SearchResult): ChartSpec {
+export function traceFigure(study: FigureSubject, run: DrawnSearch): ChartSpec {
   const { outcome, settings } = run;
   return traceChart(
     {

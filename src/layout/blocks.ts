@@ -1,7 +1,7 @@
 /*
  * QSLM's hierarchy is the same for every family: an input block, attention blocks, an output block. A unit is
- * a block, a module or a matrix, named by its path: "attention.0", "attention.0/SRWKV",
- * "attention.0/SRWKV/key".
+ * a block, a module or a matrix, named by its path: "attention.0", "attention.0/MODULE",
+ * "attention.0/MODULE/key".
  */
 
 /** The name of a block. */

@@ -14,7 +14,7 @@ export interface Vector {
 export interface Matrix extends Vector {
   /** Its name in its module: "key", "value", "emb". */
   readonly matrix: string;
-  /** "attention.0/SRWKV/key" */
+  /** "attention.0/MODULE/key" */
   readonly path: string;
   readonly role: Exclude<Role, 'vector'>;
   readonly use: Use;
@@ -28,9 +28,9 @@ interface Counts {
 }
 
 export interface Module extends Counts {
-  /** Its name in its block: "embedding", "SRWKV", "head". */
+  /** Its name in its block: "embedding", "head". */
   readonly module: string;
-  /** "attention.0/SRWKV" */
+  /** "attention.0/MODULE" */
   readonly path: string;
   readonly matrices: readonly Matrix[];
   readonly vectors: readonly Vector[];

@@ -49,7 +49,7 @@ export interface Stage {
 
 /** A layer whose outputs are spikes. */
 export interface SpikingLayer {
-  /** Path of the module whose output spikes: "input/embedding", "attention.0/SRWKV". */
+  /** Path of the module whose output spikes: "input/embedding", "attention.0/MODULE". */
   readonly path: string;
   /** 0 and 1, or −1, 0 and 1. */
   readonly levels: 'binary' | 'ternary';

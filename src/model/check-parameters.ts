@@ -1,7 +1,7 @@
 import type { CheckpointListing } from '../checkpoint/types.js';
 import type { Parameter } from '../layout/layout.js';
 import { CheckpointError } from '../util/errors.js';
-import type { ModelStructure } from './structure.js';
+import type { ModelFamily } from './family.js';
 
 /** Vectors are stored as [C], [1, C] or [1, 1, C]; matrices have one shape only. */
 function sameShape(found: readonly number[], { role, shape }: Parameter): boolean {
@@ -13,7 +13,7 @@ function sameShape(found: readonly number[], { role, shape }: Parameter): boolea
 
 /** What of a structure a checkpoint is held against. */
 interface CheckedStructure {
-  readonly family: ModelStructure['family'];
+  readonly family: Pick<ModelFamily, 'title' | 'ignores'>;
   readonly layout: { readonly parameters: readonly Parameter[] };
 }
 

@@ -87,12 +87,8 @@ export async function makeChoices(
   );
 }
 
-function requireKnown(
-  choices: readonly ConfigChoice[],
-  { family: _, ...stated }: StatedConfig,
-  where: string,
-): void {
-  const names = choices.map(({ name }) => name);
+function requireKnown(choices: readonly ConfigChoice[], stated: StatedConfig, where: string): void {
+  const names = ['family', ...choices.map(({ name }) => name)];
   const unknown = Object.keys(stated).find(
     (name) => stated[name] !== undefined && !names.includes(name),
   );
@@ -101,7 +97,7 @@ function requireKnown(
     what: 'the model has no such setting',
     where,
     got: unknown,
-    expected: ['family', ...names].join(', '),
+    expected: names.join(', '),
   });
 }
 

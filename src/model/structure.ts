@@ -90,11 +90,23 @@ export async function openDescribed(
   }
 }
 
+/** The settings of a configuration that a family leaves open, by name. */
+export function settingsOf({
+  family,
+  config,
+}: Pick<ModelStructure, 'family' | 'config'>): Readonly<Record<string, string | number>> {
+  const values = new Map(Object.entries<unknown>({ ...config }));
+  return Object.fromEntries(
+    family.choices.map(({ name }) => [name, values.get(name) as string | number]),
+  );
+}
+
 /** What has to be stated for a checkpoint to be taken as a model of this very configuration. */
-export function statedConfig({ family, config }: ModelStructure): StatedConfig {
-  const values = config as unknown as Readonly<Record<string, unknown>>;
-  const settings = family.choices.map(({ name }) => [name, values[name]] as const);
-  return { family: family.id, ...Object.fromEntries(settings) };
+export function statedConfig({
+  family,
+  config,
+}: Pick<ModelStructure, 'family' | 'config'>): StatedConfig {
+  return { family: family.id, ...settingsOf({ family, config }) };
 }
 
 /** The settings as a checkpoint's metadata have them, but not what nobody has stated. */
@@ -103,7 +115,7 @@ export function statedMetadata({
   config,
   sources,
 }: Pick<ModelDescription, 'family' | 'config' | 'sources'>): Record<string, string> {
-  const values = config as unknown as Readonly<Record<string, unknown>>;
+  const values = settingsOf({ family, config });
   return Object.fromEntries(
     family.choices
       .filter(({ name }) => sources[name] !== 'default')

@@ -48,7 +48,9 @@ export function forwardRequire(loader: object, root: string): void {
     } catch (error) {
       const inside = request === PACKAGE_NAME || request.startsWith(`${PACKAGE_NAME}/`);
       if (!inside) throw error;
-      return resolve.call(loader, join(root, request.slice(PACKAGE_NAME.length)), ...rest);
+      // As `exports` of package.json has it: what is not the main module lies in dist/.
+      const part = request.slice(PACKAGE_NAME.length);
+      return resolve.call(loader, join(root, part === '' ? '' : 'dist', part), ...rest);
     }
   };
 }

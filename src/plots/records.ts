@@ -3,8 +3,10 @@
  * is a share in [0, 1], perplexity is per token, memory is in bytes; the figures convert for display.
  */
 
+import type { TaskName } from '../tasks/kinds.js';
+
 /** The two experiments of the paper; accuracy for the first, perplexity for the second. */
-export type TaskName = 'sst2' | 'wikitext2';
+export type { TaskName } from '../tasks/kinds.js';
 
 /** The whole model at one bit width (Fig. 2). */
 export interface UniformRecord {
@@ -35,7 +37,7 @@ export interface BaselineRecord {
 export interface UnitBits {
   /** 'input', 'attention.0', …, 'output'. */
   readonly block: string;
-  /** What of the block: 'embedding', 'SRWKV', or a matrix, 'SRWKV/key'. */
+  /** What of the block: a module, or a matrix of one, 'head/head'. */
   readonly part: string;
   /** Bits a value is stored in; 32 where it is left alone. */
   readonly bits: number;
@@ -94,7 +96,7 @@ export interface PaperRecord {
 export interface SensitivityRecord {
   readonly task: TaskName;
   readonly model: string;
-  /** 'input', 'attention.0', 'attention.0/SRWKV', …; records come in network order. */
+  /** 'input', 'attention.0', …, or modules or matrices of them; records come in network order. */
   readonly unit: string;
   readonly bits: number;
   /** Bits that its values are stored in, where that is another number: a sign takes one at any width. */
@@ -115,7 +117,7 @@ export interface SensitivityRecord {
 export interface MatrixRecord {
   /** 'input', 'attention.0', …, 'output'; records come in network order. */
   readonly block: string;
-  /** 'embedding', 'SRWKV', 'SRFFN', 'head', 'norms'. */
+  /** 'embedding', 'head', …; 'norms' for vectors of no module. */
   readonly module: string;
   /** 'key', 'value', …, 'vectors'. */
   readonly matrix: string;
@@ -171,7 +173,7 @@ export interface PaperPowerRecord {
 /** What a token takes in a part of a model, all blocks together. */
 export interface OperationRecord {
   readonly model: string;
-  /** 'SRWKV key', 'head', 'layer norm'; records come in network order. */
+  /** A module's matrix, 'head', 'layer norm'; records come in network order. */
   readonly part: string;
   /**
    * A matrix product after a spiking layer, which an ideal network would do by accumulating spikes; one of

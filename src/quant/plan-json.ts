@@ -12,7 +12,7 @@ import { schemeFromJson, schemeToJson, type SchemeJson } from './scheme/scheme-j
  *     "units": {
  *       "*": { "bits": 6, "method": "affine", "granularity": "per-tensor", "range": "min-max" },
  *       "input": { "bits": 1, "method": "sign" },
- *       "attention.0/SRWKV": 4
+ *       "attention.0": 4
  *     }
  *   }
  *

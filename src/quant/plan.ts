@@ -1,7 +1,7 @@
 import { QuantError } from '../util/errors.js';
 import { sha256 } from '../util/hash.js';
 import { canonicalJson } from '../util/json.js';
-import { covers } from '../layout/blocks.js';
+import { blockOf, covers } from '../layout/blocks.js';
 import {
   matricesOf,
   matricesOfUnit,
@@ -9,12 +9,12 @@ import {
   type Hierarchy,
   type Matrix,
 } from '../layout/hierarchy.js';
-import { affineMinMax, UNQUANTIZED, type Scheme } from './scheme/scheme.js';
+import { affineMinMax, UNQUANTIZED, UNQUANTIZED_BITS, type Scheme } from './scheme/scheme.js';
 import { schemeToJson } from './scheme/scheme-json.js';
 
 /**
  * Which unit gets which scheme. A unit path is "*" (everything), a block ("attention.0"), a module
- * ("attention.0/SRWKV") or a matrix ("attention.0/SRWKV/key"); the most specific one that covers a matrix
+ * ("output/head") or a matrix ("output/head/head"); the most specific one that covers a matrix
  * decides, and a matrix that none covers is left alone.
  */
 export type Plan = ReadonlyMap<string, Scheme>;
@@ -57,6 +57,11 @@ export function resolvePlan(plan: Plan, hierarchy: Hierarchy): ResolvedPlan {
     resolved.set(name, scheme);
   }
   return resolved;
+}
+
+/** Whether a plan leaves every matrix alone. */
+export function isUnquantized(plan: ResolvedPlan): boolean {
+  return [...plan.values()].every(({ bits }) => bits === UNQUANTIZED_BITS);
 }
 
 /**
@@ -116,7 +121,7 @@ export function requireKnownUnits(
   ]);
   for (const unit of units)
     if (!known.has(unit)) {
-      const block = unit.split('/')[0];
+      const block = blockOf(unit);
       const below = [...known].filter((path) => path.startsWith(`${block}/`));
       throw new QuantError({
         what: 'unknown unit',

@@ -1,4 +1,5 @@
-import type { Metric } from '../tasks/task.js';
+import type { MetricName } from '../tasks/metrics/metrics.js';
+import { metricOf } from '../tasks/metrics/metrics.js';
 import { SearchError } from '../util/errors.js';
 
 /** Rounding noise that a step may exceed a quality limit by: the differences of two metrics are inexact. */
@@ -22,7 +23,7 @@ export interface Constraints {
 
 /** A quality limit in numbers: plain data, so that it can be sent to a worker. */
 export interface MetricLimit {
-  readonly metric: Metric;
+  readonly metric: MetricName;
   /** The unquantized model's metric. */
   readonly baseline: number;
   /** The largest loss, at least 0; Infinity where there is no limit. */
@@ -42,7 +43,7 @@ export interface Limits {
  */
 export function resolveLimits(
   constraints: Constraints,
-  metric: Metric,
+  metric: MetricName,
   baseline: number,
   fp32Bytes: number,
 ): Limits {
@@ -73,9 +74,9 @@ function resolve(bound: Bound | undefined, whole: number, where: string): number
   return value;
 }
 
-/** How much worse than the baseline: positive is worse, for either metric. NaN for a NaN metric. */
-export function lossOf(metric: Metric, baseline: number, value: number): number {
-  return metric === 'accuracy' ? baseline - value : value - baseline;
+/** How much worse than the unquantized model: positive is worse. NaN for a NaN metric. */
+export function lossUnder({ metric, baseline }: MetricLimit, value: number): number {
+  return metricOf(metric).lossOf(baseline, value);
 }
 
 /**
@@ -83,13 +84,13 @@ export function lossOf(metric: Metric, baseline: number, value: number): number 
  * stops early must decide with this function, so that its verdict is the one the full metric would get.
  */
 export function meetsLimit(limit: MetricLimit, value: number): boolean {
-  return lossOf(limit.metric, limit.baseline, value) <= limit.allowedLoss + LIMIT_TOLERANCE;
+  return lossUnder(limit, value) <= limit.allowedLoss + LIMIT_TOLERANCE;
 }
 
 export type CaseName = 'a1' | 'a2' | 'a3' | 'b1' | 'b2' | 'b3';
 
 export interface Case {
-  readonly metric: Metric;
+  readonly metric: MetricName;
   readonly constraints: {
     readonly loss: Extract<Bound, { kind: 'absolute' }>;
     readonly memory: Extract<Bound, { kind: 'share' }>;
@@ -109,7 +110,7 @@ export const CASES: Readonly<Record<CaseName, Case>> = {
   b3: scaledCase('perplexity', 4, 0.487),
 };
 
-function scaledCase(metric: Metric, value: number, share: number): Case {
+function scaledCase(metric: MetricName, value: number, share: number): Case {
   return {
     metric,
     constraints: { loss: { kind: 'absolute', value }, memory: { kind: 'share', share } },

@@ -1,6 +1,6 @@
 import { SearchError } from '../util/errors.js';
 import type { ProgressListener } from '../util/progress.js';
-import { LIMIT_TOLERANCE, lossOf, meetsLimit, type MetricLimit } from './constraints.js';
+import { LIMIT_TOLERANCE, lossUnder, meetsLimit, type MetricLimit } from './constraints.js';
 import type { Assignment } from './space.js';
 
 /** A plan measured to the end. */
@@ -57,7 +57,7 @@ export function passes(evaluation: Evaluation, limit: MetricLimit): boolean {
 /** How much worse a metric that is known, or could still be, may get before the limit breaks. */
 export function marginOf(evaluation: Evaluation, limit: MetricLimit): number {
   const value = evaluation.kind === 'exact' ? evaluation.metric : evaluation.bound;
-  return limit.allowedLoss + LIMIT_TOLERANCE - lossOf(limit.metric, limit.baseline, value);
+  return limit.allowedLoss + LIMIT_TOLERANCE - lossUnder(limit, value);
 }
 
 /**

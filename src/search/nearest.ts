@@ -1,5 +1,5 @@
 import { SearchError } from '../util/errors.js';
-import { lossOf, meetsLimit, type Limits } from './constraints.js';
+import { lossUnder, meetsLimit, type Limits } from './constraints.js';
 import type { Evaluation, ExactEvaluation } from './evaluation.js';
 import type { Assignment } from './space.js';
 
@@ -57,9 +57,9 @@ export async function nearestPlan(
   fp32Bytes: number,
   measure: (assignment: Assignment) => Promise<ExactEvaluation>,
 ): Promise<NearestPlan> {
-  const { metric, baseline, allowedLoss } = limits.quality;
+  const { baseline, allowedLoss } = limits.quality;
   const missesOf = (bytes: number, value: number): Misses => ({
-    quality: meetsLimit(limits.quality, value) ? 0 : lossOf(metric, baseline, value) - allowedLoss,
+    quality: meetsLimit(limits.quality, value) ? 0 : lossUnder(limits.quality, value) - allowedLoss,
     bytes: Math.max(0, bytes - limits.maxBytes),
   });
   const distance = ({ quality, bytes }: Misses): number => {

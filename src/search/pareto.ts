@@ -1,4 +1,5 @@
-import type { Metric } from '../tasks/task.js';
+import type { MetricName } from '../tasks/metrics/metrics.js';
+import { metricOf } from '../tasks/metrics/metrics.js';
 import type { Scored } from './score.js';
 
 /**
@@ -6,8 +7,8 @@ import type { Scored } from './score.js';
  * one. In rising bytes, so each is better in metric than the one before. Of plans equal in both, only the
  * first in order is kept; plans whose metric is NaN are left out.
  */
-export function paretoFront<T extends Scored>(plans: readonly T[], metric: Metric): T[] {
-  const goodness = (plan: T): number => (metric === 'accuracy' ? plan.metric : -plan.metric);
+export function paretoFront<T extends Scored>(plans: readonly T[], metric: MetricName): T[] {
+  const goodness = (plan: T): number => metricOf(metric).goodness(plan.metric);
   // Array sort is stable: among equals the first in order stays first.
   const byBytes = plans
     .filter((plan) => !Number.isNaN(plan.metric))

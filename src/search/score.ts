@@ -1,4 +1,5 @@
-import type { Metric } from '../tasks/task.js';
+import type { MetricName } from '../tasks/metrics/metrics.js';
+import { metricOf } from '../tasks/metrics/metrics.js';
 import { SearchError } from '../util/errors.js';
 
 /** What the trade-off looks at: a plan's metric and footprint in bytes. */
@@ -9,7 +10,7 @@ export interface Scored {
 
 /** The model a trade-off is made for. */
 export interface ScoreContext {
-  readonly metric: Metric;
+  readonly metric: MetricName;
   /** The unquantized footprint m_0. */
   readonly fp32Bytes: number;
 }
@@ -23,13 +24,12 @@ export interface ScoreContext {
 export function merit(plan: Scored, lambda: number, context: ScoreContext): number {
   checkLambda(lambda);
   const cost = (lambda * plan.bytes) / context.fp32Bytes;
-  return context.metric === 'accuracy' ? plan.metric - cost : -(plan.metric + cost);
+  return metricOf(context.metric).goodness(plan.metric) - cost;
 }
 
 /** The score S as the paper writes it: largest wins for accuracy, smallest for perplexity. */
 export function score(plan: Scored, lambda: number, context: ScoreContext): number {
-  const value = merit(plan, lambda, context);
-  return context.metric === 'accuracy' ? value : -value;
+  return metricOf(context.metric).goodness(merit(plan, lambda, context));
 }
 
 /**

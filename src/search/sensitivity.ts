@@ -1,7 +1,7 @@
-import type { Metric } from '../tasks/task.js';
+import type { MetricName } from '../tasks/metrics/metrics.js';
+import { metricOf } from '../tasks/metrics/metrics.js';
 import { SearchError, throwIfAborted } from '../util/errors.js';
 import type { RunOptions } from '../util/progress.js';
-import { lossOf } from './constraints.js';
 import { evaluateExactly, type Evaluate, type ExactEvaluation } from './evaluation.js';
 import {
   Assignment,
@@ -30,7 +30,7 @@ export interface SensitivityRow {
 }
 
 export interface SensitivityTable {
-  readonly metric: Metric;
+  readonly metric: MetricName;
   readonly baseline: ExactEvaluation;
   readonly fp32Bytes: number;
   /** By level, unit in network order, then falling bits. */
@@ -38,7 +38,7 @@ export interface SensitivityTable {
 }
 
 export interface SensitivityOptions extends RunOptions {
-  readonly metric: Metric;
+  readonly metric: MetricName;
   readonly bits: readonly number[];
   /** Blocks and modules by default. A group that a coarser level has too is measured twice. */
   readonly levels?: readonly Level[];
@@ -63,9 +63,9 @@ export async function measureSensitivity(
     groupsOf(space, level).flatMap((group) => bits.map((width) => ({ level, group, width }))),
   );
   const total = todo.length + 1;
-  const measure = (phase: string, done: number, plan: Assignment): Promise<ExactEvaluation> => {
+  const measure = (note: string, done: number, plan: Assignment): Promise<ExactEvaluation> => {
     throwIfAborted(signal, 'sensitivity');
-    options.onProgress?.({ phase, done, total, unit: 'evaluations' });
+    options.onProgress?.({ phase: 'sensitivity', done, total, unit: 'evaluations', note });
     return evaluateExactly(evaluate, plan, {
       parent: Assignment.unquantized,
       ...(signal && { signal }),
@@ -82,14 +82,14 @@ export async function measureSensitivity(
       unit: group.id,
       bits: width,
       metric: measured.metric,
-      loss: lossOf(metric, baseline.metric, measured.metric),
+      loss: metricOf(metric).lossOf(baseline.metric, measured.metric),
       bytes: space.bytes(plan),
       ...(measured.extras && { extras: measured.extras }),
     };
     rows.push(row);
     options.onRow?.(row);
   }
-  options.onProgress?.({ phase: 'sensitivity done', done: total, total, unit: 'evaluations' });
+  options.onProgress?.({ phase: 'sensitivity', done: total, total, unit: 'evaluations' });
   return { metric, baseline, fp32Bytes: space.bytes(Assignment.unquantized), rows };
 }
 

@@ -1,15 +1,16 @@
 import { SearchError } from '../util/errors.js';
+import { groupBy } from '../util/group.js';
 
 /** Bits of a unit that is left alone. */
 export const FULL_PRECISION = 32;
 
 /** The smallest thing a plan gives a bit width to: a module, or a single matrix of one. */
 export interface UnitInfo {
-  /** 'attention.0/SRWKV', or 'attention.0/SRWKV/key' in a space of matrices. */
+  /** A module's path, 'output/head', or a matrix's, 'output/head/head'. */
   readonly id: string;
   /** 'input', 'attention.0', …, 'output'. */
   readonly block: string;
-  /** The module the unit is, or belongs to: 'attention.0/SRWKV'. */
+  /** Path of the module that the unit is, or belongs to. */
   readonly module: string;
   /** Whether the module tier descends it: the paper refines attention blocks only. */
   readonly inModuleTier: boolean;
@@ -103,14 +104,7 @@ export function groupsOf(space: SearchSpace, level: Level): UnitGroup[] {
         return unit.id;
     }
   };
-  const groups = new Map<string, UnitInfo[]>();
-  for (const unit of space.units) {
-    const id = idOf(unit);
-    const members = groups.get(id);
-    if (members === undefined) groups.set(id, [unit]);
-    else members.push(unit);
-  }
-  return [...groups].map(([id, members]) => ({
+  return [...groupBy(space.units, idOf)].map(([id, members]) => ({
     id,
     block: level === 'global' ? 'model' : members[0].block,
     units: members.map((unit) => unit.id),

@@ -1,13 +1,16 @@
-export { keyId, type KeyFilter, type MeasurementKey } from './key.js';
+export { keyId, type KeyFilter, type MeasurementKey, type VerdictLimit } from './key.js';
 export { memoryStore } from './memory-store.js';
 export { openStore } from './sqlite/open.js';
 export type {
+  Answer,
   Extras,
   GetOrMeasureOptions,
   Holder,
   MeasurementStore,
   MemoisedMeasurement,
+  MemoisedVerdict,
   Outcome,
+  Question,
   Run,
   RunChange,
   RunLog,
@@ -16,5 +19,4 @@ export type {
   StoredMeasurement,
   StoredVerdict,
   Verdict,
-  VerdictLimit,
 } from './types.js';

@@ -1,7 +1,10 @@
 import { StoreError } from '../util/errors.js';
 import { sha256 } from '../util/hash.js';
 import { canonicalJson } from '../util/json.js';
-import type { VerdictLimit } from './types.js';
+import type { MetricLimit } from '../search/constraints.js';
+
+/** The limit a verdict is about; null for a verdict that holds whatever the limit. */
+export type VerdictLimit = MetricLimit | null;
 
 /** Everything that can change a measurement. Two equal keys mean the same numbers. */
 export interface MeasurementKey {

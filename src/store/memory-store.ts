@@ -48,8 +48,25 @@ export function memoryStore(): MeasurementStore {
     rows.set(keyId(key), sealMeasurement(stored));
     return stored;
   };
+  const verdict: MeasurementStore['verdict'] = (key, limit) => {
+    const sealed = verdicts.get(verdictId(key, limit));
+    return sealed === undefined ? undefined : openVerdict(sealed, WHERE);
+  };
+  const putVerdict: MeasurementStore['putVerdict'] = (key, limit, { passes, bound }) => {
+    const stored: StoredVerdict = {
+      key: checkedKey(key),
+      limit,
+      passes,
+      bound,
+      createdAt: new Date().toISOString(),
+      machine,
+    };
+    verdicts.set(verdictId(key, limit), seal(stored));
+    return stored;
+  };
   // No other process sees this store: nothing to claim.
-  const memo = new Memo({ get, put, claim: () => undefined, release: () => undefined });
+  const claims = { claim: () => undefined, release: () => undefined };
+  const memo = new Memo({ get, put, verdict, putVerdict, ...claims });
 
   return {
     path: undefined,
@@ -64,23 +81,10 @@ export function memoryStore(): MeasurementStore {
       Array.from(rows.values(), (sealed) => openMeasurement(sealed, WHERE)).filter(({ key }) =>
         matches(key, filter),
       ),
-    verdict: (key, limit) => {
-      const sealed = verdicts.get(verdictId(key, limit));
-      return sealed === undefined ? undefined : openVerdict(sealed, WHERE);
-    },
-    putVerdict: (key, limit, { passes, bound }) => {
-      const stored: StoredVerdict = {
-        key: checkedKey(key),
-        limit,
-        passes,
-        bound,
-        createdAt: new Date().toISOString(),
-        machine,
-      };
-      verdicts.set(verdictId(key, limit), seal(stored));
-      return stored;
-    },
+    verdict,
+    putVerdict,
     getOrMeasure: (key, measure, options) => memo.getOrMeasure(key, measure, options),
+    getOrAnswer: (key, questions, ask, options) => memo.getOrAnswer(key, questions, ask, options),
     runs: runLog({
       where: WHERE,
       owner: thisProcess(),

@@ -1,15 +1,8 @@
 import { createHash } from 'node:crypto';
-import type { AccuracyMeasurement, Measurement, PerplexityMeasurement } from '../tasks/task.js';
+import type { Measurement } from '../tasks/metrics/metrics.js';
+import { metricOf } from '../tasks/metrics/metrics.js';
 import { DamagedStoreError } from './errors.js';
 import { exactJson, parseExactJson } from './json.js';
-import {
-  packBits,
-  packCounts,
-  packDoubles,
-  unpackBits,
-  unpackCounts,
-  unpackDoubles,
-} from './packing.js';
 import type { Outcome, StoredMeasurement, StoredVerdict } from './types.js';
 
 /**
@@ -27,26 +20,24 @@ export interface Sealed {
 
 const NO_ITEMS = new Uint8Array(0);
 
-type PackedMeasurement =
-  | (Omit<AccuracyMeasurement, 'correct'> & { readonly sentences: number })
-  | (Omit<PerplexityMeasurement, 'windowNll' | 'windowTokens'> & { readonly windows: number });
-
 /**
  * 1 bit a sentence (SST-2), or 12 bytes a window (perplexity).
  *
  * @throws {StoreError} where `correct` holds anything but 0 and 1, or `windowTokens` no count.
  */
 export function sealMeasurement(stored: StoredMeasurement): Sealed {
-  const [measurement, items] = pack(stored.measurement);
-  return seal({ ...stored, measurement }, items);
+  const { measurement } = stored;
+  const { record, items } = metricOf(measurement.metric).pack(measurement);
+  return seal({ ...stored, measurement: record }, items);
 }
 
 /** @throws {DamagedStoreError} when the digest does not fit. */
 export function openMeasurement(sealed: Sealed, where: string): StoredMeasurement {
   const stored = unseal(sealed, where) as Omit<StoredMeasurement, 'measurement'> & {
-    readonly measurement: PackedMeasurement;
+    readonly measurement: Pick<Measurement, 'metric'>;
   };
-  return { ...stored, measurement: unpack(stored.measurement, sealed.items) };
+  const { measurement: record } = stored;
+  return { ...stored, measurement: metricOf(record.metric).unpack(record, sealed.items) };
 }
 
 /** @throws {DamagedStoreError} when the digest does not fit. */
@@ -83,27 +74,4 @@ export function hasExtras(outcome: Outcome, needs: readonly string[]): boolean {
 
 function digestOf(record: Uint8Array, items: Uint8Array): Buffer {
   return createHash('sha256').update(record).update(items).digest();
-}
-
-function pack(measurement: Measurement): [PackedMeasurement, Uint8Array] {
-  if (measurement.metric === 'accuracy') {
-    const { correct, ...rest } = measurement;
-    return [{ ...rest, sentences: correct.length }, packBits(correct)];
-  }
-  const { windowNll, windowTokens, ...rest } = measurement;
-  const items = Buffer.concat([packDoubles(windowNll), packCounts(windowTokens)]);
-  return [{ ...rest, windows: windowNll.length }, items];
-}
-
-function unpack(packed: PackedMeasurement, items: Uint8Array): Measurement {
-  if (packed.metric === 'accuracy') {
-    const { sentences, ...rest } = packed;
-    return { ...rest, correct: unpackBits(items, sentences) };
-  }
-  const { windows, ...rest } = packed;
-  return {
-    ...rest,
-    windowNll: unpackDoubles(items.subarray(0, 8 * windows)),
-    windowTokens: unpackCounts(items.subarray(8 * windows)),
-  };
 }

@@ -1,7 +1,6 @@
-import type { MetricLimit } from '../search/constraints.js';
-import type { Measurement } from '../tasks/task.js';
+import type { Measurement } from '../tasks/metrics/metrics.js';
 import type { Json } from '../util/json.js';
-import type { KeyFilter, MeasurementKey } from './key.js';
+import type { KeyFilter, MeasurementKey, VerdictLimit } from './key.js';
 
 /**
  * Figures that belong to a measurement but not to its metric: "kl" in nats, "flipRate", "sqnr" in
@@ -43,8 +42,26 @@ export interface Verdict {
   readonly bound: number;
 }
 
-/** The limit a verdict is about; null for a verdict that holds whatever the limit. */
-export type VerdictLimit = MetricLimit | null;
+/** What asking for a plan yields that need not be measured to the end. */
+export type Answer = Outcome | SettledVerdict;
+
+/** A verdict that became certain, and the limit it is about. */
+export interface SettledVerdict {
+  readonly verdict: Verdict;
+  readonly limit: VerdictLimit;
+}
+
+export interface MemoisedVerdict extends SettledVerdict {
+  /** As of {@link MemoisedMeasurement}. */
+  readonly fresh: boolean;
+}
+
+/** What may be known of a plan instead of its measurement. */
+export interface Question {
+  readonly limit: VerdictLimit;
+  /** Whether a verdict under this limit is an answer. */
+  readonly accepts: (verdict: Verdict) => boolean;
+}
 
 /** A verdict as the store keeps it. */
 export interface StoredVerdict extends Verdict {
@@ -160,6 +177,18 @@ export interface MeasurementStore {
     measure: () => Promise<Outcome>,
     options?: GetOrMeasureOptions,
   ): Promise<MemoisedMeasurement>;
+  /**
+   * The same where verdicts are answers too: a stored one that some question accepts, or the one that `ask`
+   * comes to, which is kept.
+   *
+   * @param questions asked in this order, before a measurement is looked for
+   */
+  getOrAnswer(
+    key: MeasurementKey,
+    questions: readonly Question[],
+    ask: () => Promise<Answer>,
+    options?: GetOrMeasureOptions,
+  ): Promise<MemoisedMeasurement | MemoisedVerdict>;
   /** Gives up claims held, folds the log into the file. Closing twice is allowed. */
   close(): void;
 }

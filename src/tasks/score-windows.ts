@@ -1,6 +1,6 @@
 import type { SequenceModel } from '../model/types.js';
 import { equalLengthBatches, type SequenceBatch } from './batching.js';
-import { requireCount, requireFinite } from './run-batches.js';
+import { requireCount, requireFinite } from './require.js';
 import type { BatchScores } from './task.js';
 import type { Window } from './windows.js';
 

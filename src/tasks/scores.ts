@@ -29,3 +29,8 @@ export function withTheRest(groups: readonly (readonly number[])[], items: numbe
   );
   return [...groups.map((group) => [...group]), rest].filter((group) => group.length > 0);
 }
+
+/** Places of the values from the largest to the smallest, equal ones in order. */
+export function byFalling(values: readonly number[]): number[] {
+  return values.map((_, index) => index).sort((a, b) => values[b] - values[a] || a - b);
+}

@@ -1,6 +1,7 @@
 import type { Pooling, SequenceModel } from '../model/types.js';
 import type { Tokenizer } from '../tokenizer/tokenizer.js';
 import { DataError, ModelError } from '../util/errors.js';
+import { formatCounted } from '../util/format.js';
 import { sha256 } from '../util/hash.js';
 import { canonicalJson } from '../util/json.js';
 import type { RunOptions } from '../util/progress.js';
@@ -10,23 +11,22 @@ import {
   requirePositiveInteger,
   type SequenceBatch,
 } from './batching.js';
-import { wilsonInterval } from './statistics/intervals.js';
-import {
-  countBeyond,
-  requireCount,
-  requireFinite,
-  requireKnownTokens,
-  runBatches,
-} from './run-batches.js';
-import { byItem, withTheRest } from './scores.js';
-import type { AccuracyMeasurement, BatchScores, Task } from './task.js';
 import type { LabelledSentence } from './data/tsv.js';
+import { scoreAll, type EvaluationReport } from './evaluate.js';
+import type { AccuracyMeasurement } from './metrics/accuracy.js';
+import { wilsonInterval } from './metrics/intervals.js';
+import type { Measurement } from './metrics/metrics.js';
+import { countBeyond, requireCount, requireFinite, requireKnownTokens } from './require.js';
+import { byFalling, byItem, withTheRest } from './scores.js';
+import { titleOf, type BatchScores, type Task, type TaskParts } from './task.js';
 
 export interface Sst2Options {
   readonly examples: readonly LabelledSentence[];
   readonly tokenizer: Pick<Tokenizer, 'encode'>;
   /** Where the sentences came from, for people and errors. */
   readonly source: string;
+  /** What titles call them; by default the file's name. */
+  readonly title?: string;
   /**
    * What is averaged before the classifier. `real-tokens` (default) leaves padding out.
    * `all-positions` is what the paper's prototype does: padding is averaged in, so that a sentence's
@@ -51,6 +51,11 @@ export interface Sst2Task extends Task {
   readonly metric: 'accuracy';
   readonly pooling: Pooling;
   evaluate(model: SequenceModel, options?: RunOptions): Promise<AccuracyMeasurement>;
+  measure(
+    scores: readonly BatchScores[],
+    contextLength: number,
+    seconds: number,
+  ): AccuracyMeasurement;
 }
 
 /** Raise when the definition changes, so that stored measurements of the old one are not taken for it. */
@@ -77,6 +82,7 @@ export function sst2Task({
   examples,
   tokenizer,
   source,
+  title = titleOf(source),
   pooling = 'real-tokens',
   limit,
   batchTokens = DEFAULT_BATCH_TOKENS,
@@ -105,6 +111,7 @@ export function sst2Task({
     task: 'sst2',
     id,
     source,
+    title,
     pooling,
     labels,
     sequences,
@@ -121,10 +128,8 @@ function paddingCounts({ pooling, length }: Pick<Sst2Parts, 'pooling' | 'length'
 }
 
 /** {@link sst2Task} as plain data. */
-export interface Sst2Parts {
+export interface Sst2Parts extends TaskParts {
   readonly task: 'sst2';
-  readonly id: string;
-  readonly source: string;
   readonly pooling: Pooling;
   readonly labels: readonly number[];
   readonly sequences: readonly Int32Array[];
@@ -137,80 +142,95 @@ export interface Sst2Parts {
 
 /** The task that was taken apart; its parts were checked when it was made. */
 export function sst2FromParts(parts: Sst2Parts): Sst2Task {
-  const { id, source, pooling, labels, sequences, batchTokens, paddingId, length, groups } = parts;
+  const { id, source, title, pooling, sequences } = parts;
+  const { batchTokens, paddingId, length, groups } = parts;
   const batches = groups.flatMap((group) =>
     lengthBucketedBatches(sequences, { batchTokens, paddingId, length }, group),
   );
-  const score = (model: SequenceModel, index: number): Promise<BatchScores> =>
-    classify(model, batches[index], parts);
-  const measure = (
-    scores: readonly BatchScores[],
-    contextLength: number,
-    seconds: number,
-  ): AccuracyMeasurement => {
-    const correct = byItem(scores, labels.length).map((value): 0 | 1 => (value === 1 ? 1 : 0));
-    const right = correct.reduce<number>((total, one) => total + one, 0);
-    const beyondContext = countBeyond(sequences, contextLength);
-    return {
-      metric: 'accuracy',
-      taskId: id,
-      value: right / labels.length,
-      interval: wilsonInterval(right, labels.length),
-      items: labels.length,
-      tokens,
-      seconds,
-      ...(beyondContext > 0 ? { beyondContext } : {}),
-      correct,
-    };
-  };
+  const items = sequences.length;
   const tokens = sequences.reduce((total, ids) => total + ids.length, 0);
-  return {
+  const task: Sst2Task = {
     name: 'sst2',
     metric: 'accuracy',
     source,
+    title,
     id,
     pooling,
-    items: sequences.length,
+    items,
     tokens,
     batches,
     itemTokens: sequences.map((ids) => ids.length),
-    score,
-    measure,
+    sentenceTokens: tokens / items,
+    settings: { pooling },
     parts,
-    arranged: (order) =>
-      sst2FromParts(
-        paddingCounts(parts) ? parts : { ...parts, groups: withTheRest(order, labels.length) },
-      ),
+    describe: () => [
+      ['task', `sst2: accuracy over ${formatCounted(items, 'sentence')}`],
+      ['data', source],
+    ],
+    score: (model, index) => classify(model, batches[index], parts),
+    measure: (scores, contextLength, seconds) => {
+      const correct = byItem(scores, items).map((value): 0 | 1 => (value === 1 ? 1 : 0));
+      const right = correct.reduce<number>((total, one) => total + one, 0);
+      const beyondContext = countBeyond(sequences, contextLength);
+      return {
+        metric: 'accuracy',
+        taskId: id,
+        value: right / items,
+        interval: wilsonInterval(right, items),
+        items,
+        tokens,
+        seconds,
+        ...(beyondContext > 0 ? { beyondContext } : {}),
+        correct,
+      };
+    },
+    scoredPositions: (_item, positions) => [0, positions],
+    arrangedByRisk: (baseline, scores) =>
+      paddingCounts(parts)
+        ? task
+        : sst2FromParts({ ...parts, groups: groupsByRisk(baseline, scores, items) }),
     evaluate: async (model, options = {}) => {
       const started = performance.now();
       requireClasses(model, source);
-      requireKnownTokens(
-        batches.map(({ inputs }) => inputs.ids),
-        model,
-        source,
-      );
-      const scores: BatchScores[] = [];
-      let [right, done] = [0, 0];
-      await runBatches(
-        batches,
-        async (batch, index) => {
-          const result = await score(model, index);
-          scores.push(result);
-          right += result.values.reduce((total, one) => total + one, 0);
-          done += batch.indices.length;
-        },
-        {
-          phase: 'SST-2 accuracy',
-          unit: 'sentences',
-          total: labels.length,
-          unitsOf: (batch) => batch.indices.length,
-          note: () => `accuracy ${(right / done).toFixed(3)}`,
-        },
-        options,
-      );
-      return measure(scores, model.contextLength, (performance.now() - started) / 1000);
+      const known = batches.map(({ inputs }) => inputs.ids);
+      requireKnownTokens(known, model, source);
+      const report: EvaluationReport = {
+        phase: 'SST-2 accuracy',
+        unit: 'sentences',
+        total: items,
+        unitsOf: ({ indices }) => indices.length,
+        note: (right, done) => `accuracy ${(right / done).toFixed(3)}`,
+      };
+      const scores = await scoreAll(task, model, report, options);
+      return task.measure(scores, model.contextLength, (performance.now() - started) / 1000);
     },
   };
+  return task;
+}
+
+/** Shares of the sentences, those at most risk first, that are batched together. */
+const RISK_SHARES = [0.3, 0.3] as const;
+
+/** Sentences that the unquantized model gets wrong or barely right, in groups; the rest last. */
+function groupsByRisk(
+  baseline: Measurement,
+  scores: readonly BatchScores[],
+  items: number,
+): number[][] {
+  const risk = (baseline as AccuracyMeasurement).correct.map((right) => 1 - right);
+  for (const { indices, margins } of scores)
+    indices.forEach((index, row) => {
+      if (margins) risk[index] = -margins[row];
+    });
+  const order = byFalling(risk);
+  const groups: number[][] = [];
+  let from = 0;
+  for (const share of RISK_SHARES) {
+    const to = from + Math.ceil(share * order.length);
+    groups.push(order.slice(from, to));
+    from = to;
+  }
+  return withTheRest(groups, items);
 }
 
 /** Right or wrong, and by how much, of each sentence of a batch. */

@@ -1,60 +1,7 @@
-import type { SequenceModel } from '../model/types.js';
+import type { Pooling, SequenceModel } from '../model/types.js';
 import type { RunOptions } from '../util/progress.js';
 import type { SequenceBatch } from './batching.js';
-import type { Sst2Parts } from './sst2.js';
-import type { Wikitext2Parts } from './wikitext2.js';
-
-/** A confidence interval of a metric, in the metric's unit. */
-export interface Interval {
-  readonly low: number;
-  readonly high: number;
-  /** 0.95 */
-  readonly level: number;
-}
-
-interface MeasurementBase {
-  /** {@link Task.id} of the task that was measured: two measurements compare only where it is equal. */
-  readonly taskId: string;
-  readonly value: number;
-  readonly interval: Interval;
-  /** Sentences, or windows. */
-  readonly items: number;
-  /** Tokens evaluated, padding not counted. */
-  readonly tokens: number;
-  /** Wall time in seconds. */
-  readonly seconds: number;
-  /**
-   * Sequences longer than the model's context length: computed in full, though the model was never
-   * trained on such positions. Absent where there are none.
-   */
-  readonly beyondContext?: number;
-}
-
-/** Accuracy over sentences, in [0, 1]. */
-export interface AccuracyMeasurement extends MeasurementBase {
-  readonly metric: 'accuracy';
-  /** 1 where the sentence was classified rightly, in the order of the data. */
-  readonly correct: readonly (0 | 1)[];
-}
-
-/** Token perplexity: exp of the mean negative log-likelihood. */
-export interface PerplexityMeasurement extends MeasurementBase {
-  readonly metric: 'perplexity';
-  /** Summed negative log-likelihood of each window in nats, in the order of the text. */
-  readonly windowNll: readonly number[];
-  /** Tokens predicted in each window. */
-  readonly windowTokens: readonly number[];
-  /** Mean negative log-likelihood, nats a token. */
-  readonly meanNll: number;
-  /** Bits a byte of the UTF-8 text predicted: compares across tokenizers. */
-  readonly bitsPerByte: number;
-}
-
-export type Measurement = AccuracyMeasurement | PerplexityMeasurement;
-export type Metric = Measurement['metric'];
-
-/** A task as plain data, which survives a structured clone. */
-export type TaskParts = Sst2Parts | Wikitext2Parts;
+import type { Measurement, MetricName } from './metrics/metrics.js';
 
 /** What a model said of one batch, item by item: all that a measurement is made from. */
 export interface BatchScores {
@@ -68,13 +15,26 @@ export interface BatchScores {
   readonly tokenNll?: Float32Array;
 }
 
+/** Where a task's data came from, for people. */
+export interface DataSource {
+  /** In full: "UCI movie sentences (bundled, search part)", or a path. */
+  readonly source: string;
+  /** In a title: "Film reviews (bundled)", "dev.tsv". */
+  readonly title: string;
+}
+
+/** A task as plain data, which survives a structured clone. */
+export interface TaskParts extends DataSource {
+  /** Name of the kind of task, which knows the rest. */
+  readonly task: string;
+  readonly id: string;
+}
+
 /** Something a model is measured on. */
-export interface Task {
+export interface Task extends DataSource {
   /** "sst2" or "wikitext2". */
   readonly name: string;
-  readonly metric: Metric;
-  /** Where the data came from, for people: "UCI movie sentences (bundled)". */
-  readonly source: string;
+  readonly metric: MetricName;
   /** Hash of the encoded data and of every setting that can change the result. */
   readonly id: string;
   readonly items: number;
@@ -83,6 +43,17 @@ export interface Task {
   readonly batches: readonly SequenceBatch[];
   /** Tokens scored of each item, [items]. */
   readonly itemTokens: readonly number[];
+  /** Tokens that share one classification, on average; 1 where every token is predicted. */
+  readonly sentenceTokens: number;
+  /** What is classified of a sentence's tokens; absent where nothing is. */
+  readonly pooling?: Pooling;
+  /** Inputs of a window; absent for sentences, which are whole. */
+  readonly context?: number;
+  /** Settings that show in results as JSON. */
+  readonly settings: Readonly<Record<string, string | number>>;
+
+  /** What is measured, on which data, cut how: for people, a line each. */
+  describe(): (readonly [name: string, value: string])[];
 
   evaluate(model: SequenceModel, options?: RunOptions): Promise<Measurement>;
 
@@ -95,12 +66,23 @@ export interface Task {
   /** The measurement that scores of all items make, whatever their order. */
   measure(scores: readonly BatchScores[], contextLength: number, seconds: number): Measurement;
 
+  /** Positions of an item that count, from and up to. @param length positions that are no padding */
+  scoredPositions(item: number, length: number): readonly [from: number, to: number];
+
   /**
-   * The same task with the items of each group batched together, groups in the given order; items in no
-   * group come last. The task itself where results depend on the batches.
+   * The same task with the items first that are likely to settle a verdict: those that the unquantized model
+   * gets wrong or barely right. Any order is correct; this one makes a failure certain soonest. The task
+   * itself where results depend on the batches.
+   *
+   * @param scores of the baseline, where at hand: they also tell how close it was
    */
-  arranged(groups: readonly (readonly number[])[]): Task;
+  arrangedByRisk(baseline: Measurement, scores: readonly BatchScores[]): Task;
 
   /** Plain data that `taskFromParts` makes the same task of: how a worker thread gets it. */
   readonly parts: TaskParts;
+}
+
+/** The last part of a source's path, or all of a source that is none: what titles call the data. */
+export function titleOf(source: string): string {
+  return source.split(',', 1)[0].replace(/^.*[\\/]/, '');
 }

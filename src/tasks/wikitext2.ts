@@ -1,16 +1,19 @@
 import type { SequenceModel } from '../model/types.js';
 import type { Tokenizer } from '../tokenizer/tokenizer.js';
 import { DataError, UsageError } from '../util/errors.js';
+import { formatCount } from '../util/format.js';
 import { sha256 } from '../util/hash.js';
 import { canonicalJson } from '../util/json.js';
 import type { RunOptions } from '../util/progress.js';
-import { DEFAULT_BATCH_TOKENS, requirePositiveInteger, type SequenceBatch } from './batching.js';
-import { perplexityInterval, perplexityOf, plainSum } from './statistics/intervals.js';
-import { countBeyond, requireKnownTokens, runBatches } from './run-batches.js';
-import { scoreWindows, windowBatches } from './score-windows.js';
-import { byItem, withTheRest } from './scores.js';
-import type { BatchScores, PerplexityMeasurement, Task } from './task.js';
+import { DEFAULT_BATCH_TOKENS, requirePositiveInteger } from './batching.js';
 import { requireText } from './data/text.js';
+import { scoreAll, type EvaluationReport } from './evaluate.js';
+import { perplexityInterval, perplexityOf, plainSum } from './metrics/intervals.js';
+import type { PerplexityMeasurement } from './metrics/perplexity.js';
+import { countBeyond, requireKnownTokens } from './require.js';
+import { scoreWindows, windowBatches } from './score-windows.js';
+import { byFalling, byItem } from './scores.js';
+import { titleOf, type BatchScores, type Task, type TaskParts } from './task.js';
 import { cutWindows, type Window, type WindowOptions } from './windows.js';
 
 export interface Wikitext2Options extends Partial<WindowOptions> {
@@ -19,6 +22,8 @@ export interface Wikitext2Options extends Partial<WindowOptions> {
   readonly tokenizer: Pick<Tokenizer, 'encode' | 'byteLengthOf'>;
   /** Where the text came from, for people and errors. */
   readonly source: string;
+  /** What titles call it; by default the file's name. */
+  readonly title?: string;
   /** Predict this many tokens at most, from the start of the text; whole windows of them count. */
   readonly limitTokens?: number;
   /** Tokens a batch: changes speed and memory, not results. */
@@ -28,11 +33,17 @@ export interface Wikitext2Options extends Partial<WindowOptions> {
 /** {@link Task} of {@link wikitext2Task}. `items` are windows, `tokens` the tokens predicted. */
 export interface Wikitext2Task extends Task, WindowOptions {
   readonly metric: 'perplexity';
+  readonly context: number;
   /** Tokens at the end of the (limited) text that no window predicts; 0 with tail `keep`. */
   readonly tokensLeftOut: number;
   /** UTF-8 bytes that the predicted tokens stand for. */
   readonly bytes: number;
   evaluate(model: SequenceModel, options?: RunOptions): Promise<PerplexityMeasurement>;
+  measure(
+    scores: readonly BatchScores[],
+    contextLength: number,
+    seconds: number,
+  ): PerplexityMeasurement;
 }
 
 /** Raise when the definition changes, so that stored measurements of the old one are not taken for it. */
@@ -64,6 +75,7 @@ export function wikitext2Task({
   text,
   tokenizer,
   source,
+  title = titleOf(source),
   context = 256,
   stride = context,
   tail = 'drop',
@@ -93,6 +105,7 @@ export function wikitext2Task({
     task: 'wikitext2',
     id: sha256(canonicalJson(settings)),
     source,
+    title,
     scored,
     windows,
     batchTokens,
@@ -103,10 +116,8 @@ export function wikitext2Task({
 }
 
 /** {@link wikitext2Task} as plain data. */
-export interface Wikitext2Parts {
+export interface Wikitext2Parts extends TaskParts {
   readonly task: 'wikitext2';
-  readonly id: string;
-  readonly source: string;
   /** The tokens predicted and the one before them. */
   readonly scored: Int32Array;
   readonly windows: readonly Window[];
@@ -120,83 +131,85 @@ export interface Wikitext2Parts {
 
 /** The task that was taken apart; its parts were checked when it was made. */
 export function wikitext2FromParts(parts: Wikitext2Parts): Wikitext2Task {
-  const { id, source, scored, windows, batchTokens, bytes, order } = parts;
+  const { id, source, title, scored, windows, batchTokens, bytes, order, tokensLeftOut } = parts;
+  const { context, stride, tail } = parts.options;
   const tokens = scored.length - 1;
   const batches = windowBatches(scored, windows, batchTokens, order);
   const windowTokens = windows.map(({ scoredFrom, end }) => end - scoredFrom);
-  const score = (model: SequenceModel, index: number): Promise<BatchScores> =>
-    scoreWindows(model, batches[index], windows, source);
-  const measure = (
-    scores: readonly BatchScores[],
-    contextLength: number,
-    seconds: number,
-  ): PerplexityMeasurement => {
-    const windowNll = byItem(scores, windows.length);
-    const totalNll = plainSum(windowNll);
-    const tokenNll = scores.find((one) => one.tokenNll)?.tokenNll;
-    const lengths = windows.map(({ start, end }) => ({ length: end - start }));
-    const beyondContext = countBeyond(lengths, contextLength);
-    return {
-      metric: 'perplexity',
-      taskId: id,
-      value: perplexityOf(totalNll / tokens),
-      interval: tokenNll
-        ? perplexityInterval(Array.from(tokenNll), new Array<number>(tokens).fill(1))
-        : perplexityInterval(windowNll, windowTokens),
-      items: windows.length,
-      tokens,
-      seconds,
-      ...(beyondContext > 0 ? { beyondContext } : {}),
-      windowNll,
-      windowTokens,
-      meanNll: totalNll / tokens,
-      bitsPerByte: totalNll / Math.LN2 / bytes,
-    };
-  };
-  return {
+  const task: Wikitext2Task = {
     name: 'wikitext2',
     metric: 'perplexity',
     source,
+    title,
     id,
     ...parts.options,
     items: windows.length,
     tokens,
-    tokensLeftOut: parts.tokensLeftOut,
+    tokensLeftOut,
     bytes,
     batches,
     itemTokens: windowTokens,
-    score,
-    measure,
+    sentenceTokens: 1,
+    settings: { context, stride, tail, tokensLeftOut, bytes },
     parts,
-    arranged: (groups) =>
-      wikitext2FromParts({ ...parts, order: withTheRest(groups, windows.length).flat() }),
+    describe: () => [
+      ['task', 'wikitext2: token perplexity'],
+      ['data', source],
+      [
+        'windows',
+        `${formatCount(windows.length)} of ${formatCount(context)} tokens, ` +
+          (stride === context ? 'not overlapping' : `stride ${formatCount(stride)}`),
+      ],
+    ],
+    score: (model, index) => scoreWindows(model, batches[index], windows, source),
+    measure: (scores, contextLength, seconds) => {
+      const windowNll = byItem(scores, windows.length);
+      const totalNll = plainSum(windowNll);
+      const tokenNll = scores.find((one) => one.tokenNll)?.tokenNll;
+      const lengths = windows.map(({ start, end }) => ({ length: end - start }));
+      const beyondContext = countBeyond(lengths, contextLength);
+      return {
+        metric: 'perplexity',
+        taskId: id,
+        value: perplexityOf(totalNll / tokens),
+        interval: tokenNll
+          ? perplexityInterval(Array.from(tokenNll), new Array<number>(tokens).fill(1))
+          : perplexityInterval(windowNll, windowTokens),
+        items: windows.length,
+        tokens,
+        seconds,
+        ...(beyondContext > 0 ? { beyondContext } : {}),
+        windowNll,
+        windowTokens,
+        meanNll: totalNll / tokens,
+        bitsPerByte: totalNll / Math.LN2 / bytes,
+      };
+    },
+    // Of a window what no other window scores.
+    scoredPositions: (item) => {
+      const { start, scoredFrom, end } = windows[item];
+      return [scoredFrom - start, end - start];
+    },
+    arrangedByRisk: (baseline) => {
+      const { windowNll } = baseline as PerplexityMeasurement;
+      const risk = windowNll.map((nll, window) => nll / windowTokens[window]);
+      return wikitext2FromParts({ ...parts, order: byFalling(risk) });
+    },
     evaluate: async (model, options = {}) => {
       const started = performance.now();
       requireKnownTokens([scored], model, source);
-      const scores: BatchScores[] = [];
-      let [sum, done] = [0, 0];
-      const tokensOf = ({ indices }: SequenceBatch): number =>
-        indices.reduce((total, index) => total + windowTokens[index], 0);
-      await runBatches(
-        batches,
-        async (batch, index) => {
-          const result = await score(model, index);
-          scores.push(result);
-          sum += result.values.reduce((total, one) => total + one, 0);
-          done += tokensOf(batch);
-        },
-        {
-          phase: 'WikiText-2 perplexity',
-          unit: 'tokens',
-          total: tokens,
-          unitsOf: tokensOf,
-          note: () => `perplexity ${perplexityOf(sum / done).toPrecision(4)}`,
-        },
-        options,
-      );
-      return measure(scores, model.contextLength, (performance.now() - started) / 1000);
+      const report: EvaluationReport = {
+        phase: 'WikiText-2 perplexity',
+        unit: 'tokens',
+        total: tokens,
+        unitsOf: ({ indices }) => indices.reduce((total, index) => total + windowTokens[index], 0),
+        note: (sum, done) => `perplexity ${perplexityOf(sum / done).toPrecision(4)}`,
+      };
+      const scores = await scoreAll(task, model, report, options);
+      return task.measure(scores, model.contextLength, (performance.now() - started) / 1000);
     },
   };
+  return task;
 }
 
 function requireWindowSettings(

@@ -53,3 +53,9 @@ export function formatBytes(bytes: number): string {
   if (bytes >= 1e3) return `${(bytes / 1e3).toFixed(1)} kB`;
   return `${bytes} bytes`;
 }
+
+/** A probability, no more digits than it deserves: "0.43", "0.012", "< 0.001". */
+export function formatProbability(p: number): string {
+  if (p < 0.001) return '< 0.001';
+  return p < 0.1 ? p.toFixed(3) : p.toFixed(2);
+}

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
-import { ratioEstimate } from '../../src/tasks/statistics/intervals.js';
+import { ratioEstimate } from '../../src/tasks/metrics/intervals.js';
 import {
   comparePaired,
   perplexityInterval,
   wilsonInterval,
-} from '../../src/tasks/statistics/paired.js';
+} from '../../src/tasks/metrics/metrics.js';
 import type { AccuracyMeasurement, PerplexityMeasurement } from '../../src/tasks/task.js';
 import { DataError } from '../../src/util/errors.js';
 import { seededRandom } from '../../src/util/random.js';

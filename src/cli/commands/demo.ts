@@ -2,24 +2,16 @@ import { join } from 'node:path';
 import type { Command } from 'commander';
 import { startBackend, type BackendReport } from '../../backend/start.js';
 import { runCases, type CasesRun } from '../../experiment/runs/cases-run.js';
-import { searchResultJson } from '../../experiment/record/search-json.js';
-import {
-  BUNDLED_MODELS,
-  openModelFile,
-  type BundledModel,
-} from '../../experiment/open/model-file.js';
-import { buildTask } from '../../experiment/open/build-task.js';
-import { buildStudyTasks } from '../../experiment/open/study-tasks.js';
-import { Study } from '../../experiment/open/study.js';
-import { PRECISION_LIST } from '../../experiment/runs/uniform.js';
-import { runUniformIn } from '../../experiment/runs/uniform-study.js';
+import { BUNDLED_MODELS, type BundledModel } from '../../experiment/open/model-file.js';
+import type { Study } from '../../experiment/open/study.js';
+import { PRECISION_LIST, runUniform } from '../../experiment/runs/uniform.js';
 import { loadPaperResults } from '../../figures/paper-data.js';
 import { loadVegaBundle } from '../../figures/vega-bundle.js';
 import { renderReport } from '../../plots/render/report.js';
 import type { MeasurementStore } from '../../store/index.js';
 import { saveFile } from '../../util/files.js';
 import { demoReport, type DemoRun } from '../report/demo-report.js';
-import { backendFact, configFacts, configJson, taskFacts } from '../format/facts.js';
+import { backendFact, configFacts, configJson } from '../format/facts.js';
 import type { Host } from '../host.js';
 import { pointJson, taskJson } from '../format/json.js';
 import { requireFolder } from '../options/model-output.js';
@@ -44,10 +36,12 @@ import {
   sensitivityGrid,
 } from '../format/run-tables.js';
 import { Session } from '../session.js';
-import { defaultWorkers, openReportedStore } from '../options/study.js';
+import { openReportedStore } from '../options/study.js';
 import { formatFacts, formatTable } from '../format/table.js';
 import { packageVersion } from '../version.js';
 import { type QuantizerName, quantizerPlan } from '../../quant/quantizers.js';
+import { searchResultJson } from '../../experiment/record/search-files.js';
+import { openStudy } from '../../experiment/open/open-study.js';
 
 interface DemoFlags extends BackendFlags {
   readonly out: string;
@@ -122,9 +116,7 @@ interface DemoSearch extends CasesRun {
 }
 
 function groupOf({ study, sweep, searches }: DemoSearch): RunGroup {
-  const { quantizer } = sweep.settings;
-  const space = study.space({ granularity: 'module', quantizer });
-  return { study, sweeps: [{ ...sweep, space }], searches };
+  return { study, sweeps: [sweep], searches };
 }
 
 /** What was found for one model. */
@@ -141,15 +133,18 @@ async function measure(
   backend: BackendReport,
   store: MeasurementStore,
 ): Promise<Found> {
-  const file = await openModelFile(name);
-  const { tokenizer } = file;
-  const tasks = await buildStudyTasks({ limit, heldOutLimit: limit }, tokenizer, file);
-  const accelerations = { workers: workers ?? defaultWorkers(backend.name) };
-  const study = await Study.open({ file, backend, ...tasks, store, accelerations });
+  const study = await openStudy(name, {
+    limit,
+    heldOutLimit: limit,
+    backend: backend.name,
+    store,
+    ...(workers !== undefined && { accelerations: { workers } }),
+  });
+  const { file } = study.options;
   try {
-    const task = await buildTask({ limit }, tokenizer, file);
-    const whole = { ...tasks.search, task, split: 'all', limit };
-    const points = await runUniformIn(study, whole, {
+    const whole = await study.buildTask({ limit }, 'all');
+    const { task } = whole;
+    const points = await runUniform(study.measurable(whole), {
       ...session.run,
       bits,
       makePlan: (width) => quantizerPlan(quantizer, width, file.hierarchy),
@@ -170,14 +165,13 @@ async function measure(
     return { uniform, searches: [found] };
   } finally {
     await study.close();
-    await file.close();
   }
 }
 
 function describeSearches(found: DemoSearch): string {
   const { study, searches, sweep } = found;
   const { metric } = study.task;
-  const { storedBits } = groupOf(found).sweeps[0].space;
+  const { storedBits } = sweep.space;
   const grid = sensitivityGrid({ table: sweep.table, level: 'block', storedBits }, metric);
   const { heldOut } = study.options;
   return [
@@ -201,7 +195,7 @@ function describe({ name, description, task, points }: DemoRun): string {
     pointColumns('bits', task.metric),
     points.map((point) => pointCells({ label: bitsLabel(point.bits), point })),
   );
-  const facts = formatFacts([['model', name], ...configFacts(description), ...taskFacts(task)]);
+  const facts = formatFacts([['model', name], ...configFacts(description), ...task.describe()]);
   const failures = points.flatMap(({ failure, name: plan }) =>
     failure === undefined ? [] : [`${plan}: ${failure}`],
   );

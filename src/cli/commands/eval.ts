@@ -1,20 +1,23 @@
 import { Option, type Command } from 'commander';
 import { startBackend } from '../../backend/start.js';
 import {
+  inThisThread,
   measurePlans,
   type NamedPlan,
   type PlanPoint,
 } from '../../experiment/runs/measure-plans.js';
 import { openModel, type OpenModel } from '../../experiment/open/model-file.js';
-import { buildTask, TASKS, type TaskRequest } from '../../experiment/open/build-task.js';
+import { buildTask, type TaskRequest } from '../../experiment/open/build-task.js';
 import { bitsName } from '../../experiment/runs/uniform.js';
 import { parsePlan } from '../../quant/plan-json.js';
 import { readTextFile } from '../../tasks/data/text.js';
-import type { Measurement, Task } from '../../tasks/task.js';
-import { backendFact, configFacts, configJson, taskFacts } from '../format/facts.js';
+import type { Measurement } from '../../tasks/metrics/metrics.js';
+import { metricOf } from '../../tasks/metrics/metrics.js';
+import type { Task } from '../../tasks/task.js';
+import { backendFact, configFacts, configJson } from '../format/facts.js';
 import type { Host } from '../host.js';
 import { measurementJson, pointJson, taskJson } from '../format/json.js';
-import { formatMeasurement } from '../format/metric.js';
+import { formatMeasurement } from '../../tasks/metrics/metrics.js';
 import { formatCount, formatDuration, formatRate } from '../../util/format.js';
 import {
   bitWidth,
@@ -29,11 +32,13 @@ import {
   type BackendFlags,
   type ModelFlags,
 } from '../options/common.js';
-import { packedFacts, packedJson, requireUnpacked } from '../format/packed.js';
+import { packedFacts, packedJson } from '../format/packed.js';
 import { pointCells, pointColumns } from '../format/points.js';
 import { Session } from '../session.js';
 import { formatFacts, formatTable, type Fact } from '../format/table.js';
 import { type QuantizerName, quantizerPlan } from '../../quant/quantizers.js';
+import { TASK_NAMES } from '../../tasks/kinds.js';
+import { requireUnpacked } from '../../quant/packed/read.js';
 
 interface EvalFlags extends ModelFlags, BackendFlags, TaskRequest {
   readonly bits?: number;
@@ -50,7 +55,7 @@ export function addEval(program: Command, host: Host): void {
       new Option(
         '--task <task>',
         'sst2: accuracy; wikitext2: perplexity; default: by data and model',
-      ).choices(TASKS),
+      ).choices(TASK_NAMES),
     )
     .option('--data <file>', 'a .tsv (sst2) or a text (wikitext2); default: the bundled samples')
     .option('--natural', "the data is ordinary text: bring it into the task's style first")
@@ -101,7 +106,9 @@ async function evaluate(session: Session, name: string, flags: EvalFlags): Promi
     const task = await buildTask(flags, open.tokenizer, open);
     const plan = await wantedPlan(flags, open);
     const plans = plan === undefined ? [] : [plan];
-    const [baseline, quantized] = await measurePlans(open, task, plans, session.run);
+    const [baseline, quantized] = await inThisThread(open, task, (subject) =>
+      measurePlans(subject, plans, session.run),
+    );
     warnBeyondContext(session, baseline.measurement!, open);
     const sha256 = await open.checkpoint.sha256();
     const facts: Fact[] = [
@@ -110,7 +117,7 @@ async function evaluate(session: Session, name: string, flags: EvalFlags): Promi
       ...packedFacts(open.checkpoint, open.hierarchy),
       ...configFacts(open),
       backendFact(backend),
-      ...taskFacts(task),
+      ...task.describe(),
     ];
     const text = [
       formatFacts([...facts, ...resultFacts(baseline.measurement!, task)]),
@@ -171,7 +178,7 @@ function warnBeyondContext(
   { model }: OpenModel,
 ): void {
   if (beyondContext === 0) return;
-  const what = metric === 'accuracy' ? 'sentences' : 'windows';
+  const what = metricOf(metric).item.many;
   session.warn(
     `${formatCount(beyondContext)} of ${formatCount(items)} ${what} are longer than the model's context; ` +
       `expected at most ${formatCount(model.config.contextLength)} tokens, which it was trained on`,

@@ -7,14 +7,6 @@ import {
   locateCheckpoint,
   openTokenizer,
 } from '../../experiment/open/model-file.js';
-import type { RunJson } from '../../experiment/record/run-record.js';
-import {
-  locateRun,
-  planOfKept,
-  readCandidates,
-  readRun,
-  selectSaved,
-} from '../../experiment/record/saved-run.js';
 import type { StatedConfig } from '../../model/config.js';
 import {
   describeModel,
@@ -42,7 +34,7 @@ import {
 import { formatCount, formatFixed, formatPercent } from '../../util/format.js';
 import {
   bitWidth,
-  modelOptionsOf,
+  statedOf,
   withCommonOptions,
   withConfigOptions,
   withTokenizerOption,
@@ -54,6 +46,10 @@ import { Session } from '../session.js';
 import { withRunsOption, type RunsFlags } from '../options/study.js';
 import { formatFacts, type Fact } from '../format/table.js';
 import { savedStudy } from '../../experiment/record/saved-study.js';
+import { locateRun, readRun, readCandidates, checked } from '../../experiment/record/folder.js';
+import type { RunJson } from '../../experiment/record/schema.js';
+import { SEARCH_SETTINGS } from '../../experiment/record/schema.js';
+import { selectSaved, planOfKept } from '../../experiment/record/select-saved.js';
 
 interface ExportFlags extends ModelFlags, RunsFlags {
   readonly out: string;
@@ -158,7 +154,7 @@ interface Source {
 
 async function sourceOf(model: string | undefined, flags: ExportFlags): Promise<Source> {
   const { run, plan, bits, lambda } = flags;
-  const { tokenizer: _, ...stated } = modelOptionsOf(flags);
+  const stated = statedOf(flags);
   if (run === undefined) {
     if (model === undefined || (plan === undefined && bits === undefined) || lambda !== undefined)
       throw new UsageError({
@@ -219,7 +215,7 @@ async function planOf(
 
 /** The weight of a search's own result. */
 function resultWeight({ config }: RunJson): number {
-  return (config as unknown as { settings: { lambda: number } }).settings.lambda;
+  return checked(config.settings, SEARCH_SETTINGS, 'run.json: config.settings').lambda;
 }
 
 /** The tokenizer to copy: the one named, and for a folder the model's own. */

@@ -12,7 +12,7 @@ import { hierarchyTable } from '../format/hierarchy-table.js';
 import type { Host } from '../host.js';
 import { formatCount } from '../../util/format.js';
 import {
-  modelOptionsOf,
+  statedOf,
   withCommonOptions,
   withConfigOptions,
   withResultFile,
@@ -48,8 +48,7 @@ async function inspect(session: Session, model: string, flags: InspectFlags): Pr
   const { name, path } = await locateCheckpoint(model);
   const checkpoint = await openCheckpoint(path);
   try {
-    const { tokenizer: _, ...stated } = modelOptionsOf(flags);
-    const description = await describeModel(checkpoint, stated);
+    const description = await describeModel(checkpoint, statedOf(flags));
     const { family, config, hierarchy } = description;
     const facts: Fact[] = [
       ['model', name],

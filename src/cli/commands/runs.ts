@@ -1,6 +1,4 @@
 import type { Command } from 'commander';
-import { locateRun, readCandidates, readRun } from '../../experiment/record/saved-run.js';
-import type { RunJson } from '../../experiment/record/run-record.js';
 import type { Run } from '../../store/index.js';
 import type { Json } from '../../util/json.js';
 import type { Host } from '../host.js';
@@ -16,6 +14,13 @@ import {
   type StoreFlags,
 } from '../options/study.js';
 import { formatFacts, formatTable, type Fact } from '../format/table.js';
+import { checked, locateRun, readJson, readRun } from '../../experiment/record/folder.js';
+import type { RunJson } from '../../experiment/record/schema.js';
+import { RUN_FILE, LISTED_CONFIG } from '../../experiment/record/schema.js';
+import { openRun } from '../../experiment/record/open-run.js';
+import { UsageError } from '../../util/errors.js';
+import { join } from 'node:path';
+import { plainJson } from '../../experiment/record/search-files.js';
 
 interface ListFlags extends CommonFlags, StoreFlags {
   readonly kind?: string;
@@ -73,19 +78,13 @@ async function listRuns(session: Session, { store: path, kind, out }: ListFlags)
 
 function rowOf({ id, kind, state, config, startedAt, finishedAt }: Run): string[] {
   const seconds = finishedAt === null ? '' : secondsBetween(startedAt, finishedAt);
-  const { model, settings } = config as unknown as RunConfig;
+  const { model, settings } = checked(config, LISTED_CONFIG, `run ${id}: configuration`);
   const what = [settings.method, settings.case, settings.pace].filter(Boolean).join(' ');
   return [id, kind, state, model.name, what, seconds];
 }
 
 function secondsBetween(from: string, to: string): string {
   return formatDuration((Date.parse(to) - Date.parse(from)) / 1000);
-}
-
-/** What a listing shows of a run's configuration. */
-interface RunConfig {
-  readonly model: { readonly name: string };
-  readonly settings: { readonly method?: string; readonly case?: string; readonly pace?: string };
 }
 
 async function showRun(session: Session, run: string, flags: ShowFlags): Promise<void> {
@@ -105,11 +104,12 @@ async function showRun(session: Session, run: string, flags: ShowFlags): Promise
   ];
   const parts = [
     formatFacts(facts),
-    `configuration:\n${outline(json.config)}`,
+    `configuration:\n${outline(plainJson(json.config))}`,
     ...(json.result === null ? [] : [`result:\n${outline(json.result)}`]),
-    ...(json.work === null ? [] : [`work:\n${outline(json.work)}`]),
+    ...(json.work === null ? [] : [`work:\n${outline(plainJson(json.work))}`]),
   ];
-  await session.result({ ...json, state, folder }, parts.join('\n\n'), flags.out);
+  const whole = (await readJson(join(folder, RUN_FILE))) as object;
+  await session.result({ ...whole, state, folder }, parts.join('\n\n'), flags.out);
 }
 
 /** A killed run's file still says that it is running; the store knows better. */
@@ -153,8 +153,14 @@ async function compareNamed(
 ): Promise<void> {
   const searches = await Promise.all(
     named.map(async (run) => {
-      const folder = await locateRun(run, flags.runs);
-      return { json: await readRun(folder), kept: await readCandidates(folder) };
+      const opened = await openRun(run, flags.runs);
+      if (opened.kind === 'search') return opened;
+      throw new UsageError({
+        what: 'not a search',
+        where: run,
+        got: `a ${opened.kind}`,
+        expected: 'two or more searches of one model on the same data',
+      });
     }),
   );
   const { value, text } = compareRuns(searches);

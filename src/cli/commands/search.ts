@@ -1,6 +1,5 @@
 import { Option, type Command } from 'commander';
-import { runSearch, type SearchRun } from '../../experiment/runs/search-run.js';
-import { readRun } from '../../experiment/record/saved-run.js';
+import { runSearch } from '../../experiment/runs/search-run.js';
 import {
   casesFor,
   DEFAULT_SEARCH,
@@ -9,7 +8,7 @@ import {
 import { PRECISION_LIST } from '../../experiment/runs/uniform.js';
 import { CASES, type Bound, type CaseName } from '../../search/constraints.js';
 import { UnmetConstraintsError } from '../../search/nearest.js';
-import type { Metric } from '../../tasks/task.js';
+import type { MetricName } from '../../tasks/metrics/metrics.js';
 import { UsageError } from '../../util/errors.js';
 import {
   constraintsOf,
@@ -26,14 +25,13 @@ import { quantizerOption } from '../options/common.js';
 import { asOneBar } from '../run-progress.js';
 import { describeSearch } from '../format/search-text.js';
 import { Session } from '../session.js';
-import {
-  studyFacts,
-  withStudy,
-  withStudyOptions,
-  type OpenStudy,
-  type StudyFlags,
-} from '../options/study.js';
+import { studyFacts, withStudy, withStudyOptions, type StudyFlags } from '../options/study.js';
 import { formatFacts } from '../format/table.js';
+import { readJson } from '../../experiment/record/folder.js';
+import type { SearchRun } from '../../experiment/runs/search-result.js';
+import { join } from 'node:path';
+import { RUN_FILE } from '../../experiment/record/schema.js';
+import type { Study } from '../../experiment/open/study.js';
 
 interface SearchFlags extends StudyFlags {
   readonly case?: CaseName;
@@ -86,7 +84,7 @@ export function addSearch(program: Command, host: Host): void {
     .option('--bits <widths>', 'the precision list, 1 to 16', bitWidths, [...PRECISION_LIST])
     .addOption(quantizerOption())
     .addOption(
-      new Option('--granularity <level>', 'the finest units: SRWKV and SRFFN, or each matrix')
+      new Option('--granularity <level>', 'the finest units: modules, or each matrix')
         .choices(['module', 'matrix'])
         .default(DEFAULT_SEARCH.granularity),
     )
@@ -157,21 +155,20 @@ Examples:
     )
     .action((model: string, flags: SearchFlags) =>
       Session.run(host, flags, (session) =>
-        withStudy(session, model, flags, (open) => search(session, open, flags, program.args)),
+        withStudy(session, model, flags, (study) => search(session, study, flags, program.args)),
       ),
     );
 }
 
 async function search(
   session: Session,
-  open: OpenStudy,
+  study: Study,
   flags: SearchFlags,
   command: readonly string[],
 ): Promise<void> {
-  const { study } = open;
   const { metric } = study.task;
   const settings = settingsOf(flags, metric);
-  session.note(formatFacts(studyFacts(open)));
+  session.note(formatFacts(studyFacts(study)));
   const run = await runSearch(study, settings, {
     runs: flags.runs,
     command,
@@ -179,7 +176,7 @@ async function search(
     signal: session.signal,
   });
   if (run.resumed) session.note('taken up where it was interrupted');
-  const value = { ...(await readRun(run.folder)), folder: run.folder };
+  const value = { ...((await readJson(join(run.folder, RUN_FILE))) as object), folder: run.folder };
   await session.result(value, describeSearch(run, metric), flags.out);
   requireMet(run);
 }
@@ -189,7 +186,7 @@ function requireMet({ outcome: { nearest } }: SearchRun): void {
   if (nearest !== undefined) throw new UnmetConstraintsError(nearest);
 }
 
-function settingsOf(flags: SearchFlags, metric: Metric): SearchSettings {
+function settingsOf(flags: SearchFlags, metric: MetricName): SearchSettings {
   const { maxLoss, maxMemory, uniform, random, seed } = flags;
   const ownLimits = maxLoss !== undefined || maxMemory !== undefined;
   const name = ownLimits ? undefined : (flags.case ?? casesFor(metric)[0]);
@@ -214,7 +211,7 @@ function settingsOf(flags: SearchFlags, metric: Metric): SearchSettings {
   };
 }
 
-function requireMetric(name: CaseName, metric: Metric): void {
+function requireMetric(name: CaseName, metric: MetricName): void {
   if (CASES[name].metric === metric) return;
   throw new UsageError({
     what: 'the case is about another metric',

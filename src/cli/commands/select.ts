@@ -1,12 +1,4 @@
 import type { Command } from 'commander';
-import {
-  locateRun,
-  readCandidates,
-  readRun,
-  selectSaved,
-  type SavedSelection,
-} from '../../experiment/record/saved-run.js';
-import type { CandidatesJson } from '../../experiment/record/run-files.js';
 import { formatPlan } from '../../quant/plan-json.js';
 import { lambdaIntervals } from '../../search/score.js';
 import { formatBytes } from '../../util/format.js';
@@ -14,7 +6,7 @@ import { DataError, UsageError } from '../../util/errors.js';
 import { saveFile } from '../../util/files.js';
 import { weights } from '../options/amounts.js';
 import type { Host } from '../host.js';
-import { formatInterval, formatMetric } from '../format/metric.js';
+import { formatInterval, formatMetric } from '../../tasks/metrics/metrics.js';
 import { formatPercent } from '../../util/format.js';
 import { withCommonOptions, withResultFile } from '../options/common.js';
 import { Session, type CommonFlags } from '../session.js';
@@ -22,6 +14,9 @@ import { withRunsOption, type RunsFlags } from '../options/study.js';
 import { formatFacts, formatTable } from '../format/table.js';
 import { savedStudy } from '../../experiment/record/saved-study.js';
 import type { Hierarchy } from '../../layout/hierarchy.js';
+import { locateRun, readCandidates, readRun } from '../../experiment/record/folder.js';
+import type { CandidatesJson } from '../../experiment/record/schema.js';
+import { type SavedSelection, selectSaved } from '../../experiment/record/select-saved.js';
 
 interface SelectFlags extends CommonFlags, RunsFlags {
   readonly lambda: readonly number[];
@@ -128,7 +123,7 @@ function selectionTable(
       return [
         String(lambda),
         formatMetric(metric, candidate.metric),
-        low === null || high === null ? '' : formatInterval(metric, { low, high, level: 0.95 }),
+        low === null || high === null ? '' : formatInterval(metric, { low, high }),
         formatBytes(candidate.bytes),
         formatPercent(saving),
         candidate.plan,

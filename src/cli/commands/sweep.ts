@@ -2,12 +2,11 @@ import { Option, type Command } from 'commander';
 import type { ModelSpace } from '../../experiment/open/model-space.js';
 import { runSweep, type SweepRun } from '../../experiment/runs/sweep-run.js';
 import { PRECISION_LIST } from '../../experiment/runs/uniform.js';
-import { readRun } from '../../experiment/record/saved-run.js';
 import type { SensitivityRow } from '../../search/sensitivity.js';
 import type { Level } from '../../search/space.js';
-import type { Metric } from '../../tasks/task.js';
+import type { MetricName } from '../../tasks/metrics/metrics.js';
 import type { Host } from '../host.js';
-import { formatMetric } from '../format/metric.js';
+import { formatMetric } from '../../tasks/metrics/metrics.js';
 import { formatFixed, formatPercent } from '../../util/format.js';
 import { bitWidths } from '../options/common.js';
 import type { QuantizerName } from '../../quant/quantizers.js';
@@ -15,15 +14,13 @@ import { quantizerOption } from '../options/common.js';
 import { asOneBar } from '../run-progress.js';
 import { storedLabel } from '../format/run-tables.js';
 import { Session } from '../session.js';
-import {
-  studyFacts,
-  withStudy,
-  withStudyOptions,
-  type OpenStudy,
-  type StudyFlags,
-} from '../options/study.js';
+import { studyFacts, withStudy, withStudyOptions, type StudyFlags } from '../options/study.js';
 import { formatFacts, formatTable } from '../format/table.js';
 import { workFacts } from '../format/work-facts.js';
+import { readJson } from '../../experiment/record/folder.js';
+import { join } from 'node:path';
+import { RUN_FILE } from '../../experiment/record/schema.js';
+import type { Study } from '../../experiment/open/study.js';
 
 /** What a table can show. */
 const FIGURES = ['metric', 'kl', 'flips', 'sqnr'] as const;
@@ -68,20 +65,19 @@ Examples:
     )
     .action((model: string, flags: SweepFlags) =>
       Session.run(host, flags, (session) =>
-        withStudy(session, model, flags, (open) => sweep(session, open, flags, program.args)),
+        withStudy(session, model, flags, (study) => sweep(session, study, flags, program.args)),
       ),
     );
 }
 
 async function sweep(
   session: Session,
-  open: OpenStudy,
+  study: Study,
   flags: SweepFlags,
   command: readonly string[],
 ): Promise<void> {
-  const { study } = open;
   const { metric } = study.task;
-  session.note(formatFacts(studyFacts(open)));
+  session.note(formatFacts(studyFacts(study)));
   const settings = {
     bits: flags.bits,
     quantizer: flags.quantizer,
@@ -104,7 +100,11 @@ async function sweep(
     ...workFacts(run.report),
     ['run', run.folder],
   ]);
-  const value = { ...(await readRun(run.folder)), folder: run.folder, rows: run.table.rows };
+  const value = {
+    ...((await readJson(join(run.folder, RUN_FILE))) as object),
+    folder: run.folder,
+    rows: run.table.rows,
+  };
   await session.result(value, [...tables, facts].join('\n\n'), flags.out);
 }
 
@@ -114,7 +114,7 @@ function tableOf(
   space: Pick<ModelSpace, 'storedBits'>,
   level: Level,
   show: Figure,
-  metric: Metric,
+  metric: MetricName,
 ): string {
   const rows = table.rows.filter((row) => row.level === level);
   const units = [...new Set(rows.map(({ unit }) => unit))];
@@ -136,7 +136,11 @@ function tableOf(
   );
 }
 
-function figureOf({ metric: value, extras }: SensitivityRow, show: Figure, metric: Metric): string {
+function figureOf(
+  { metric: value, extras }: SensitivityRow,
+  show: Figure,
+  metric: MetricName,
+): string {
   const or = (figure: number | undefined, format: (figure: number) => string): string =>
     figure === undefined ? '' : format(figure);
   switch (show) {

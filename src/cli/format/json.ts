@@ -1,19 +1,16 @@
 import type { PlanPoint } from '../../experiment/runs/measure-plans.js';
-import type { Measurement, Task } from '../../tasks/task.js';
+import type { Measurement } from '../../tasks/metrics/metrics.js';
+import type { Task } from '../../tasks/task.js';
 
 /*
  * Results as JSON: what a reader wants to know, without the arrays of single answers. A number that is
  * not finite becomes null, as JSON.stringify has it.
  */
 
-/** Settings that one kind of task or the other has. */
-const SETTINGS = ['pooling', 'context', 'stride', 'tail', 'tokensLeftOut', 'bytes'];
-
 /** A task without its data. */
 export function taskJson(task: Task): object {
-  const { name, metric, source, id, items, tokens } = task;
-  const settings = Object.entries(task).filter(([key]) => SETTINGS.includes(key));
-  return { name, metric, source, id, items, tokens, ...Object.fromEntries<unknown>(settings) };
+  const { name, metric, source, id, items, tokens, settings } = task;
+  return { name, metric, source, id, items, tokens, ...settings };
 }
 
 export function measurementJson(measurement: Measurement): object {

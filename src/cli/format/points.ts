@@ -1,15 +1,13 @@
 import type { UniformPoint } from '../../experiment/runs/uniform.js';
-import type { Metric } from '../../tasks/task.js';
+import type { ComparisonCells } from '../../tasks/metrics/metric.js';
+import type { MetricName } from '../../tasks/metrics/metrics.js';
+import { metricOf, formatMetric, formatInterval } from '../../tasks/metrics/metrics.js';
 import { formatBytes } from '../../util/format.js';
-import {
-  comparisonCells,
-  comparisonTitles,
-  formatInterval,
-  formatMetric,
-  NO_COMPARISON,
-} from './metric.js';
 import { formatPercent } from '../../util/format.js';
 import type { Column } from './table.js';
+
+/** Of the baseline, which is compared with nothing, and of a model that broke. */
+const NO_COMPARISON: ComparisonCells = { change: '', certainty: '' };
 
 /** A measured plan, and what to call it. */
 export interface PointRow {
@@ -17,16 +15,18 @@ export interface PointRow {
   readonly point: Pick<UniformPoint, 'measurement' | 'failure' | 'comparison' | 'bytes' | 'saving'>;
 }
 
-/** Metric, interval, memory, saving and the paired comparison: columns of the tables of results. */
-export function pointColumns(label: string, metric: Metric): Column[] {
-  const { change, certainty } = comparisonTitles(metric);
+/** MetricName, interval, memory, saving and the paired comparison: columns of the tables of results. */
+export function pointColumns(label: string, metric: MetricName): Column[] {
+  const { change, certainty } = metricOf(metric).comparison;
   const titles = [label, metric, '95 % interval', 'memory', 'saving', change, certainty];
   return titles.map((title) => ({ title, align: 'right' }));
 }
 
 export function pointCells({ label, point }: PointRow): string[] {
   const { measurement, comparison, bytes, saving } = point;
-  const { change, certainty } = comparison ? comparisonCells(comparison) : NO_COMPARISON;
+  const { change, certainty } = comparison
+    ? metricOf(comparison.metric).compared(comparison)
+    : NO_COMPARISON;
   const measured =
     measurement === undefined
       ? ['broken', '']

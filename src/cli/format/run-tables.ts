@@ -1,25 +1,23 @@
-import type { SavedSearch } from '../../experiment/record/saved-search.js';
 import type { SensitivityTable } from '../../search/sensitivity.js';
 import type { StoredBits } from '../../figures/records.js';
 import type { Level } from '../../search/space.js';
 import type { Candidate } from '../../search/trace.js';
-import type { Metric } from '../../tasks/task.js';
+import type { MetricName } from '../../tasks/metrics/metrics.js';
+import { metricOf } from '../../tasks/metrics/metrics.js';
 import { BYTES_PER_MB, formatBytes } from '../../util/format.js';
 import type { Limits } from '../../search/constraints.js';
-import { comparisonCells, comparisonTitles, formatInterval, formatMetric } from './metric.js';
+import { formatInterval, formatMetric } from '../../tasks/metrics/metrics.js';
 import { formatPercent } from '../../util/format.js';
 import type { Column } from './table.js';
-
-/** A search as it is shown: a `SearchRun`, or one that was read back from its folder. */
-export type ShownSearch = Omit<SavedSearch, 'kind' | 'json' | 'folder' | 'study'>;
+import type { SearchResult } from '../../experiment/runs/search-result.js';
 
 const NOTHING = 'no plan keeps both limits';
 
 const megabytes = (bytes: number): string => `${(bytes / BYTES_PER_MB).toFixed(2)} MB`;
 
 /** Limits of each case, and what its search found: on the data searched on, and judged. */
-export function judgedColumns(metric: Metric): Column[] {
-  const { change, certainty } = comparisonTitles(metric);
+export function judgedColumns(metric: MetricName): Column[] {
+  const { change, certainty } = metricOf(metric).comparison;
   const right = [`${metric}, search`, 'memory', 'saving', `${metric}, held out`, 'fp32'];
   return [
     { title: 'case' },
@@ -28,7 +26,7 @@ export function judgedColumns(metric: Metric): Column[] {
   ];
 }
 
-export function judgedRow(run: ShownSearch, metric: Metric): string[] {
+export function judgedRow(run: SearchResult, metric: MetricName): string[] {
   const { settings, outcome, selected, heldOut } = run;
   const { limits, fp32Bytes } = outcome;
   const head = [settings.case ?? '', describeLimits(limits, fp32Bytes)];
@@ -41,7 +39,7 @@ export function judgedRow(run: ShownSearch, metric: Metric): string[] {
   ];
   if (heldOut === undefined) return [...head, ...own, '', '', '', ''];
   const { baseline, quantized, comparison } = heldOut;
-  const { change, certainty } = comparisonCells(comparison);
+  const { change, certainty } = metricOf(comparison.metric).compared(comparison);
   return [
     ...head,
     ...own,
@@ -53,7 +51,7 @@ export function judgedRow(run: ShownSearch, metric: Metric): string[] {
 }
 
 /** What the weights select in each case: a line a plan. */
-export function selectionColumns(metric: Metric): Column[] {
+export function selectionColumns(metric: MetricName): Column[] {
   return [
     { title: 'case' },
     ...['λ', metric, 'memory', 'saving', 'plan'].map((title) => ({
@@ -63,7 +61,7 @@ export function selectionColumns(metric: Metric): Column[] {
   ];
 }
 
-export function selectionRows(run: ShownSearch, metric: Metric): string[][] {
+export function selectionRows(run: SearchResult, metric: MetricName): string[][] {
   const { settings, selections, outcome, selected } = run;
   const plans = [...new Set(selections.map(({ candidate }) => candidate))];
   const weightsOf = (plan: Candidate): string =>
@@ -82,7 +80,7 @@ export function selectionRows(run: ShownSearch, metric: Metric): string[][] {
 }
 
 /** Columns of {@link yardstickRows}. */
-export function yardstickColumns(metric: Metric): Column[] {
+export function yardstickColumns(metric: MetricName): Column[] {
   return [
     { title: 'plan' },
     ...[metric, '95 % interval', 'memory', 'saving'].map((title) => ({
@@ -95,7 +93,7 @@ export function yardstickColumns(metric: Metric): Column[] {
 /** A search's result beside plans of no search, by rising size. */
 export function yardstickRows(
   { selected, smallest, yardsticks, outcome }: YardstickInput,
-  metric: Metric,
+  metric: MetricName,
 ): string[][] {
   const own = [
     ...(selected ? [{ name: 'selected plan *', point: selected.candidate }] : []),
@@ -111,7 +109,7 @@ export function yardstickRows(
 /** Units of a level down, bit widths across; a unit whose width is not what is stored says so. */
 export function sensitivityGrid(
   { table, level, storedBits }: GridInput,
-  metric: Metric,
+  metric: MetricName,
 ): { columns: Column[]; rows: string[][] } {
   const own = table.rows.filter((row) => row.level === level);
   const units = [...new Set(own.map(({ unit }) => unit))];
@@ -152,11 +150,10 @@ export function storedLabel(
 /** "accuracy at least 75.7 %, at most 6.82 MB (46.4 %)" */
 export function describeLimits({ quality, maxBytes }: Limits, fp32Bytes: number): string {
   const { metric, baseline, allowedLoss } = quality;
-  const bound =
-    metric === 'accuracy' ? Math.max(0, baseline - allowedLoss) : baseline + allowedLoss;
-  const side = metric === 'accuracy' ? 'at least' : 'at most';
+  const { better, atLoss } = metricOf(metric);
+  const side = better === 'higher' ? 'at least' : 'at most';
   const first = Number.isFinite(allowedLoss)
-    ? `${metric} ${side} ${formatMetric(metric, bound)}`
+    ? `${metric} ${side} ${formatMetric(metric, atLoss(baseline, allowedLoss))}`
     : `any ${metric}`;
   const second = Number.isFinite(maxBytes)
     ? `at most ${formatBytes(maxBytes)} (${formatPercent(maxBytes / fp32Bytes)})`
@@ -171,13 +168,15 @@ interface Shown {
   readonly bytes: number;
 }
 
-/** Metric, interval, memory and saving of a plan. */
-export function scoreCells(point: Shown | Candidate, metric: Metric, fp32Bytes: number): string[] {
+/** MetricName, interval, memory and saving of a plan. */
+export function scoreCells(
+  point: Shown | Candidate,
+  metric: MetricName,
+  fp32Bytes: number,
+): string[] {
   const { low, high } = 'extras' in point ? (point.extras ?? {}) : (point as Shown);
   const interval =
-    low === undefined || high === undefined
-      ? ''
-      : formatInterval(metric, { low, high, level: 0.95 });
+    low === undefined || high === undefined ? '' : formatInterval(metric, { low, high });
   return [
     Number.isNaN(point.metric) ? 'broken' : formatMetric(metric, point.metric),
     interval,
@@ -186,6 +185,6 @@ export function scoreCells(point: Shown | Candidate, metric: Metric, fp32Bytes: 
   ];
 }
 
-type YardstickInput = Pick<ShownSearch, 'selected' | 'smallest' | 'yardsticks'> & {
+type YardstickInput = Pick<SearchResult, 'selected' | 'smallest' | 'yardsticks'> & {
   readonly outcome: { readonly fp32Bytes: number };
 };

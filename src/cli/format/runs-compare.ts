@@ -1,45 +1,13 @@
-import type { CandidatesJson } from '../../experiment/record/run-files.js';
-import type { RunJson } from '../../experiment/record/run-record.js';
-import type { YardstickPoint } from '../../experiment/runs/yardsticks.js';
 import { paretoFront } from '../../search/pareto.js';
 import { formatBytes } from '../../util/format.js';
 import { UsageError } from '../../util/errors.js';
 import { canonicalJson, type Json } from '../../util/json.js';
-import { formatMetric } from './metric.js';
+import { formatMetric } from '../../tasks/metrics/metrics.js';
 import { formatCount, formatDuration, formatPercent } from '../../util/format.js';
 import { formatTable } from './table.js';
-
-/** A finished search as its folder has it. */
-export interface SavedSearch {
-  readonly json: RunJson;
-  readonly kept: CandidatesJson;
-}
-
-/** What of a search's `run.json` is compared. */
-interface Figures {
-  readonly config: {
-    readonly model: { readonly sha256: string };
-    readonly search: { readonly id: string };
-    readonly settings: Readonly<Record<string, Json>>;
-  };
-  readonly result: {
-    readonly evaluations: { readonly table: number; readonly search: number };
-    readonly selected?: { readonly metric: number; readonly bytes: number };
-    readonly smallest?: { readonly metric: number; readonly bytes: number };
-    readonly heldOut?: {
-      readonly baseline: { readonly value: number };
-      readonly quantized: { readonly value: number };
-    };
-    readonly yardsticks: readonly YardstickPoint[];
-  };
-  readonly work: {
-    readonly measured: number;
-    readonly stopped: number;
-    readonly remembered: number;
-    readonly seconds: number;
-    readonly fullEvaluations: { readonly computed: number };
-  };
-}
+import type { SavedSearch } from '../../experiment/record/saved-search.js';
+import { candidateJson } from '../../experiment/record/search-files.js';
+import { planId } from '../../quant/plan.js';
 
 /** A plan of the common table. */
 interface Entry {
@@ -56,37 +24,31 @@ interface Entry {
  * @throws {UsageError} for fewer than two, or searches of different models or data.
  */
 export function compareRuns(searches: readonly SavedSearch[]): { value: object; text: string } {
-  const figures = searches.map(({ json }) => json as unknown as Figures);
-  requireComparable(searches, figures);
+  requireComparable(searches);
   const names = searches.map(({ json }) => json.id);
-  const [{ metric, fp32Bytes }] = searches.map(({ kept }) => kept);
-  const settings = differingSettings(figures);
-  const entries = commonTable(searches, figures);
+  const [{ fp32Bytes, limits }] = searches.map(({ outcome }) => outcome);
+  const { metric } = limits.quality;
+  const settings = differingSettings(searches);
+  const entries = commonTable(searches);
   const show = (point: { metric: number; bytes: number } | undefined): string =>
     point === undefined
       ? 'none'
       : `${formatMetric(metric, point.metric)}, ${formatBytes(point.bytes)} (−${formatPercent(1 - point.bytes / fp32Bytes)})`;
   const rows: string[][] = [
     ...settings.map(({ name, values }) => [name, ...values]),
-    row(
-      'evaluations',
-      ({
-        result: {
-          evaluations: { table, search },
-        },
-      }) =>
-        table === 0 ? formatCount(search) : `${formatCount(search)} + ${formatCount(table)} table`,
+    row('evaluations', ({ evaluations: { table, search } }) =>
+      table === 0 ? formatCount(search) : `${formatCount(search)} + ${formatCount(table)} table`,
     ),
     row(
       'measured',
-      ({ work: { measured, stopped, remembered } }) =>
+      ({ report: { measured, stopped, remembered } }) =>
         `${measured} whole, ${stopped} stopped, ${remembered} known`,
     ),
-    row('computed', ({ work }) => `${work.fullEvaluations.computed.toFixed(1)} evaluations’ worth`),
-    row('time', ({ work }) => formatDuration(work.seconds)),
-    row('selected', ({ result }) => show(result.selected)),
-    row('smallest', ({ result }) => show(result.smallest)),
-    row('held out', ({ result: { heldOut } }) =>
+    row('computed', ({ report }) => `${report.work.done.toFixed(1)} evaluations’ worth`),
+    row('time', ({ report }) => formatDuration(report.seconds)),
+    row('selected', ({ selected }) => show(selected?.candidate)),
+    row('smallest', ({ smallest }) => show(smallest)),
+    row('held out', ({ heldOut }) =>
       heldOut === undefined
         ? 'not judged'
         : `${formatMetric(metric, heldOut.quantized.value)} (fp32 ${formatMetric(metric, heldOut.baseline.value)})`,
@@ -112,27 +74,31 @@ export function compareRuns(searches: readonly SavedSearch[]): { value: object; 
     ]),
   );
   const value = {
-    runs: figures.map(({ config, result, work }, index) => ({
-      id: names[index],
-      settings: config.settings,
-      evaluations: result.evaluations,
-      selected: result.selected ?? null,
-      smallest: result.smallest ?? null,
-      heldOut: result.heldOut ?? null,
-      work,
+    runs: searches.map(({ json, settings, space, evaluations, selected, smallest, heldOut }) => ({
+      id: json.id,
+      settings,
+      evaluations,
+      selected: selected
+        ? { lambda: selected.lambda, ...candidateJson(selected.candidate, space) }
+        : null,
+      smallest: smallest ? candidateJson(smallest, space) : null,
+      heldOut: heldOut ?? null,
+      work: json.work,
     })),
     plans: entries,
   };
   const legend = 'Pareto fronts of all, and plans of no search (* beaten by none of them):';
   return { value, text: `${sideBySide}\n\n${legend}\n${fronts}` };
 
-  function row(name: string, cell: (run: Figures) => string): string[] {
-    return [name, ...figures.map(cell)];
+  function row(name: string, cell: (run: SavedSearch) => string): string[] {
+    return [name, ...searches.map(cell)];
   }
 }
 
-function requireComparable(searches: readonly SavedSearch[], figures: readonly Figures[]): void {
-  const subjects = figures.map(({ config: { model, search } }) => `${model.sha256} ${search.id}`);
+function requireComparable(searches: readonly SavedSearch[]): void {
+  const subjects = searches.map(
+    ({ json: { config } }) => `${config.model.sha256} ${config.search.id}`,
+  );
   const odd = subjects.findIndex((subject) => subject !== subjects[0]);
   if (searches.length < 2 || odd > 0)
     throw new UsageError({
@@ -143,14 +109,13 @@ function requireComparable(searches: readonly SavedSearch[], figures: readonly F
     });
 }
 
-function differingSettings(figures: readonly Figures[]): { name: string; values: string[] }[] {
-  const names = new Set(figures.flatMap(({ config }) => Object.keys(config.settings)));
+function differingSettings(searches: readonly SavedSearch[]): { name: string; values: string[] }[] {
+  const all = searches.map(({ json }) => json.config.settings as Readonly<Record<string, Json>>);
+  const names = new Set(all.flatMap((settings) => Object.keys(settings)));
   return [...names]
     .map((name) => ({
       name,
-      values: figures.map(({ config }) =>
-        name in config.settings ? shortJson(config.settings[name]) : '',
-      ),
+      values: all.map((settings) => (name in settings ? shortJson(settings[name]) : '')),
     }))
     .filter(({ values }) => new Set(values).size > 1);
 }
@@ -160,19 +125,18 @@ function shortJson(value: Json): string {
 }
 
 /** The fronts, uniform and random plans, by rising size; each plan once a run. */
-function commonTable(searches: readonly SavedSearch[], figures: readonly Figures[]): Entry[] {
-  const { metric } = searches[0].kept;
-  const points = searches.flatMap(({ json: { id }, kept }, index) => [
-    ...paretoFront(kept.candidates, metric).map(({ metric: value, bytes, plan }) => ({
+function commonTable(searches: readonly SavedSearch[]): Entry[] {
+  const { metric } = searches[0].outcome.limits.quality;
+  const points = searches.flatMap(({ json: { id }, outcome, space, yardsticks }) => [
+    ...paretoFront(outcome.candidates, metric).map(({ metric: value, bytes, assignment }) => ({
       from: id,
       metric: value,
       bytes,
-      plan,
+      plan: planId(space.resolve(assignment)),
     })),
-    ...figures[index].result.yardsticks.map(({ kind, name, metric: value, bytes, plan }) => ({
+    ...yardsticks.map(({ kind, name, metric: value, bytes, plan }) => ({
       from: kind === 'uniform' ? `uniform, ${name}` : `random, size of ${id}`,
-      // JSON has no NaN.
-      metric: (value as number | null) ?? NaN,
+      metric: value,
       bytes,
       plan,
     })),

@@ -1,17 +1,18 @@
 import type { HeldOutResult } from '../../experiment/runs/held-out.js';
-import type { SearchRun } from '../../experiment/runs/search-run.js';
 import type { NearestPlan } from '../../search/nearest.js';
-import type { Metric } from '../../tasks/task.js';
+import type { MetricName } from '../../tasks/metrics/metrics.js';
+import { metricOf } from '../../tasks/metrics/metrics.js';
 import { formatBytes } from '../../util/format.js';
-import { formatMetric } from './metric.js';
+import { formatMetric } from '../../tasks/metrics/metrics.js';
 import { formatCount, formatCounted, formatFixed } from '../../util/format.js';
 import { pointCells, pointColumns } from './points.js';
 import { describeLimits, scoreCells, yardstickColumns, yardstickRows } from './run-tables.js';
 import { formatFacts, formatTable, type Fact } from './table.js';
 import { workFacts } from './work-facts.js';
+import type { SearchRun } from '../../experiment/runs/search-result.js';
 
 /** A search's result for people. */
-export function describeSearch(run: SearchRun, metric: Metric): string {
+export function describeSearch(run: SearchRun, metric: MetricName): string {
   const { outcome, evaluations, report, folder } = run;
   const { trace, candidates, limits, baseline, fp32Bytes } = outcome;
   const table =
@@ -36,7 +37,7 @@ export function describeSearch(run: SearchRun, metric: Metric): string {
 
 const right = { align: 'right' } as const;
 
-function selectionTable({ selections, selected, outcome }: SearchRun, metric: Metric): string {
+function selectionTable({ selections, selected, outcome }: SearchRun, metric: MetricName): string {
   const rows = selections.map(({ lambda, candidate }) => [
     lambda === selected?.lambda ? `${lambda} *` : String(lambda),
     ...scoreCells(candidate, metric, outcome.fp32Bytes),
@@ -56,12 +57,12 @@ function selectionTable({ selections, selected, outcome }: SearchRun, metric: Me
   return `Selected by the trade-off score, on the data searched on (* the result):\n${table}`;
 }
 
-function comparisonTable(run: SearchRun, metric: Metric): string {
+function comparisonTable(run: SearchRun, metric: MetricName): string {
   const table = formatTable(yardstickColumns(metric), yardstickRows(run, metric));
   return `Beside plans that no search chose, on the same data:\n${table}`;
 }
 
-function heldOutText({ heldOut, selected, outcome }: SearchRun, metric: Metric): string[] {
+function heldOutText({ heldOut, selected, outcome }: SearchRun, metric: MetricName): string[] {
   if (selected === undefined) return [];
   if (heldOut === undefined)
     return ['Not judged: without held-out data the figures above favour what was selected.'];
@@ -76,7 +77,7 @@ export function heldOutTable(
   { baseline, quantized, comparison }: HeldOutResult,
   bytes: number,
   fp32Bytes: number,
-  metric: Metric,
+  metric: MetricName,
 ): string {
   return formatTable(pointColumns('plan', metric), [
     pointCells({ label: 'fp32', point: { measurement: baseline, bytes: fp32Bytes, saving: 0 } }),
@@ -90,7 +91,7 @@ export function heldOutTable(
 /** What comes closest to limits that nothing keeps. */
 function nearestText(
   { assignment, metric: value, bytes, misses }: NearestPlan,
-  metric: Metric,
+  metric: MetricName,
 ): string {
   const missed = [
     ...(misses.quality > 0 ? [describeLoss(misses.quality, metric)] : []),
@@ -108,8 +109,7 @@ function nearestText(
   ].join('\n');
 }
 
-function describeLoss(loss: number, metric: Metric): string {
-  return metric === 'accuracy'
-    ? `${formatFixed(100 * loss, 2)} points`
-    : `${formatFixed(loss, 2)} of perplexity`;
+function describeLoss(loss: number, metric: MetricName): string {
+  const { unit, name } = metricOf(metric).loss;
+  return `${formatFixed(loss / unit, 2)} ${name}`;
 }

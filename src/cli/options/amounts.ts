@@ -1,6 +1,7 @@
 import { InvalidArgumentError } from 'commander';
 import type { Bound, Constraints } from '../../search/constraints.js';
-import type { Metric } from '../../tasks/task.js';
+import type { MetricName } from '../../tasks/metrics/metrics.js';
+import { metricOf } from '../../tasks/metrics/metrics.js';
 
 /** A loss as it is written: in the metric's own unit, or in percent of the unquantized model's metric. */
 export interface LossAmount {
@@ -28,7 +29,7 @@ export function memoryAmount(text: string): Bound {
       'Expected bytes, kB, MB or GB ("6.82MB"), or a share ("46.4%").',
     );
   const [, digits, unit] = match;
-  if (unit === '%') return { kind: 'share', share: hundredths(Number(digits)) };
+  if (unit === '%') return { kind: 'share', share: scaled(Number(digits), -2) };
   return { kind: 'absolute', value: Math.round(Number(digits) * (UNITS[unit.toLowerCase()] ?? 1)) };
 }
 
@@ -36,19 +37,19 @@ export function memoryAmount(text: string): Bound {
 export function constraintsOf(
   loss: LossAmount | undefined,
   memory: Bound | undefined,
-  metric: Metric,
+  metric: MetricName,
 ): Constraints {
   const lossBound = (): Bound => {
     const { value, isShare } = loss!;
-    if (isShare) return { kind: 'share', share: hundredths(value) };
-    return { kind: 'absolute', value: metric === 'accuracy' ? hundredths(value) : value };
+    if (isShare) return { kind: 'share', share: scaled(value, -2) };
+    return { kind: 'absolute', value: scaled(value, metricOf(metric).loss.exponent) };
   };
   return { ...(loss && { loss: lossBound() }), ...(memory && { memory }) };
 }
 
-/** A hundredth, rounded once: 46.4 gives 0.464, which 46.4 / 100 is not. */
-function hundredths(value: number): number {
-  return Number(`${value}e-2`);
+/** Times a power of ten, rounded once: 46.4 gives 0.464, which 46.4 / 100 is not. */
+function scaled(value: number, exponent: number): number {
+  return Number(`${value}e${exponent}`);
 }
 
 /** Weights of the trade-off score, "0,0.5,1": each once, in the order given. */

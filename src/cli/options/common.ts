@@ -1,7 +1,7 @@
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import { BACKENDS } from '../../backend/start.js';
 import type { ModelOptions } from '../../experiment/open/model-file.js';
-import type { ConfigChoice } from '../../model/config.js';
+import type { ConfigChoice, StatedConfig } from '../../model/config.js';
 import { knownFamilies } from '../../model/families.js';
 import { QUANTIZERS } from '../../quant/quantizers.js';
 import { MAX_BITS, MIN_BITS } from '../../quant/scheme/scheme.js';
@@ -57,10 +57,11 @@ export function withConfigOptions(command: Command): Command {
       knownFamilies().map(({ id }) => id),
     ),
   );
-  for (const { flag, help, fallback, values, parse } of configChoices()) {
+  for (const choice of configChoices()) {
+    const { flag, help, fallback, values } = choice;
     const option = new Option(flag, `${help}; default: what the checkpoint says, else ${fallback}`);
     if (values !== undefined) option.choices(values);
-    else option.argParser((text) => parsed(() => parse(text, flag)));
+    else option.argParser((text) => parsed(() => choice.parse(text, flag)));
     command.addOption(option);
   }
   return command;
@@ -76,11 +77,16 @@ function parsed<T>(parse: () => T): T {
   }
 }
 
-/** What the flags say of a model. */
+/** What the flags say of a model's family and its settings. */
+export function statedOf(flags: ModelFlags): StatedConfig {
+  const said: Readonly<Record<string, unknown>> = { ...flags };
+  const names = ['family', ...configChoices().map(({ name }) => name)];
+  return Object.fromEntries(names.map((name) => [name, said[name]]));
+}
+
+/** {@link statedOf}, and the tokenizer. */
 export function modelOptionsOf(flags: ModelFlags): ModelOptions {
-  const stated = flags as Readonly<Record<string, unknown>>;
-  const names = ['family', 'tokenizer', ...configChoices().map(({ name }) => name)];
-  return Object.fromEntries(names.map((name) => [name, stated[name]]));
+  return { tokenizer: flags.tokenizer, ...statedOf(flags) };
 }
 
 export function quantizerOption(): Option {

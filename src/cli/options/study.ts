@@ -1,14 +1,9 @@
-import { availableParallelism } from 'node:os';
 import { Option, type Command } from 'commander';
-import { startBackend, type BackendName, type BackendReport } from '../../backend/start.js';
-import type { Accelerations } from '../../experiment/scoring/evaluator.js';
-import { openModelFile, type ModelFile } from '../../experiment/open/model-file.js';
-import { TASKS } from '../../experiment/open/build-task.js';
-import { RUNS_FOLDER, STORE_FILE } from '../../experiment/record/run-record.js';
-import { buildStudyTasks, type StudyTasksRequest } from '../../experiment/open/study-tasks.js';
-import { Study } from '../../experiment/open/study.js';
-import { openStore, type MeasurementStore } from '../../store/index.js';
-import { backendFact, configFacts, taskFacts } from '../format/facts.js';
+import { STORE_FILE } from '../../experiment/record/run-record.js';
+import { type StudyTasksRequest } from '../../experiment/open/study-tasks.js';
+import type { Study } from '../../experiment/open/study.js';
+import { openStore, type MeasurementStore, type SetAside } from '../../store/index.js';
+import { backendFact, configFacts } from '../format/facts.js';
 import {
   integerFrom,
   modelOptionsOf,
@@ -21,9 +16,14 @@ import {
   type BackendFlags,
   type ModelFlags,
 } from './common.js';
-import { requireUnpacked } from '../format/packed.js';
 import type { Session } from '../session.js';
 import type { Fact } from '../format/table.js';
+import { TASK_NAMES } from '../../tasks/kinds.js';
+import { metricOf } from '../../tasks/metrics/metrics.js';
+import type { Task } from '../../tasks/task.js';
+import { formatCounted } from '../../util/format.js';
+import { RUNS_FOLDER } from '../../experiment/record/folder.js';
+import { openStudy } from '../../experiment/open/open-study.js';
 
 /** Flags of commands that measure many plans and remember them. */
 export interface StudyFlags
@@ -59,7 +59,7 @@ export function withStudyOptions(command: Command): Command {
       new Option(
         '--task <task>',
         'sst2: accuracy; wikitext2: perplexity; default: by data and model',
-      ).choices(TASKS),
+      ).choices(TASK_NAMES),
     )
     .option(
       '--data <file>',
@@ -96,81 +96,64 @@ export function withStudyOptions(command: Command): Command {
   return withCommonOptions(withResultFile(command));
 }
 
-/** More threads than this wait for memory rather than compute. */
-const MOST_WORKERS = 4;
-
-/** Native TensorFlow has threads of its own, and would load its library once a worker. */
-export function defaultWorkers(backend: BackendName): number {
-  return backend === 'tensorflow' ? 0 : Math.min(MOST_WORKERS, availableParallelism());
-}
-
-/** A study, and what to say of it. */
-export interface OpenStudy {
-  readonly study: Study;
-  readonly file: ModelFile;
-  readonly backend: BackendReport;
-}
-
 /** Opens everything a study needs, runs `work`, closes it again. */
 export async function withStudy(
   session: Session,
   model: string,
   flags: StudyFlags,
-  work: (open: OpenStudy) => Promise<void>,
+  work: (study: Study) => Promise<void>,
 ): Promise<void> {
-  const backend = await startBackend(flags.backend);
-  const file = await openModelFile(model, modelOptionsOf(flags));
+  const { prefix, exit, verdicts, memo, workers, backend, store } = flags;
+  const { task, data, heldOut, natural, context, limit, heldOutLimit, pooling } = flags;
+  const study = await openStudy(model, {
+    ...{ task, data, heldOut, natural, context, limit, heldOutLimit, pooling },
+    backend,
+    model: modelOptionsOf(flags),
+    store,
+    onSetAside: (what) => {
+      session.warn(setAsideText(what));
+    },
+    accelerations: { prefix, exit, verdicts, memo, ...(workers !== undefined && { workers }) },
+  });
   try {
-    requireUnpacked(file.checkpoint);
-    const tasks = await buildStudyTasks(flags, file.tokenizer, file);
-    const store = await openReportedStore(session, flags.store);
-    try {
-      const { prefix, exit, verdicts, memo } = flags;
-      const workers = flags.workers ?? defaultWorkers(backend.name);
-      const accelerations: Accelerations = { prefix, exit, verdicts, memo, workers };
-      const study = await Study.open({ file, backend, ...tasks, store, accelerations });
-      try {
-        await work({ study, file, backend });
-      } finally {
-        await study.close();
-      }
-    } finally {
-      store.close();
-    }
+    await work(study);
   } finally {
-    await file.close();
+    await study.close();
   }
 }
 
 /** Opens the store, and says so where a damaged one was set aside. */
 export async function openReportedStore(session: Session, path: string): Promise<MeasurementStore> {
   const store = await openStore(path);
-  const { setAside } = store;
-  if (setAside !== undefined)
-    session.warn(
-      `the store was damaged (${setAside.reason}); it lies now at ${setAside.path}, and ` +
-        `${setAside.recovered} entries were taken over into a new one`,
-    );
+  if (store.setAside !== undefined) session.warn(setAsideText(store.setAside));
   return store;
 }
 
+function setAsideText({ reason, path, recovered }: SetAside): string {
+  return (
+    `the store was damaged (${reason}); it lies now at ${path}, and ` +
+    `${recovered} entries were taken over into a new one`
+  );
+}
+
 /** Model, data and backend. */
-export function studyFacts({ study, file, backend }: OpenStudy): Fact[] {
-  const { search, heldOut } = study.options;
+export function studyFacts({ options, sha256 }: Study): Fact[] {
+  const { search, heldOut, file, backend } = options;
   const held: Fact =
     heldOut === undefined
       ? ['held out', 'nothing: no figure below is free of selection (--held-out)']
-      : ['held out', `${heldOut.task.source}: ${heldOut.task.items} ${itemsOf(heldOut.task)}`];
+      : ['held out', `${heldOut.task.source}: ${itemsOf(heldOut.task)}`];
   return [
     ['model', file.name],
-    ['sha256', study.sha256],
+    ['sha256', sha256],
     ...configFacts(file),
     backendFact(backend),
-    ...taskFacts(search.task),
+    ...search.task.describe(),
     held,
   ];
 }
 
-function itemsOf({ metric }: { readonly metric: string }): string {
-  return metric === 'accuracy' ? 'sentences' : 'windows';
+function itemsOf({ items, metric }: Task): string {
+  const { one, many } = metricOf(metric).item;
+  return formatCounted(items, one, many);
 }

@@ -6,7 +6,7 @@ import type { TaskName, UniformRecord } from '../../plots/records.js';
 import type { Report, ReportSection } from '../../plots/render/report.js';
 import { uniformChart } from '../../plots/figures/uniform.js';
 import type { Task } from '../../tasks/task.js';
-import { backendFact, configFacts, taskFacts } from '../format/facts.js';
+import { backendFact, configFacts } from '../format/facts.js';
 import { bitsLabel, pointCells, pointColumns } from '../format/points.js';
 
 /** A bundled model, measured at uniform bit widths. */
@@ -99,7 +99,7 @@ function tableOf({ name, task, points }: DemoRun): HtmlTable {
 
 function settingsTable({ name, description, task, quantizer, sha256 }: DemoRun): HtmlTable {
   const rows = [
-    ...taskFacts(task),
+    ...task.describe(),
     ...configFacts(description),
     ['quantizer', quantizer],
     ['sha256 of the checkpoint', sha256],

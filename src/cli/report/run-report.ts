@@ -14,6 +14,8 @@ import {
 import { describeLimits } from '../format/run-tables.js';
 import type { Fact } from '../format/table.js';
 import { workFacts } from '../format/work-facts.js';
+import { metricOf } from '../../tasks/metrics/metrics.js';
+import { groupBy } from '../../util/group.js';
 
 /** Finished runs as a page; those of one model on the same data are shown together. */
 export function runReport(runs: readonly SavedRun[], paper: readonly PaperRecord[]): Report {
@@ -55,14 +57,10 @@ function distinct(texts: readonly string[]): string {
 
 /** Runs of one model on the same data, in the order in which they were named. */
 function groupsOf(runs: readonly SavedRun[]): RunGroup[] {
-  const subjects = new Map<string, SavedRun[]>();
-  for (const run of runs) {
-    const { sha256, task } = run.study;
-    const subject = `${sha256} ${task.source} ${task.items}`;
-    const members = subjects.get(subject);
-    if (members === undefined) subjects.set(subject, [run]);
-    else members.push(run);
-  }
+  const subjects = groupBy(
+    runs,
+    ({ study: { sha256, task } }) => `${sha256} ${task.source} ${task.items}`,
+  );
   return [...subjects.values()].map((members) => ({
     study: members[0].study,
     sweeps: members.flatMap((run) => (run.kind === 'sweep' ? [run] : [])),
@@ -84,8 +82,10 @@ function settingsTable(run: SavedRun): HtmlTable {
   const { json, study } = run;
   const { task, options, sha256 } = study;
   const { heldOut } = options;
-  const counted = ({ items, metric }: typeof task): string =>
-    formatCounted(items, metric === 'accuracy' ? 'sentence' : 'window');
+  const counted = ({ items, metric }: typeof task): string => {
+    const { one, many } = metricOf(metric).item;
+    return formatCounted(items, one, many);
+  };
   const rows: Fact[] = [
     ['model', `${options.file.name}, sha256 ${sha256}`],
     ['data', `${task.source}: ${counted(task)}`],

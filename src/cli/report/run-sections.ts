@@ -1,5 +1,4 @@
 import type { SavedStudy } from '../../experiment/record/saved-study.js';
-import type { SavedSweep } from '../../experiment/record/saved-sweep.js';
 import { hierarchyFigure, paretoFigure, traceFigure } from '../../figures/study-figures.js';
 import { flipsOf, sensitivityOf, shownLevel } from '../../figures/run-figures.js';
 import { savingRecords } from '../../figures/savings.js';
@@ -17,16 +16,14 @@ import {
   sensitivityGrid,
   yardstickColumns,
   yardstickRows,
-  type ShownSearch,
 } from '../format/run-tables.js';
 import type { Column } from '../format/table.js';
-
-/** A sweep as it is shown: a `SweepRun` with its space, or one that was read back. */
-export type ShownSweep = Pick<SavedSweep, 'table' | 'report' | 'space'>;
+import type { SweepResult } from '../../experiment/runs/sweep-result.js';
+import type { SearchResult } from '../../experiment/runs/search-result.js';
 
 /** A study as it is shown: a `Study`, or what a run keeps of one. */
 export interface ShownStudy {
-  readonly task: Pick<SavedStudy['task'], 'name' | 'metric' | 'source'>;
+  readonly task: Pick<SavedStudy['task'], 'name' | 'metric' | 'source' | 'title'>;
   readonly options: {
     readonly file: Pick<SavedStudy['options']['file'], 'name' | 'hierarchy'>;
     readonly heldOut?: { readonly task: { readonly source: string } } | undefined;
@@ -36,8 +33,8 @@ export interface ShownStudy {
 /** Runs of one model on the same data. */
 export interface RunGroup {
   readonly study: ShownStudy;
-  readonly sweeps: readonly ShownSweep[];
-  readonly searches: readonly ShownSearch[];
+  readonly sweeps: readonly SweepResult[];
+  readonly searches: readonly SearchResult[];
 }
 
 /** Sensitivities, results and the plans of each search: the short form, for several cases. */
@@ -104,14 +101,14 @@ export function resultSections(
   ];
 }
 
-function titleOf({ options }: ShownStudy, { settings }: ShownSearch): string {
+function titleOf({ options }: ShownStudy, { settings }: SearchResult): string {
   const { name } = options.file;
   return settings.case === undefined ? `${name}: the search` : `${name}: case ${settings.case}`;
 }
 
 export function planByPlan(
   study: ShownStudy,
-  run: ShownSearch,
+  run: SearchResult,
   paper: readonly PaperRecord[],
 ): ReportSection {
   const own = paper.filter(({ name }) => name === run.settings.case);
@@ -122,7 +119,7 @@ export function planByPlan(
 }
 
 /** The plan that a search ends with, beside plans of no search, and the way to it. */
-export function detailSections(study: ShownStudy, run: ShownSearch): ReportSection[] {
+export function detailSections(study: ShownStudy, run: SearchResult): ReportSection[] {
   const { metric } = study.task;
   const { space, selected, yardsticks } = run;
   const title = titleOf(study, run);
@@ -157,7 +154,7 @@ export function detailSections(study: ShownStudy, run: ShownSearch): ReportSecti
   return [...result, { heading: `${title}, step by step`, chart: traceFigure(study, run) }];
 }
 
-function savingInPaper({ settings }: ShownSearch, paper: readonly PaperRecord[]): string {
+function savingInPaper({ settings }: SearchResult, paper: readonly PaperRecord[]): string {
   const found = paper.find(({ name }) => name === settings.case);
   return found === undefined ? '' : formatPercent(found.saving);
 }

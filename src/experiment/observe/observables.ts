@@ -109,11 +109,11 @@ export class Observer {
 
   private async observeBatch(batch: ObservedBatch): Promise<Reference> {
     const classifies = this.model.classes > 0;
-    const { parts } = this.task;
+    const { pooling } = this.task;
     const { logits, classLogits, spikes } = await observe(this.model, batch.inputs, {
       spikes: true,
       ...(classifies ? { classLengths: batch.lengths } : { logits: true }),
-      ...(parts.task === 'sst2' && { pooling: parts.pooling }),
+      ...(pooling && { pooling }),
     });
     return {
       outputs: classLogits ?? positionsOf(logits!, batch, batch.scoredFrom, batch.scoredTo),

@@ -1,5 +1,6 @@
 import type { TokenBatch } from '../../model/types.js';
 import type { SequenceBatch } from '../../tasks/batching.js';
+import { metricOf } from '../../tasks/metrics/metrics.js';
 import type { Task } from '../../tasks/task.js';
 
 /** Items of a task that are looked into, and how much of them at most. */
@@ -49,13 +50,17 @@ export function observedItems(
   vocabSize: number,
   limits: ObservedLimits = OBSERVED_LIMITS,
 ): ObservedItems {
-  const sentences = task.parts.task === 'sst2';
-  const count = sentences
-    ? Math.min(task.items, limits.sentences)
-    : windowsWithin(task, Math.min(limits.positions, limits.logitBytes / (4 * vocabSize)), limits);
+  const count =
+    task.context === undefined
+      ? Math.min(task.items, limits.sentences)
+      : windowsWithin(
+          task,
+          Math.min(limits.positions, limits.logitBytes / (4 * vocabSize)),
+          limits,
+        );
   const batches = task.batches.flatMap((batch) => firstItems(task, batch, count));
-  const noun = sentences ? 'sentence' : 'window';
-  return { batches, count, description: `first ${count} ${noun}${count === 1 ? '' : 's'}` };
+  const { one, many } = metricOf(task.metric).item;
+  return { batches, count, description: `first ${count} ${count === 1 ? one : many}` };
 }
 
 /** How many windows from the start have at most so many scored positions together; at least one. */
@@ -86,7 +91,7 @@ function firstItems(
   rows.forEach((row, at) => {
     ids.set(inputs.ids.subarray(row * time, (row + 1) * time), at * time);
   });
-  const scored = rows.map((row) => scoredOf(task, indices[row], lengths[row]));
+  const scored = rows.map((row) => task.scoredPositions(indices[row], lengths[row]));
   return [
     {
       inputs: { ids, batch: rows.length, time },
@@ -95,11 +100,4 @@ function firstItems(
       scoredTo: Int32Array.from(scored, ([, to]) => to),
     },
   ];
-}
-
-/** Positions of an item that count for the task: of a window those that no other window scores. */
-function scoredOf({ parts }: Task, item: number, length: number): [from: number, to: number] {
-  if (parts.task === 'sst2') return [0, length];
-  const { start, scoredFrom, end } = parts.windows[item];
-  return [scoredFrom - start, end - start];
 }

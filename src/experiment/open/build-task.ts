@@ -4,18 +4,16 @@ import type { ModelStructure } from '../../model/structure.js';
 import type { Pooling, TokenPolicy } from '../../model/types.js';
 import { DEFAULT_BATCH_TOKENS } from '../../tasks/batching.js';
 import { loadSentimentSamples, loadTextSamples } from '../../tasks/data/samples.js';
-import { sst2Task } from '../../tasks/sst2.js';
+import { sst2Task, type Sst2Options } from '../../tasks/sst2.js';
 import type { Task } from '../../tasks/task.js';
 import { readTextFile } from '../../tasks/data/text.js';
-import { readSst2Tsv, type LabelledSentence } from '../../tasks/data/tsv.js';
-import { wikitext2Task } from '../../tasks/wikitext2.js';
+import { readSst2Tsv } from '../../tasks/data/tsv.js';
+import { wikitext2Task, type Wikitext2Options } from '../../tasks/wikitext2.js';
 import { toSst2, toWikiText } from '../../tokenizer/normaliser.js';
 import type { Tokenizer } from '../../tokenizer/tokenizer.js';
 import { TokenizerError, UsageError } from '../../util/errors.js';
 import { articlesOfPart, sentencesOfPart, type SamplePart } from './sample-parts.js';
-
-export const TASKS = ['sst2', 'wikitext2'] as const;
-export type TaskName = (typeof TASKS)[number];
+import type { TaskName } from '../../tasks/kinds.js';
 
 /** What to measure on. Everything left out follows from the model and the data. */
 export interface TaskRequest {
@@ -72,11 +70,9 @@ async function buildSst2(
   const policy = family.tokens(config);
   requireAbsent('--context', context, 'sst2, whose sentences are whole');
   requireAbsent('--stride', stride, 'sst2, whose sentences are whole');
-  const { examples, source } = await sentences(data, natural, part);
   return sst2Task({
-    examples,
+    ...(await sentences(data, natural, part)),
     tokenizer,
-    source,
     paddingId: tokenizer.idOf(policy.padding.name) ?? policy.padding.id,
     length: policy.length === 'longest' ? undefined : policy.length,
     before: specialTokens(tokenizer, policy.before),
@@ -116,12 +112,13 @@ async function sentences(
   path: string | undefined,
   natural: boolean,
   part: SamplePart | undefined,
-): Promise<{ examples: readonly LabelledSentence[]; source: string }> {
+): Promise<Pick<Sst2Options, 'examples' | 'source' | 'title'>> {
   if (path === undefined) {
     const { examples, source } = await loadSentimentSamples();
     return {
       examples: part === undefined ? examples : sentencesOfPart(examples, part),
       source: `${source} (bundled${partName(part)})`,
+      title: 'Film reviews (bundled)',
     };
   }
   const examples = await readSst2Tsv(path);
@@ -138,11 +135,9 @@ async function buildWikitext2(
   { config }: TaskModel,
 ): Promise<Task> {
   requireAbsent('--pooling', pooling, 'wikitext2, which pools nothing');
-  const { text, source } = await prose(data, natural, part);
   return wikitext2Task({
-    text,
+    ...(await prose(data, natural, part)),
     tokenizer,
-    source,
     context: context ?? config.contextLength,
     batchTokens: batchTokensFor(config),
     ...(stride !== undefined && { stride }),
@@ -154,12 +149,16 @@ async function prose(
   path: string | undefined,
   natural: boolean,
   part: SamplePart | undefined,
-): Promise<{ text: string; source: string }> {
+): Promise<Pick<Wikitext2Options, 'text' | 'source' | 'title'>> {
   if (path === undefined) {
     const { texts, source } = await loadTextSamples();
     const chosen = part === undefined ? texts : articlesOfPart(texts, part);
     const text = chosen.join('');
-    return { text, source: `${source} (bundled, ${chosen.length} articles${partName(part)})` };
+    return {
+      text,
+      source: `${source} (bundled, ${chosen.length} articles${partName(part)})`,
+      title: 'Articles (bundled)',
+    };
   }
   const text = await readTextFile(path);
   if (!natural) return { text, source: path };

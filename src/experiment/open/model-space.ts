@@ -71,3 +71,12 @@ export function modelSpace(
     },
   };
 }
+
+/** The bits that each unit that is quantized is stored in, in network order. */
+export function storedBitsOf(
+  assignment: Assignment,
+  { units, storedBits }: Pick<ModelSpace, 'units' | 'storedBits'>,
+): Record<string, number> {
+  const bits = units.map(({ id }) => [id, storedBits(id, assignment.bitsOf(id))] as const);
+  return Object.fromEntries(bits.filter(([, width]) => width !== FULL_PRECISION));
+}

@@ -1,3 +1,4 @@
+import type { TaskName } from '../../tasks/kinds.js';
 import type { Tokenizer } from '../../tokenizer/tokenizer.js';
 import { DataError } from '../../util/errors.js';
 import { buildTask, type TaskModel, type TaskRequest } from './build-task.js';
@@ -27,13 +28,7 @@ export async function buildStudyTasks(
   const bundled = data === undefined;
   const build = async (wanted: TaskRequest, split: string): Promise<StudyTask> => {
     const task = await buildTask(wanted, tokenizer, model);
-    const windowed = task.parts.task === 'wikitext2';
-    return {
-      task,
-      split,
-      limit: wanted.limit,
-      ...(windowed && { context: request.context ?? model.config.contextLength }),
-    };
+    return { task, split, limit: wanted.limit, context: task.context };
   };
   const search = await build({ ...request, limit, ...(bundled && { part: 'search' }) }, 'search');
   if (!bundled && heldOut === undefined) return { search };
@@ -41,7 +36,7 @@ export async function buildStudyTasks(
     {
       ...request,
       // The same kind of task, whatever the file is called.
-      task: search.task.parts.task,
+      task: search.task.name as TaskName,
       data: heldOut,
       limit: heldOutLimit,
       ...(heldOut === undefined && { part: 'held-out' }),

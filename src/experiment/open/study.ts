@@ -3,17 +3,20 @@ import { FIRST_FAMILY } from '../../model/families.js';
 import { schemeMaker, type QuantizerName } from '../../quant/quantizers.js';
 import { memoryStore, type MeasurementStore } from '../../store/index.js';
 import type { Task } from '../../tasks/task.js';
-import type { Json } from '../../util/json.js';
-import {
-  ALL_ACCELERATIONS,
-  Evaluator,
-  MEASUREMENT_VERSION,
-  openPool,
-  type Accelerations,
-} from '../scoring/evaluator.js';
+import { Evaluator } from '../scoring/evaluator.js';
 import type { ModelFile } from './model-file.js';
 import { modelSpace, type ModelSpace } from './model-space.js';
 import type { SharedPool } from '../scoring/shared-pool.js';
+import type { RunConfig, DataJson } from '../record/schema.js';
+import {
+  type Accelerations,
+  ALL_ACCELERATIONS,
+  openPool,
+  MEASUREMENT_VERSION,
+} from '../scoring/options.js';
+import { UsageError } from '../../util/errors.js';
+import type { Measurable } from '../runs/measure-plans.js';
+import { type TaskRequest, buildTask } from './build-task.js';
 
 /** A task, and which part of which data it is. */
 export interface StudyTask {
@@ -34,13 +37,15 @@ export interface StudyTasks {
 }
 
 export interface StudyOptions extends StudyTasks {
-  readonly file: Omit<ModelFile, 'tokenizer' | 'close'>;
+  readonly file: Omit<ModelFile, 'tokenizer' | 'close'> & Partial<Pick<ModelFile, 'tokenizer'>>;
   /** The running backend. */
-  readonly backend: Pick<BackendReport, 'name' | 'description'>;
+  readonly backend: Omit<BackendReport, 'passedOver'> & Partial<BackendReport>;
   /** By default in memory: then nothing is left of what was measured. */
   readonly store?: MeasurementStore | undefined;
   readonly accelerations?: Partial<Accelerations> | undefined;
   readonly budgetBytes?: number | undefined;
+  /** What was opened for this study alone, and is closed with it. */
+  readonly owned?: readonly { close(): void | Promise<void> }[];
 }
 
 /** How finely a plan can be chosen, and what a width means. */
@@ -108,15 +113,33 @@ export class Study {
     return this.options.search.task;
   }
 
+  /**
+   * A task of the study's model on further data: for {@link measurable}.
+   *
+   * @param split what to call the part of the data in the store
+   * @throws as `buildTask`; {UsageError} for a study that was opened without a tokenizer.
+   */
+  async buildTask(request: TaskRequest, split: string): Promise<StudyTask> {
+    const { file } = this.options;
+    if (file.tokenizer === undefined)
+      throw new UsageError({
+        what: 'the study has no tokenizer',
+        where: file.name,
+        expected: 'a study that was opened by the name or path of its model',
+      });
+    const task = await buildTask(request, file.tokenizer, file);
+    return { task, split, limit: request.limit, context: task.context };
+  }
+
   space({ granularity, quantizer }: SpaceSettings): ModelSpace {
     const { hierarchy } = this.options.file;
     return modelSpace(hierarchy, { granularity, makeScheme: schemeMaker(quantizer, hierarchy) });
   }
 
   /** All of model and data that can change a result: two runs are the same where this is. */
-  identity(): Json {
+  identity(): Omit<RunConfig, 'settings'> {
     const { file, backend, search, heldOut } = this.options;
-    const dataOf = ({ task, split, limit, context }: StudyTask): Json => ({
+    const dataOf = ({ task, split, limit, context }: StudyTask): DataJson => ({
       task: task.name,
       source: task.source,
       id: task.id,
@@ -140,8 +163,20 @@ export class Study {
     };
   }
 
-  /** Ends the threads. The store and the model's file stay open: they are the caller's. */
+  /** The study as plans are measured with: on its search split, or on other data. */
+  measurable(task: StudyTask = this.options.search): Measurable {
+    const { name, hierarchy } = this.options.file;
+    const evaluator = task === this.options.search ? this.evaluator : this.on(task);
+    return {
+      name,
+      hierarchy,
+      measure: (plan, bytes, options) => evaluator.measure(plan, bytes, options),
+    };
+  }
+
+  /** Ends the threads, and closes what was opened for this study alone. */
   async close(): Promise<void> {
     await this.pool.close();
+    for (const each of [...(this.options.owned ?? [])].reverse()) await each.close();
   }
 }

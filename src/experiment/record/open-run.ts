@@ -1,5 +1,5 @@
 import { DataError } from '../../util/errors.js';
-import { locateRun, readRun } from './saved-run.js';
+import { locateRun, readRun } from './folder.js';
 import { readSearch, type SavedSearch } from './saved-search.js';
 import { readSweep, type SavedSweep } from './saved-sweep.js';
 

@@ -1,48 +1,16 @@
-import { readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { describeMachine } from '../../store/machine.js';
 import type { Run, RunState } from '../../store/index.js';
 import { AbortedError } from '../../util/errors.js';
-import { saveFile } from '../../util/files.js';
 import { canonicalJson, type Json } from '../../util/json.js';
 import { packageVersion } from '../../util/version.js';
 import type { Study } from '../open/study.js';
+import { RUNS_FOLDER, writeRunFile, jsonText, readRun } from './folder.js';
+import { type RunJson, RUN_FORMAT, RUN_FILE, type WorkJson, type RunConfig } from './schema.js';
+import { plainJson } from './search-files.js';
 
-/** Where runs are kept, unless a caller says otherwise. */
-export const RUNS_FOLDER = join('out', 'runs');
 /** Where measurements are kept, unless a caller says otherwise. */
 export const STORE_FILE = join('out', 'measurements.sqlite');
-
-/** The file of a run's folder that says what the run was. */
-export const RUN_FILE = 'run.json';
-export const RUN_FORMAT = 'qslm-run/1';
-
-/** What a run's `run.json` holds: everything needed to repeat it, and what came of it. */
-export interface RunJson {
-  readonly format: typeof RUN_FORMAT;
-  readonly id: string;
-  /** "search", "sweep" */
-  readonly kind: string;
-  /** At the time of writing: that of a killed run still says `running`. */
-  readonly state: RunState;
-  /** When it was started, and started again, ISO 8601 in UTC. */
-  readonly starts: readonly string[];
-  readonly finishedAt: string | null;
-  /** The command line, where there was one. */
-  readonly command?: readonly string[];
-  readonly versions: { readonly qslm: string; readonly node: string; readonly backend: string };
-  /** Processors, platform, runtime. */
-  readonly machine: string;
-  readonly paths: { readonly checkpoint: string; readonly store: string | null };
-  /** Model, data and settings: what the result depends on. Runs of equal configuration are equal. */
-  readonly config: Json;
-  /** How evaluations were made cheaper: nothing in the result depends on it. */
-  readonly accelerations: Json;
-  readonly result: Json;
-  /** What it cost, since the last start. */
-  readonly work: Json;
-  readonly error?: string;
-}
 
 export interface RunPlace {
   /** Folder of all runs; {@link RUNS_FOLDER} by default. */
@@ -68,26 +36,27 @@ export class RunRecord {
   private constructor(
     private readonly start: RunStart,
     private readonly run: Run,
-    private readonly config: Json,
+    private readonly config: RunConfig,
     /** Path of the run's folder. */
     readonly folder: string,
     /** Whether it continues one that was interrupted. */
     readonly resumed: boolean,
-    private readonly starts: readonly string[],
+    private readonly starts: string[],
   ) {}
 
   /** Begins a run, or takes up the last one of the same kind and configuration that was interrupted. */
   static async begin(start: RunStart): Promise<RunRecord> {
     const { study, kind, settings, runs = RUNS_FOLDER } = start;
     const log = study.store.runs;
-    const config = { ...(study.identity() as Readonly<Record<string, Json>>), settings };
-    const same = canonicalJson(config);
+    const config: RunConfig = { ...study.identity(), settings };
+    const kept = plainJson(config);
+    const same = canonicalJson(kept);
     const interrupted = log
       .list({ kind, state: 'interrupted' })
       .findLast((run) => canonicalJson(run.config) === same);
     const run =
       interrupted === undefined
-        ? log.create({ kind, config })
+        ? log.create({ kind, config: kept })
         : log.update(interrupted.id, { state: 'running' });
     const folder = join(runs, run.id);
     const before = interrupted && (await startsOf(folder));
@@ -103,7 +72,7 @@ export class RunRecord {
 
   /** Writes a file into the run's folder. @throws {OutputError} when it cannot be written. */
   async write(name: string, content: string): Promise<void> {
-    await saveFile(join(this.folder, name), content);
+    await writeRunFile(this.folder, name, content);
   }
 
   /**
@@ -112,7 +81,7 @@ export class RunRecord {
    *
    * @param summary for listings
    */
-  async finish(result: Json, work: Json, summary: Json): Promise<void> {
+  async finish(result: Json, work: WorkJson, summary: Json): Promise<void> {
     await this.save('finished', { result, work });
     this.study.store.runs.update(this.id, {
       state: 'finished',
@@ -148,7 +117,7 @@ export class RunRecord {
       state,
       starts: this.starts,
       finishedAt: state === 'running' ? null : new Date().toISOString(),
-      ...(command && { command }),
+      ...(command && { command: [...command] }),
       versions: {
         qslm: packageVersion(),
         node: process.versions.node,
@@ -156,6 +125,10 @@ export class RunRecord {
       },
       machine: describeMachine(),
       paths: { checkpoint: resolve(file.checkpoint.path), store: study.store.path ?? null },
+      titles: {
+        search: study.task.title,
+        ...(study.options.heldOut && { heldOut: study.options.heldOut.task.title }),
+      },
       config: this.config,
       accelerations: { ...study.accelerations },
       result,
@@ -166,16 +139,10 @@ export class RunRecord {
   }
 }
 
-/** JSON as it is written to files: indented, with a line break at the end. */
-export function jsonText(value: object): string {
-  return `${JSON.stringify(value, null, 2)}\n`;
-}
-
 /** The starts that a run's folder knows of; none where it was killed before it wrote any. */
 async function startsOf(folder: string): Promise<readonly string[]> {
-  try {
-    return (JSON.parse(await readFile(join(folder, RUN_FILE), 'utf8')) as RunJson).starts;
-  } catch {
-    return [];
-  }
+  return readRun(folder).then(
+    ({ starts }) => starts,
+    () => [],
+  );
 }

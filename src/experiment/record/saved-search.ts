@@ -1,95 +1,50 @@
 import { join } from 'node:path';
-import type { PairedComparison } from '../../tasks/statistics/paired.js';
-import type { Interval, Metric } from '../../tasks/task.js';
 import type { Limits } from '../../search/constraints.js';
-import type { Evaluation, ExactEvaluation } from '../../search/evaluation.js';
-import type { SearchOutcome } from '../../search/outcome.js';
+import type { Evaluation } from '../../search/evaluation.js';
 import { Assignment } from '../../search/space.js';
 import type { Candidate, SearchStep } from '../../search/trace.js';
+import { metricOf, type MetricName } from '../../tasks/metrics/metrics.js';
 import { DataError } from '../../util/errors.js';
-import type { EvaluatorReport } from '../scoring/evaluator.js';
 import type { ModelSpace } from '../open/model-space.js';
+import type { SearchResult } from '../runs/search-result.js';
+import { checked, readCandidates, readTrace } from './folder.js';
+import { savedReport, savedSpace, savedStudy, type SavedStudy } from './saved-study.js';
 import {
-  TRACE_FORMAT,
+  RUN_FILE,
+  SEARCH_RESULT,
+  SEARCH_SETTINGS,
   TRACE_JSON,
   type CandidatesJson,
-  type TraceJson,
-  type TraceStepJson,
-} from './run-files.js';
-import type { RunJson } from './run-record.js';
-import { readCandidates, readJson, requireFormat } from './saved-run.js';
-import { savedReport, savedSpace, savedStudy, type SavedStudy } from './saved-study.js';
-import type { Selection } from '../runs/search-run.js';
-import type { SearchSettings } from '../runs/search-settings.js';
-import type { YardstickPoint } from '../runs/yardsticks.js';
+  type RunJson,
+  type StepJson,
+} from './schema.js';
 
-/** A measurement without its single answers. */
-export interface MeasuredValue {
-  readonly value: number;
-  readonly interval: Interval;
-}
-
-/** A plan on held-out data, as a run keeps it. */
-export interface SavedJudgement {
-  readonly baseline: MeasuredValue;
-  readonly quantized: MeasuredValue;
-  readonly comparison: PairedComparison;
-}
-
-/** A finished search, read back from its folder: what a `SearchRun` is for tables and figures. */
-export interface SavedSearch {
+/** A finished search, read back from its folder. */
+export interface SavedSearch extends SearchResult {
   readonly kind: 'search';
   readonly json: RunJson;
   readonly folder: string;
   readonly study: SavedStudy;
-  readonly space: ModelSpace;
-  readonly settings: SearchSettings;
-  readonly outcome: Pick<
-    SearchOutcome,
-    'baseline' | 'fp32Bytes' | 'limits' | 'trace' | 'candidates'
-  >;
-  readonly selections: readonly Selection[];
-  readonly selected?: Selection;
-  readonly smallest?: Candidate;
-  readonly yardsticks: readonly YardstickPoint[];
-  readonly heldOut?: SavedJudgement;
-  readonly report: EvaluatorReport;
-}
-
-/** What is read of the result in `run.json`: `searchResultJson`. Numbers that are none are null there. */
-interface ResultJson {
-  readonly baseline: { readonly metric: number } & Readonly<Record<string, number>>;
-  readonly selections: readonly { readonly lambda: number; readonly step: number }[];
-  readonly selected?: { readonly lambda: number; readonly step: number };
-  readonly smallest?: { readonly step: number };
-  readonly yardsticks: readonly (Omit<YardstickPoint, 'metric'> & {
-    readonly metric: number | null;
-  })[];
-  readonly heldOut?: SavedJudgement;
 }
 
 /** @throws {DataError} for a search that did not finish, and for files that do not belong together. */
 export async function readSearch(folder: string, json: RunJson): Promise<SavedSearch> {
   const kept = await readCandidates(folder);
-  const path = join(folder, TRACE_JSON);
-  const traced = await readJson(path);
-  requireFormat(traced, TRACE_FORMAT, path);
+  const { steps } = await readTrace(folder);
+  const where = join(folder, RUN_FILE);
+  const settings = checked(json.config.settings, SEARCH_SETTINGS, `${where}: config.settings`);
+  const result = checked(json.result, SEARCH_RESULT, `${where}: result`);
   const study = savedStudy(json);
-  const { settings } = json.config as unknown as { readonly settings: SearchSettings };
   const space = savedSpace(study, settings);
   requireUnits(space, kept, folder);
-  const result = json.result as unknown as ResultJson;
-  const { metric, ...extras } = result.baseline;
-  const { fp32Bytes } = kept;
-  const limits = limitsOf(kept);
+  const { metric, bytes: fp32Bytes, ...extras } = result.baseline;
   const intervals = new Map(kept.candidates.map(({ step, low, high }) => [step, { low, high }]));
-  const trace = (traced as TraceJson).steps.map((step) =>
+  const trace = steps.map((step) =>
     stepOf({ ...withoutNulls(intervals.get(step.index)), ...step }, kept.metric),
   );
   const candidates = trace.flatMap(candidateOf);
   const at = (step: number): Candidate => candidateAt(candidates, step, folder);
   const { selected, smallest, heldOut } = result;
-  const baseline: ExactEvaluation = { kind: 'exact', metric, extras };
   return {
     kind: 'search',
     json,
@@ -97,12 +52,18 @@ export async function readSearch(folder: string, json: RunJson): Promise<SavedSe
     study,
     space,
     settings,
-    outcome: { baseline, fp32Bytes, limits, trace, candidates },
+    outcome: {
+      baseline: { kind: 'exact', metric, extras },
+      fp32Bytes,
+      limits: limitsOf(kept),
+      trace,
+      candidates,
+    },
     selections: result.selections.map(({ lambda, step }) => ({ lambda, candidate: at(step) })),
     ...(selected && { selected: { lambda: selected.lambda, candidate: at(selected.step) } }),
     ...(smallest && { smallest: at(smallest.step) }),
-    // JSON has no NaN.
-    yardsticks: result.yardsticks.map((point) => ({ ...point, metric: point.metric ?? NaN })),
+    yardsticks: result.yardsticks,
+    evaluations: result.evaluations,
     ...(heldOut && { heldOut }),
     report: savedReport(json),
   };
@@ -138,8 +99,8 @@ function withoutNulls(
   return { ...(low !== null && { low }), ...(high !== null && { high }) };
 }
 
-function stepOf(json: TraceStepJson, metric: Metric): SearchStep {
-  const { index, stage, unit, bits, bytes, accepted, candidate, reason, plan } = json;
+function stepOf(json: StepJson, metric: MetricName): SearchStep {
+  const { index, stage, unit, bits, bytes, accepted, candidate, reason, plan, asked } = json;
   return {
     index,
     stage,
@@ -149,23 +110,19 @@ function stepOf(json: TraceStepJson, metric: Metric): SearchStep {
     accepted,
     candidate,
     reason,
-    assignment: Assignment.of(plan),
+    assignment: Assignment.of({ ...plan, ...asked }),
     evaluation: evaluationOf(json, metric),
   };
 }
 
 function evaluationOf(
-  { metric: value, bound, low, high, accepted }: TraceStepJson,
-  metric: Metric,
+  { metric: value, bound, low, high, accepted }: StepJson,
+  metric: MetricName,
 ): Evaluation {
   // What was measured to the end has a metric, or null for NaN.
   if (value === undefined)
-    return {
-      kind: 'verdict',
-      passes: accepted,
-      // JSON has no Infinity, which a perplexity's bound can be.
-      bound: bound ?? (metric === 'accuracy' ? 0 : Infinity),
-    };
+    // JSON has no Infinity, which a perplexity's bound can be.
+    return { kind: 'verdict', passes: accepted, bound: bound ?? metricOf(metric).worst };
   const extras = { ...(low !== undefined && { low }), ...(high !== undefined && { high }) };
   return { kind: 'exact', metric: value ?? NaN, extras };
 }

@@ -2,19 +2,22 @@ import type { ModelConfig } from '../../model/config.js';
 import { familyById, FIRST_FAMILY } from '../../model/families.js';
 import { structureOf, type ModelStructure } from '../../model/structure.js';
 import { noWork } from '../../model/work.js';
-import type { Metric } from '../../tasks/task.js';
-import type { EvaluatorReport } from '../scoring/evaluator.js';
-import { modelSpace, type ModelSpace } from '../open/model-space.js';
 import { schemeMaker } from '../../quant/quantizers.js';
-import type { RunJson } from './run-record.js';
+import { taskKind } from '../../tasks/kinds.js';
+import type { MetricName } from '../../tasks/metrics/metrics.js';
+import { titleOf } from '../../tasks/task.js';
+import { modelSpace, type ModelSpace } from '../open/model-space.js';
 import type { SpaceSettings } from '../open/study.js';
+import type { EvaluatorReport } from '../scoring/evaluator.js';
+import type { DataJson, RunJson } from './schema.js';
 
 /** The data of a run, as its `run.json` names them. */
 export interface SavedData {
   /** 'sst2', 'wikitext2' */
   readonly name: string;
-  readonly metric: Metric;
+  readonly metric: MetricName;
   readonly source: string;
+  readonly title: string;
   readonly items: number;
 }
 
@@ -28,41 +31,32 @@ export interface SavedStudy {
   };
 }
 
-/** What a study writes of itself: its `identity()`. */
-interface Identity {
-  readonly model: {
-    readonly family?: string;
-    readonly name: string;
-    readonly sha256: string;
-    readonly config: ModelConfig;
-  };
-  readonly search: DataJson;
-  readonly heldOut: DataJson | null;
-}
-
-interface DataJson {
-  readonly task: string;
-  readonly source: string;
-  readonly items: number;
-}
-
-export function savedStudy({ config }: RunJson): SavedStudy {
-  const { model, search, heldOut } = config as unknown as Identity;
+/** @throws {UsageError} for a family or a kind of task that is not known here. */
+export function savedStudy({ config, titles }: Pick<RunJson, 'config' | 'titles'>): SavedStudy {
+  const { model, search, heldOut } = config;
+  const family = familyById(model.family ?? FIRST_FAMILY);
   return {
     sha256: model.sha256,
-    task: savedData(search),
+    task: savedData(search, titles?.search),
     options: {
-      file: {
-        name: model.name,
-        ...structureOf(familyById(model.family ?? FIRST_FAMILY), model.config),
-      },
-      ...(heldOut && { heldOut: { task: savedData(heldOut) } }),
+      file: { name: model.name, ...structureOf(family, model.config as ModelConfig) },
+      ...(heldOut && { heldOut: { task: savedData(heldOut, titles?.heldOut) } }),
     },
   };
 }
 
-function savedData({ task, source, items }: DataJson): SavedData {
-  return { name: task, metric: task === 'sst2' ? 'accuracy' : 'perplexity', source, items };
+function savedData({ task, source, items }: DataJson, title?: string): SavedData {
+  const { metric } = taskKind(task);
+  return { name: task, metric, source, title: title ?? earlierTitle(task, source), items };
+}
+
+/** Runs of before titles were written say only in words that their data came with the package. */
+function earlierTitle(task: string, source: string): string {
+  const bundled: Readonly<Record<string, string>> = {
+    sst2: 'Film reviews (bundled)',
+    wikitext2: 'Articles (bundled)',
+  };
+  return source.includes('(bundled') ? bundled[task] : titleOf(source);
 }
 
 /** The units of a run's model, and what a width means for them. */
@@ -74,23 +68,15 @@ export function savedSpace(
   return modelSpace(hierarchy, { granularity, makeScheme: schemeMaker(quantizer, hierarchy) });
 }
 
-/** What the report of a run's work keeps: {@link reportJson}. */
-interface WorkJson {
-  readonly measured: number;
-  readonly stopped: number;
-  readonly remembered: number;
-  readonly seconds: number;
-  readonly fullEvaluations: {
-    readonly computed: number;
-    readonly savedByPrefix: number;
-    readonly savedByExit: number;
-    readonly savedByVerdict: number;
-  };
-}
-
 /** A run's report, with the whole task as the unit of work. Where sequences left is not read back. */
-export function savedReport({ work }: RunJson): EvaluatorReport {
-  const { fullEvaluations, measured, stopped, remembered, seconds } = work as unknown as WorkJson;
+export function savedReport({ work }: Pick<RunJson, 'work'>): EvaluatorReport {
+  if (work === null)
+    return {
+      work: noWork(),
+      fullWork: 0,
+      ...{ measured: 0, stopped: 0, remembered: 0, seconds: 0 },
+    };
+  const { fullEvaluations, measured, stopped, remembered, seconds } = work;
   const { computed: done, ...saved } = fullEvaluations;
   const fullWork = measured + stopped > 0 ? 1 : 0;
   return {

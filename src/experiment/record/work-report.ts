@@ -1,6 +1,6 @@
-import type { Json } from '../../util/json.js';
 import type { EvaluatorReport } from '../scoring/evaluator.js';
 import { noWork } from '../../model/work.js';
+import type { WorkJson } from './schema.js';
 
 /** A copy of a report that later work does not change. */
 export function snapshot(report: EvaluatorReport): EvaluatorReport {
@@ -43,7 +43,7 @@ export function reportJson({
   stopped,
   remembered,
   seconds,
-}: EvaluatorReport): { readonly [key: string]: Json } {
+}: EvaluatorReport): WorkJson {
   const inEvaluations = (amount: number): number => (fullWork === 0 ? 0 : amount / fullWork);
   const exits = Object.values(work.exits).reduce((sum, count) => sum + count, 0);
   return {

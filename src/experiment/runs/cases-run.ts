@@ -2,10 +2,12 @@ import { CASES, type CaseName } from '../../search/constraints.js';
 import type { SearchProgress } from '../../search/trace.js';
 import type { ProgressEvent } from '../../util/progress.js';
 import type { RunPlace } from '../record/run-record.js';
-import { runSearch, type SearchRun } from './search-run.js';
+import { runSearch } from './search-run.js';
 import { casesFor, DEFAULT_SEARCH, type SearchSettings } from './search-settings.js';
 import type { Study } from '../open/study.js';
-import { runSweep, type SweepRun, type SweepSettings } from './sweep-run.js';
+import { runSweep, type SweepRun } from './sweep-run.js';
+import type { SearchRun } from './search-result.js';
+import type { SweepSettings } from './sweep-result.js';
 
 export interface CasesOptions extends RunPlace {
   /** By default all of the paper's that the task's metric has. */

@@ -42,7 +42,7 @@ export async function runEnergy(
   const rates = await measureFiringRates(file, task, resolved, options);
   return {
     model: file,
-    sentenceTokens: task.metric === 'accuracy' ? task.tokens / task.items : 1,
+    sentenceTokens: task.sentenceTokens,
     plans: plans.map(({ name }, index) => ({
       name,
       plan: resolved[index],

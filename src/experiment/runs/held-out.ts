@@ -1,16 +1,29 @@
-import { comparePaired, type PairedComparison } from '../../tasks/statistics/paired.js';
-import type { Measurement } from '../../tasks/task.js';
+import { comparePaired, type PairedComparison } from '../../tasks/metrics/metrics.js';
+import type { Measurement } from '../../tasks/metrics/metrics.js';
 import { Assignment } from '../../search/space.js';
 import type { RunOptions } from '../../util/progress.js';
 import type { ModelSpace } from '../open/model-space.js';
 import type { Study } from '../open/study.js';
+import type { Interval } from '../../tasks/metrics/intervals.js';
 
-/** A plan on data that no decision was made on. */
-export interface HeldOutResult {
-  readonly baseline: Measurement;
-  readonly quantized: Measurement;
+/** A measurement without its single answers. */
+export interface MeasuredValue {
+  readonly value: number;
+  readonly interval: Interval;
+}
+
+/** A plan beside the unquantized model, on data that no decision was made on. */
+export interface Judgement {
+  readonly baseline: MeasuredValue;
+  readonly quantized: MeasuredValue;
   /** Item by item. */
   readonly comparison: PairedComparison;
+}
+
+/** A plan on data that no decision was made on. */
+export interface HeldOutResult extends Judgement {
+  readonly baseline: Measurement;
+  readonly quantized: Measurement;
 }
 
 /**
@@ -39,13 +52,4 @@ export async function measureHeldOut(
   const baseline = await measure(Assignment.unquantized, 'held-out: unquantized');
   const quantized = await measure(selected, 'held-out: selected plan');
   return { baseline, quantized, comparison: comparePaired(baseline, quantized) };
-}
-
-/** A measurement for a file that is the same whenever it is made: without single answers and times. */
-export function measurementFigures(measurement: Measurement): Record<string, unknown> {
-  return Object.fromEntries<unknown>(
-    Object.entries(measurement).filter(
-      ([name, value]) => !Array.isArray(value) && name !== 'seconds',
-    ),
-  );
 }

@@ -1,11 +1,16 @@
+import type { Hierarchy } from '../../layout/hierarchy.js';
 import { footprintOf } from '../../quant/footprint.js';
-import { planId, resolvePlan, type Plan } from '../../quant/plan.js';
-import { comparePaired, type PairedComparison } from '../../tasks/statistics/paired.js';
-import type { Measurement, Task } from '../../tasks/task.js';
+import { planId, resolvePlan, type Plan, type ResolvedPlan } from '../../quant/plan.js';
+import {
+  comparePaired,
+  type Measurement,
+  type PairedComparison,
+} from '../../tasks/metrics/metrics.js';
+import type { Task } from '../../tasks/task.js';
 import { ModelError } from '../../util/errors.js';
 import type { ProgressListener, RunOptions } from '../../util/progress.js';
-import { PlanApplier } from '../scoring/plan-applier.js';
 import type { OpenModel } from '../open/model-file.js';
+import { PlanApplier } from '../scoring/plan-applier.js';
 
 /** A plan and what to call it: "8 bits". */
 export interface NamedPlan {
@@ -30,15 +35,20 @@ export interface PlanPoint {
   readonly comparison?: PairedComparison;
 }
 
-/** What the unquantized model is called. */
+/** The unquantized model. */
 export const BASELINE: NamedPlan = { name: 'fp32', plan: new Map() };
 
-/** What a measurement is made of: a model, the plans to try, and the data. */
-export type Subject = Pick<OpenModel, 'name' | 'model' | 'checkpoint' | 'hierarchy'>;
+/** A model on some data: what plans are measured with. A study gives one, and {@link inThisThread}. */
+export interface Measurable {
+  /** Of the model. */
+  readonly name: string;
+  readonly hierarchy: Hierarchy;
+  /** @throws {ModelError} where outputs are not finite */
+  measure(plan: ResolvedPlan, bytes: number, options?: RunOptions): Promise<Measurement>;
+}
 
 /**
- * Measures a model unquantized, then under each plan. The model has its own weights again at the end,
- * also after a failure.
+ * Measures a model unquantized, then under each plan.
  *
  * @returns the baseline, then a point for each plan, in their order.
  * @throws {QuantError} for a plan that does not fit the model, before anything is measured.
@@ -46,65 +56,58 @@ export type Subject = Pick<OpenModel, 'name' | 'model' | 'checkpoint' | 'hierarc
  *   plan under which outputs are not finite gives a point without measurement.
  */
 export async function measurePlans(
-  { name, model, checkpoint, hierarchy }: Subject,
-  task: Task,
+  subject: Measurable,
   plans: readonly NamedPlan[],
   { onProgress, signal }: RunOptions = {},
 ): Promise<PlanPoint[]> {
-  const resolved = [BASELINE, ...plans].map((named) => ({
-    name: named.name,
-    schemes: resolvePlan(named.plan, hierarchy),
+  const { name: phase, hierarchy } = subject;
+  const resolved = [BASELINE, ...plans].map(({ name, plan }) => ({
+    name,
+    schemes: resolvePlan(plan, hierarchy),
   }));
-  const applier = new PlanApplier(model, checkpoint);
+  let baseline: Measurement | undefined;
   const points: PlanPoint[] = [];
-  try {
-    for (const [index, { name: label, schemes }] of resolved.entries()) {
-      const options = {
+  for (const [index, { name, schemes }] of resolved.entries()) {
+    const bytes = footprintOf(hierarchy, schemes).total;
+    const point = { name, plan: planId(schemes), bytes, saving: 1 - bytes / hierarchy.fp32Bytes };
+    try {
+      const measurement = await subject.measure(schemes, bytes, {
         ...(signal && { signal }),
-        ...(onProgress && {
-          onProgress: partOf(onProgress, name, label, index, resolved.length),
-        }),
-      };
-      await applier.apply(schemes, options);
-      const outcome = await measure(task, model, index === 0, options);
-      const bytes = footprintOf(hierarchy, schemes).total;
-      points.push({
-        name: label,
-        plan: planId(schemes),
-        bytes,
-        saving: 1 - bytes / hierarchy.fp32Bytes,
-        ...outcome,
-        ...compare(points.at(0), outcome),
+        ...(onProgress && { onProgress: partOf(onProgress, phase, name, index, resolved.length) }),
       });
+      const comparison = baseline && comparePaired(baseline, measurement);
+      points.push({ ...point, measurement, ...(comparison && { comparison }) });
+      baseline ??= measurement;
+    } catch (error) {
+      if (baseline === undefined || !(error instanceof ModelError)) throw error;
+      points.push({ ...point, failure: error.message });
     }
-  } finally {
-    await applier.restore();
   }
   return points;
 }
 
-type Outcome = Pick<PlanPoint, 'measurement' | 'failure'>;
-
-async function measure(
+/**
+ * Measures with a loaded model, in the calling thread. The model has its own weights again at the end, also
+ * after a failure.
+ */
+export async function inThisThread<T>(
+  { name, model, checkpoint, hierarchy }: Omit<OpenModel, 'close' | 'tokenizer'>,
   task: Task,
-  model: OpenModel['model'],
-  isBaseline: boolean,
-  options: RunOptions,
-): Promise<Outcome> {
+  work: (subject: Measurable) => Promise<T>,
+): Promise<T> {
+  const applier = new PlanApplier(model, checkpoint);
   try {
-    return { measurement: await task.evaluate(model, options) };
-  } catch (error) {
-    if (isBaseline || !(error instanceof ModelError)) throw error;
-    return { failure: error.message };
+    return await work({
+      name,
+      hierarchy,
+      measure: async (plan, _bytes, options = {}) => {
+        await applier.apply(plan, options);
+        return task.evaluate(model, options);
+      },
+    });
+  } finally {
+    await applier.restore();
   }
-}
-
-function compare(
-  baseline: PlanPoint | undefined,
-  { measurement }: Outcome,
-): Pick<PlanPoint, 'comparison'> {
-  if (baseline?.measurement === undefined || measurement === undefined) return {};
-  return { comparison: comparePaired(baseline.measurement, measurement) };
 }
 
 /** Progress of one plan as a part of the whole run: one bar, one estimate of the time left. */

@@ -1,4 +1,4 @@
-import { compactPlan, planId, type Plan } from '../../quant/plan.js';
+import { compactPlan, planId } from '../../quant/plan.js';
 import { formatPlan } from '../../quant/plan-json.js';
 import { knapsackSearch } from '../../search/knapsack/knapsack-search.js';
 import type { SearchOutcome } from '../../search/outcome.js';
@@ -8,28 +8,24 @@ import type { SensitivityTable } from '../../search/sensitivity.js';
 import { tieredSearch } from '../../search/tiers/tiers.js';
 import type { Candidate, SearchProgress, SearchStep } from '../../search/trace.js';
 import type { ProgressEvent } from '../../util/progress.js';
-import { measureHeldOut, type HeldOutResult } from './held-out.js';
-import type { EvaluatorReport } from '../scoring/evaluator.js';
+import { measureHeldOut } from './held-out.js';
 import type { ModelSpace } from '../open/model-space.js';
-import {
-  CANDIDATES_CSV,
-  CANDIDATES_FORMAT,
-  CANDIDATES_JSON,
-  candidatesCsv,
-  keptCandidate,
-  limitsJson,
-  SELECTED_PLAN,
-  TRACE_JSON,
-  traceJson,
-  type CandidatesJson,
-} from '../record/run-files.js';
-import { jsonText, RunRecord, type RunPlace } from '../record/run-record.js';
-import { searchResultJson, searchSummary } from '../record/search-json.js';
+import { RunRecord, type RunPlace } from '../record/run-record.js';
 import { checkSettings, settingsJson, type SearchSettings } from './search-settings.js';
 import type { Study } from '../open/study.js';
-import { sensitivityOf } from './sweep-run.js';
 import { reportBetween, reportJson, snapshot } from '../record/work-report.js';
-import { measureYardsticks, type YardstickPoint } from './yardsticks.js';
+import { measureYardsticks } from './yardsticks.js';
+import { jsonText } from '../record/folder.js';
+import { TRACE_JSON, CANDIDATES_JSON, CANDIDATES_CSV, SELECTED_PLAN } from '../record/schema.js';
+import {
+  searchResultJson,
+  searchSummary,
+  traceJson,
+  candidatesJson,
+  candidatesCsv,
+} from '../record/search-files.js';
+import type { SearchRun, Selection, SelectedPlan } from './search-result.js';
+import { sensitivityOf } from './sensitivity.js';
 
 export interface SearchRunOptions extends RunPlace {
   /** Of the search itself with {@link SearchProgress}, of what comes before and after plain events. */
@@ -37,44 +33,6 @@ export interface SearchRunOptions extends RunPlace {
   /** Each plan as its verdict is known. */
   readonly onStep?: (step: SearchStep) => void;
   readonly signal?: AbortSignal;
-}
-
-/** The candidate with the best score at a weight. */
-export interface Selection {
-  readonly lambda: number;
-  readonly candidate: Candidate;
-}
-
-/** The plan that a search ends with. */
-export interface SelectedPlan extends Selection {
-  readonly plan: Plan;
-  readonly planId: string;
-}
-
-/** What a search found. */
-export interface SearchRun {
-  readonly id: string;
-  readonly folder: string;
-  readonly resumed: boolean;
-  readonly settings: SearchSettings;
-  readonly space: ModelSpace;
-  readonly outcome: SearchOutcome;
-  /** Where the search needed one. */
-  readonly table?: SensitivityTable;
-  /** Evaluations asked for: of the table, and of the search. */
-  readonly evaluations: { readonly table: number; readonly search: number };
-  /** Candidates that no other beats in metric and bytes, by rising bytes. */
-  readonly front: readonly Candidate[];
-  /** For each weight asked for. */
-  readonly selections: readonly Selection[];
-  /** Absent, as all after it, where nothing keeps both limits: then `outcome.nearest` is there. */
-  readonly selected?: SelectedPlan;
-  /** The smallest candidate; of equal ones the better. */
-  readonly smallest?: Candidate;
-  readonly yardsticks: readonly YardstickPoint[];
-  /** Absent also for a study without held-out data. */
-  readonly heldOut?: HeldOutResult;
-  readonly report: EvaluatorReport;
 }
 
 /**
@@ -120,7 +78,7 @@ export async function runSearch(
     const report = reportBetween(before, study.evaluator.report());
     const { id, folder, resumed } = record;
     const run: SearchRun = { id, folder, resumed, settings, report, ...found };
-    await writeFiles(record, study, run);
+    await writeFiles(record, run);
     await record.finish(searchResultJson(run), reportJson(report), searchSummary(run));
     return run;
   } catch (error) {
@@ -248,25 +206,12 @@ function selectPlan(
   return { lambda, candidate, plan, planId: planId(resolved) };
 }
 
-async function writeFiles(record: RunRecord, study: Study, run: SearchRun): Promise<void> {
-  const kept = candidatesJson(study, run);
+async function writeFiles(record: RunRecord, run: SearchRun): Promise<void> {
+  const kept = candidatesJson(run, run.settings.quantizer);
   await record.write(TRACE_JSON, jsonText(traceJson(run.outcome.trace, run.space)));
   await record.write(CANDIDATES_JSON, jsonText(kept));
   await record.write(CANDIDATES_CSV, candidatesCsv(kept));
   if (run.selected) await record.write(SELECTED_PLAN, formatPlan(run.selected.plan));
-}
-
-function candidatesJson(study: Study, { outcome, settings, space }: SearchRun): CandidatesJson {
-  return {
-    format: CANDIDATES_FORMAT,
-    metric: study.task.metric,
-    baseline: outcome.baseline.metric,
-    fp32Bytes: outcome.fp32Bytes,
-    limits: limitsJson(outcome.limits),
-    quantizer: settings.quantizer,
-    units: space.units.map(({ id }) => id),
-    candidates: outcome.candidates.map((candidate) => keptCandidate(candidate, space)),
-  };
 }
 
 /** The steps so far and why it ended; the error that ended it is the one to tell. */

@@ -3,7 +3,7 @@ import type { Strategy } from '../../search/tiers/descent.js';
 import type { Objective } from '../../search/knapsack/knapsack-search.js';
 import { select } from '../../search/score.js';
 import { normaliseBits } from '../../search/space.js';
-import type { Metric } from '../../tasks/task.js';
+import type { MetricName } from '../../tasks/metrics/metrics.js';
 import type { Json } from '../../util/json.js';
 import type { QuantizerName } from '../../quant/quantizers.js';
 import { PRECISION_LIST } from './uniform.js';
@@ -18,7 +18,7 @@ export interface SearchSettings {
   /** The precision list B. */
   readonly bits: readonly number[];
   readonly quantizer: QuantizerName;
-  /** What gets bits of its own at the finest: SRWKV and SRFFN, or each matrix. */
+  /** What gets bits of its own at the finest. */
   readonly granularity: 'module' | 'matrix';
   /** Tiered: in which order the units of a tier descend. */
   readonly order: 'network' | 'least-sensitive-first';
@@ -68,7 +68,7 @@ export const DEFAULT_SEARCH: Omit<SearchSettings, 'constraints'> = {
 };
 
 /** The cases of the paper that a task's metric has, the first being the default one. */
-export function casesFor(metric: Metric): CaseName[] {
+export function casesFor(metric: MetricName): CaseName[] {
   const names = Object.keys(CASES) as CaseName[];
   return names.filter((name) => CASES[name].metric === metric);
 }

@@ -1,45 +1,30 @@
-import {
-  measureSensitivity,
-  type SensitivityRow,
-  type SensitivityTable,
-} from '../../search/sensitivity.js';
-import { normaliseBits, type Level } from '../../search/space.js';
+import { type SensitivityRow, type SensitivityTable } from '../../search/sensitivity.js';
+import { normaliseBits } from '../../search/space.js';
 import type { RunOptions } from '../../util/progress.js';
 import { csvText } from '../record/csv.js';
-import type { EvaluatorReport } from '../scoring/evaluator.js';
 import { OBSERVABLES } from '../observe/observables.js';
-import { ObservedEvaluate } from '../observe/observed-evaluate.js';
-import { jsonText, RunRecord, type RunPlace } from '../record/run-record.js';
-import type { SpaceSettings, Study } from '../open/study.js';
+import { RunRecord, type RunPlace } from '../record/run-record.js';
+import type { Study } from '../open/study.js';
 import { reportBetween, reportJson, snapshot } from '../record/work-report.js';
-
-/** What a sweep measures. */
-export interface SweepSettings extends Pick<SpaceSettings, 'quantizer'> {
-  readonly bits: readonly number[];
-  readonly levels: readonly Exclude<Level, 'global'>[];
-  /** Whether to look into the model too: KL divergence, spike flips, SQNR. */
-  readonly observables: boolean;
-}
+import { jsonText } from '../record/folder.js';
+import {
+  SENSITIVITY_CSV,
+  SENSITIVITY_JSON,
+  type SensitivityJson,
+  SENSITIVITY_FORMAT,
+} from '../record/schema.js';
+import { sensitivityOf } from './sensitivity.js';
+import type { SweepResult, SweepSettings } from './sweep-result.js';
 
 export interface SweepOptions extends RunPlace, RunOptions {
   readonly onRow?: (row: SensitivityRow) => void;
 }
 
-export interface SweepRun {
+export interface SweepRun extends SweepResult {
   readonly id: string;
   readonly folder: string;
   readonly resumed: boolean;
-  readonly settings: SweepSettings;
-  readonly table: SensitivityTable;
-  /** What the observables were taken from: "first 200 sentences". */
-  readonly observed?: string;
-  readonly report: EvaluatorReport;
 }
-
-/** Files of a sweep's folder, beside `run.json`. */
-export const SENSITIVITY_CSV = 'sensitivity.csv';
-export const SENSITIVITY_JSON = 'sensitivity.json';
-export const SENSITIVITY_FORMAT = 'qslm-sensitivity/1';
 
 /**
  * Measures each block, module or matrix alone at each bit width, everything else unquantized: the task's
@@ -64,7 +49,8 @@ export async function runSweep(
     command,
   });
   try {
-    const { table, observed } = await sensitivityOf(study, settings, { ...run, onRow });
+    const found = await sensitivityOf(study, settings, { ...run, onRow });
+    const { table, observed } = found;
     await record.write(SENSITIVITY_CSV, sensitivityCsv(table));
     await record.write(SENSITIVITY_JSON, jsonText(sensitivityJson(table, observed)));
     const report = reportBetween(before, study.evaluator.report());
@@ -72,42 +58,10 @@ export async function runSweep(
     const summary = { metric, baseline: baseline.metric, rows: rows.length };
     await record.finish({ ...summary, observed: observed ?? null }, reportJson(report), summary);
     const { id, folder, resumed } = record;
-    return { id, folder, resumed, settings, table, report, ...(observed && { observed }) };
+    return { id, folder, resumed, settings, report, ...found };
   } catch (error) {
     await record.fail(error).catch(() => undefined);
     throw error;
-  }
-}
-
-interface SensitivityOptions extends RunOptions {
-  readonly onRow?: ((row: SensitivityRow) => void) | undefined;
-}
-
-/** A sensitivity table of a study, outside of any run. */
-export async function sensitivityOf(
-  study: Study,
-  { bits, levels, quantizer, observables }: SweepSettings,
-  { onRow, onProgress, signal }: SensitivityOptions = {},
-): Promise<{ table: SensitivityTable; observed?: string }> {
-  const granularity = levels.includes('matrix') ? 'matrix' : 'module';
-  const space = study.space({ granularity, quantizer });
-  const watched = observables ? new ObservedEvaluate(study, space) : undefined;
-  try {
-    const table = await measureSensitivity(
-      space,
-      watched?.evaluate ?? study.evaluator.evaluateIn(space),
-      {
-        metric: study.task.metric,
-        bits,
-        levels,
-        ...(signal && { signal }),
-        ...(onProgress && { onProgress }),
-        ...(onRow && { onRow }),
-      },
-    );
-    return { table, ...(watched && { observed: watched.description }) };
-  } finally {
-    await watched?.close();
   }
 }
 
@@ -128,6 +82,7 @@ function sensitivityCsv({ rows }: SensitivityTable): string {
   );
 }
 
-function sensitivityJson(table: SensitivityTable, observed: string | undefined): object {
-  return { format: SENSITIVITY_FORMAT, observed: observed ?? null, ...table };
+function sensitivityJson(table: SensitivityTable, observed: string | undefined): SensitivityJson {
+  const { rows, ...rest } = table;
+  return { format: SENSITIVITY_FORMAT, observed: observed ?? null, ...rest, rows: [...rows] };
 }

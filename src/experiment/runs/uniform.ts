@@ -1,8 +1,8 @@
 import { uniformPlan, type Plan } from '../../quant/plan.js';
 import { UNQUANTIZED_BITS } from '../../quant/scheme/scheme.js';
-import type { Task } from '../../tasks/task.js';
+import { formatCounted } from '../../util/format.js';
 import type { RunOptions } from '../../util/progress.js';
-import { measurePlans, type PlanPoint, type Subject } from './measure-plans.js';
+import { measurePlans, type Measurable, type PlanPoint } from './measure-plans.js';
 
 /** The paper's precision list B, from high to low. */
 export const PRECISION_LIST = [16, 14, 12, 10, 8, 6, 4] as const;
@@ -31,16 +31,12 @@ export interface UniformOptions extends RunOptions {
  * @throws as {@link measurePlans}.
  */
 export async function runUniform(
-  subject: Subject,
-  task: Task,
+  subject: Measurable,
   { bits = PRECISION_LIST, makePlan = uniformPlan, ...run }: UniformOptions = {},
 ): Promise<UniformRun> {
   const widths = [...new Set(bits)].filter((width) => width !== UNQUANTIZED_BITS);
-  const plans = widths.map((width) => ({
-    name: bitsName(width),
-    plan: makePlan(width),
-  }));
-  const points = await measurePlans(subject, task, plans, run);
+  const plans = widths.map((width) => ({ name: bitsName(width), plan: makePlan(width) }));
+  const points = await measurePlans(subject, plans, run);
   return points.map((point, index) => ({
     bits: index === 0 ? UNQUANTIZED_BITS : widths[index - 1],
     ...point,
@@ -49,5 +45,5 @@ export async function runUniform(
 
 /** "8 bits", for people. */
 export function bitsName(bits: number): string {
-  return bits === 1 ? '1 bit' : `${bits} bits`;
+  return formatCounted(bits, 'bit');
 }

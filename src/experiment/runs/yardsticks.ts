@@ -5,7 +5,7 @@ import type { Assignment } from '../../search/space.js';
 import { SearchError } from '../../util/errors.js';
 import type { RunOptions } from '../../util/progress.js';
 import type { ModelSpace } from '../open/model-space.js';
-import { bitsInOrder } from '../record/run-files.js';
+import { storedBitsOf } from '../open/model-space.js';
 import type { SearchSettings } from './search-settings.js';
 
 /** A plan that no search chose, measured on the search split. */
@@ -78,10 +78,11 @@ export async function measureYardsticks(
   const points: YardstickPoint[] = [];
   for (const { kind, name, assignment } of plans) {
     onProgress?.({
-      phase: `compare: ${name}`,
+      phase: 'compare',
       done: points.length,
       total: plans.length,
       unit: 'evaluations',
+      note: name,
     });
     const { metric, extras } = await evaluateExactly(evaluate, assignment, {
       ...(signal && { signal }),
@@ -95,7 +96,7 @@ export async function measureYardsticks(
       ...(low !== undefined && { low }),
       ...(high !== undefined && { high }),
       bytes: space.bytes(assignment),
-      bits: bitsInOrder(assignment, space),
+      bits: storedBitsOf(assignment, space),
     });
   }
   return points;

@@ -4,7 +4,7 @@ import type { StatedConfig } from '../../model/config.js';
 import { LoadedModel } from '../../model/loaded-model.js';
 import { openDescribed } from '../../model/structure.js';
 import type { ResolvedPlan } from '../../quant/plan.js';
-import { taskFromParts } from '../../tasks/parts.js';
+import { taskFromParts } from '../../tasks/kinds.js';
 import type { BatchScores, Task, TaskParts } from '../../tasks/task.js';
 import { breathe } from '../../util/progress.js';
 import { AcceleratedModel, type ReuseOptions } from '../../model/accelerated-model.js';

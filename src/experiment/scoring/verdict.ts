@@ -1,43 +1,34 @@
 import { meetsLimit, type MetricLimit } from '../../search/constraints.js';
 import type { Need, VerdictEvaluation } from '../../search/evaluation.js';
+import { metricOf } from '../../tasks/metrics/metrics.js';
+import type { Tally } from '../../tasks/metrics/metric.js';
 import type { BatchScores } from '../../tasks/task.js';
 
-/**
- * What a stopped evaluation knows: how much of the data was scored, and the sum of the scores. Shared by
- * workers as integers, so that concurrent additions lose nothing.
- */
-export interface Tally {
-  /** Items scored. */
-  readonly items: number;
-  /** Right answers, or summed NLL in nats rounded down. */
-  readonly sum: number;
+/** What is asked of a plan: whether it keeps a limit, and what for. */
+export interface Asked {
+  readonly need: Need;
+  readonly limit: MetricLimit;
 }
 
 /** The question an evaluation may stop on, as plain data. */
-export interface VerdictQuestion {
-  readonly need: Need;
-  readonly limit: MetricLimit;
+export interface VerdictQuestion extends Asked {
   /** Of the whole task. */
   readonly items: number;
   readonly tokens: number;
 }
 
 /**
- * The verdict where what is left to score cannot change it, else undefined. Accuracy: all items left could
- * still be right, or wrong. Perplexity: the NLL of a token is at least 0, so the sum can only grow; a pass
- * is never certain early.
+ * The verdict where what is left to score cannot change it, else undefined.
  */
 export function certainVerdict(
   { need, limit, items, tokens }: VerdictQuestion,
   tally: Tally,
 ): VerdictEvaluation | undefined {
   if (need === 'exact') return undefined;
-  const left = items - tally.items;
-  const best =
-    limit.metric === 'accuracy' ? (tally.sum + left) / items : Math.exp(tally.sum / tokens);
+  const { best, worst } = metricOf(limit.metric).range(tally, { items, tokens });
   if (!meetsLimit(limit, best)) return { kind: 'verdict', passes: false, bound: best };
-  const worst = tally.sum / items;
-  if (need === 'verdict' && limit.metric === 'accuracy' && meetsLimit(limit, worst))
+  // A metric that can still become as bad as one likes passes only at the end.
+  if (need === 'verdict' && Number.isFinite(worst) && meetsLimit(limit, worst))
     return { kind: 'verdict', passes: true, bound: worst };
   return undefined;
 }
@@ -52,7 +43,7 @@ const UNITS_PER_SUM = 1e6;
 const MOST_UNITS = 1e15;
 
 /**
- * A {@link Tally} that several threads add to. What is read never counts items whose score it lacks: the
+ * A {@link Tally} that several threads add to, as integers, so that concurrent additions lose nothing. What is read never counts items whose score it lacks: the
  * score is added before its items, and read after them. A score ahead of its items is harmless, since it
  * only makes the best that can still come look better.
  */

@@ -1,11 +1,12 @@
 import { PlotError } from '../../util/errors.js';
-import { blockLabel, widthText } from '../parts/blocks.js';
+import { widthText } from '../parts/blocks.js';
 import { symlogTicks, ticksAt } from '../parts/metric-axis.js';
 import type { Part } from '../parts/part.js';
 import type { BaselineRecord, SensitivityRecord } from '../records.js';
 import { chart, values, type ChartSpec } from '../parts/spec.js';
-import { lossOf, taskView, tasksOf, type DataNames, type TaskView } from '../parts/task-view.js';
+import { taskView, tasksOf, type DataNames, type TaskView } from '../parts/task-view.js';
 import { bitsScale, COLORS } from '../parts/theme.js';
+import { blockKind, blockLabel, blockOf } from '../../layout/blocks.js';
 
 /** Of one panel of two, and of a single one. */
 const WIDTHS = { half: 240, whole: 480 };
@@ -63,13 +64,13 @@ function rowOf(record: SensitivityRecord, baseline: BaselineRecord, view: TaskVi
   return {
     task,
     unit,
-    kind: unit.split(/[./]/, 1)[0],
-    block: blockLabel(unit.split('/', 1)[0]),
+    kind: blockKind(unit),
+    block: blockLabel(blockOf(unit)),
     bits,
     widthText: widthText(bits, stored),
     metric,
     flipRate,
-    loss: lossOf(metric, baseline.metric, view),
+    loss: view.metric.lossOf(baseline.metric, metric),
   };
 }
 
@@ -80,9 +81,9 @@ function panel(
   width: number,
 ): Part {
   const { task } = baseline;
-  const higher = view.better === 'higher';
+  const higher = view.higher;
   const rates = own.map(({ flipRate = 0 }) => flipRate);
-  const losses = own.map(({ metric }) => lossOf(metric, baseline.metric, view));
+  const losses = own.map(({ metric }) => view.metric.lossOf(baseline.metric, metric));
   const [least, most] = [Math.min(0, ...losses), Math.max(0, ...losses)];
   const constant = LINEAR_SHARE * Math.max(-least, most) || 1e-3;
   const domain = [1.4 * least - constant / 2, 1.4 * most + constant / 2] as const;
@@ -143,7 +144,7 @@ function panel(
             { field: 'unit', title: 'Quantized' },
             { field: 'widthText', title: 'Width' },
             { field: 'flipRate', title: 'Spikes flipped', format: '.3~%' },
-            { field: 'metric', title: view.metric, format: view.format },
+            { field: 'metric', title: view.axisTitle, format: view.format },
             {
               field: 'loss',
               title: higher ? 'Accuracy lost' : 'Perplexity gained',

@@ -1,9 +1,9 @@
 import { PlotError } from '../../util/errors.js';
-import { blockLabel } from '../parts/blocks.js';
 import type { Part } from '../parts/part.js';
 import type { MatrixRecord } from '../records.js';
 import { chart, values, type ChartSpec } from '../parts/spec.js';
 import { bitsScale, COLORS, WHITE_TEXT_BITS } from '../parts/theme.js';
+import { blockLabel } from '../../layout/blocks.js';
 
 const WIDTH = 640;
 const LEVELS = ['Model', 'Blocks', 'Modules', 'Matrices'] as const;

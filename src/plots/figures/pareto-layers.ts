@@ -63,7 +63,7 @@ export function scatterView(
   const y: Part = {
     field: 'metric',
     type: 'quantitative',
-    title: view.metric,
+    title: view.axisTitle,
     scale: { domain: axes.y, nice: false, zero: false },
     axis: { format: view.axisFormat },
   };
@@ -132,7 +132,7 @@ function regionLayer(
   rows: readonly ParetoRow[],
   view: TaskView,
 ): Part {
-  const higher = view.better === 'higher';
+  const higher = view.higher;
   const fp32 = rows.find((row) => row.series === SERIES.fp32)!.metric;
   return {
     transform: [
@@ -157,7 +157,7 @@ function regionLayer(
 
 /** All points whose score is the selected plan's: a straight line in memory. */
 function scoreLineLayer(x: Part, y: Part, axes: Axes, fp32Bytes: number, view: TaskView): Part {
-  const [sign, back] = view.better === 'higher' ? ['+', '-'] : ['-', '+'];
+  const [sign, back] = view.higher ? ['+', '-'] : ['-', '+'];
   const at = (mb: number): string =>
     `datum.metric ${back} lambda * datum.bytes / ${fp32Bytes} ${sign} lambda * ${mb * BYTES_PER_MB} / ${fp32Bytes}`;
   return {
@@ -215,7 +215,7 @@ function pointsLayer(
 function tooltip(view: TaskView): readonly Part[] {
   return [
     { field: 'plan', title: 'Plan' },
-    { field: 'metricText', title: view.metric },
+    { field: 'metricText', title: view.axisTitle },
     { field: 'memoryText', title: 'Memory' },
     { field: 'series', title: 'From' },
     { field: 'note', title: 'Verdict' },

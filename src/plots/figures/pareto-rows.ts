@@ -10,7 +10,6 @@ import type {
 } from '../records.js';
 import { cellsOf } from '../parts/strip.js';
 import type { TaskView } from '../parts/task-view.js';
-import { formatMetric } from '../parts/task-view.js';
 
 /** What Fig. 9 is drawn from. */
 export interface ParetoInput {
@@ -126,7 +125,7 @@ export function paretoRows(input: ParetoInput, view: TaskView): ParetoRow[] {
         series: SERIES.paper,
         plan: `paper, case ${record.name}`,
         metric: baseline.metric + (record.metric - record.baseline),
-        metricText: `${formatMetric(record.metric, view)} from ${formatMetric(record.baseline, view)}`,
+        metricText: `${view.metric.format(record.metric)} from ${view.metric.format(record.baseline)}`,
         note: 'SpikeGPT-216M, as a change from its own baseline',
       })),
   ];
@@ -147,7 +146,7 @@ function checkSteps(steps: readonly StepRecord[], { task, model }: BaselineRecor
 
 /** Steps that no other beats in both metric and memory. Only those measured to the end count. */
 function frontOf(steps: readonly StepRecord[], view: TaskView): ReadonlySet<StepRecord> {
-  const sign = view.better === 'higher' ? 1 : -1;
+  const sign = view.higher ? 1 : -1;
   const front = new Set<StepRecord>();
   let best = -Infinity;
   const sorted = steps
@@ -178,8 +177,8 @@ interface Measured {
 /** "77.2 % (74.5 to 79.7 %)", or the bound at which the measurement was broken off. */
 export function measuredText({ metric, exact, low, high }: Measured, view: TaskView): string {
   if (!Number.isFinite(metric)) return 'no number';
-  const text = formatMetric(metric, view);
-  if (!exact) return `${view.better === 'higher' ? 'at most' : 'at least'} ${text} (stopped early)`;
+  const text = view.metric.format(metric);
+  if (!exact) return `${view.bound} ${text} (stopped early)`;
   if (low === undefined || high === undefined) return text;
-  return `${text} (95 %: ${formatMetric(low, view)} to ${formatMetric(high, view)})`;
+  return `${text} (95 %: ${view.metric.format(low)} to ${view.metric.format(high)})`;
 }

@@ -6,7 +6,7 @@ import { scatterView, WIDTH, type Axes } from './pareto-layers.js';
 import type { Part } from '../parts/part.js';
 import { chart, values, type ChartSpec } from '../parts/spec.js';
 import { stripView } from '../parts/strip.js';
-import { lossOf, taskView, type DataNames, type TaskView } from '../parts/task-view.js';
+import { taskView, type DataNames, type TaskView } from '../parts/task-view.js';
 import { COLORS } from '../parts/theme.js';
 
 export type { ParetoInput } from './pareto-rows.js';
@@ -15,7 +15,6 @@ const DEFAULT_LAMBDA = 0.5;
 /** As in the search: the differences of two metrics are inexact. */
 const LIMIT_TOLERANCE = 1e-12;
 const LAMBDA_STEP = 0.01;
-const PERCENT_POINT = 0.01;
 /** How far the quality slider goes beyond the limit given. */
 const LOSS_RANGE = 2.5;
 /** Sorts behind every score. */
@@ -56,7 +55,7 @@ export function paretoChart(input: ParetoInput, names: DataNames = {}): ChartSpe
             : []),
         ],
       },
-      params: parametersOf(input, axes),
+      params: parametersOf(input, axes, view),
       data: { values: values(rows, 'pareto chart') },
       transform: selectionTransforms(input, view),
       vconcat: [
@@ -79,13 +78,13 @@ function axesOf(
   rows: readonly ParetoRow[],
   view: TaskView,
 ): Axes {
-  const losses = rows.map((row) => lossOf(row.metric, baseline.metric, view));
+  const losses = rows.map((row) => view.metric.lossOf(baseline.metric, row.metric));
   const largest = Math.max(...losses);
   const wanted = Number.isFinite(limits.loss) ? LOSS_RANGE * limits.loss : largest;
   const maxLoss = wanted > 0 ? wanted : Math.max(largest, 1e-3);
   const best = Math.min(0, ...losses);
   const pad = 0.06 * (maxLoss - best);
-  const sign = view.better === 'higher' ? -1 : 1;
+  const sign = view.higher ? -1 : 1;
   const ends = [best - pad, maxLoss + pad].map((loss) => baseline.metric + sign * loss);
   return {
     x: [0, (1.04 * Math.max(...rows.map((row) => row.bytes))) / BYTES_PER_MB],
@@ -95,7 +94,7 @@ function axesOf(
   };
 }
 
-function parametersOf(input: ParetoInput, { maxLoss, x }: Axes): readonly Part[] {
+function parametersOf(input: ParetoInput, { maxLoss, x }: Axes, view: TaskView): readonly Part[] {
   const { limits, lambda = DEFAULT_LAMBDA, baseline, paper = [] } = input;
   if (!(lambda >= 0 && lambda <= 1))
     throw new PlotError({
@@ -116,13 +115,10 @@ function parametersOf(input: ParetoInput, { maxLoss, x }: Axes): readonly Part[]
     ...limitSlider({
       slider: 'maxLoss',
       limit: 'lossLimit',
-      label:
-        baseline.task === 'sst2'
-          ? 'Largest drop of accuracy (% points)'
-          : 'Largest rise of perplexity (PPL)',
+      label: view.lossLimit,
       exact: limits.loss,
       end: maxLoss,
-      unit: baseline.task === 'sst2' ? PERCENT_POINT : 1,
+      unit: view.metric.loss.unit,
     }),
     ...limitSlider({
       slider: 'maxMemory',
@@ -140,7 +136,7 @@ function parametersOf(input: ParetoInput, { maxLoss, x }: Axes): readonly Part[]
 
 /** Marks in each row whether it is the one selected: what `select` of the search does, in the chart. */
 function selectionTransforms({ baseline }: ParetoInput, view: TaskView): readonly Part[] {
-  const higher = view.better === 'higher';
+  const higher = view.higher;
   const loss = higher ? `${baseline.metric} - datum.metric` : `datum.metric - ${baseline.metric}`;
   const cost = `lambda * datum.bytes / ${baseline.bytes}`;
   const feasible = `datum.selectable && ${loss} <= lossLimit + ${LIMIT_TOLERANCE} && datum.bytes <= bytesLimit`;
@@ -159,7 +155,7 @@ function selectionTransforms({ baseline }: ParetoInput, view: TaskView): readonl
 /** A line of text that says what is selected, or that nothing is. */
 function statusView(view: TaskView): Part {
   const lambda = "'λ = ' + format(lambda, '.2f')";
-  const scored = `${lambda} + ' selects ' + datum.plan + ': ' + datum.metricText + ', ' + datum.memoryText + ', score ' + format(datum.score, '${view.better === 'higher' ? '.4f' : '.3f'}')`;
+  const scored = `${lambda} + ' selects ' + datum.plan + ': ' + datum.metricText + ', ' + datum.memoryText + ', score ' + format(datum.score, '${view.higher ? '.4f' : '.3f'}')`;
   const line = (color: string): Part => ({
     mark: { type: 'text', align: 'left', fontSize: 12, limit: WIDTH + 20, color },
     encoding: { x: { value: 0 }, text: { field: 'text' } },

@@ -1,18 +1,13 @@
 import { PlotError } from '../../util/errors.js';
-import { blockLabel, widthText } from '../parts/blocks.js';
+import { widthText } from '../parts/blocks.js';
 import { metricAxis } from '../parts/metric-axis.js';
 import type { Part } from '../parts/part.js';
 import type { BaselineRecord, SensitivityRecord, TaskName } from '../records.js';
 import { chart, values, type ChartSpec } from '../parts/spec.js';
-import {
-  formatMetric,
-  lossOf,
-  taskView,
-  tasksOf,
-  type DataNames,
-  type TaskView,
-} from '../parts/task-view.js';
+import { taskView, tasksOf, type DataNames, type TaskView } from '../parts/task-view.js';
 import { bitsScale, COLORS } from '../parts/theme.js';
+import { blockOf, blockLabel } from '../../layout/blocks.js';
+import { textWidth } from '../parts/text-width.js';
 
 const WIDTH = 560;
 const LINES_HEIGHT = 190;
@@ -76,11 +71,11 @@ function storedNote(records: readonly SensitivityRecord[]): string[] {
 
 function rowOf(record: SensitivityRecord, baseline: BaselineRecord, view: TaskView): object {
   const { task, unit, bits, stored, metric, low, high, klDivergence, flipRate, sqnr } = record;
-  const loss = lossOf(metric, baseline.metric, view);
+  const loss = view.metric.lossOf(baseline.metric, metric);
   const interval =
     low === undefined || high === undefined
       ? '—'
-      : `${formatMetric(low, view)} to ${formatMetric(high, view)}`;
+      : `${view.metric.format(low)} to ${view.metric.format(high)}`;
   return {
     task,
     unit,
@@ -97,22 +92,30 @@ function rowOf(record: SensitivityRecord, baseline: BaselineRecord, view: TaskVi
   };
 }
 
-/** 'attention.3' is '3', 'attention.3/SRFFN' is '3 FFN'. */
+/** 'attention.3' is '3', a module of it '3 MODULE'. */
 function unitLabel(unit: string): string {
-  const [block, part] = unit.split('/', 2) as [string, string | undefined];
-  return part === undefined ? blockLabel(block) : `${blockLabel(block)} ${part.replace(/^SR/, '')}`;
+  const block = blockOf(unit);
+  return `${blockLabel(block)}${unit.slice(block.length).replace('/', ' ')}`;
 }
 
 /** Points of accuracy, or perplexity; a real minus sign where it got better. */
 function lossText(loss: number, view: TaskView): string {
-  const text = view.better === 'higher' ? (100 * loss).toFixed(1) : perplexityText(loss);
+  const text = view.lossText(loss);
   return Number(text) === 0 ? '0' : text.replace('-', '−');
 }
 
-/** In a cell there is room for six characters. */
-function perplexityText(value: number): string {
-  if (Math.abs(value) < 100) return value.toFixed(2);
-  return Math.abs(value) < 1e5 ? value.toFixed(0) : value.toExponential(0).replace('e+', 'e');
+function capitalized(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}
+
+/** Of the labels of an axis, in pixels. */
+const LABEL_SIZE = 11;
+const LABEL_GAP = 4;
+
+/** Whether labels find room beside each other. */
+function fits(labels: readonly string[]): boolean {
+  const widest = Math.max(...labels.map((label) => textWidth(label, LABEL_SIZE, false)));
+  return labels.length * (widest + LABEL_GAP) <= WIDTH;
 }
 
 function blockAxis(own: readonly SensitivityRecord[], title: string | null): Part {
@@ -122,7 +125,7 @@ function blockAxis(own: readonly SensitivityRecord[], title: string | null): Par
     type: 'ordinal',
     title,
     scale: { domain },
-    axis: { labelAngle: domain.length > 24 ? -90 : 0, grid: false },
+    axis: { labelAngle: fits(domain) ? 0 : -90, grid: false },
   };
 }
 
@@ -142,7 +145,7 @@ function linesView(
   const y: Part = {
     field: 'metric',
     type: 'quantitative',
-    title: view.metric,
+    title: view.axisTitle,
     ...metricAxis(low, high, view),
   };
   const x = {
@@ -199,14 +202,13 @@ function heatView(
     axis: { minExtent: 34, grid: false },
   };
   const losses = own
-    .map(({ metric }) => Math.abs(lossOf(metric, baseline.metric, view)))
+    .map(({ metric }) => Math.abs(view.metric.lossOf(baseline.metric, metric)))
     .sort((a, b) => a - b);
   const largest = Math.max(1e-9, losses[losses.length - 1]);
   const median = losses[Math.floor(losses.length / 2)];
   // Below it colours are linear. One broken block must not leave all others grey.
   const constant = median > 0 ? Math.min(largest / 100, median) : largest / 100;
   const dark = constant * ((1 + largest / constant) ** DARK_FROM - 1);
-  const unit = view.better === 'higher' ? 'points lost' : 'perplexity gained';
   // Losses span orders of magnitude; symlog keeps zero in the middle and small ones apart.
   const color: Part = {
     field: 'loss',
@@ -218,9 +220,9 @@ function heatView(
       domain: [-largest, largest],
     },
     legend: {
-      title: view.better === 'higher' ? ['Accuracy', 'lost'] : ['Perplexity', 'gained'],
+      title: [...view.lostLegend],
       orient: 'right',
-      format: view.better === 'higher' ? '~%' : ',~r',
+      format: view.lossFormat,
       titlePadding: 8,
       gradientLength: Math.max(60, widths * ROW_HEIGHT - 30),
       tickCount: 3,
@@ -241,7 +243,7 @@ function heatView(
   return {
     width: WIDTH,
     height: widths * ROW_HEIGHT,
-    title: { text: `${view.title}: ${unit}`, fontSize: 12, fontWeight: 'normal', offset: 6 },
+    title: { text: `${view.title}: ${view.lost}`, fontSize: 12, fontWeight: 'normal', offset: 6 },
     transform: [only(task)],
     layer: [
       {
@@ -257,9 +259,9 @@ function tooltip(view: TaskView): readonly Part[] {
   return [
     { field: 'unit', title: 'Quantized' },
     { field: 'widthText', title: 'Width' },
-    { field: 'metric', title: view.metric, format: view.format },
+    { field: 'metric', title: view.axisTitle, format: view.format },
     { field: 'interval', title: '95 % interval' },
-    { field: 'lossText', title: view.better === 'higher' ? 'Points lost' : 'Perplexity gained' },
+    { field: 'lossText', title: capitalized(view.lost) },
     { field: 'klText', title: 'KL divergence (nats)' },
     { field: 'flipText', title: 'Spikes flipped' },
     { field: 'sqnrText', title: 'SQNR of the weights' },

@@ -5,7 +5,7 @@ import type { Part } from '../parts/part.js';
 import type { BaselineRecord, LimitsRecord, StepRecord } from '../records.js';
 import { chart, values, type ChartSpec } from '../parts/spec.js';
 import { cellsOf, stripView } from '../parts/strip.js';
-import { lossOf, taskView, type DataNames, type TaskView } from '../parts/task-view.js';
+import { taskView, type DataNames, type TaskView } from '../parts/task-view.js';
 import { COLORS } from '../parts/theme.js';
 
 const WIDTH = 610;
@@ -121,13 +121,13 @@ function stepAxis(steps: readonly StepRecord[], title: string | null): Part {
 }
 
 function metricView({ steps, baseline, limits }: TraceInput, view: TaskView): Part {
-  const higher = view.better === 'higher';
+  const higher = view.higher;
   const worst = baseline.metric + (higher ? -1 : 1) * limits.loss;
   const x = stepAxis(steps, null);
   const y: Part = {
     field: 'metric',
     type: 'quantitative',
-    title: view.metric,
+    title: view.axisTitle,
     // A plan that is broken beyond measure is drawn at the edge; else it would flatten all others.
     scale: {
       domain: metricEnds(steps, baseline, limits, view),
@@ -163,9 +163,9 @@ function metricEnds(
   const shown = steps
     .filter(({ metric }) => Number.isFinite(metric))
     .flatMap(({ metric, low = metric, high = metric }) => [low, metric, high]);
-  const losses = [0, ...shown.map((value) => lossOf(value, baseline.metric, view))];
+  const losses = [0, ...shown.map((value) => view.metric.lossOf(baseline.metric, value))];
   const worst = Math.min(Math.max(...losses), Math.max(4 * limits.loss, 1e-3));
-  const sign = view.better === 'higher' ? -1 : 1;
+  const sign = view.higher ? -1 : 1;
   const ends = [Math.min(...losses), worst].map((loss) => baseline.metric + sign * loss);
   return [Math.min(...ends), Math.max(...ends)];
 }

@@ -56,7 +56,7 @@ function taskRow(task: TaskName, records: readonly UniformRecord[], view: TaskVi
   const y: Part = {
     field: 'metric',
     type: 'quantitative',
-    title: view.metric,
+    title: view.axisTitle,
     ...metricAxis(low, high, view),
   };
   return {
@@ -123,7 +123,7 @@ function byMemory(task: TaskName, y: Part, view: TaskView, largest: number): Par
 
 /** The bit widths beside their points, on the side of the curve that is free. */
 function bitLabels(x: Part, y: Part, view: TaskView, look: Part): Part {
-  const below = view.better === 'higher';
+  const below = view.higher;
   return {
     mark: {
       type: 'text',
@@ -188,7 +188,7 @@ function points(task: TaskName, x: Part, y: Part, view: TaskView, owner: boolean
       },
       tooltip: [
         { field: 'label', title: 'Bits a weight' },
-        { field: 'metric', title: view.metric, format: view.format },
+        { field: 'metric', title: view.axisTitle, format: view.format },
         { field: 'low', title: '95 % from', format: view.format },
         { field: 'high', title: '95 % to', format: view.format },
         { field: 'mb', title: 'Memory (MB)', format: '.2f' },

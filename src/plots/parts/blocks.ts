@@ -1,12 +1,6 @@
+import { groupBy } from '../../util/group.js';
+import { blockLabel } from '../../layout/blocks.js';
 import type { UnitBits } from '../records.js';
-
-/** How a block is written on an axis: 'in', '0', '1', …, 'out'. Other names stay as they are. */
-export function blockLabel(block: string): string {
-  if (block === 'input') return 'in';
-  if (block === 'output') return 'out';
-  const number = /^attention\.(\d+)$/.exec(block)?.[1];
-  return number ?? block;
-}
 
 /** One cell of a bit-allocation strip: a unit as a share of its block's height. */
 export interface StripCell {
@@ -20,13 +14,7 @@ export interface StripCell {
 
 /** A plan as cells: a column a block, its units below each other in network order. */
 export function stripCells(units: readonly UnitBits[]): StripCell[] {
-  const blocks = new Map<string, UnitBits[]>();
-  for (const unit of units) {
-    const members = blocks.get(unit.block);
-    if (members === undefined) blocks.set(unit.block, [unit]);
-    else members.push(unit);
-  }
-  return [...blocks].flatMap(([block, members]) =>
+  return [...groupBy(units, ({ block }) => block)].flatMap(([block, members]) =>
     members.map(({ part, bits }, index) => ({
       block: blockLabel(block),
       part,

@@ -24,12 +24,12 @@ const MULTIPLES = [
  */
 export function metricAxis(low: number, high: number, view: TaskView): Part {
   const axis: Part = { format: view.axisFormat, tickCount: 6, minExtent: 34 };
-  if (view.better === 'higher' || high / low <= LOG_RATIO)
+  if (!view.logarithmic || high / low <= LOG_RATIO)
     return { scale: { zero: false, domain: [low, high], nice: true }, axis };
   const pad = (high / low) ** LOG_PAD;
   const domain = [low / pad, high * pad] as const;
   return {
-    title: `${view.metric}, logarithmic`,
+    title: `${view.axisTitle}, logarithmic`,
     scale: { type: 'log', domain, nice: false },
     axis: { ...axis, format: high < 1e6 ? ',~r' : '.0~e', ...ticksAt(logTicks(...domain)) },
   };

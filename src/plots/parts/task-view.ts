@@ -1,54 +1,78 @@
-import type { TaskName } from '../records.js';
+import { TASK_KINDS, TASK_NAMES, type TaskName } from '../../tasks/kinds.js';
+import type { Metric } from '../../tasks/metrics/metric.js';
+import { metricOf, type MetricName } from '../../tasks/metrics/metrics.js';
 
-/** How the metric of a task is shown. */
-export interface TaskView {
-  /** Name of the data, for titles. */
-  readonly title: string;
+/** How a metric is drawn. */
+interface MetricView {
   /** Name and unit of the metric, for axes. */
-  readonly metric: string;
+  readonly axisTitle: string;
   /** d3 number formats: on an axis, and in a tooltip. */
   readonly axisFormat: string;
   readonly format: string;
-  readonly better: 'higher' | 'lower';
+  /** Whether it can span orders of magnitude. */
+  readonly logarithmic: boolean;
+  /** "points lost", and as the title of a legend. */
+  readonly lost: string;
+  readonly lostLegend: readonly [string, string];
+  readonly lossFormat: string;
+  /** A loss where there is room for six characters, in the unit that {@link lost} names. */
+  readonly lossText: (loss: number) => string;
+  /** What the slider of the limit is called. */
+  readonly lossLimit: string;
 }
 
-const VIEWS: Readonly<Record<TaskName, TaskView>> = {
-  sst2: {
-    title: 'SST-2',
-    metric: 'Accuracy (%)',
+const VIEWS: Readonly<Record<MetricName, MetricView>> = {
+  accuracy: {
+    axisTitle: 'Accuracy (%)',
     axisFormat: '.0%',
     format: '.1%',
-    better: 'higher',
+    logarithmic: false,
+    lost: 'points lost',
+    lostLegend: ['Accuracy', 'lost'],
+    lossFormat: '~%',
+    lossText: (loss) => (100 * loss).toFixed(1),
+    lossLimit: 'Largest drop of accuracy (% points)',
   },
-  wikitext2: {
-    title: 'WikiText-2',
-    metric: 'Perplexity (per token)',
+  perplexity: {
+    axisTitle: 'Perplexity (per token)',
     axisFormat: '~r',
     format: '.2f',
-    better: 'lower',
+    logarithmic: true,
+    lost: 'perplexity gained',
+    lostLegend: ['Perplexity', 'gained'],
+    lossFormat: ',~r',
+    lossText: (loss) => {
+      if (Math.abs(loss) < 100) return loss.toFixed(2);
+      return Math.abs(loss) < 1e5 ? loss.toFixed(0) : loss.toExponential(0).replace('e+', 'e');
+    },
+    lossLimit: 'Largest rise of perplexity (PPL)',
   },
 };
 
-/** "77.7 %" or "36.32". */
-export function formatMetric(value: number, view: TaskView): string {
-  return view.better === 'higher' ? `${(100 * value).toFixed(1)} %` : value.toFixed(2);
-}
-
-/** How much worse than the baseline: positive is worse, for either metric. */
-export function lossOf(value: number, baseline: number, view: TaskView): number {
-  return view.better === 'higher' ? baseline - value : value - baseline;
+/** How the metric of a task is shown. */
+export interface TaskView extends MetricView {
+  /** Name of the data, for titles. */
+  readonly title: string;
+  readonly metric: Metric;
+  /** Whether larger is better: it is drawn at the top. */
+  readonly higher: boolean;
+  /** What a bound says: of a metric that can only be worse, "at most". */
+  readonly bound: 'at most' | 'at least';
 }
 
 /** Names of data sets where they are not the paper's: `{ sst2: 'UCI movie sentences' }`. */
 export type DataNames = Readonly<Partial<Record<TaskName, string>>>;
 
 export function taskView(task: TaskName, names: DataNames = {}): TaskView {
-  const view = VIEWS[task];
-  return { ...view, title: names[task] ?? view.title };
+  const { title, metric: name } = TASK_KINDS[task];
+  const metric = metricOf(name);
+  const higher = metric.better === 'higher';
+  const bound = higher ? 'at most' : 'at least';
+  return { ...VIEWS[name], title: names[task] ?? title, metric, higher, bound };
 }
 
 /** Tasks in the order of the paper, those with records only. */
 export function tasksOf(records: readonly { readonly task: TaskName }[]): readonly TaskName[] {
   const present = new Set(records.map((record) => record.task));
-  return (['sst2', 'wikitext2'] as const).filter((task) => present.has(task));
+  return TASK_NAMES.filter((task) => present.has(task));
 }

@@ -9,7 +9,7 @@ import type {
   TensorInfo,
 } from '../../checkpoint/types.js';
 import type { Hierarchy } from '../../layout/hierarchy.js';
-import { CheckpointError } from '../../util/errors.js';
+import { CheckpointError, UsageError } from '../../util/errors.js';
 import { sha256 } from '../../util/hash.js';
 import { groupingOf } from '../scheme/granularity.js';
 import {
@@ -195,4 +195,25 @@ function parameters(file: Checkpoint, { shapes }: PackedHeader): Map<string, Ten
     found.set(name, { name, dtype: 'float32', shape });
   }
   return found;
+}
+
+/** Whether a checkpoint is a packed one, read as {@link openPacked} does. */
+export function isPackedCheckpoint(checkpoint: Checkpoint): checkpoint is PackedCheckpoint {
+  return 'resolvedPlan' in checkpoint;
+}
+
+/**
+ * Refuses to quantize what is quantized: the unquantized model, which it would have to be compared with,
+ * is not there any more.
+ *
+ * @throws {UsageError} for a packed model.
+ */
+export function requireUnpacked(checkpoint: Checkpoint): void {
+  if (!isPackedCheckpoint(checkpoint)) return;
+  throw new UsageError({
+    what: 'the model is quantized already',
+    where: checkpoint.path,
+    got: `packed under plan ${checkpoint.planId}`,
+    expected: 'the checkpoint it was exported from',
+  });
 }

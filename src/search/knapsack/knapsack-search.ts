@@ -1,7 +1,7 @@
 import { SearchError } from '../../util/errors.js';
 import { additiveModel, type AdditiveModel, type AdditiveModelOptions } from './additive.js';
 import { around, findBoundary, middle, type Verdict } from '../tiers/boundary.js';
-import { lossOf, resolveLimits, type Constraints } from '../constraints.js';
+import { lossUnder, resolveLimits, type Constraints } from '../constraints.js';
 import { marginOf, type Evaluate } from '../evaluation.js';
 import type { KnapsackFront } from './knapsack.js';
 import { concludeSearch, type SearchOutcome } from '../outcome.js';
@@ -15,6 +15,7 @@ import {
   type Trial,
 } from '../trace.js';
 import { movesFrom, ShiftExperience, type Move } from './swaps.js';
+import { metricOf } from '../../tasks/metrics/metrics.js';
 
 /** The smallest footprint within the quality limit, or the best metric within the memory limit. */
 export type Objective = 'footprint' | 'quality';
@@ -162,7 +163,7 @@ class Verification {
   /** Tries moves from a plan, the most promising first; true as soon as one is better. */
   private async improve(from: Candidate): Promise<boolean> {
     const { quality } = this.tracer.limits;
-    const margin = quality.allowedLoss - lossOf(quality.metric, quality.baseline, from.metric);
+    const margin = quality.allowedLoss - lossUnder(quality, from.metric);
     for (const move of this.moves(from)) {
       if (this.#tried.has(move.assignment.key)) continue;
       // Asked anew for each move: those measured meanwhile may have taught better.
@@ -213,10 +214,8 @@ class Verification {
   private isBetter(candidate: Candidate): boolean {
     const { best } = this;
     if (best === undefined) return true;
-    const gain =
-      this.tracer.limits.quality.metric === 'accuracy'
-        ? candidate.metric - best.metric
-        : best.metric - candidate.metric;
+    const { goodness } = metricOf(this.tracer.limits.quality.metric);
+    const gain = goodness(candidate.metric) - goodness(best.metric);
     const saved = best.bytes - candidate.bytes;
     return this.#objective === 'footprint'
       ? saved > 0 || (saved === 0 && gain > 0)

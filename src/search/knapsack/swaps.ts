@@ -18,7 +18,7 @@ export interface Move {
   /** One unit lowered or raised, or one lowered and one raised. */
   readonly shifts: readonly Shift[];
   readonly assignment: Assignment;
-  /** 'attention.0/SRWKV 8 to 6, output/head 4 to 5' */
+  /** 'input/embedding 8 to 6, output/head 4 to 5' */
   readonly description: string;
   /** Footprint after the move. */
   readonly bytes: number;

@@ -1,4 +1,4 @@
-import type { Metric } from '../../tasks/task.js';
+import type { MetricName } from '../../tasks/metrics/metrics.js';
 import { throwIfAborted } from '../../util/errors.js';
 import { resolveLimits, type Constraints } from '../constraints.js';
 import { Descent, type DescentOptions, type Tier } from './descent.js';
@@ -21,11 +21,11 @@ export type UnitOrder =
   | { readonly kind: 'least-sensitive-first'; readonly table: SensitivityTable };
 
 export interface TieredSearchOptions extends SearchRunOptions, DescentOptions {
-  readonly metric: Metric;
+  readonly metric: MetricName;
   readonly constraints: Constraints;
   /** The precision list B; any order, repeats are dropped. */
   readonly bits: readonly number[];
-  /** What the module tier descends: SRWKV and SRFFN (the default), or each unit of the space. */
+  /** What the module tier descends: modules (the default), or each unit of the space. */
   readonly granularity?: 'module' | 'matrix';
   /** Network order by default. */
   readonly order?: UnitOrder;

@@ -7,6 +7,7 @@ import {
   verdictId,
   type KeyFilter,
   type MeasurementKey,
+  type VerdictLimit,
 } from '../key.js';
 import { describeMachine } from '../machine.js';
 import { Memo } from '../memoise.js';
@@ -22,16 +23,18 @@ import {
 } from './rows.js';
 import { runLog } from './runs.js';
 import type {
+  Answer,
   GetOrMeasureOptions,
   MeasurementStore,
   MemoisedMeasurement,
+  MemoisedVerdict,
   Outcome,
+  Question,
   RunLog,
   SetAside,
   StoredMeasurement,
   StoredVerdict,
   Verdict,
-  VerdictLimit,
 } from '../types.js';
 
 /** Measurements in a SQLite file whose tables are in order; made by `openStore`. */
@@ -53,6 +56,8 @@ export class SqliteStore implements MeasurementStore {
     this.#memo = new Memo({
       get: (key) => this.get(key),
       put: (key, outcome) => this.put(key, outcome),
+      verdict: (key, limit) => this.verdict(key, limit),
+      putVerdict: (key, limit, verdict) => this.putVerdict(key, limit, verdict),
       claim: (id) => this.#claims.take(id),
       release: (id) => {
         this.#claims.release(id);
@@ -130,6 +135,15 @@ export class SqliteStore implements MeasurementStore {
     options?: GetOrMeasureOptions,
   ): Promise<MemoisedMeasurement> {
     return this.#memo.getOrMeasure(key, measure, options);
+  }
+
+  getOrAnswer(
+    key: MeasurementKey,
+    questions: readonly Question[],
+    ask: () => Promise<Answer>,
+    options?: GetOrMeasureOptions,
+  ): Promise<MemoisedMeasurement | MemoisedVerdict> {
+    return this.#memo.getOrAnswer(key, questions, ask, options);
   }
 
   close(): void {

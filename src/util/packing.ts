@@ -1,4 +1,4 @@
-import { StoreError } from '../util/errors.js';
+import { StoreError } from './errors.js';
 
 /** `[count]` values of 0 or 1, eight a byte, lowest bit first. */
 export function packBits(values: readonly number[]): Uint8Array {

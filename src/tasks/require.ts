@@ -1,42 +1,5 @@
 import type { SequenceModel } from '../model/types.js';
-import { ModelError, throwIfAborted } from '../util/errors.js';
-import { breathe, type RunOptions } from '../util/progress.js';
-import type { SequenceBatch } from './batching.js';
-
-/** How a run over batches is reported while it lasts. */
-export interface RunReport {
-  /** The task, in progress events and errors. */
-  readonly phase: string;
-  readonly unit: string;
-  readonly total: number;
-  /** Units a batch contributes. */
-  readonly unitsOf: (batch: SequenceBatch) => number;
-  /** A running figure; asked for after each batch. */
-  readonly note: () => string;
-}
-
-/**
- * Hands batch after batch to `run`. Between two batches timers and signals get their turn.
- *
- * @throws {AbortedError} before the next batch, once the signal has fired.
- */
-export async function runBatches<Batch extends SequenceBatch>(
-  batches: readonly Batch[],
-  run: (batch: Batch, index: number) => Promise<void>,
-  { phase, unit, total, unitsOf, note }: RunReport,
-  { onProgress, signal }: RunOptions,
-): Promise<void> {
-  let done = 0;
-  onProgress?.({ phase, done, total, unit });
-  for (const [index, batch] of batches.entries()) {
-    throwIfAborted(signal, phase);
-    await run(batch, index);
-    done += unitsOf(batch);
-    onProgress?.({ phase, done, total, unit, note: note() });
-    await breathe();
-  }
-  throwIfAborted(signal, phase);
-}
+import { ModelError } from '../util/errors.js';
 
 /** @throws {ModelError} when the model's embedding does not know one of the tokens. */
 export function requireKnownTokens(

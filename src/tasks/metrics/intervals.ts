@@ -1,5 +1,12 @@
 import { sampleVariance } from './simple-statistics.js';
-import type { Interval } from '../task.js';
+
+/** A confidence interval of a metric, in the metric's unit. */
+export interface Interval {
+  readonly low: number;
+  readonly high: number;
+  /** 0.95 */
+  readonly level: number;
+}
 
 /** The 0.975 quantile of the standard normal distribution: two-sided 95 %. */
 export const Z_95 = 1.959963984540054;

@@ -1,4 +1,4 @@
-import type { Extent } from './loops.js';
+import type { Extent } from '../../src/backend/kernels/loops.js';
 
 /**
  * The kernels written as their formulas, in float64, slow and obvious: what the tests hold every fast

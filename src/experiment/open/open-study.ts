@@ -1,0 +1,69 @@
+import { backendThreads, startBackend } from '../../backend/start.js';
+import { requireUnpacked } from '../../quant/packed/read.js';
+import { openStore, type MeasurementStore, type SetAside } from '../../store/index.js';
+import type { Accelerations } from '../scoring/options.js';
+import { openModelFile, type ModelOptions } from './model-file.js';
+import { Study } from './study.js';
+import { buildStudyTasks, type StudyTasksRequest } from './study-tasks.js';
+
+/** All that a study can be told; what is left out follows from the model. */
+export interface OpenStudyOptions extends StudyTasksRequest {
+  /** Where to compute; `auto` by default. */
+  readonly backend?: string;
+  /** Path of a store, or an open one, which stays open. By default nothing measured outlives the study. */
+  readonly store?: string | MeasurementStore;
+  /** Told when a damaged store was set aside. */
+  readonly onSetAside?: (what: SetAside) => void;
+  /** All by default, with the threads that the backend is worth. */
+  readonly accelerations?: Partial<Accelerations>;
+  /** Device memory for kept streams, in all threads together. */
+  readonly budgetBytes?: number;
+  /** What its files do not say of the model: a tokenizer, a family, a family's settings. */
+  readonly model?: ModelOptions;
+}
+
+/**
+ * Opens a model, its data, a backend and a store as one study, which owns and closes all it opens. No weights
+ * are read before the first plan is measured.
+ *
+ * @param model a path or the name of a bundled model.
+ * @throws {UsageError} for a packed model, which is quantized already.
+ * @throws {CheckpointError} {TokenizerError} {DataError} {BackendError} {StoreError} {UsageError} for what
+ *   cannot be opened or does not fit; nothing stays open then.
+ */
+export async function openStudy(
+  model: string,
+  {
+    backend: wanted = 'auto',
+    store: place,
+    onSetAside,
+    accelerations,
+    budgetBytes,
+    model: stated = {},
+    ...request
+  }: OpenStudyOptions = {},
+): Promise<Study> {
+  const owned: { close(): void | Promise<void> }[] = [];
+  try {
+    const backend = await startBackend(wanted);
+    const file = await openModelFile(model, stated);
+    owned.push(file);
+    requireUnpacked(file.checkpoint);
+    const tasks = await buildStudyTasks(request, file.tokenizer, file);
+    const store = typeof place === 'string' ? await openStore(place) : place;
+    if (store !== undefined && store !== place) owned.push(store);
+    if (store?.setAside) onSetAside?.(store.setAside);
+    return await Study.open({
+      file,
+      backend,
+      ...tasks,
+      store,
+      accelerations: { workers: backendThreads(backend.name), ...accelerations },
+      budgetBytes,
+      owned,
+    });
+  } catch (error) {
+    for (const each of owned.reverse()) await each.close();
+    throw error;
+  }
+}

@@ -1,0 +1,120 @@
+import { readFile, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import * as v from 'valibot';
+import { DataError, UsageError } from '../../util/errors.js';
+import { saveFile } from '../../util/files.js';
+import {
+  CANDIDATES,
+  CANDIDATES_JSON,
+  RUN,
+  RUN_FILE,
+  SENSITIVITY,
+  SENSITIVITY_JSON,
+  TRACE,
+  TRACE_JSON,
+  type CandidatesJson,
+  type RunJson,
+  type SensitivityJson,
+  type TraceJson,
+} from './schema.js';
+
+/** Where runs are kept, unless a caller says otherwise. */
+export const RUNS_FOLDER = join('out', 'runs');
+
+/**
+ * A run's folder, by its path or by the id of a run.
+ *
+ * @param runs folder of all runs.
+ * @throws {UsageError} when there is neither.
+ */
+export async function locateRun(run: string, runs: string = RUNS_FOLDER): Promise<string> {
+  for (const folder of [run, join(runs, run)])
+    if (await isFile(join(folder, RUN_FILE))) return folder;
+  throw new UsageError({
+    what: 'there is no such run',
+    where: run,
+    got: `no ${RUN_FILE} in it, nor in ${join(runs, run)}`,
+    expected: 'the id of a run (qslm runs list), or its folder',
+  });
+}
+
+async function isFile(path: string): Promise<boolean> {
+  return (await stat(path).catch(() => undefined))?.isFile() ?? false;
+}
+
+/** @throws {DataError} for a file that is not a run's, or damaged. */
+export function readRun(folder: string): Promise<RunJson> {
+  return readChecked(join(folder, RUN_FILE), RUN);
+}
+
+/**
+ * The candidates of a finished search.
+ *
+ * @throws {DataError} for a run that has none: a sweep, or a search that did not finish.
+ */
+export async function readCandidates(folder: string): Promise<CandidatesJson> {
+  const path = join(folder, CANDIDATES_JSON);
+  if (await isFile(path)) return readChecked(path, CANDIDATES);
+  const { kind, state } = await readRun(folder);
+  throw new DataError({
+    what: 'the run has no candidates to select from',
+    where: folder,
+    got: `a ${kind} that is ${state}`,
+    expected: 'a finished search',
+  });
+}
+
+/** @throws {DataError} as {@link readRun}. */
+export function readTrace(folder: string): Promise<TraceJson> {
+  return readChecked(join(folder, TRACE_JSON), TRACE);
+}
+
+/** @throws {DataError} as {@link readRun}. */
+export function readSensitivity(folder: string): Promise<SensitivityJson> {
+  return readChecked(join(folder, SENSITIVITY_JSON), SENSITIVITY);
+}
+
+async function readChecked<T>(path: string, schema: v.GenericSchema<unknown, T>): Promise<T> {
+  return checked(await readJson(path), schema, path);
+}
+
+/** A file of a run as it is, for those who pass it on. @throws {DataError} for one that is no JSON. */
+export async function readJson(path: string): Promise<unknown> {
+  try {
+    return JSON.parse(await readFile(path, 'utf8'));
+  } catch (error) {
+    throw new DataError(
+      { what: 'cannot be read', where: path, got: String(error), expected: 'a file of a run' },
+      { cause: error },
+    );
+  }
+}
+
+/**
+ * A value of a run's file as its type says.
+ *
+ * @param where the file, for messages
+ * @throws {DataError} that names the first member that is not as it should be.
+ */
+export function checked<T>(value: unknown, schema: v.GenericSchema<unknown, T>, where: string): T {
+  const result = v.safeParse(schema, value);
+  if (result.success) return result.output;
+  const [{ path, received, expected }] = result.issues;
+  const member = path?.map(({ key }) => String(key)).join('.');
+  throw new DataError({
+    what: 'not a file of a run, or damaged',
+    where: member === undefined ? where : `${where}: ${member}`,
+    got: received,
+    ...(expected !== null && { expected }),
+  });
+}
+
+/** Writes a file of a run, whole or not at all. @throws {OutputError} when it cannot be written. */
+export async function writeRunFile(folder: string, name: string, content: string): Promise<void> {
+  await saveFile(join(folder, name), content);
+}
+
+/** JSON as it is written to files: indented, with a line break at the end. */
+export function jsonText(value: object): string {
+  return `${JSON.stringify(value, null, 2)}\n`;
+}

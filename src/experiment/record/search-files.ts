@@ -1,0 +1,185 @@
+import { planId } from '../../quant/plan.js';
+import type { QuantizerName } from '../../quant/quantizers.js';
+import type { Limits } from '../../search/constraints.js';
+import type { Evaluation } from '../../search/evaluation.js';
+import { paretoFront } from '../../search/pareto.js';
+import { lambdaIntervals } from '../../search/score.js';
+import { FULL_PRECISION, type Assignment } from '../../search/space.js';
+import type { Candidate, SearchStep } from '../../search/trace.js';
+import type { Json } from '../../util/json.js';
+import type { ModelSpace } from '../open/model-space.js';
+import { storedBitsOf } from '../open/model-space.js';
+import type { SearchRun } from '../runs/search-result.js';
+import { csvText } from './csv.js';
+import {
+  CANDIDATES_FORMAT,
+  TRACE_FORMAT,
+  type BitsJson,
+  type CandidateJson,
+  type CandidatesJson,
+  type SearchResultJson,
+  type StepJson,
+  type TraceJson,
+} from './schema.js';
+
+type Units = Pick<ModelSpace, 'units' | 'storedBits'>;
+
+/** The bits that units were asked for, where they are stored in others; nothing where there are none. */
+function askedBitsOf(assignment: Assignment, { units, storedBits }: Units): { asked?: BitsJson } {
+  const other = units
+    .map(({ id }) => [id, assignment.bitsOf(id)] as const)
+    .filter(([id, width]) => storedBits(id, width) !== width);
+  return other.length === 0 ? {} : { asked: Object.fromEntries(other) };
+}
+
+export function candidateJson(candidate: Candidate, space: ModelSpace): CandidateJson {
+  const { assignment, metric, bytes, stage, step, extras } = candidate;
+  return {
+    step,
+    stage,
+    plan: planId(space.resolve(assignment)),
+    metric,
+    low: extras?.low ?? null,
+    high: extras?.high ?? null,
+    bytes,
+    bits: storedBitsOf(assignment, space),
+    ...askedBitsOf(assignment, space),
+  };
+}
+
+export function candidatesJson(
+  { outcome, space }: Pick<SearchRun, 'outcome' | 'space'>,
+  quantizer: QuantizerName,
+): CandidatesJson {
+  return {
+    format: CANDIDATES_FORMAT,
+    metric: outcome.limits.quality.metric,
+    baseline: outcome.baseline.metric,
+    fp32Bytes: outcome.fp32Bytes,
+    limits: limitsJson(outcome.limits),
+    quantizer,
+    units: space.units.map(({ id }) => id),
+    candidates: outcome.candidates.map((candidate) => candidateJson(candidate, space)),
+  };
+}
+
+/** A table for people and spreadsheets: a line a candidate, a column a unit. */
+export function candidatesCsv({ candidates, units, metric, fp32Bytes }: CandidatesJson): string {
+  const front = new Set(paretoFront(candidates, metric));
+  return csvText(
+    ['step', 'stage', 'plan', metric, 'low', 'high', 'bytes', 'saving', 'on front', ...units],
+    candidates.map((candidate) => {
+      const { step, stage, plan, low, high, bytes, bits } = candidate;
+      return [
+        step,
+        stage,
+        plan,
+        candidate.metric,
+        low ?? undefined,
+        high ?? undefined,
+        bytes,
+        1 - bytes / fp32Bytes,
+        front.has(candidate),
+        ...units.map((unit) => bits[unit] ?? FULL_PRECISION),
+      ];
+    }),
+  );
+}
+
+function limitsJson({ quality, maxBytes }: Limits): CandidatesJson['limits'] {
+  const orNull = (value: number): number | null => (Number.isFinite(value) ? value : null);
+  return { loss: orNull(quality.allowedLoss), bytes: orNull(maxBytes) };
+}
+
+export function traceJson(steps: readonly SearchStep[], space: ModelSpace): TraceJson {
+  return {
+    format: TRACE_FORMAT,
+    steps: steps.map(({ assignment, evaluation, ...step }) => ({
+      ...step,
+      ...measuredJson(evaluation),
+      plan: storedBitsOf(assignment, space),
+      ...askedBitsOf(assignment, space),
+    })),
+  };
+}
+
+function measuredJson(evaluation: Evaluation): Pick<StepJson, 'metric' | 'low' | 'high' | 'bound'> {
+  if (evaluation.kind === 'verdict') return { bound: evaluation.bound };
+  const extras: Partial<Record<string, number>> = evaluation.extras ?? {};
+  const { low, high } = extras;
+  return {
+    metric: evaluation.metric,
+    ...(low !== undefined && { low }),
+    ...(high !== undefined && { high }),
+  };
+}
+
+/** What a search found, for its `run.json`; the same whenever it is repeated. */
+export function searchResultJson(run: SearchRun): Json {
+  const { outcome, space, selected, heldOut } = run;
+  const { baseline, fp32Bytes, limits, candidates, nearest } = outcome;
+  const kept = (candidate: Candidate): CandidateJson => candidateJson(candidate, space);
+  const { metric } = limits.quality;
+  const result: Omit<SearchResultJson, 'heldOut'> & { heldOut: unknown; nearest: unknown } = {
+    metric,
+    baseline: { metric: baseline.metric, ...baseline.extras, bytes: fp32Bytes },
+    limits: limitsJson(limits),
+    // What a search was spared by early verdicts may add a few: which plan is nearest needs its metric.
+    evaluations: run.evaluations,
+    candidates: candidates.length,
+    front: run.front.map(kept),
+    selections: run.selections.map(({ lambda, candidate }) => ({ lambda, ...kept(candidate) })),
+    intervals: lambdaIntervals(candidates, { metric, fp32Bytes }).map(
+      ({ candidate, from, to }) => ({ from, to, step: candidate.step }),
+    ),
+    selected: selected && {
+      lambda: selected.lambda,
+      ...kept(selected.candidate),
+      saving: 1 - selected.candidate.bytes / fp32Bytes,
+    },
+    smallest: run.smallest && kept(run.smallest),
+    yardsticks: [...run.yardsticks],
+    heldOut: heldOut && {
+      baseline: withoutItems(heldOut.baseline),
+      quantized: withoutItems(heldOut.quantized),
+      comparison: heldOut.comparison,
+    },
+    nearest: nearest && { ...nearest, assignment: storedBitsOf(nearest.assignment, space) },
+  };
+  return plainJson(result);
+}
+
+/** A measurement for a file that is the same whenever it is made: without single answers and times. */
+function withoutItems(measurement: object): object {
+  return Object.fromEntries<unknown>(
+    Object.entries(measurement).filter(
+      ([name, value]) => !Array.isArray(value) && name !== 'seconds',
+    ),
+  );
+}
+
+/** A line of the list of runs. */
+export function searchSummary({ settings, outcome, selected, heldOut }: SearchRun): Json {
+  return plainJson({
+    method: settings.method,
+    case: settings.case,
+    metric: outcome.limits.quality.metric,
+    baseline: outcome.baseline.metric,
+    met: outcome.nearest === undefined,
+    selected: selected && {
+      plan: selected.planId,
+      metric: selected.candidate.metric,
+      bytes: selected.candidate.bytes,
+      saving: 1 - selected.candidate.bytes / outcome.fp32Bytes,
+    },
+    heldOut: heldOut && {
+      baseline: heldOut.baseline.value,
+      quantized: heldOut.quantized.value,
+    },
+  });
+}
+
+/** As JSON has it: what is undefined is left out, what is not finite is null. */
+export function plainJson(value: object): Json {
+  return JSON.parse(JSON.stringify(value)) as Json;
+}

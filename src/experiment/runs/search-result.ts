@@ -1,0 +1,58 @@
+import type { Plan } from '../../quant/plan.js';
+import type { SearchOutcome } from '../../search/outcome.js';
+import type { SensitivityTable } from '../../search/sensitivity.js';
+import type { Candidate } from '../../search/trace.js';
+import type { ModelSpace } from '../open/model-space.js';
+import type { EvaluatorReport } from '../scoring/evaluator.js';
+import type { HeldOutResult, Judgement } from './held-out.js';
+import type { SearchSettings } from './search-settings.js';
+import type { YardstickPoint } from './yardsticks.js';
+
+/** The candidate with the best score at a weight. */
+export interface Selection {
+  readonly lambda: number;
+  readonly candidate: Candidate;
+}
+
+/** The plan that a search ends with. */
+export interface SelectedPlan extends Selection {
+  readonly plan: Plan;
+  readonly planId: string;
+}
+
+/** What is shown of a search: of one that just ran, or one that was read back. */
+export interface SearchResult {
+  readonly settings: SearchSettings;
+  readonly space: ModelSpace;
+  readonly outcome: Pick<
+    SearchOutcome,
+    'baseline' | 'fp32Bytes' | 'limits' | 'trace' | 'candidates'
+  >;
+  /** For each weight asked for. */
+  readonly selections: readonly Selection[];
+  /** Absent, as all after it, where nothing keeps both limits. */
+  readonly selected?: Selection;
+  /** The smallest candidate; of equal ones the better. */
+  readonly smallest?: Candidate;
+  readonly yardsticks: readonly YardstickPoint[];
+  /** Evaluations asked for: of the table, and of the search. */
+  readonly evaluations: { readonly table: number; readonly search: number };
+  /** Absent also for a study without held-out data. */
+  readonly heldOut?: Judgement;
+  readonly report: EvaluatorReport;
+}
+
+/** What a search found. */
+export interface SearchRun extends SearchResult {
+  readonly id: string;
+  readonly folder: string;
+  readonly resumed: boolean;
+  /** With the nearest plan, where nothing keeps both limits. */
+  readonly outcome: SearchOutcome;
+  /** Where the search needed one. */
+  readonly table?: SensitivityTable;
+  /** Candidates that no other beats in metric and bytes, by rising bytes. */
+  readonly front: readonly Candidate[];
+  readonly selected?: SelectedPlan;
+  readonly heldOut?: HeldOutResult;
+}

@@ -1,0 +1,95 @@
+import { addWork, noWork, type Work } from '../../model/work.js';
+import { isUnquantized, type ResolvedPlan } from '../../quant/plan.js';
+import type { VerdictEvaluation } from '../../search/evaluation.js';
+import type { Tally } from '../../tasks/metrics/metric.js';
+import type { Measurement } from '../../tasks/metrics/metrics.js';
+import type { BatchScores, Task } from '../../tasks/task.js';
+import type { RunOptions } from '../../util/progress.js';
+import type { SharedPool } from './shared-pool.js';
+import { certainVerdict, type Asked, type VerdictQuestion } from './verdict.js';
+
+/** What scoring plans on a task has cost so far. */
+export interface ScoringReport {
+  readonly work: Work;
+  /** Work of one evaluation of the whole task. */
+  readonly fullWork: number;
+  /** Plans measured to the end, and stopped on a certain verdict. */
+  readonly measured: number;
+  readonly stopped: number;
+}
+
+/** Scores plans on one task, to the end or until a verdict is certain. Remembers nothing of them. */
+export class TaskScoring {
+  private readonly work = noWork();
+  private fullWork = 0;
+  private measured = 0;
+  private stopped = 0;
+  private task: Task;
+  private baselineScores: readonly BatchScores[] = [];
+
+  constructor(
+    private readonly original: Task,
+    private readonly contextLength: number,
+    private readonly pool: SharedPool,
+  ) {
+    this.task = original;
+  }
+
+  report(): ScoringReport {
+    const { work, fullWork, measured, stopped } = this;
+    return { work, fullWork, measured, stopped };
+  }
+
+  /** @throws {ModelError} for outputs that are not finite. {AbortedError} between batches. */
+  async score(
+    plan: ResolvedPlan,
+    asked: Asked | undefined,
+    { signal, onProgress }: RunOptions,
+  ): Promise<Measurement | VerdictEvaluation> {
+    const { task } = this;
+    const started = performance.now();
+    const question = asked && { ...asked, items: task.items, tokens: task.tokens };
+    const { scores, work } = await this.pool.score(task, {
+      plan,
+      question,
+      signal,
+      onItems:
+        onProgress &&
+        ((items) => {
+          onProgress({ phase: 'evaluate', done: items, total: task.items, unit: 'items' });
+        }),
+    });
+    addWork(this.work, work);
+    this.fullWork = work.done + work.savedByPrefix + work.savedByExit + work.savedByVerdict;
+    const tally = tallyOf(scores);
+    if (tally.items < task.items) {
+      this.stopped++;
+      return verdictOf(question!, tally);
+    }
+    this.measured++;
+    if (isUnquantized(plan)) this.baselineScores = scores;
+    const seconds = (performance.now() - started) / 1000;
+    return task.measure(scores, this.contextLength, seconds);
+  }
+
+  /** Puts the items that settle verdicts soonest first, now that the unquantized model has been seen. */
+  arrange(baseline: Measurement): void {
+    if (this.task === this.original)
+      this.task = this.original.arrangedByRisk(baseline, this.baselineScores);
+  }
+}
+
+function tallyOf(scores: readonly BatchScores[]): Tally {
+  const sum = (values: Float64Array): number => values.reduce((total, value) => total + value, 0);
+  return scores.reduce(
+    (tally, { values }) => ({ items: tally.items + values.length, sum: tally.sum + sum(values) }),
+    { items: 0, sum: 0 },
+  );
+}
+
+/** The verdict on which the scoring stopped. */
+function verdictOf(question: VerdictQuestion, tally: Tally): VerdictEvaluation {
+  const verdict = certainVerdict(question, tally);
+  if (verdict === undefined) throw new Error('scoring stopped before the verdict was certain');
+  return verdict;
+}

@@ -1,0 +1,46 @@
+import { UsageError } from '../util/errors.js';
+import type { MetricName } from './metrics/metrics.js';
+import { sst2FromParts, type Sst2Parts } from './sst2.js';
+import type { Task, TaskParts } from './task.js';
+import { wikitext2FromParts, type Wikitext2Parts } from './wikitext2.js';
+
+/** A kind of task; a new one is another of these in the list below, and the file that defines it. */
+export interface TaskKind {
+  /** Of the paper's data, which titles give it where nothing else is measured on. */
+  readonly title: string;
+  readonly metric: MetricName;
+  fromParts(parts: TaskParts): Task;
+}
+
+/** In the order of the paper. */
+export const TASK_KINDS = {
+  sst2: {
+    title: 'SST-2',
+    metric: 'accuracy',
+    fromParts: (parts) => sst2FromParts(parts as Sst2Parts),
+  },
+  wikitext2: {
+    title: 'WikiText-2',
+    metric: 'perplexity',
+    fromParts: (parts) => wikitext2FromParts(parts as Wikitext2Parts),
+  },
+} as const satisfies Readonly<Record<string, TaskKind>>;
+
+export type TaskName = keyof typeof TASK_KINDS;
+export const TASK_NAMES = Object.keys(TASK_KINDS) as TaskName[];
+
+/** @throws {UsageError} for a kind of task that there is not. */
+export function taskKind(name: string): TaskKind {
+  if (Object.hasOwn(TASK_KINDS, name)) return TASK_KINDS[name as TaskName];
+  throw new UsageError({
+    what: 'unknown task',
+    where: 'task',
+    got: name,
+    expected: TASK_NAMES.join(', '),
+  });
+}
+
+/** The task that {@link Task.parts} was taken from; measurements of both are the same to the bit. */
+export function taskFromParts(parts: TaskParts): Task {
+  return taskKind(parts.task).fromParts(parts);
+}

@@ -1,0 +1,93 @@
+import type { Interval } from './intervals.js';
+
+/** What every measurement says, whatever it measures. */
+export interface MeasurementBase {
+  /** Id of the task that was measured: two measurements compare only where it is equal. */
+  readonly taskId: string;
+  readonly value: number;
+  readonly interval: Interval;
+  /** Sentences, or windows. */
+  readonly items: number;
+  /** Tokens evaluated, padding not counted. */
+  readonly tokens: number;
+  /** Wall time in seconds. */
+  readonly seconds: number;
+  /**
+   * Sequences longer than the model's context length: computed in full, though the model was never
+   * trained on such positions. Absent where there are none.
+   */
+  readonly beyondContext?: number;
+}
+
+/**
+ * How much of the data was scored, and the sum of the scores: all that an evaluation knows that may stop
+ * early.
+ */
+export interface Tally {
+  /** Items scored. */
+  readonly items: number;
+  /** Right answers, or summed NLL in nats rounded down. */
+  readonly sum: number;
+}
+
+/** How much there is to score. */
+export interface Whole {
+  readonly items: number;
+  readonly tokens: number;
+}
+
+/** A paired comparison in two cells of a table: how much changed, and how sure that is. */
+export interface ComparisonCells {
+  readonly change: string;
+  readonly certainty: string;
+}
+
+/**
+ * What is measured: everything about it that is not the same for all. Data carry its name; whoever has to
+ * know more asks for it here.
+ */
+export interface Metric<
+  Measured extends MeasurementBase = MeasurementBase,
+  Comparison extends object = object,
+> {
+  /** "accuracy": in files, and in the middle of a sentence. */
+  readonly name: string;
+  readonly better: 'higher' | 'lower';
+  /** The value of a model that does nothing right. */
+  readonly worst: number;
+  /** What is scored one by one. */
+  readonly item: { readonly one: string; readonly many: string };
+  /** What a loss is counted in: "points", hundredths of an accuracy; "of perplexity". */
+  readonly loss: {
+    readonly unit: number;
+    /** 10 to this power is the unit: amounts that people write are scaled without rounding twice. */
+    readonly exponent: number;
+    readonly name: string;
+  };
+
+  /** How much worse than the baseline: positive is worse. NaN for a NaN value. */
+  readonly lossOf: (baseline: number, value: number) => number;
+  /** The value that is worse than the baseline by a loss. */
+  readonly atLoss: (baseline: number, loss: number) => number;
+  /** Larger is better, for any metric. */
+  readonly goodness: (value: number) => number;
+  /** The best and the worst that the value can still be, once some items were scored. */
+  readonly range: (tally: Tally, whole: Whole) => { readonly best: number; readonly worst: number };
+
+  /** "77.6 %" */
+  readonly format: (value: number) => string;
+  /** "74.9–80.1 %" */
+  readonly formatRange: (range: Pick<Interval, 'low' | 'high'>) => string;
+  /** Further figures of a measurement that stand before its interval: "776 of 1,000". */
+  detail(measurement: Measured): string;
+
+  /** Compares item by item. @throws {DataError} for other items. */
+  compare(baseline: Measured, other: Measured): Comparison;
+  /** Titles of {@link compared}. */
+  readonly comparison: ComparisonCells;
+  compared(comparison: Comparison): ComparisonCells;
+
+  /** Takes the per-item arrays out of a measurement, packed: how it is stored. */
+  pack(measurement: Measured): { readonly record: object; readonly items: Uint8Array };
+  unpack(record: object, items: Uint8Array): Measured;
+}
