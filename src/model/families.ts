@@ -21,7 +21,7 @@ export function knownFamilies(): readonly ModelFamily[] {
 /**
  * Adds a family of one's own for the rest of the process.
  *
- * @param module path of a module that calls this when it is loaded: worker threads load it too. Without it
+ * @param module path of a CommonJS module that calls this when it is loaded: worker threads load it too. Without it
  *   models of the family run in the calling thread alone (`workers: 0`).
  */
 export function registerFamily(family: ModelFamily, module?: string): void {

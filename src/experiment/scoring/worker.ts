@@ -1,4 +1,4 @@
-import { pathToFileURL } from 'node:url';
+import { createRequire } from 'node:module';
 import type { TaskParts } from '../../tasks/task.js';
 import { toPlainError, type PlainError } from '../../util/errors.js';
 import { Scorer, type ScoreReply, type ScoreRequest, type ScorerOptions } from './scorer.js';
@@ -8,7 +8,7 @@ export type WorkerRequest =
   | {
       readonly kind: 'open';
       readonly options: ScorerOptions;
-      /** Paths of modules that register model families of others. */
+      /** Paths of CommonJS modules that register model families of others. */
       readonly families: readonly string[];
     }
   | { readonly kind: 'task'; readonly parts: TaskParts }
@@ -23,7 +23,7 @@ let scorer: Scorer | undefined;
 
 async function answer(message: WorkerRequest): Promise<ScoreReply | undefined> {
   if (message.kind === 'open') {
-    for (const module of message.families) await import(pathToFileURL(module).href);
+    for (const module of message.families) createRequire(__filename)(module);
     scorer = await Scorer.open(message.options);
     return undefined;
   }
