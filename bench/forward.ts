@@ -13,12 +13,12 @@ import { parseArgs } from 'node:util';
 import * as tf from '@tensorflow/tfjs-core';
 import { startBackend } from '../src/backend/start.js';
 import { openCheckpoint } from '../src/checkpoint/open.js';
+import { LoadedModel } from '../src/model/loaded-model.js';
 import type { Task } from '../src/tasks/task.js';
 import { wikitext2Task } from '../src/tasks/wikitext2.js';
 import { loadTokenizer } from '../src/tokenizer/tokenizer.js';
 import { sharedPath } from '../test/support/shared.js';
 import { median, numberIn, runReference } from './reference.js';
-import { SpikeGPT } from '../test/support/spikegpt.js';
 
 const { values: flags } = parseArgs({
   options: {
@@ -55,13 +55,13 @@ async function referenceSpeed({ model, tokenizer, text, reference }: Paths): Pro
   return numberIn(printed, /(\d+) tokens\/s/);
 }
 
-async function ourSpeed(model: SpikeGPT, task: Task): Promise<number> {
+async function ourSpeed(model: LoadedModel, task: Task): Promise<number> {
   const result = await task.evaluate(model);
   return result.tokens / result.seconds;
 }
 
 /** Milliseconds by kernel over one evaluation; what is left is JavaScript between the kernels. */
-async function whereTimeGoes(model: SpikeGPT, task: Task): Promise<Map<string, number>> {
+async function whereTimeGoes(model: LoadedModel, task: Task): Promise<Map<string, number>> {
   const engine = tf.engine();
   const original = engine.runKernel.bind(engine);
   const times = new Map<string, number>();
@@ -93,7 +93,7 @@ async function main(): Promise<void> {
   );
 
   const checkpoint = await openCheckpoint(paths.model);
-  const model = await SpikeGPT.load(checkpoint, { contextLength: 256 });
+  const model = await LoadedModel.load(checkpoint, { contextLength: 256 });
   const task = wikitext2Task({
     text: await readFile(paths.text, 'utf8'),
     tokenizer: await loadTokenizer(paths.tokenizer),

@@ -13,7 +13,7 @@ import { parseArgs } from 'node:util';
 import { openCheckpoint } from '../src/checkpoint/open.js';
 import { Evaluator, type EvaluatorReport } from '../src/experiment/scoring/evaluator.js';
 import { modelSpace } from '../src/experiment/open/model-space.js';
-import { hierarchyOf } from '../src/layout/hierarchy.js';
+import { describeModel } from '../src/model/structure.js';
 import type { Strategy } from '../src/search/tiers/descent.js';
 import { tieredSearch } from '../src/search/tiers/tiers.js';
 import { sst2Task } from '../src/tasks/sst2.js';
@@ -23,7 +23,6 @@ import { wikitext2Task } from '../src/tasks/wikitext2.js';
 import { loadTokenizer, type Tokenizer } from '../src/tokenizer/tokenizer.js';
 import { sharedPath } from '../test/support/shared.js';
 import { median, numberIn, runReference } from './reference.js';
-import { deriveConfig, parametersOf } from '../test/support/spikegpt.js';
 
 const { values: flags } = parseArgs({
   options: {
@@ -92,12 +91,12 @@ interface Ours {
 /** From opening the model to the final plan: what the reference's own seconds cover, and the opening. */
 async function ours(one: BenchCase, model: string, task: Task, strategy: Strategy): Promise<Ours> {
   const checkpoint = await openCheckpoint(model);
-  const { config } = await deriveConfig(checkpoint, { contextLength: 256 });
-  const space = modelSpace(hierarchyOf(parametersOf(config)), { embedding: config.embedding });
+  const described = await describeModel(checkpoint, { contextLength: 256 });
+  const space = modelSpace(described.hierarchy);
   const evaluator = Evaluator.open({
     checkpoint: model,
     checkpointHash: await checkpoint.sha256(),
-    config,
+    model: described,
     backend: 'wasm',
     task,
     split: 'search',

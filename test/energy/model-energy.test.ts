@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import type { FiringRates } from '../../src/energy/accounting.js';
 import { modelEnergy } from '../../src/energy/model-energy.js';
-import { spikingLayers } from '../../src/energy/operations.js';
 import {
   FLOAT_ACCUMULATE_PJ,
   FLOAT_MAC_PJ,
@@ -11,13 +10,13 @@ import {
 } from '../../src/energy/technology.js';
 import { weightTraffic } from '../../src/energy/traffic.js';
 import { footprintOf } from '../../src/quant/footprint.js';
-import { hierarchyOf } from '../../src/layout/hierarchy.js';
-import { presetPlan, resolvePlan, withUnit, uniformPlan } from '../../src/quant/plan.js';
+import { resolvePlan, withUnit, uniformPlan } from '../../src/quant/plan.js';
+import { quantizerPlan } from '../../src/quant/quantizers.js';
 import { affineMinMax } from '../../src/quant/scheme/scheme.js';
 import { EnergyError, QuantError } from '../../src/util/errors.js';
 import { TOY } from '../support/toy.js';
-import { SPIKEGPT_216M, uniform } from './support.js';
-import { type ModelConfig, parametersOf } from '../support/spikegpt.js';
+import { SPIKEGPT_216M, spikingLayers, uniform } from './support.js';
+import { hierarchyFor, type ModelConfig, modelOf } from '../support/spikegpt.js';
 
 const LANGUAGE: ModelConfig = { ...TOY, classes: 0 };
 const BITS = [32, 16, 14, 12, 10, 8, 6, 4, 3, 2, 1];
@@ -59,11 +58,14 @@ describe('energy: weight traffic', () => {
   it('of all tokens is the footprint less what the embedding does not read', () => {
     for (const config of [LANGUAGE, TOY, { ...LANGUAGE, ffnPre: true }, SPIKEGPT_216M])
       for (const bits of [32, 12, 8]) {
-        const hierarchy = hierarchyOf(parametersOf(config));
+        const hierarchy = hierarchyFor(config);
         const plan = uniform(config, bits);
         const { total, parts } = footprintOf(hierarchy, plan);
         const unread = (config.vocabSize - 1) * config.width * bits;
-        assertClose(weightTraffic(config, plan).bits, 8 * (total - parts.padding) - unread);
+        assertClose(
+          weightTraffic(modelOf(config), plan).bits,
+          8 * (total - parts.padding) - unread,
+        );
       }
   });
 
@@ -72,7 +74,9 @@ describe('energy: weight traffic', () => {
     // Matrices of 4·4 + 36 values with 64 bits of scale and zero point each; 4 norms of 2·2, 2 + 5 vectors
     // of 2; an embedded row; and once in 8 tokens the classifier.
     const block = 52 * 8 + 7 * 64 + (6 + 7) * 2 * 32;
-    const { bits, byBlock } = weightTraffic(config, uniform(config, 8), { sentenceTokens: 8 });
+    const { bits, byBlock } = weightTraffic(modelOf(config), uniform(config, 8), {
+      sentenceTokens: 8,
+    });
     assertClose(byBlock.input, 2 * 8 + 64);
     assertClose(byBlock['attention.0'], block);
     assertClose(byBlock.output, 4 * 32 + (4 * 8 + 64) / 8);
@@ -82,22 +86,25 @@ describe('energy: weight traffic', () => {
   it('is shared by tokens that go through a matrix together, but for the embedding', () => {
     const plan = uniform(LANGUAGE, 8);
     const [one, many] = [1, 256].map((tokensPerRead) =>
-      weightTraffic(LANGUAGE, plan, { tokensPerRead }),
+      weightTraffic(modelOf(LANGUAGE), plan, { tokensPerRead }),
     );
     assert.equal(many.byBlock.input, one.byBlock.input);
     assertClose(many.bits - many.byBlock.input, (one.bits - one.byBlock.input) / 256);
   });
 
   it('asks for a plan of this model and for whole tokens', () => {
-    assert.throws(() => weightTraffic(LANGUAGE, uniform(TOY, 8)), QuantError);
-    assert.throws(() => weightTraffic(TOY, uniform(TOY, 8), { tokensPerRead: 0.5 }), EnergyError);
+    assert.throws(() => weightTraffic(modelOf(LANGUAGE), uniform(TOY, 8)), QuantError);
+    assert.throws(
+      () => weightTraffic(modelOf(TOY), uniform(TOY, 8), { tokensPerRead: 0.5 }),
+      EnergyError,
+    );
   });
 });
 
 describe('energy: model', () => {
   it('of SpikeGPT-216M in float32 is 812 µJ of products and some 173 mJ of DRAM', () => {
     const { products, elementwise, weights, total, origin } = modelEnergy(
-      SPIKEGPT_216M,
+      modelOf(SPIKEGPT_216M),
       uniform(SPIKEGPT_216M, 32),
       { accounting: 'as built' },
     );
@@ -112,7 +119,7 @@ describe('energy: model', () => {
 
   it('as built computes the same at any bits, and reads less', () => {
     const energies = BITS.map((bits) =>
-      modelEnergy(LANGUAGE, uniform(LANGUAGE, bits), { accounting: 'as built' }),
+      modelEnergy(modelOf(LANGUAGE), uniform(LANGUAGE, bits), { accounting: 'as built' }),
     );
     for (const [index, { products, elementwise, weights }] of energies.entries()) {
       assert.equal(products, energies[0].products);
@@ -123,9 +130,9 @@ describe('energy: model', () => {
 
   it('of integers falls with the bits, and unquantized is as built', () => {
     const energies = BITS.map((bits) =>
-      modelEnergy(LANGUAGE, uniform(LANGUAGE, bits), { accounting: 'integer' }),
+      modelEnergy(modelOf(LANGUAGE), uniform(LANGUAGE, bits), { accounting: 'integer' }),
     );
-    const built = modelEnergy(LANGUAGE, uniform(LANGUAGE, 32), { accounting: 'as built' });
+    const built = modelEnergy(modelOf(LANGUAGE), uniform(LANGUAGE, 32), { accounting: 'as built' });
     assert.equal(energies[0].products, built.products);
     for (let index = 1; index < energies.length; index++)
       assert.ok(energies[index].products < energies[index - 1].products);
@@ -134,19 +141,19 @@ describe('energy: model', () => {
   });
 
   it('of integers takes each matrix at its own bits', () => {
-    const hierarchy = hierarchyOf(parametersOf(LANGUAGE));
+    const hierarchy = hierarchyFor(LANGUAGE);
     const mixed = withUnit(uniformPlan(32), 'attention.1/SRWKV/key', affineMinMax(8));
     const plan = resolvePlan(mixed, hierarchy);
     const options = { accounting: 'integer' } as const;
-    const before = modelEnergy(LANGUAGE, uniform(LANGUAGE, 32), options).products;
-    const after = modelEnergy(LANGUAGE, plan, options).products;
+    const before = modelEnergy(modelOf(LANGUAGE), uniform(LANGUAGE, 32), options).products;
+    const after = modelEnergy(modelOf(LANGUAGE), plan, options).products;
     assertClose(before - after, (16 * 16 * (4.6 - 0.3)) / 1e6);
   });
 
   it('idealized accumulates for spikes alone, and multiplies real inputs', () => {
     const plan = uniform(LANGUAGE, 32);
     const at = (rate: number): number =>
-      modelEnergy(LANGUAGE, plan, {
+      modelEnergy(modelOf(LANGUAGE), plan, {
         accounting: 'idealized',
         firingRates: ratesOf(LANGUAGE, rate),
       }).products;
@@ -155,13 +162,13 @@ describe('energy: model', () => {
     const spiking = 3 * (3 * 16 ** 2 + 64 * 16 + 16 ** 2) + 61 * 16;
     assertClose(at(0), (real * 4.6) / 1e6);
     assertClose(at(0.2), (real * 4.6 + spiking * 0.2 * 0.9) / 1e6);
-    assert.ok(at(1) < modelEnergy(LANGUAGE, plan, { accounting: 'as built' }).products);
+    assert.ok(at(1) < modelEnergy(modelOf(LANGUAGE), plan, { accounting: 'as built' }).products);
   });
 
   it('idealized takes each layer at its own rate', () => {
     const plan = uniform(LANGUAGE, 32);
     const energy = (layer: string): number =>
-      modelEnergy(LANGUAGE, plan, {
+      modelEnergy(modelOf(LANGUAGE), plan, {
         accounting: 'idealized',
         firingRates: new Map(ratesOf(LANGUAGE, 0)).set(layer, 1),
       }).products;
@@ -182,7 +189,7 @@ describe('energy: model', () => {
     ])
       assert.throws(
         () =>
-          modelEnergy(LANGUAGE, plan, {
+          modelEnergy(modelOf(LANGUAGE), plan, {
             accounting: 'idealized',
             ...(firingRates && { firingRates }),
           }),
@@ -191,8 +198,8 @@ describe('energy: model', () => {
   });
 
   it('reads a spike embedding that is stored by its sign at one bit a value', () => {
-    const hierarchy = hierarchyOf(parametersOf(LANGUAGE));
-    const plan = resolvePlan(presetPlan('best', 8), hierarchy);
-    assert.equal(weightTraffic(LANGUAGE, plan).byBlock.input, 16);
+    const hierarchy = hierarchyFor(LANGUAGE);
+    const plan = resolvePlan(quantizerPlan('best', 8, hierarchy), hierarchy);
+    assert.equal(weightTraffic(modelOf(LANGUAGE), plan).byBlock.input, 16);
   });
 });

@@ -1,16 +1,16 @@
 import assert from 'node:assert/strict';
 import { startBackend } from '../../src/backend/start.js';
 import { openCheckpoint } from '../../src/checkpoint/open.js';
-import { sum } from '../../src/energy/elementwise.js';
-import { countOperations, elementwiseParts, spikingLayers } from '../../src/energy/operations.js';
+import { countOperations } from '../../src/energy/operations.js';
+import { addOperations } from '../../src/layout/operations.js';
 import { observe } from '../../src/model/observe.js';
 import { EnergyError } from '../../src/util/errors.js';
 import { GOLDEN_NAMES } from '../support/golden.js';
 import { itShared } from '../support/shared.js';
 import { openBundled, someTokens, TOY, toyCheckpoint, withToy } from '../support/toy.js';
 import { countedForward } from './counted-forward.js';
-import { SPIKEGPT_216M } from './support.js';
-import { deriveConfig, type ModelConfig } from '../support/spikegpt.js';
+import { SPIKEGPT_216M, spikingLayers } from './support.js';
+import { deriveConfig, type ModelConfig, modelOf } from '../support/spikegpt.js';
 
 /** One block, two channels, a head of five tokens. */
 const TINY: ModelConfig = {
@@ -24,7 +24,7 @@ const TINY: ModelConfig = {
 
 describe('energy: operations', () => {
   it('are those counted by hand', () => {
-    const { products, macs, elementwise } = countOperations(TINY);
+    const { products, macs, elementwise } = countOperations(modelOf(TINY));
     assert.deepEqual(
       products.map((product) => [product.matrix.path, product.macs]),
       [
@@ -41,21 +41,24 @@ describe('energy: operations', () => {
     assert.equal(macs, 62);
     // Four norms; the mixes of two inputs and three; two gates and eight squares; two layers of neurons.
     const none = { additions: 0, multiplications: 0, divisions: 0, functions: 0, comparisons: 0 };
-    assert.deepEqual(elementwise, {
-      embedding: { ...none, comparisons: 2 },
-      'layer norm': { ...none, additions: 36, multiplications: 32, divisions: 4, functions: 4 },
-      'token shift': { ...none, additions: 10, multiplications: 20 },
-      WKV: { additions: 20, multiplications: 12, divisions: 2, functions: 8, comparisons: 4 },
-      'gates and squares': {
-        additions: 4,
-        multiplications: 12,
-        divisions: 4,
-        functions: 4,
-        comparisons: 8,
-      },
-      'LIF and residual': { ...none, additions: 12, multiplications: 4, comparisons: 4 },
-      pooling: none,
-    });
+    assert.deepEqual(
+      elementwise,
+      Object.entries({
+        embedding: { ...none, comparisons: 2 },
+        'layer norm': { ...none, additions: 36, multiplications: 32, divisions: 4, functions: 4 },
+        'token shift': { ...none, additions: 10, multiplications: 20 },
+        WKV: { additions: 20, multiplications: 12, divisions: 2, functions: 8, comparisons: 4 },
+        'gates and squares': {
+          additions: 4,
+          multiplications: 12,
+          divisions: 4,
+          functions: 4,
+          comparisons: 8,
+        },
+        'LIF and residual': { ...none, additions: 12, multiplications: 4, comparisons: 4 },
+        pooling: none,
+      }),
+    );
   });
 
   for (const [name, change] of Object.entries({
@@ -70,10 +73,10 @@ describe('energy: operations', () => {
       const time = 7;
       const ids = someTokens(1, time, config.vocabSize);
       const { logits, tally } = await countedForward(toyCheckpoint(change), config, [...ids]);
-      await withToy((model) => {
+      await withToy(async (model) => {
         const lengths = Int32Array.of(time);
         const classifies = config.classes > 0;
-        const seen = observe(
+        const seen = await observe(
           model,
           { ids, batch: 1, time },
           classifies ? { classLengths: lengths } : { logits: true },
@@ -82,10 +85,10 @@ describe('energy: operations', () => {
         logits.forEach((value, index) => assert.ok(Math.abs(value - expected[index]) < 1e-3));
       }, change);
 
-      const counted = countOperations(config, { sentenceTokens: time });
+      const counted = countOperations(modelOf(config), { sentenceTokens: time });
       const { macs } = tally;
       assert.ok(Math.abs(time * counted.macs - macs) < 1e-6, `${time * counted.macs}, not ${macs}`);
-      const all = sum(...elementwiseParts(counted).map(([, part]) => part));
+      const all = addOperations(...counted.elementwise.map(([, part]) => part));
       for (const kind of Object.keys(all) as (keyof typeof all)[])
         assert.ok(
           Math.abs(time * all[kind] - tally[kind]) < 1e-6,
@@ -110,7 +113,7 @@ describe('energy: operations', () => {
           );
           const values = used.reduce((total, { shape }) => total + shape[0] * shape[1], 0);
           assert.ok(used.length >= 7 * config.layers);
-          assert.equal(countOperations(config).macs, values);
+          assert.equal(countOperations(modelOf(config)).macs, values);
         } finally {
           await checkpoint.close();
         }
@@ -126,12 +129,12 @@ describe('energy: operations', () => {
       const checkpoint = await openBundled(name);
       const { config } = await deriveConfig(checkpoint);
       await checkpoint.close();
-      assert.equal(countOperations(config).macs, expected);
+      assert.equal(countOperations(modelOf(config)).macs, expected);
     }
   });
 
   it('are 176.6 million multiply–accumulates a token for SpikeGPT-216M', () => {
-    const { macs, products } = countOperations(SPIKEGPT_216M);
+    const { macs, products } = countOperations(modelOf(SPIKEGPT_216M));
     // 18 blocks of 13 · 768², and the head.
     assert.equal(macs, 18 * 13 * 768 ** 2 + 50277 * 768);
     assert.equal(macs, 176_631_552);
@@ -142,17 +145,20 @@ describe('energy: operations', () => {
   it('count a classifier once a sentence', () => {
     const config = { ...TINY, classes: 3 };
     const [once, spread] = [1, 12].map((sentenceTokens) =>
-      countOperations(config, { sentenceTokens }).products.at(-1)!,
+      countOperations(modelOf(config), { sentenceTokens }).products.at(-1)!,
     );
     assert.deepEqual([once.matrix.matrix, once.macs, spread.macs], ['classifier', 6, 0.5]);
     for (const sentenceTokens of [0, NaN, Infinity])
-      assert.throws(() => countOperations(config, { sentenceTokens }), EnergyError);
+      assert.throws(() => countOperations(modelOf(config), { sentenceTokens }), EnergyError);
   });
 
   it('know which spiking layer feeds which product', () => {
     const sources = (config: ModelConfig): Record<string, string | undefined> =>
       Object.fromEntries(
-        countOperations(config).products.map(({ matrix, spikesOf }) => [matrix.path, spikesOf]),
+        countOperations(modelOf(config)).products.map(({ matrix, spikesOf }) => [
+          matrix.path,
+          spikesOf,
+        ]),
       );
     const two = sources({ ...TINY, layers: 2 });
     assert.equal(two['attention.0/SRWKV/key'], 'input/embedding');

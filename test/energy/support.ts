@@ -1,6 +1,5 @@
-import { hierarchyOf } from '../../src/layout/hierarchy.js';
 import { resolvePlan, uniformPlan, type ResolvedPlan } from '../../src/quant/plan.js';
-import { type ModelConfig, parametersOf } from '../support/spikegpt.js';
+import { hierarchyFor, type ModelConfig, modelOf } from '../support/spikegpt.js';
 
 /** The published model's shape. */
 export const SPIKEGPT_216M: ModelConfig = {
@@ -15,7 +14,12 @@ export const SPIKEGPT_216M: ModelConfig = {
   ffnPre: false,
 };
 
+/** Paths of the layers whose outputs are spikes. */
+export function spikingLayers(config: ModelConfig): string[] {
+  return modelOf(config).layout.spiking.map(({ path }) => path);
+}
+
 /** One width for all matrices of a model. */
 export function uniform(config: ModelConfig, bits: number): ResolvedPlan {
-  return resolvePlan(uniformPlan(bits), hierarchyOf(parametersOf(config)));
+  return resolvePlan(uniformPlan(bits), hierarchyFor(config));
 }

@@ -4,12 +4,11 @@ import { join } from 'node:path';
 import { openCheckpoint } from '../../src/checkpoint/open.js';
 import type { Checkpoint } from '../../src/checkpoint/types.js';
 import { Study, type StudyOptions, type StudyTask } from '../../src/experiment/open/study.js';
-import { hierarchyOf } from '../../src/layout/hierarchy.js';
 import { sst2Task, type Sst2Task } from '../../src/tasks/sst2.js';
 import { wikitext2Task, type Wikitext2Task } from '../../src/tasks/wikitext2.js';
 import { seededRandom } from '../../src/util/random.js';
 import { saveToy, type Change } from './support.js';
-import { deriveConfig, type ModelConfig, parametersOf, SpikeGPT } from '../support/spikegpt.js';
+import { deriveConfig, type ModelConfig, SpikeGPT } from '../support/spikegpt.js';
 
 /** Runs `work` in a folder of its own, which goes afterwards. */
 export async function inFolder(work: (folder: string) => Promise<void>): Promise<void> {
@@ -96,19 +95,14 @@ export async function toyStudy(
   const path = join(folder, `toy-${kind}.safetensors`);
   await saveToy(path, isSst2 ? config : { classes: 0, ...config }, [], change);
   const checkpoint = await openCheckpoint(path);
-  const report = await deriveConfig(checkpoint);
+  const description = await deriveConfig(checkpoint);
   const part = async (split: string, seed: number): Promise<StudyTask> => ({
     task: isSst2 ? await sentencesOf(checkpoint, 60, seed) : toyText(16 * 12, seed),
     split,
     ...(isSst2 ? {} : { context: 16 }),
   });
   return Study.open({
-    file: {
-      name: `toy-${kind}`,
-      checkpoint,
-      report,
-      hierarchy: hierarchyOf(parametersOf(report.config)),
-    },
+    file: { ...description, name: `toy-${kind}`, checkpoint },
     backend: { name: 'cpu', description: 'plain JavaScript' },
     search: await part('search', 5),
     ...(judged && { heldOut: await part('held-out', 6) }),

@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { spikingLayers } from '../../src/energy/operations.js';
 import type { EnergyRun } from '../../src/experiment/runs/energy-run.js';
 import {
   energyChangeFigure,
@@ -10,8 +9,9 @@ import {
 } from '../../src/figures/energy-figures.js';
 import type { FigureSubject } from '../../src/figures/study-figures.js';
 import type { Task } from '../../src/tasks/task.js';
-import { uniform } from '../energy/support.js';
+import { spikingLayers, uniform } from '../energy/support.js';
 import { assertValid, withView, rowsWith } from '../plots/support.js';
+import { modelOf } from '../support/spikegpt.js';
 import { TOY } from '../support/toy.js';
 
 const study = {
@@ -21,7 +21,7 @@ const study = {
 
 const firingRates = new Map(spikingLayers(TOY).map((layer) => [layer, 0.25]));
 const RUN: EnergyRun = {
-  config: TOY,
+  model: modelOf(TOY),
   sentenceTokens: 20,
   plans: [32, 8].map((bits) => ({ name: `${bits}`, plan: uniform(TOY, bits), firingRates })),
 };
@@ -71,7 +71,7 @@ describe('figures of energy', () => {
   });
 
   it('show the operations of all blocks together', async () => {
-    const spec = operationsFigure({ name: 'toy', report: { config: TOY } }, 20);
+    const spec = operationsFigure({ name: 'toy', ...modelOf(TOY) }, 20);
     assertValid(spec);
     await withView(spec, (view) => {
       const rows = rowsWith(view, 'part', 'operations') as { part: string; operations: number }[];

@@ -15,6 +15,8 @@ import { measureSensitivity } from '../../src/search/sensitivity.js';
 import type { Assignment, SearchSpace } from '../../src/search/space.js';
 import { tieredSearch } from '../../src/search/tiers/tiers.js';
 import { assertGoodChart } from '../plots/support.js';
+import { parametersOf } from '../support/spikegpt.js';
+import { TOY } from '../support/toy.js';
 
 const ORIGIN = { task: 'sst2', model: 'toy' } as const;
 const IDS = ['input/embedding', 'attention.0/SRWKV', 'attention.0/SRFFN', 'output/head'];
@@ -92,16 +94,18 @@ describe('plots/from-search', () => {
   });
 
   it('lists every parameter of a hierarchy once, vectors together and at 32 bits', async () => {
-    const names: [string, number[]][] = [
-      ['emb.weight', [10, 4]],
-      ['blocks.0.ln1.weight', [4]],
-      ['blocks.0.att.key.weight', [4, 4]],
-      ['blocks.0.att.time_decay', [4]],
-      ['blocks.0.ffn.key.weight', [16, 4]],
-      ['ln_out.weight', [4]],
-      ['head.weight', [10, 4]],
+    const names = [
+      'emb.weight',
+      'blocks.0.ln1.weight',
+      'blocks.0.att.key.weight',
+      'blocks.0.att.time_decay',
+      'blocks.0.ffn.key.weight',
+      'ln_out.weight',
+      'head.weight',
     ];
-    const hierarchy = hierarchyOf(names.map(([name, shape]) => ({ name, shape })));
+    const sizes = { vocabSize: 10, width: 4, hiddenWidth: 16, layers: 1, classes: 0 };
+    const all = parametersOf({ ...TOY, ...sizes });
+    const hierarchy = hierarchyOf(all.filter(({ name }) => names.includes(name)));
     const records = matrixRecords(hierarchy, (path) => (path.startsWith('input') ? 8 : 4));
     assert.deepEqual(
       records.map(({ block, module, matrix, parameters, bits }) => [

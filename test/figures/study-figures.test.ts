@@ -18,6 +18,8 @@ import { Assignment } from '../../src/search/space.js';
 import type { SearchStep } from '../../src/search/trace.js';
 import type { Task } from '../../src/tasks/task.js';
 import { assertValid } from '../plots/support.js';
+import { parametersOf } from '../support/spikegpt.js';
+import { TOY } from '../support/toy.js';
 
 type Study = Parameters<typeof paretoFigure>[0];
 
@@ -148,11 +150,9 @@ describe('figures of results', () => {
   });
 
   it('colour the hierarchy by a plan, where there is one', () => {
-    const hierarchy = hierarchyOf([
-      { name: 'emb.weight', shape: [8, 4] },
-      { name: 'blocks.0.att.key.weight', shape: [4, 4] },
-      { name: 'head.weight', shape: [8, 4] },
-    ]);
+    const names = ['emb.weight', 'blocks.0.att.key.weight', 'head.weight'];
+    const all = parametersOf({ ...TOY, vocabSize: 8, width: 4, layers: 1, classes: 0 });
+    const hierarchy = hierarchyOf(all.filter(({ name }) => names.includes(name)));
     const plain = hierarchyFigure({ name: 'toy', hierarchy });
     const planned = hierarchyFigure({ name: 'toy', hierarchy }, uniformPlan(4));
     for (const spec of [plain, planned]) assertValid(spec);

@@ -1,19 +1,16 @@
 import assert from 'node:assert/strict';
-import {
-  hierarchyOf,
-  matricesOf,
-  matricesOfUnit,
-  unitPaths,
-  vectorsOf,
-} from '../../src/layout/hierarchy.js';
-import { QuantError } from '../../src/util/errors.js';
+import { matricesOf, matricesOfUnit, unitPaths, vectorsOf } from '../../src/layout/hierarchy.js';
+import { CheckpointError } from '../../src/util/errors.js';
 import { spikeGptShapes } from '../quant/support.js';
+import { hierarchyOfTensors, wholeHierarchyOfTensors } from '../support/spikegpt.js';
 
 const percent = (share: number): number => Math.round(1000 * share) / 10;
 
 describe('quant: hierarchy', () => {
   it("has SpikeGPT-216M's parameters and the paper's shares", () => {
-    const { blocks, parameters, fp32Bytes, unused } = hierarchyOf(spikeGptShapes(50277, 768, 18));
+    const { blocks, parameters, fp32Bytes, unused } = hierarchyOfTensors(
+      spikeGptShapes(50277, 768, 18),
+    );
     assert.equal(parameters, 215_399_424);
     assert.equal(fp32Bytes, 861_597_696);
     assert.equal(unused.parameters, 0);
@@ -29,9 +26,9 @@ describe('quant: hierarchy', () => {
 
   it('names blocks, modules and matrices in network order, whatever the order of the file', () => {
     const shapes = spikeGptShapes(10, 4, 11);
-    const hierarchy = hierarchyOf(shapes);
+    const hierarchy = hierarchyOfTensors(shapes);
     assert.deepEqual(
-      hierarchyOf([...shapes].reverse()).blocks.map(({ path }) => path),
+      hierarchyOfTensors([...shapes].reverse()).blocks.map(({ path }) => path),
       ['input', ...Array.from({ length: 11 }, (_, i) => `attention.${i}`), 'output'],
     );
     assert.deepEqual(unitPaths(hierarchy, 'module').slice(0, 3), [
@@ -39,7 +36,7 @@ describe('quant: hierarchy', () => {
       'attention.0/SRWKV',
       'attention.0/SRFFN',
     ]);
-    assert.deepEqual(unitPaths(hierarchyOf([...shapes].reverse()), 'matrix'), [
+    assert.deepEqual(unitPaths(hierarchyOfTensors([...shapes].reverse()), 'matrix'), [
       'input/embedding/emb',
       ...Array.from({ length: 11 }, (_, i) => [
         ...['key', 'value', 'receptance', 'output'].map((m) => `attention.${i}/SRWKV/${m}`),
@@ -52,12 +49,15 @@ describe('quant: hierarchy', () => {
 
   it('keeps vectors apart, and counts every parameter once', () => {
     const shapes = spikeGptShapes(10, 4, 2);
-    const hierarchy = hierarchyOf(shapes);
+    const hierarchy = hierarchyOfTensors(shapes);
     const names = [...matricesOf(hierarchy), ...vectorsOf(hierarchy)].map(({ name }) => name);
     assert.deepEqual(names.sort(), shapes.map(({ name }) => name).sort());
     assert.ok(vectorsOf(hierarchy).some(({ name }) => name === 'blocks.1.att.time_mix_k'));
-    const flat = hierarchyOf([{ name: 'blocks.0.att.time_mix_k', shape: [1, 4] }]);
-    assert.equal(matricesOf(flat).length, 0);
+    const flat = shapes.map(({ name, shape }) => ({
+      name,
+      shape: name === 'blocks.0.att.time_mix_k' ? [1, 4] : shape,
+    }));
+    assert.deepEqual(matricesOf(hierarchyOfTensors(flat)), matricesOf(hierarchy));
     const [, first] = hierarchy.blocks;
     assert.deepEqual(
       first.vectors.map(({ name }) => name.slice(9)),
@@ -69,7 +69,7 @@ describe('quant: hierarchy', () => {
 
   it('leaves the head of a classifier out, and counts it apart', () => {
     const shapes = spikeGptShapes(10, 4, 1, { classes: 2 });
-    const classifier = hierarchyOf(shapes);
+    const classifier = hierarchyOfTensors(shapes);
     assert.deepEqual(classifier.unused, {
       names: ['head.weight'],
       parameters: 40,
@@ -79,7 +79,7 @@ describe('quant: hierarchy', () => {
       matricesOfUnit(classifier, 'output').map(({ path }) => path),
       ['output/head/classifier'],
     );
-    const whole = hierarchyOf(shapes, { excludeHead: false });
+    const whole = wholeHierarchyOfTensors(shapes);
     assert.equal(whole.parameters, classifier.parameters + 40);
     assert.deepEqual(
       matricesOfUnit(whole, 'output').map(({ name }) => name),
@@ -88,7 +88,7 @@ describe('quant: hierarchy', () => {
   });
 
   it('knows the ffnPre variant', () => {
-    const hierarchy = hierarchyOf(spikeGptShapes(10, 4, 2, { ffnPre: true }));
+    const hierarchy = hierarchyOfTensors(spikeGptShapes(10, 4, 2, { ffnPre: true }));
     assert.deepEqual(unitPaths(hierarchy, 'module').slice(1, 4), [
       'attention.0/SRFFN-pre',
       'attention.0/SRFFN',
@@ -101,7 +101,7 @@ describe('quant: hierarchy', () => {
   });
 
   it('does not take attention.1 for a part of attention.10', () => {
-    const hierarchy = hierarchyOf(spikeGptShapes(10, 4, 11));
+    const hierarchy = hierarchyOfTensors(spikeGptShapes(10, 4, 11));
     assert.equal(matricesOfUnit(hierarchy, 'attention.1').length, 7);
     assert.equal(matricesOfUnit(hierarchy, '*').length, 79);
     assert.equal(matricesOfUnit(hierarchy, 'attention').length, 0);
@@ -110,8 +110,10 @@ describe('quant: hierarchy', () => {
   it('refuses a parameter that no SpikeGPT has', () => {
     for (const name of ['lm_head.weight', 'blocks.x.ln1.weight', 'blocks.0.mlp.key.weight'])
       assert.throws(
-        () => hierarchyOf([{ name, shape: [2, 2] }]),
-        (error) => error instanceof QuantError && error.message.includes(name),
+        () => hierarchyOfTensors([...spikeGptShapes(10, 4, 1), { name, shape: [2, 2] }]),
+        (error) =>
+          error instanceof CheckpointError &&
+          error.message.includes(`surplus ${name}: found [2, 2]`),
       );
   });
 });

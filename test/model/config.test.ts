@@ -4,6 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startBackend } from '../../src/backend/start.js';
 import type { Checkpoint } from '../../src/checkpoint/types.js';
+import { SPIKEGPT } from '../../src/model/spikegpt/family.js';
+import { describeModel } from '../../src/model/structure.js';
 import { BackendError, CheckpointError, UsageError } from '../../src/util/errors.js';
 import { TOY, toyCheckpoint } from '../support/toy.js';
 import { checkParameters, deriveConfig, parametersOf, SpikeGPT } from '../support/spikegpt.js';
@@ -68,6 +70,28 @@ describe('configuration of a checkpoint', () => {
     await assert.rejects(deriveConfig(foreign), /not a SpikeGPT checkpoint.*"emb\.weight"/);
     const gap = reshaped(toyCheckpoint(), { 'blocks.7.ln1.weight': [16] });
     await assert.rejects(deriveConfig(gap), /numbered without gaps/);
+  });
+
+  it('is of the family that knows the names of its tensors, or of none', async () => {
+    const { family, config } = await describeModel(toyCheckpoint());
+    assert.equal(family, SPIKEGPT);
+    assert.deepEqual(config, TOY);
+    const foreign = new Map([
+      ['lm_head.weight', { name: 'lm_head.weight', dtype: 'float32', shape: [4, 4] } as const],
+    ]);
+    await assert.rejects(describeModel({ ...toyCheckpoint(), tensors: foreign }), (error) => {
+      assert.ok(error instanceof CheckpointError);
+      assert.match(
+        error.message,
+        /^toy: no model family knows these tensors; got .*lm_head\.weight.*SpikeGPT \(spikegpt\)/,
+      );
+      return true;
+    });
+    await assert.rejects(describeModel(toyCheckpoint(), { family: 'gpt' }), UsageError);
+    await assert.rejects(
+      describeModel(toyCheckpoint(), { layers: 3 }),
+      /no such setting; got layers/,
+    );
   });
 
   it('lists missing, surplus and misshapen tensors with both shapes', () => {

@@ -1,34 +1,56 @@
 import assert from 'node:assert/strict';
 import * as tf from '@tensorflow/tfjs-core';
+import { layerNorm } from '../../src/backend/kernels/ops.js';
 import { startBackend } from '../../src/backend/start.js';
 import { generate, sample } from '../../src/model/generate.js';
 import { observe } from '../../src/model/observe.js';
-import { disposeState } from '../../src/model/spikegpt/state.js';
+import type { TokenBatch } from '../../src/model/types.js';
 import { ModelError, UsageError } from '../../src/util/errors.js';
-import { someTokens, TOY, withToy } from '../support/toy.js';
+import { someTokens, TOY, toyCheckpoint, withToy } from '../support/toy.js';
 import { type SpikeGPT } from '../support/spikegpt.js';
 
-/** Hidden states by the recurrent form, fed in pieces of the given lengths. */
-function recurrent(model: SpikeGPT, ids: Int32Array, batch: number, pieces: number[]): number[] {
+/** The stream after the last stage by the recurrent form, fed in pieces of the given lengths. */
+function recurrent(model: SpikeGPT, ids: Int32Array, batch: number, pieces: number[]): tf.Tensor {
+  const form = model.network.recurrent!;
   const time = ids.length / batch;
-  let state = model.initialState(batch);
-  const parts: tf.Tensor3D[] = [];
+  let state = form.start(batch);
+  const parts: tf.Tensor[] = [];
   let from = 0;
   for (const length of pieces) {
     const cut = Int32Array.from({ length: batch * length }, (_, index) => {
       const sequence = Math.floor(index / length);
       return ids[sequence * time + from + (index % length)];
     });
-    const result = model.step({ ids: cut, batch, time: length }, state);
-    disposeState(state);
+    const result = form.step({ ids: cut, batch, time: length }, state);
+    form.dispose(state);
     state = result.state;
-    parts.push(result.hidden);
+    parts.push(result.stream);
     from += length;
   }
-  disposeState(state);
+  form.dispose(state);
   const joined = tf.concat(parts, 1);
-  const values = Array.from(joined.dataSync());
-  tf.dispose([joined, ...parts]);
+  tf.dispose(parts);
+  return joined;
+}
+
+/** The same by the parallel form. */
+function parallel({ network, description }: SpikeGPT, tokens: TokenBatch): tf.Tensor {
+  return tf.tidy(() =>
+    network.runStages(network.embed(tokens), 0, description.layout.stages.length, tokens),
+  );
+}
+
+/** What ln_out makes of a stream, which is disposed: the hidden states that logits are taken from. */
+async function hiddenStates(stream: tf.Tensor, ffnPre: boolean): Promise<ArrayLike<number>> {
+  const checkpoint = toyCheckpoint({ ffnPre });
+  const [weight, bias] = await Promise.all(
+    ['weight', 'bias'].map((part) => checkpoint.readFloat32(`ln_out.${part}`)),
+  );
+  const normalized = tf.tidy(() =>
+    layerNorm(stream as tf.Tensor3D, tf.tensor1d(weight), tf.tensor1d(bias)),
+  );
+  const values = normalized.dataSync();
+  tf.dispose([stream, normalized]);
   return values;
 }
 
@@ -49,15 +71,14 @@ for (const backend of ['wasm', 'cpu'])
     for (const ffnPre of [false, true])
       it(`recurrent and parallel forms agree, cut anywhere${ffnPre ? ', ffnPre' : ''}`, () =>
         withToy(
-          (model) => {
+          async (model) => {
             const [batch, time] = [2, 24];
             const ids = someTokens(batch, time, TOY.vocabSize);
-            const hidden = model.hidden({ ids, batch, time });
-            const expected = hidden.dataSync();
-            hidden.dispose();
+            const expected = await hiddenStates(parallel(model, { ids, batch, time }), ffnPre);
             for (const pieces of [[24], [1, 23], [7, 1, 16], Array<number>(24).fill(1)]) {
-              const actual = recurrent(model, ids, batch, pieces);
-              const worst = actual.reduce(
+              const actual = await hiddenStates(recurrent(model, ids, batch, pieces), ffnPre);
+              assert.equal(actual.length, expected.length);
+              const worst = Array.from(actual).reduce(
                 (most, value, index) => Math.max(most, Math.abs(value - expected[index])),
                 0,
               );
@@ -103,7 +124,12 @@ for (const backend of ['wasm', 'cpu'])
         for (let pass = 0; pass < 100; pass++) {
           await model.tokenNll(batch, batch.ids);
           await model.classLogits(batch, Int32Array.of(11, 4), 'real-tokens');
-          observe(model, batch, { logits: true, spikes: true, residuals: true, firingRates: true });
+          await observe(model, batch, {
+            logits: true,
+            spikes: true,
+            residuals: true,
+            firingRates: true,
+          });
         }
         await collect(model, { temperature: 0 });
         const after = tf.memory();
@@ -144,7 +170,8 @@ for (const backend of ['wasm', 'cpu'])
         const tokens = [5, 9, 2];
         for (const token of await collect(model, { temperature: 0, length: 6 })) {
           const ids = Int32Array.from(tokens);
-          const { logits } = observe(model, { ids, batch: 1, time: ids.length }, { logits: true });
+          const batch = { ids, batch: 1, time: ids.length };
+          const { logits } = await observe(model, batch, { logits: true });
           const last = logits!.slice(-TOY.vocabSize);
           assert.equal(last.indexOf(Math.max(...last)), token);
           tokens.push(token);

@@ -49,7 +49,7 @@ for (const backend of ['wasm', 'cpu'])
             assert.equal(model.vocabSize, golden.vocabSize);
             const tensors = tf.memory().numTensors;
             const lengths = new Int32Array(batch).fill(time);
-            const seen = observe(model, tokens, {
+            const seen = await observe(model, tokens, {
               logits: true,
               residuals: true,
               spikes: true,

@@ -6,8 +6,9 @@ import { openCheckpoint } from '../../src/checkpoint/open.js';
 import type { Checkpoint } from '../../src/checkpoint/types.js';
 import { exportPlan } from '../../src/quant/packed/export.js';
 import { PER_CHANNEL, perGroup } from '../../src/quant/scheme/granularity.js';
-import { hierarchyOf, unitPaths } from '../../src/layout/hierarchy.js';
-import { openAnyCheckpoint, openPacked } from '../../src/quant/packed/read.js';
+import { unitPaths, type Hierarchy } from '../../src/layout/hierarchy.js';
+import { openDescribed } from '../../src/model/structure.js';
+import { openPacked as openPackedAs, type PackedCheckpoint } from '../../src/quant/packed/read.js';
 import {
   planId,
   resolvePlan,
@@ -26,6 +27,7 @@ import {
 } from '../../src/quant/scheme/scheme.js';
 import { AbortedError, CheckpointError } from '../../src/util/errors.js';
 import { itShared } from '../support/shared.js';
+import { hierarchyOfTensors, wholeHierarchyOfTensors } from '../support/spikegpt.js';
 import { memoryCheckpoint, spikeGptShapes } from './support.js';
 
 /** Every width that the issue asks for, and every method, granularity and range. */
@@ -42,8 +44,16 @@ const SCHEMES: readonly Scheme[] = [
   affineMinMax(1),
 ];
 
+function hierarchyOf({ tensors }: Pick<Checkpoint, 'tensors'>): Hierarchy {
+  return hierarchyOfTensors(tensors.values());
+}
+
+function openPacked(path: string): Promise<PackedCheckpoint> {
+  return openPackedAs(path, hierarchyOf);
+}
+
 function mixedPlan(checkpoint: Checkpoint): ResolvedPlan {
-  const hierarchy = hierarchyOf(checkpoint.tensors.values());
+  const hierarchy = hierarchyOf(checkpoint);
   const plan: Plan = new Map(
     unitPaths(hierarchy, 'matrix').map((path, i) => [
       path,
@@ -86,6 +96,7 @@ describe('quant: export', () => {
     embedding: 'spike',
     'qslm.plan': 'of another file',
   });
+  const hierarchy = hierarchyOf(checkpoint);
   let folder: string;
   let path: string;
   before(async () => {
@@ -97,7 +108,7 @@ describe('quant: export', () => {
   it('reloads every scheme bit for bit, in a file of the predicted size', async () => {
     const plan = mixedPlan(checkpoint);
     assert.ok(new Set([...plan.values()].map(({ bits }) => bits)).size >= 10);
-    const result = await exportPlan(checkpoint, plan, path, {
+    const result = await exportPlan(checkpoint, hierarchy, plan, path, {
       metadata: { context_length: '256' },
     });
     const size = (await stat(path)).size;
@@ -122,29 +133,30 @@ describe('quant: export', () => {
 
   it('keeps a plan of one unit, of none, and with the head, short and exact', async () => {
     const language = memoryCheckpoint(spikeGptShapes(23, 12, 2, { ffnPre: true }));
-    for (const [bits, units] of [
+    const units = hierarchyOf(language);
+    for (const [bits, expected] of [
       [4, ['*']],
       [32, ['*']],
     ] as const) {
-      const plan = resolvePlan(uniformPlan(bits), hierarchyOf(language.tensors.values()));
-      await exportPlan(language, plan, path);
+      const plan = resolvePlan(uniformPlan(bits), units);
+      await exportPlan(language, units, plan, path);
       const reloaded = await openPacked(path);
-      assert.deepEqual([...reloaded.plan.keys()], units);
+      assert.deepEqual([...reloaded.plan.keys()], expected);
       assert.equal(reloaded.tensors.size, language.tensors.size);
       await assertSame(language, plan, reloaded);
       await reloaded.close();
     }
-    const whole = hierarchyOf(checkpoint.tensors.values(), { excludeHead: false });
+    const whole = wholeHierarchyOfTensors(checkpoint.tensors.values());
     const plan = resolvePlan(uniformPlan(3), whole);
-    await exportPlan(checkpoint, plan, path);
-    const reloaded = await openPacked(path);
+    await exportPlan(checkpoint, whole, plan, path);
+    const reloaded = await openPackedAs(path, () => whole);
     assert.ok(reloaded.tensors.has('head.weight'));
     await assertSame(checkpoint, plan, reloaded);
     await reloaded.close();
   });
 
   it('stores tensors of four bytes an element at multiples of four', async () => {
-    await exportPlan(checkpoint, mixedPlan(checkpoint), path);
+    await exportPlan(checkpoint, hierarchy, mixedPlan(checkpoint), path);
     const file = await readFile(path);
     const start = await headerBytes(path);
     const header = JSON.parse(file.toString('utf8', 8, start)) as Record<
@@ -156,14 +168,14 @@ describe('quant: export', () => {
   });
 
   it('writes the same file again', async () => {
-    await exportPlan(checkpoint, mixedPlan(checkpoint), path);
+    await exportPlan(checkpoint, hierarchy, mixedPlan(checkpoint), path);
     const first = await readFile(path);
-    await exportPlan(checkpoint, mixedPlan(checkpoint), path);
+    await exportPlan(checkpoint, hierarchy, mixedPlan(checkpoint), path);
     assert.ok(first.equals(await readFile(path)));
   });
 
   it('refuses an edited byte in any stored tensor, by name', async () => {
-    await exportPlan(checkpoint, mixedPlan(checkpoint), path);
+    await exportPlan(checkpoint, hierarchy, mixedPlan(checkpoint), path);
     const good = await readFile(path);
     const stored = await openCheckpoint(path);
     let position = await headerBytes(path);
@@ -189,7 +201,7 @@ describe('quant: export', () => {
   });
 
   it('refuses a truncated file, wherever it was cut', async () => {
-    await exportPlan(checkpoint, mixedPlan(checkpoint), path);
+    await exportPlan(checkpoint, hierarchy, mixedPlan(checkpoint), path);
     const good = await readFile(path);
     const start = await headerBytes(path);
     for (const length of [0, 5, 100, start - 1, start, start + 7, good.length - 1]) {
@@ -199,7 +211,7 @@ describe('quant: export', () => {
   });
 
   it('refuses an edited header', async () => {
-    await exportPlan(checkpoint, mixedPlan(checkpoint), path);
+    await exportPlan(checkpoint, hierarchy, mixedPlan(checkpoint), path);
     const good = await readFile(path, 'latin1');
     const edit = async (from: string, to: string): Promise<void> => {
       assert.equal(from.length, to.length);
@@ -216,9 +228,11 @@ describe('quant: export', () => {
   });
 
   it('tells a packed file from a plain one', async () => {
-    await exportPlan(checkpoint, mixedPlan(checkpoint), path);
-    const packed = await openAnyCheckpoint(path);
+    await exportPlan(checkpoint, hierarchy, mixedPlan(checkpoint), path);
+    const { checkpoint: packed, description } = await openDescribed(path);
     assert.ok('resolvedPlan' in packed);
+    assert.deepEqual([...packed.resolvedPlan], [...mixedPlan(checkpoint)]);
+    assert.equal(description.config.head, false);
     await packed.close();
   });
 
@@ -233,7 +247,7 @@ describe('quant: export', () => {
       },
     };
     await assert.rejects(
-      exportPlan(checkpoint, plan, join(stopped, 'a.safetensors'), options),
+      exportPlan(checkpoint, hierarchy, plan, join(stopped, 'a.safetensors'), options),
       AbortedError,
     );
     const broken: Checkpoint = {
@@ -244,7 +258,7 @@ describe('quant: export', () => {
           : checkpoint.readFloat32(name),
     };
     await assert.rejects(
-      exportPlan(broken, plan, join(stopped, 'a.safetensors')),
+      exportPlan(broken, hierarchy, plan, join(stopped, 'a.safetensors')),
       /tensor classifier\.weight, element 0: value is not finite/,
     );
     assert.deepEqual(await readdir(stopped).catch(() => []), []);
@@ -255,9 +269,9 @@ describe('quant: export', () => {
     ['golden/fp16.pth'],
     async (plain) => {
       await assert.rejects(openPacked(plain), /not a packed model; got torch-zip/);
-      const opened = await openAnyCheckpoint(plain);
+      const { checkpoint: opened, description } = await openDescribed(plain);
       const plan = mixedPlan(opened);
-      await exportPlan(opened, plan, path);
+      await exportPlan(opened, description.hierarchy, plan, path);
       const reloaded = await openPacked(path);
       await assertSame(opened, plan, reloaded);
       await reloaded.close();
@@ -268,7 +282,7 @@ describe('quant: export', () => {
   itShared('brings spikegpt-mini back bit for bit', ['models/spikegpt-mini.pth'], async (mini) => {
     const opened = await openCheckpoint(mini);
     const plan = mixedPlan(opened);
-    const { bytes, footprint } = await exportPlan(opened, plan, path);
+    const { bytes, footprint } = await exportPlan(opened, hierarchyOf(opened), plan, path);
     assert.equal(bytes, footprint.total + (await headerBytes(path)));
     const reloaded = await openPacked(path);
     await assertSame(opened, plan, reloaded);

@@ -2,14 +2,14 @@ import assert from 'node:assert/strict';
 import * as fc from 'fast-check';
 import { footprintOf, tensorFootprint } from '../../src/quant/footprint.js';
 import { PER_CHANNEL, perGroup } from '../../src/quant/scheme/granularity.js';
-import { hierarchyOf } from '../../src/layout/hierarchy.js';
 import { resolvePlan, uniformPlan, withUnit } from '../../src/quant/plan.js';
 import { affineMinMax, createScheme, SIGN, UNQUANTIZED } from '../../src/quant/scheme/scheme.js';
 import { QuantError } from '../../src/util/errors.js';
+import { hierarchyOfTensors } from '../support/spikegpt.js';
 import { spikeGptShapes } from './support.js';
 
-const MINI = hierarchyOf(spikeGptShapes(4096, 192, 6));
-const MINI_SST2 = hierarchyOf(spikeGptShapes(4096, 192, 6, { classes: 2 }));
+const MINI = hierarchyOfTensors(spikeGptShapes(4096, 192, 6));
+const MINI_SST2 = hierarchyOfTensors(spikeGptShapes(4096, 192, 6, { classes: 2 }));
 describe('quant: footprint', () => {
   it("agrees with the PyTorch reference's bytes, uniform, per tensor", () => {
     // Python, over the state dict: sum(math.ceil(numel * bits / 8) + 8 for matrices below 32 bits, else
@@ -36,7 +36,7 @@ describe('quant: footprint', () => {
   });
 
   it("saves the paper's 62.4 % and 68.7 % of SpikeGPT-216M at 12 and 10 bits", () => {
-    const hierarchy = hierarchyOf(spikeGptShapes(50277, 768, 18));
+    const hierarchy = hierarchyOfTensors(spikeGptShapes(50277, 768, 18));
     for (const [bits, saving] of [
       [12, 62.4],
       [10, 68.7],

@@ -1,16 +1,16 @@
 import assert from 'node:assert/strict';
 import * as fc from 'fast-check';
 import { PER_CHANNEL } from '../../src/quant/scheme/granularity.js';
-import { hierarchyOf, matricesOf, matricesOfUnit, unitPaths } from '../../src/layout/hierarchy.js';
+import { matricesOf, matricesOfUnit, unitPaths } from '../../src/layout/hierarchy.js';
 import {
   compactPlan,
   planId,
-  presetPlan,
   resolvePlan,
   uniformPlan,
   withUnit,
   type Plan,
 } from '../../src/quant/plan.js';
+import { quantizerPlan } from '../../src/quant/quantizers.js';
 import { formatPlan, parsePlan, planToJson } from '../../src/quant/plan-json.js';
 import {
   affineMinMax,
@@ -20,9 +20,11 @@ import {
   UNQUANTIZED,
 } from '../../src/quant/scheme/scheme.js';
 import { QuantError } from '../../src/util/errors.js';
+import { hierarchyOfTensors } from '../support/spikegpt.js';
 import { spikeGptShapes } from './support.js';
 
-const HIERARCHY = hierarchyOf(spikeGptShapes(16, 4, 3));
+const HIERARCHY = hierarchyOfTensors(spikeGptShapes(16, 4, 3));
+const DENSE = hierarchyOfTensors(spikeGptShapes(16, 4, 3), 'dense');
 const UNITS = [
   '*',
   ...(['block', 'module', 'matrix'] as const).flatMap((level) => unitPaths(HIERARCHY, level)),
@@ -81,16 +83,16 @@ describe('quant: plan', () => {
   });
 
   it('knows presets, with the sign of a spike embedding in the best', () => {
-    assert.deepEqual([...presetPlan('paper', 6)], [['*', paperMinMax(6)]]);
-    const best = resolve(presetPlan('best', 3));
+    assert.deepEqual([...quantizerPlan('paper-minmax', 6, HIERARCHY)], [['*', paperMinMax(6)]]);
+    const best = resolve(quantizerPlan('best', 3, HIERARCHY));
     assert.equal(best.get('emb.weight'), SIGN);
     assert.deepEqual(
       best.get('head.weight'),
       createScheme({ bits: 3, granularity: PER_CHANNEL, range: { kind: 'mse' } }),
     );
-    const dense = resolvePlan(presetPlan('best', 3, { embedding: 'dense' }), HIERARCHY);
+    const dense = resolvePlan(quantizerPlan('best', 3, DENSE), DENSE);
     assert.equal(dense.get('emb.weight')!.bits, 3);
-    assert.deepEqual([...presetPlan('best', 32)], [['*', UNQUANTIZED]]);
+    assert.deepEqual([...quantizerPlan('best', 32, HIERARCHY)], [['*', UNQUANTIZED]]);
   });
 
   it('has one id for two spellings, and another for another plan', () => {
@@ -157,8 +159,8 @@ describe('quant: plan', () => {
 
   it('refuses sign where it would not be exact', () => {
     refused(/unit output\/head\/head: sign/, () => resolve(new Map([['output', SIGN]])));
-    refused(/unit input\/embedding\/emb: sign.*dense/, () =>
-      resolvePlan(new Map([['input', SIGN]]), HIERARCHY, { embedding: 'dense' }),
+    refused(/unit input\/embedding\/emb: sign.*tensor emb\.weight, whose values are read/, () =>
+      resolvePlan(new Map([['input', SIGN]]), DENSE),
     );
   });
 

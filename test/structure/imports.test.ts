@@ -8,6 +8,7 @@ const ORDER = [
   'util',
   'checkpoint',
   'tokenizer',
+  'layout',
   'quant',
   'backend',
   'model',
@@ -29,11 +30,16 @@ const RESERVED: readonly { readonly package: RegExp; readonly folders: readonly 
   { package: /^libsql$/, folders: ['store'] },
 ];
 
+/** Folders of model/ that hold a single family each, and the one file elsewhere that knows of them. */
+const FAMILIES = ['spikegpt'];
+const LIST_OF_FAMILIES = join('model', 'families.ts');
+
 /** Folders whose rules go beyond the order. */
 const FORBIDDEN: readonly { readonly from: string; readonly to: readonly string[] }[] = [
   // search/ knows no model: it is handed evaluate(plan).
   { from: 'search', to: ['backend', 'model', 'checkpoint'] },
   { from: 'plots', to: ['backend', 'model', 'checkpoint', 'store'] },
+  { from: 'layout', to: ['checkpoint', 'tokenizer'] },
   { from: 'quant', to: ['tokenizer'] },
 ];
 
@@ -96,6 +102,16 @@ describe('import order', () => {
       RESERVED.some((rule) => rule.package.test(specifier) && !rule.folders.includes(from)),
     );
     assert.deepEqual(strays, []);
+  });
+
+  it('knows a family in its own folder and in the list of families alone', () => {
+    const familyOf = (path: string): string | undefined =>
+      FAMILIES.find((family) => path.startsWith(join('model', family) + sep));
+    const known = imports.filter(({ file, specifier, to }) => {
+      const family = to && familyOf(relative(SRC, resolve(SRC, dirname(file), specifier)));
+      return family !== undefined && family !== familyOf(file);
+    });
+    assert.deepEqual([...new Set(known.map(({ file }) => file))], [LIST_OF_FAMILIES]);
   });
 
   it('keeps folders apart that must not know each other', () => {

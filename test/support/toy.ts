@@ -1,5 +1,6 @@
 import { openCheckpoint } from '../../src/checkpoint/open.js';
 import type { Checkpoint, TensorInfo } from '../../src/checkpoint/types.js';
+import type { Parameter } from '../../src/layout/layout.js';
 import { seededRandom } from '../../src/util/random.js';
 import { packagePath } from '../../src/util/paths.js';
 import { type ModelConfig, parametersOf, SpikeGPT } from './spikegpt.js';
@@ -22,7 +23,7 @@ export function toyCheckpoint(config: Partial<ModelConfig> = {}, seed = 1): Chec
   const random = seededRandom(seed);
   const values = new Map<string, Float32Array>();
   const tensors = new Map<string, TensorInfo>();
-  for (const { name, shape } of parametersOf(full)) {
+  for (const { name, shape } of inFileOrder(parametersOf(full))) {
     const size = shape.reduce((product, length) => product * length, 1);
     const spread = shape.length === 2 ? 6 / Math.sqrt(shape[1]) : 1;
     const middle = /ln\d\.weight|ln_out\.weight/.test(name) ? 1 : 0;
@@ -42,6 +43,15 @@ export function toyCheckpoint(config: Partial<ModelConfig> = {}, seed = 1): Chec
     sha256: () => Promise.resolve('0'.repeat(64)),
     close: () => Promise.resolve(),
   };
+}
+
+/** As the published files have them: SRFFN's receptance before its value. Values are drawn in this order. */
+function inFileOrder(parameters: readonly Parameter[]): Parameter[] {
+  const placed = parameters.map((parameter, index) => {
+    const isValue = /\.(?:ffn|ffnPre)\.value\.weight$/.test(parameter.name);
+    return { parameter, place: isValue ? index + 1.5 : index };
+  });
+  return placed.sort((a, b) => a.place - b.place).map(({ parameter }) => parameter);
 }
 
 export async function withToy(

@@ -38,6 +38,7 @@ describe('batching', () => {
         for (const { inputs, lengths, indices } of batches) {
           assert.ok(inputs.batch === 1 || inputs.batch * inputs.time <= batchTokens);
           assert.equal(inputs.ids.length, inputs.batch * inputs.time);
+          assert.deepEqual(inputs.lengths, lengths);
           indices.forEach((index, row) => {
             seen[index]++;
             const ids = inputs.ids.subarray(row * inputs.time, (row + 1) * inputs.time);

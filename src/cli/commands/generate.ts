@@ -10,6 +10,7 @@ import type { Host } from '../host.js';
 import { formatCount, formatCounted, formatDuration, formatRate } from '../../util/format.js';
 import {
   integerFrom,
+  modelOptionsOf,
   numberWhere,
   positiveInteger,
   withBackendOption,
@@ -83,7 +84,7 @@ Example:
 
 async function continueText(session: Session, name: string, flags: GenerateFlags): Promise<void> {
   const backend = await startBackend(flags.backend);
-  const open = await openModel(name, { ...flags, ...session.run });
+  const open = await openModel(name, modelOptionsOf(flags), session.run);
   try {
     const style = flags.style ?? statedStyle(open);
     const head = formatFacts([

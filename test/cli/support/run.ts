@@ -51,14 +51,20 @@ export function endProcesses(): void {
   for (const child of running) child.kill('SIGKILL');
 }
 
-/** Starts the command line as a process of its own. */
+/**
+ * Starts the command line as a process of its own.
+ *
+ * @param environment variables beside those of this process.
+ */
 export function startCli(
   argv: readonly string[],
   stdout: 'pipe' | number = 'pipe',
+  environment: Readonly<Record<string, string>> = {},
 ): { child: ChildProcess; outcome: Promise<Outcome> } {
   const main = packagePath('src', 'cli', 'main.ts');
   const child = spawn(process.execPath, ['--import', 'tsx', main, ...argv], {
     stdio: ['ignore', stdout, 'pipe'],
+    env: { ...process.env, ...environment },
   });
   running.add(child);
   child.on('close', () => running.delete(child));

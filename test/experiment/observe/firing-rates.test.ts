@@ -2,28 +2,22 @@ import assert from 'node:assert/strict';
 import { startBackend } from '../../../src/backend/start.js';
 import { measureFiringRates } from '../../../src/experiment/observe/firing-rates.js';
 import { observe } from '../../../src/model/observe.js';
-import { hierarchyOf } from '../../../src/layout/hierarchy.js';
 import { resolvePlan, uniformPlan } from '../../../src/quant/plan.js';
 import { AbortedError } from '../../../src/util/errors.js';
 import { toyCheckpoint, TOY } from '../../support/toy.js';
 import { toySentences } from '../study-support.js';
-import { SpikeGPT } from '../../support/spikegpt.js';
+import { deriveConfig, hierarchyFor, SpikeGPT } from '../../support/spikegpt.js';
 
 const checkpoint = toyCheckpoint();
-const report = {
-  config: TOY,
-  sources: { embedding: 'default', contextLength: 'default' },
-} as const;
-const hierarchy = hierarchyOf(
-  [...checkpoint.tensors.values()].map(({ name, shape }) => ({ name, shape })),
-);
+const subject = async () => ({ checkpoint, ...(await deriveConfig(checkpoint)) });
+const hierarchy = hierarchyFor(TOY);
 
 describe('experiment/firing-rates', () => {
   before(() => startBackend('wasm'));
 
   it('are the shares of ones of each sentence run by itself, so without padding', async () => {
     const task = toySentences(9);
-    const [rates] = await measureFiringRates({ checkpoint, report }, task, [new Map()]);
+    const [rates] = await measureFiringRates(await subject(), task, [new Map()]);
     assert.ok(task.parts.task === 'sst2');
     const [ones, values] = [new Map<string, number>(), new Map<string, number>()];
     const add = (layer: string, spikes: ArrayLike<number>): void => {
@@ -40,9 +34,9 @@ describe('experiment/firing-rates', () => {
           'input/embedding',
           embedding.slice(id * TOY.width, (id + 1) * TOY.width).map((x) => (x >= 0 ? 1 : 0)),
         );
-      const seen = observe(model, { ids: tokens, batch: 1, time: tokens.length }, { spikes: true });
-      for (const { block, module, spikes } of seen.spikes!)
-        add(`attention.${block}/${module}`, spikes);
+      const batch = { ids: tokens, batch: 1, time: tokens.length };
+      const seen = await observe(model, batch, { spikes: true });
+      for (const { layer, spikes } of seen.spikes!) add(layer.path, spikes);
     }
     model.dispose();
     assert.deepEqual([...rates.keys()], [...ones.keys()]);
@@ -53,17 +47,15 @@ describe('experiment/firing-rates', () => {
   it('come for each plan by itself, whatever was measured before', async () => {
     const task = toySentences(9);
     const [fp32, few] = [32, 3].map((bits) => resolvePlan(uniformPlan(bits), hierarchy));
-    const subject = { checkpoint, report };
-    const [first, second, third] = await measureFiringRates(subject, task, [fp32, few, fp32]);
+    const plans = [fp32, few, fp32];
+    const [first, second, third] = await measureFiringRates(await subject(), task, plans);
     assert.deepEqual(third, first);
     assert.notDeepEqual(second, first);
   });
 
   it('stop on request', async () => {
     const signal = AbortSignal.abort();
-    const run = measureFiringRates({ checkpoint, report }, toySentences(9), [new Map()], {
-      signal,
-    });
+    const run = measureFiringRates(await subject(), toySentences(9), [new Map()], { signal });
     await assert.rejects(run, AbortedError);
   });
 });

@@ -4,8 +4,7 @@ import { startBackend } from '../../../src/backend/start.js';
 import { klDivergence, logSumExp } from '../../../src/experiment/observe/divergence.js';
 import { Observer, type Observables } from '../../../src/experiment/observe/observables.js';
 import { observedItems, OBSERVED_LIMITS } from '../../../src/experiment/observe/observed-items.js';
-import { observe } from '../../../src/model/observe.js';
-import { hierarchyOf } from '../../../src/layout/hierarchy.js';
+import { observe, type Observation } from '../../../src/model/observe.js';
 import { resolvePlan, uniformPlan, withUnit, type ResolvedPlan } from '../../../src/quant/plan.js';
 import { fakeQuantize } from '../../../src/quant/quantizer/quantize.js';
 import { affineMinMax, SIGN } from '../../../src/quant/scheme/scheme.js';
@@ -13,7 +12,7 @@ import { PlanApplier } from '../../../src/experiment/scoring/plan-applier.js';
 import type { Task } from '../../../src/tasks/task.js';
 import { toyCheckpoint, TOY } from '../../support/toy.js';
 import { toySentences, toyText } from '../study-support.js';
-import { SpikeGPT } from '../../support/spikegpt.js';
+import { deriveConfig, hierarchyFor, SpikeGPT } from '../../support/spikegpt.js';
 
 describe('experiment/divergence', () => {
   it('is Σ p ln(p/q) of the softmax distributions', () => {
@@ -78,7 +77,7 @@ describe('experiment/observables', () => {
   ] as const;
   for (const [name, task, config] of cases) {
     const checkpoint = toyCheckpoint(config);
-    const hierarchy = hierarchyOf(checkpoint.tensors.values());
+    const hierarchy = hierarchyFor({ ...TOY, ...config });
     const resolve = (plan: ReturnType<typeof uniformPlan>): ResolvedPlan =>
       resolvePlan(plan, hierarchy);
 
@@ -86,7 +85,8 @@ describe('experiment/observables', () => {
       work: (measure: (plan: ResolvedPlan) => Promise<Observables>) => Promise<void>,
     ): Promise<void> => {
       const items = observedItems(task, TOY.vocabSize);
-      const observer = await Observer.open({ checkpoint, flags: {}, task, items });
+      const description = await deriveConfig(checkpoint);
+      const observer = await Observer.open({ checkpoint, description, task, items });
       try {
         await work((plan) => observer.measure(plan));
       } finally {
@@ -133,23 +133,27 @@ describe('experiment/observables', () => {
         parts.task === 'sst2'
           ? parts.sequences
           : parts.windows.map(({ start, end }) => parts.scored.slice(start, end));
-      const look = () =>
-        sequences.map((ids) =>
-          observe(
-            model,
-            { ids, batch: 1, time: ids.length },
-            {
-              spikes: true,
-              ...(model.classes > 0
-                ? { classLengths: Int32Array.of(ids.length) }
-                : { logits: true }),
-            },
-          ),
-        );
+      const look = async (): Promise<Observation[]> => {
+        const seen: Observation[] = [];
+        for (const ids of sequences)
+          seen.push(
+            await observe(
+              model,
+              { ids, batch: 1, time: ids.length },
+              {
+                spikes: true,
+                ...(model.classes > 0
+                  ? { classLengths: Int32Array.of(ids.length) }
+                  : { logits: true }),
+              },
+            ),
+          );
+        return seen;
+      };
       try {
-        const before = look();
+        const before = await look();
         await applier.apply(plan);
-        const after = look();
+        const after = await look();
         const softmax = (logits: readonly number[]): number[] => {
           const powers = logits.map((logit) => Math.exp(logit));
           const sum = powers.reduce((total, power) => total + power, 0);

@@ -7,10 +7,12 @@ import { loadTokenizer, type Tokenizer } from '../../../src/tokenizer/tokenizer.
 import { DataError, UsageError } from '../../../src/util/errors.js';
 import { packagePath } from '../../../src/util/paths.js';
 import { temporaryFolder } from '../../checkpoint/support/temporary.js';
+import { modelOf } from '../../support/spikegpt.js';
 import { TOY } from '../../support/toy.js';
 
-const MODEL = { ...TOY, vocabSize: 4096, contextLength: 256, classes: 0 };
-const CLASSIFIER = { ...MODEL, classes: 2 };
+const CONFIG = { ...TOY, vocabSize: 4096, contextLength: 256, classes: 0 };
+const MODEL = modelOf(CONFIG);
+const CLASSIFIER = modelOf({ ...CONFIG, classes: 2 });
 const TSV = 'sentence\tlabel\na fine film .\t1\nnot so fine .\t0\n';
 const TEXT = ` ${'The castle was built in 1823 . '.repeat(60)}\n`;
 
@@ -60,7 +62,7 @@ describe('experiment/inputs-task', () => {
   });
 
   it('takes the context of the model for windows', async () => {
-    const model = { ...MODEL, contextLength: 100 };
+    const model = modelOf({ ...CONFIG, contextLength: 100 });
     const task = (await buildTask({ data: at('data.txt') }, tokenizer, model)) as Wikitext2Task;
     assert.equal(task.context, 100);
   });

@@ -4,6 +4,7 @@ import { cardPath, withFileTable } from '../../../scripts/model-card.js';
 import { startBackend } from '../../../src/backend/start.js';
 import { decodeFloat32, encodeFloat32 } from '../../../src/checkpoint/dtypes.js';
 import { openCheckpoint } from '../../../src/checkpoint/open.js';
+import type { SpikeGPTConfig } from '../../../src/model/spikegpt/config.js';
 import {
   BUNDLED_MODELS,
   locateCheckpoint,
@@ -17,7 +18,7 @@ import { itShared } from '../../support/shared.js';
 async function measure(name: BundledModel, request: TaskRequest): Promise<Measurement> {
   const open = await openModel(name);
   try {
-    const task = await buildTask(request, open.tokenizer, open.model.config);
+    const task = await buildTask(request, open.tokenizer, open);
     return await task.evaluate(open.model);
   } finally {
     await open.close();
@@ -37,9 +38,9 @@ describe('the bundled models', () => {
     it(`${name}: says itself what its shapes do not`, async () => {
       const open = await openModel(name);
       try {
-        const { embedding, contextLength } = open.model.config;
+        const { embedding, contextLength } = open.config as SpikeGPTConfig;
         assert.deepEqual([embedding, contextLength], ['spike', 256]);
-        const { sources } = open.model.report;
+        const { sources } = open.model.description;
         assert.deepEqual(Object.values(sources), ['checkpoint metadata', 'checkpoint metadata']);
         assert.equal(open.checkpoint.metadata['name'], name);
       } finally {

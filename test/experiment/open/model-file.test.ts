@@ -1,13 +1,14 @@
 import assert from 'node:assert/strict';
 import { copyFile, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { openCheckpoint } from '../../../src/checkpoint/open.js';
 import { startBackend } from '../../../src/backend/start.js';
 import {
   locateCheckpoint,
   openModel,
   openTokenizer,
 } from '../../../src/experiment/open/model-file.js';
+import type { SpikeGPTConfig } from '../../../src/model/spikegpt/config.js';
+import { describeModel, openDescribed } from '../../../src/model/structure.js';
 import { CheckpointError, TokenizerError } from '../../../src/util/errors.js';
 import { packagePath } from '../../../src/util/paths.js';
 import { temporaryFolder } from '../../checkpoint/support/temporary.js';
@@ -48,16 +49,16 @@ describe('experiment/inputs', () => {
 
   it('takes the tokenizer beside the checkpoint, or the one given', async () => {
     const path = await saveToy(folder('beside/toy.safetensors'), { vocabSize: 4096 });
-    const checkpoint = await openCheckpoint(path);
+    const { checkpoint, description } = await openDescribed(path);
     try {
-      await assert.rejects(openTokenizer(checkpoint, undefined), (error) => {
+      await assert.rejects(openTokenizer(path, description, undefined), (error) => {
         assert.ok(error instanceof TokenizerError);
         assert.match(error.message, /toy\.safetensors: the tokenizer is missing.*--tokenizer FILE/);
         return true;
       });
-      assert.equal((await openTokenizer(checkpoint, TOKENIZER)).vocabSize, 4096);
+      assert.equal((await openTokenizer(path, description, TOKENIZER)).vocabSize, 4096);
       await copyFile(TOKENIZER, folder('beside/tokenizer.json'));
-      assert.equal((await openTokenizer(checkpoint, undefined)).vocabSize, 4096);
+      assert.equal((await openTokenizer(path, description, undefined)).vocabSize, 4096);
     } finally {
       await checkpoint.close();
     }
@@ -67,7 +68,7 @@ describe('experiment/inputs', () => {
     const small = toyCheckpoint({ vocabSize: 4095 });
     const unread = { ...small, readFloat32: () => assert.fail('weights were read') };
     await assert.rejects(
-      openTokenizer(unread, TOKENIZER),
+      openTokenizer(unread.path, await describeModel(unread), TOKENIZER),
       /tokenizer\.json: vocabulary is larger than the embedding; got a vocabulary of 4096 tokens; expected at most 4095/,
     );
   });
@@ -79,11 +80,11 @@ describe('experiment/inputs', () => {
     try {
       assert.equal(open.name, 'whole');
       assert.equal(open.checkpoint.path, path);
-      assert.deepEqual(open.model.report.sources, {
+      assert.deepEqual(open.model.description.sources, {
         embedding: 'flag',
         contextLength: 'checkpoint metadata',
       });
-      assert.equal(open.model.config.embedding, 'dense');
+      assert.equal((open.model.config as SpikeGPTConfig).embedding, 'dense');
       assert.equal(open.hierarchy.blocks.length, 5);
       // The head of a classifier counts for nothing.
       assert.deepEqual(open.hierarchy.unused.names, ['head.weight']);

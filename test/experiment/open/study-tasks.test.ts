@@ -58,7 +58,7 @@ describe('experiment/study-tasks', () => {
   });
 
   const build = (file: ModelFile, request: StudyTasksRequest = {}): Promise<StudyTasks> =>
-    buildStudyTasks(request, file.tokenizer, file.report.config);
+    buildStudyTasks(request, file.tokenizer, file);
   const save = async (name: string, content: string): Promise<string> => {
     const path = join(folder, name);
     await writeFile(path, content);
@@ -83,7 +83,7 @@ describe('experiment/study-tasks', () => {
 
   it('splits the bundled articles', async () => {
     const { search, heldOut } = await build(language, { context: 128 });
-    const whole = await buildTask({ context: 128 }, language.tokenizer, language.report.config);
+    const whole = await buildTask({ context: 128 }, language.tokenizer, language);
     const [a, b] = [search.task.tokens, heldOut!.task.tokens];
     assert.ok(a > b && b > 20 * 128);
     assert.ok(a + b <= whole.tokens && a + b > whole.tokens - 3 * 128);

@@ -45,7 +45,7 @@ describe('experiment/evaluator, what it remembers', () => {
           Evaluator.open({
             checkpoint: file.checkpoint.path,
             checkpointHash: study.sha256,
-            config: file.report.config,
+            model: file,
             backend: 'cpu',
             task: search.task,
             split: 'search',

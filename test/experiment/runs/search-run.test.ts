@@ -78,7 +78,7 @@ describe('experiment/search-run', () => {
       const plain = Evaluator.open({
         checkpoint: file.checkpoint.path,
         checkpointHash: study.sha256,
-        config: file.report.config,
+        model: file,
         backend: 'cpu',
         task: search.task,
         split: 'search',
@@ -123,9 +123,9 @@ describe('experiment/search-run', () => {
       assert.match(JSON.stringify(json.config), new RegExp(study.sha256));
       const config = json.config as unknown as { settings: SearchSettings };
       assert.deepEqual(config.settings, SETTINGS);
-      const { hierarchy, report } = study.options.file;
+      const { hierarchy } = study.options.file;
       const text = await readFile(join(run.folder, SELECTED_PLAN), 'utf8');
-      const resolved = resolvePlan(parsePlan(text), hierarchy, report.config);
+      const resolved = resolvePlan(parsePlan(text), hierarchy);
       assert.equal(planId(resolved), run.selected?.planId);
       const logged = study.store.runs.show(run.id);
       assert.equal(logged?.state, 'finished');
@@ -253,7 +253,7 @@ describe('experiment/search-run', () => {
         assert.equal(nearest.misses.bytes, nearest.bytes - 100);
         assert.equal(study.store.runs.show(run.id)?.state, 'finished');
         const kept = await readCandidates(run.folder);
-        assert.equal(selectSaved(kept, 0.5), undefined);
+        assert.equal(selectSaved(kept, 0.5, study.options.file.hierarchy), undefined);
         const again = await runSearch(study, impossible, { runs });
         assert.equal(again.report.measured + again.report.stopped, 0);
         assert.deepEqual(again.outcome.nearest, nearest);
@@ -332,22 +332,23 @@ describe('experiment/search-run', () => {
       withStudy(async (study, runs) => {
         const run = await runSearch(study, SETTINGS, { runs });
         const kept = await readCandidates(run.folder);
-        const { hierarchy, report } = study.options.file;
+        const { hierarchy } = study.options.file;
         for (const { lambda, candidate } of run.selections) {
-          const saved = selectSaved(kept, lambda)!;
+          const saved = selectSaved(kept, lambda, hierarchy)!;
           assert.equal(saved.candidate.step, candidate.step);
-          const resolved = resolvePlan(planOfKept(kept, saved.candidate), hierarchy, report.config);
+          const plan = planOfKept(kept, saved.candidate, hierarchy);
+          const resolved = resolvePlan(plan, hierarchy);
           assert.equal(planId(resolved), saved.candidate.plan);
           assert.equal(planId(resolved), planId(run.space.resolve(candidate.assignment)));
         }
         fc.assert(
           fc.property(fc.double({ min: 0, max: 1, noNaN: true }), (lambda) => {
-            const best = selectSaved(kept, lambda)!.candidate;
+            const best = selectSaved(kept, lambda, hierarchy)!.candidate;
             for (const other of kept.candidates)
               assert.ok(merit(best, lambda, kept) >= merit(other, lambda, kept));
           }),
         );
-        assert.throws(() => selectSaved(kept, 1.5), SearchError);
+        assert.throws(() => selectSaved(kept, 1.5, hierarchy), SearchError);
       }));
 
     it('says what is no run, and what has no candidates', () =>

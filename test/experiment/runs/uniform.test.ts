@@ -2,14 +2,13 @@ import assert from 'node:assert/strict';
 import { startBackend } from '../../../src/backend/start.js';
 import type { Subject } from '../../../src/experiment/runs/measure-plans.js';
 import { PRECISION_LIST, runUniform } from '../../../src/experiment/runs/uniform.js';
-import { hierarchyOf } from '../../../src/layout/hierarchy.js';
 import { sst2Task, type Sst2Task } from '../../../src/tasks/sst2.js';
 import type { Measurement, Task } from '../../../src/tasks/task.js';
 import { AbortedError, ModelError } from '../../../src/util/errors.js';
 import type { ProgressEvent } from '../../../src/util/progress.js';
 import { seededRandom } from '../../../src/util/random.js';
 import { toyCheckpoint, TOY } from '../../support/toy.js';
-import { SpikeGPT } from '../../support/spikegpt.js';
+import { hierarchyFor, SpikeGPT } from '../../support/spikegpt.js';
 
 /** Sentences without meaning; labels at random. */
 function toyTask(sentences = 40): Sst2Task {
@@ -30,7 +29,7 @@ function toyTask(sentences = 40): Sst2Task {
 
 describe('experiment/uniform', () => {
   const checkpoint = toyCheckpoint({ head: false });
-  const hierarchy = hierarchyOf(checkpoint.tensors.values());
+  const hierarchy = hierarchyFor({ ...TOY, head: false });
   let subject: Subject;
   before(async () => {
     await startBackend('cpu');

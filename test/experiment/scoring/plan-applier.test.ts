@@ -3,13 +3,13 @@ import fc from 'fast-check';
 import { startBackend } from '../../../src/backend/start.js';
 import type { Checkpoint } from '../../../src/checkpoint/types.js';
 import { PlanApplier } from '../../../src/experiment/scoring/plan-applier.js';
-import { hierarchyOf, matricesOf } from '../../../src/layout/hierarchy.js';
+import { matricesOf } from '../../../src/layout/hierarchy.js';
 import { resolvePlan, uniformPlan, withUnit, type ResolvedPlan } from '../../../src/quant/plan.js';
 import { fakeQuantize } from '../../../src/quant/quantizer/quantize.js';
 import { affineMinMax, paperMinMax, SIGN, UNQUANTIZED } from '../../../src/quant/scheme/scheme.js';
 import { AbortedError } from '../../../src/util/errors.js';
 import { someTokens, toyCheckpoint, TOY } from '../../support/toy.js';
-import { SpikeGPT } from '../../support/spikegpt.js';
+import { hierarchyFor, SpikeGPT } from '../../support/spikegpt.js';
 
 /** Stands for a model: keeps what it was given, and counts. */
 class Receiver {
@@ -25,7 +25,7 @@ class Receiver {
 }
 
 const checkpoint: Checkpoint = toyCheckpoint({ head: false });
-const hierarchy = hierarchyOf(checkpoint.tensors.values());
+const hierarchy = hierarchyFor({ ...TOY, head: false });
 const matrices = matricesOf(hierarchy);
 const plan = (bits: number): ResolvedPlan => resolvePlan(uniformPlan(bits), hierarchy);
 
