@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { join } from 'node:path';
+import { extname, join } from 'node:path';
 
 /** The name that cells import. */
 const PACKAGE_NAME = 'qslm';
@@ -48,9 +48,10 @@ export function forwardRequire(loader: object, root: string): void {
     } catch (error) {
       const inside = request === PACKAGE_NAME || request.startsWith(`${PACKAGE_NAME}/`);
       if (!inside) throw error;
-      // As `exports` of package.json has it: what is not the main module lies in dist/.
+      // As `exports` of package.json has it: modules but the main one lie in dist/.
       const part = request.slice(PACKAGE_NAME.length);
-      return resolve.call(loader, join(root, part === '' ? '' : 'dist', part), ...rest);
+      const folder = part === '' || extname(part) !== '' ? '' : 'dist';
+      return resolve.call(loader, join(root, folder, part), ...rest);
     }
   };
 }

@@ -4,7 +4,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import * as composite from '../../src/backend/kernels/composite.js';
 import { LAYER_NORM_EPSILON, EMPTY_EXPONENT } from '../../src/backend/kernels/names.js';
 import * as ops from '../../src/backend/kernels/ops.js';
-import * as reference from '../../src/backend/kernels/reference.js';
+import * as reference from './reference-kernels.js';
 import { registerWasmKernels } from '../../src/backend/kernels/wasm.js';
 import { wasmArithmetic, type Arithmetic } from '../../src/backend/kernels/wasm-module.js';
 import { startBackend } from '../../src/backend/start.js';

@@ -1,16 +1,17 @@
 import assert from 'node:assert/strict';
-import { formatMetric, formatInterval, formatProbability } from '../../src/cli/format/metric.js';
 import {
   formatCounted,
   formatDuration,
   formatFixed,
   formatPercent,
+  formatProbability,
   formatRate,
   formatSigned,
 } from '../../src/util/format.js';
 import { BarDisplay, LineDisplay } from '../../src/cli/progress.js';
 import { formatFacts, formatTable } from '../../src/cli/format/table.js';
 import { Collector } from './support/run.js';
+import { formatMetric, formatInterval } from '../../src/tasks/metrics/metrics.js';
 
 describe('cli: numbers', () => {
   it('have the digits they deserve', () => {

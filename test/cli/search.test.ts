@@ -78,8 +78,9 @@ describe('cli: search progress', () => {
     };
     listener(event);
     listener({ ...event, phase: 'global: model at 8 bits', stage: 'global', group: 'model' });
-    listener({ phase: 'compare: 8 bits', done: 0, total: 3, unit: 'evaluations' });
-    listener({ phase: 'input at 8 bits', done: 1, total: 3, unit: 'evaluations' });
+    const part = { done: 0, total: 3, unit: 'evaluations' };
+    listener({ ...part, phase: 'compare', note: '8 bits' });
+    listener({ ...part, phase: 'sensitivity', note: 'input at 8 bits' });
     listener({ phase: 'held-out: unquantized', done: 1, total: 3, unit: 'items' });
     assert.deepEqual(
       seen.map(({ phase }) => phase),

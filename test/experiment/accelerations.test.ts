@@ -1,10 +1,5 @@
 import assert from 'node:assert/strict';
-import {
-  ALL_ACCELERATIONS,
-  NO_ACCELERATIONS,
-  type Accelerations,
-  type EvaluatorReport,
-} from '../../src/experiment/scoring/evaluator.js';
+import { type EvaluatorReport } from '../../src/experiment/scoring/evaluator.js';
 import { openCheckpoint } from '../../src/checkpoint/open.js';
 import { startBackend } from '../../src/backend/start.js';
 import { generate } from '../../src/model/generate.js';
@@ -24,6 +19,8 @@ import {
   parametersOf,
   SpikeGPT,
 } from '../support/spikegpt.js';
+import type { Accelerations } from '../../src/experiment/scoring/options.js';
+import { ALL_ACCELERATIONS, NO_ACCELERATIONS } from '../../src/experiment/scoring/options.js';
 
 /** One token a word: "t17" is token 17. */
 const tokenizer = {

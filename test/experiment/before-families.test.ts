@@ -3,14 +3,6 @@ import { copyFile, cp, mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ARITHMETIC_VARIABLE } from '../../src/backend/kernels/wasm-module.js';
 import { openRun } from '../../src/experiment/record/open-run.js';
-import {
-  CANDIDATES_CSV,
-  CANDIDATES_JSON,
-  SELECTED_PLAN,
-  TRACE_JSON,
-} from '../../src/experiment/record/run-files.js';
-import type { RunJson } from '../../src/experiment/record/run-record.js';
-import { readCandidates, readRun, selectSaved } from '../../src/experiment/record/saved-run.js';
 import { runFigures } from '../../src/figures/run-figures.js';
 import { loadPaperResults } from '../../src/figures/paper-data.js';
 import { openDescribed } from '../../src/model/structure.js';
@@ -30,6 +22,15 @@ import { assertValid } from '../plots/support.js';
 import { hierarchyFor } from '../support/spikegpt.js';
 import { TOY, toyCheckpoint } from '../support/toy.js';
 import { saveToy } from './support.js';
+import { readRun, readCandidates } from '../../src/experiment/record/folder.js';
+import {
+  CANDIDATES_CSV,
+  SELECTED_PLAN,
+  TRACE_JSON,
+  type RunJson,
+  CANDIDATES_JSON,
+} from '../../src/experiment/record/schema.js';
+import { selectSaved } from '../../src/experiment/record/select-saved.js';
 
 /*
  * A store, the three runs that filled it and a packed file, all written by 69c5c1a, which knew SpikeGPT alone,

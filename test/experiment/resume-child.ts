@@ -20,15 +20,16 @@ function tell(line: string): void {
 
 /** The store, telling when a measurement begins and ends, and when extras are put. */
 function watched(store: MeasurementStore): MeasurementStore {
-  const told: Pick<MeasurementStore, 'getOrMeasure' | 'put'> = {
-    getOrMeasure: (key, measure, options) =>
-      store.getOrMeasure(
+  const told: Pick<MeasurementStore, 'getOrAnswer' | 'put'> = {
+    getOrAnswer: (key, questions, ask, options) =>
+      store.getOrAnswer(
         key,
+        questions,
         async () => {
           tell(`begin ${keyId(key)}`);
-          const outcome = await measure();
+          const answer = await ask();
           tell('end');
-          return outcome;
+          return answer;
         },
         options,
       ),
@@ -39,7 +40,7 @@ function watched(store: MeasurementStore): MeasurementStore {
   };
   return new Proxy(store, {
     get: (target, name) => {
-      if (name === 'getOrMeasure' || name === 'put') return told[name];
+      if (name === 'getOrAnswer' || name === 'put') return told[name];
       const member: unknown = Reflect.get(target, name, target);
       return typeof member === 'function' ? (member.bind(target) as unknown) : member;
     },

@@ -15,7 +15,7 @@ import { modelOf } from '../support/spikegpt.js';
 import { TOY } from '../support/toy.js';
 
 const study = {
-  task: { name: 'sst2', metric: 'accuracy', source: 'reviews (bundled)' } as Task,
+  task: { name: 'sst2', metric: 'accuracy', title: 'Film reviews (bundled)' } as Task,
   options: { file: { name: 'toy' } },
 } as FigureSubject;
 

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { titleOf as titleOfSource } from '../../src/tasks/task.js';
 import type { UniformPoint } from '../../src/experiment/runs/uniform.js';
 import {
   hierarchyFigure,
@@ -8,7 +9,6 @@ import {
   traceFigure,
   uniformFigure,
   uniformRecords,
-  type SearchResult,
 } from '../../src/figures/study-figures.js';
 import type { ChartSpec } from '../../src/plots/parts/spec.js';
 import { hierarchyOf } from '../../src/layout/hierarchy.js';
@@ -20,6 +20,7 @@ import type { Task } from '../../src/tasks/task.js';
 import { assertValid } from '../plots/support.js';
 import { parametersOf } from '../support/spikegpt.js';
 import { TOY } from '../support/toy.js';
+import type { DrawnSearch } from '../../src/figures/study-figures.js';
 
 type Study = Parameters<typeof paretoFigure>[0];
 
@@ -34,7 +35,8 @@ const UNITS = [
 ];
 
 function task(source: string): Task {
-  return { name: 'sst2', metric: 'accuracy', source } as Task;
+  const title = source.includes('bundled') ? 'Film reviews (bundled)' : titleOfSource(source);
+  return { name: 'sst2', metric: 'accuracy', source, title } as Task;
 }
 
 function study(source: string): Study {
@@ -59,7 +61,7 @@ function step(index: number, bits: number, metric: number): SearchStep {
   };
 }
 
-const RUN: SearchResult = {
+const RUN: DrawnSearch = {
   outcome: {
     trace: [step(0, 16, 0.78), step(1, 12, 0.77), step(2, 8, 0.74)],
     baseline: { kind: 'exact', metric: 0.78, extras: { low: 0.75, high: 0.81 } },
@@ -69,7 +71,7 @@ const RUN: SearchResult = {
   space: { units: UNITS },
   settings: { case: 'a1' },
   yardsticks: [
-    { kind: 'uniform', name: '8 bits', plan: 'x', metric: 0.74, bytes: 8000, bits: {} },
+    { kind: 'uniform', name: '8 bits', plan: 'x', metric: 0.74, bytes: 8000, bits: { a: 8 } },
     { kind: 'uniform', name: '4 bits', plan: 'y', metric: NaN, bytes: 4000, bits: {} },
     { kind: 'random', name: 'random 1', plan: 'z', metric: 0.7, bytes: 8000, bits: {} },
   ],

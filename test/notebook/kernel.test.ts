@@ -67,13 +67,15 @@ describe('the package in a cell', () => {
   it('is what require finds by its name, where it is not installed', () => {
     const loader = {
       _resolveFilename: (request: string): string => {
-        if (request === root || request === join(root, 'package.json')) return request;
+        const there = [root, join(root, 'package.json'), join(root, 'dist', 'internal')];
+        if (there.includes(request)) return request;
         throw new Error(`Cannot find module '${request}'`);
       },
     };
     forwardRequire(loader, root);
     assert.equal(loader._resolveFilename('qslm'), root);
     assert.equal(loader._resolveFilename('qslm/package.json'), join(root, 'package.json'));
+    assert.equal(loader._resolveFilename('qslm/internal'), join(root, 'dist', 'internal'));
     assert.throws(() => loader._resolveFilename('qslm-other'), /Cannot find module 'qslm-other'/);
   });
 

@@ -8,7 +8,6 @@ import { taskView } from '../../src/plots/parts/task-view.js';
 import { meetsLimit } from '../../src/search/constraints.js';
 import { paretoFront } from '../../src/search/pareto.js';
 import { select } from '../../src/search/score.js';
-import type { Metric } from '../../src/tasks/task.js';
 import {
   CASE_A1,
   CASE_B1,
@@ -19,6 +18,7 @@ import {
   WIKITEXT2_BASELINE,
 } from './records.js';
 import { assertGoodChart, rowsWith, textsOf, withView } from './support.js';
+import type { MetricName } from '../../src/tasks/metrics/metrics.js';
 
 const ACCURACY: ParetoInput = {
   steps: toySearch(SST2_BASELINE, CASE_A1),
@@ -102,7 +102,7 @@ describe('plots/pareto', () => {
   for (const [metric, input] of Object.entries({ accuracy: ACCURACY, perplexity: PERPLEXITY }))
     it(`selects by ${metric} what select() of the search selects, and has its Pareto front`, async () => {
       const { steps, baseline, limits } = input;
-      const context = { metric: metric as Metric, fp32Bytes: baseline.bytes };
+      const context = { metric: metric as MetricName, fp32Bytes: baseline.bytes };
       const quality = {
         metric: context.metric,
         baseline: baseline.metric,

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { SearchError } from '../../src/util/errors.js';
-import { CASES, lossOf, meetsLimit, resolveLimits } from '../../src/search/constraints.js';
+import { CASES, meetsLimit, resolveLimits } from '../../src/search/constraints.js';
+import { metricOf } from '../../src/tasks/metrics/metrics.js';
 
 describe('search/constraints', () => {
   it('resolves absolute limits and shares', () => {
@@ -29,9 +30,9 @@ describe('search/constraints', () => {
   });
 
   it('counts a lower accuracy and a higher perplexity as loss', () => {
-    assert.ok(Math.abs(lossOf('accuracy', 0.8, 0.75) - 0.05) < 1e-15);
-    assert.equal(lossOf('perplexity', 36, 37.5), 1.5);
-    assert.equal(lossOf('perplexity', 36, 35), -1);
+    assert.ok(Math.abs(metricOf('accuracy').lossOf(0.8, 0.75) - 0.05) < 1e-15);
+    assert.equal(metricOf('perplexity').lossOf(36, 37.5), 1.5);
+    assert.equal(metricOf('perplexity').lossOf(36, 35), -1);
   });
 
   it('lets a drop of just the limit pass, in spite of rounding', () => {

@@ -1,5 +1,5 @@
-import type { Metric } from '../../src/tasks/task.js';
 import { Assignment, type SearchSpace } from '../../src/search/space.js';
+import type { MetricName } from '../../src/tasks/metrics/metrics.js';
 
 export interface NaiveStep {
   readonly tier: string;
@@ -13,7 +13,7 @@ export function naiveSearch(
   space: SearchSpace,
   metricOf: (assignment: Assignment) => number,
   options: {
-    readonly metric: Metric;
+    readonly metric: MetricName;
     readonly bits: readonly number[];
     readonly maxLoss: number;
     readonly maxBytes: number;

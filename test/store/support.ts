@@ -2,7 +2,8 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { MeasurementKey } from '../../src/store/index.js';
-import type { AccuracyMeasurement, PerplexityMeasurement } from '../../src/tasks/task.js';
+import type { AccuracyMeasurement } from '../../src/tasks/metrics/accuracy.js';
+import type { PerplexityMeasurement } from '../../src/tasks/metrics/perplexity.js';
 
 /** A key that differs from others in its plan. */
 export function keyOf(plan: string, change: Partial<MeasurementKey> = {}): MeasurementKey {

@@ -4,10 +4,7 @@ import {
   type ModelSpace,
   type ModelSpaceOptions,
 } from '../../src/experiment/open/model-space.js';
-import {
-  Evaluator as AnyEvaluator,
-  type EvaluatorOptions,
-} from '../../src/experiment/scoring/evaluator.js';
+import { Evaluator as AnyEvaluator } from '../../src/experiment/scoring/evaluator.js';
 import { hierarchyOf, type Hierarchy } from '../../src/layout/hierarchy.js';
 import type { Parameter } from '../../src/layout/layout.js';
 import type { StatedConfig } from '../../src/model/config.js';
@@ -26,6 +23,7 @@ import {
   type ModelDescription,
   type ModelStructure,
 } from '../../src/model/structure.js';
+import type { EvaluatorOptions } from '../../src/experiment/scoring/options.js';
 
 /*
  * The family that most tests are about, in the words that they had before there were families: what is

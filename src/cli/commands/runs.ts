@@ -18,7 +18,7 @@ import { checked, locateRun, readJson, readRun } from '../../experiment/record/f
 import type { RunJson } from '../../experiment/record/schema.js';
 import { RUN_FILE, LISTED_CONFIG } from '../../experiment/record/schema.js';
 import { openRun } from '../../experiment/record/open-run.js';
-import { UsageError } from '../../util/errors.js';
+import { DataError } from '../../util/errors.js';
 import { join } from 'node:path';
 import { plainJson } from '../../experiment/record/search-files.js';
 
@@ -155,7 +155,7 @@ async function compareNamed(
     named.map(async (run) => {
       const opened = await openRun(run, flags.runs);
       if (opened.kind === 'search') return opened;
-      throw new UsageError({
+      throw new DataError({
         what: 'not a search',
         where: run,
         got: `a ${opened.kind}`,

@@ -91,7 +91,12 @@ export async function measurePlans(
  * after a failure.
  */
 export async function inThisThread<T>(
-  { name, model, checkpoint, hierarchy }: Omit<OpenModel, 'close' | 'tokenizer'>,
+  {
+    name,
+    model,
+    checkpoint,
+    hierarchy,
+  }: Pick<OpenModel, 'name' | 'model' | 'checkpoint' | 'hierarchy'>,
   task: Task,
   work: (subject: Measurable) => Promise<T>,
 ): Promise<T> {

@@ -7,6 +7,7 @@ import { AbortedError } from '../../../src/util/errors.js';
 import { toyCheckpoint, TOY } from '../../support/toy.js';
 import { toySentences } from '../study-support.js';
 import { deriveConfig, hierarchyFor, SpikeGPT } from '../../support/spikegpt.js';
+import { sst2Parts } from '../../support/parts.js';
 
 const checkpoint = toyCheckpoint();
 const subject = async () => ({ checkpoint, ...(await deriveConfig(checkpoint)) });
@@ -18,7 +19,6 @@ describe('experiment/firing-rates', () => {
   it('are the shares of ones of each sentence run by itself, so without padding', async () => {
     const task = toySentences(9);
     const [rates] = await measureFiringRates(await subject(), task, [new Map()]);
-    assert.ok(task.parts.task === 'sst2');
     const [ones, values] = [new Map<string, number>(), new Map<string, number>()];
     const add = (layer: string, spikes: ArrayLike<number>): void => {
       const count = Array.from(spikes).reduce((sum, spike) => sum + spike, 0);
@@ -27,7 +27,7 @@ describe('experiment/firing-rates', () => {
     };
     const embedding = await checkpoint.readFloat32('emb.weight');
     const model = await SpikeGPT.load(checkpoint);
-    for (const ids of task.parts.sequences) {
+    for (const ids of sst2Parts(task).sequences) {
       const tokens = Int32Array.from(ids);
       for (const id of tokens)
         add(

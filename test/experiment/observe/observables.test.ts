@@ -13,6 +13,8 @@ import type { Task } from '../../../src/tasks/task.js';
 import { toyCheckpoint, TOY } from '../../support/toy.js';
 import { toySentences, toyText } from '../study-support.js';
 import { deriveConfig, hierarchyFor, SpikeGPT } from '../../support/spikegpt.js';
+import type { Wikitext2Parts } from '../../../src/tasks/wikitext2.js';
+import { sst2Parts, wikitext2Parts } from '../../support/parts.js';
 
 describe('experiment/divergence', () => {
   it('is Σ p ln(p/q) of the softmax distributions', () => {
@@ -51,8 +53,9 @@ describe('experiment/observed-items', () => {
         Array.from(ids.subarray(row * time, row * time + lengths[row])).join(' '),
       ),
     );
-    assert.ok(task.parts.task === 'sst2');
-    const first = task.parts.sequences.slice(0, 9).map((ids) => Array.from(ids).join(' '));
+    const first = sst2Parts(task)
+      .sequences.slice(0, 9)
+      .map((ids) => Array.from(ids).join(' '));
     assert.deepEqual(found.sort(), first.sort());
   });
 
@@ -128,11 +131,10 @@ describe('experiment/observables', () => {
     const slowly = async (task: Task, plan: ResolvedPlan): Promise<Observables> => {
       const model = await SpikeGPT.load(checkpoint);
       const applier = new PlanApplier(model, checkpoint);
-      const { parts } = task;
+      const windowsOf = ({ windows, scored }: Wikitext2Parts): Int32Array[] =>
+        windows.map(({ start, end }) => scored.slice(start, end));
       const sequences =
-        parts.task === 'sst2'
-          ? parts.sequences
-          : parts.windows.map(({ start, end }) => parts.scored.slice(start, end));
+        task.context === undefined ? sst2Parts(task).sequences : windowsOf(wikitext2Parts(task));
       const look = async (): Promise<Observation[]> => {
         const seen: Observation[] = [];
         for (const ids of sequences)

@@ -12,8 +12,8 @@ import {
   type BundledModel,
 } from '../../../src/experiment/open/model-file.js';
 import { buildTask, type TaskRequest } from '../../../src/experiment/open/build-task.js';
-import type { Measurement } from '../../../src/tasks/task.js';
 import { itShared } from '../../support/shared.js';
+import { type Measurement } from '../../../src/tasks/metrics/metrics.js';
 
 async function measure(name: BundledModel, request: TaskRequest): Promise<Measurement> {
   const open = await openModel(name);

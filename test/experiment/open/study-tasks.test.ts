@@ -12,6 +12,7 @@ import {
 } from '../../../src/experiment/open/study-tasks.js';
 import type { StudyTasks } from '../../../src/experiment/open/study.js';
 import { DataError } from '../../../src/util/errors.js';
+import { sst2Parts } from '../../support/parts.js';
 
 describe('experiment/sample-parts', () => {
   it('deals each class out in turn: nothing lost, nothing in both, halves of each class', () => {
@@ -67,8 +68,7 @@ describe('experiment/study-tasks', () => {
 
   it('splits the bundled sentences into two tasks of 500 with no sentence in common', async () => {
     const { search, heldOut } = await build(classifier);
-    const parts = [search, heldOut!].map(({ task }) => task.parts);
-    const [a, b] = parts.map((one) => (one.task === 'sst2' ? one : assert.fail()));
+    const [a, b] = [search, heldOut!].map(({ task }) => sst2Parts(task));
     assert.deepEqual([a.labels.length, b.labels.length], [500, 500]);
     for (const { labels } of [a, b])
       assert.equal(labels.filter((label) => label === 1).length, 250);

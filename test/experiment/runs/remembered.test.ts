@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { startBackend } from '../../../src/backend/start.js';
-import { Evaluator, type EvaluatorOptions } from '../../../src/experiment/scoring/evaluator.js';
+import { Evaluator } from '../../../src/experiment/scoring/evaluator.js';
 import { ObservedEvaluate } from '../../../src/experiment/observe/observed-evaluate.js';
 import type { PoolScores } from '../../../src/experiment/scoring/scorer-pool.js';
 import { SharedPool } from '../../../src/experiment/scoring/shared-pool.js';
@@ -10,6 +10,7 @@ import { Assignment } from '../../../src/search/space.js';
 import { memoryStore, type MeasurementStore } from '../../../src/store/index.js';
 import { ModelError } from '../../../src/util/errors.js';
 import { closeStudy, inFolder, toyStudy } from '../study-support.js';
+import type { EvaluatorOptions } from '../../../src/experiment/scoring/options.js';
 
 /** A pool in which everything fails. */
 class FailingPool extends SharedPool {

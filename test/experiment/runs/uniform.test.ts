@@ -1,14 +1,20 @@
 import assert from 'node:assert/strict';
 import { startBackend } from '../../../src/backend/start.js';
-import type { Subject } from '../../../src/experiment/runs/measure-plans.js';
-import { PRECISION_LIST, runUniform } from '../../../src/experiment/runs/uniform.js';
+import { inThisThread } from '../../../src/experiment/runs/measure-plans.js';
+import {
+  PRECISION_LIST,
+  runUniform as measureUniform,
+  type UniformOptions,
+  type UniformRun,
+} from '../../../src/experiment/runs/uniform.js';
 import { sst2Task, type Sst2Task } from '../../../src/tasks/sst2.js';
-import type { Measurement, Task } from '../../../src/tasks/task.js';
+import type { Task } from '../../../src/tasks/task.js';
 import { AbortedError, ModelError } from '../../../src/util/errors.js';
 import type { ProgressEvent } from '../../../src/util/progress.js';
 import { seededRandom } from '../../../src/util/random.js';
 import { toyCheckpoint, TOY } from '../../support/toy.js';
 import { hierarchyFor, SpikeGPT } from '../../support/spikegpt.js';
+import type { Measurement } from '../../../src/tasks/metrics/metrics.js';
 
 /** Sentences without meaning; labels at random. */
 function toyTask(sentences = 40): Sst2Task {
@@ -28,9 +34,17 @@ function toyTask(sentences = 40): Sst2Task {
 }
 
 describe('experiment/uniform', () => {
+  /** Measures in the calling thread. */
+  const runUniform = (
+    model: typeof subject,
+    task: Task,
+    options: UniformOptions = {},
+  ): Promise<UniformRun> =>
+    inThisThread(model, task, (measurable) => measureUniform(measurable, options));
+
   const checkpoint = toyCheckpoint({ head: false });
   const hierarchy = hierarchyFor({ ...TOY, head: false });
-  let subject: Subject;
+  let subject: Parameters<typeof inThisThread>[0];
   before(async () => {
     await startBackend('cpu');
     const model = await SpikeGPT.load(checkpoint);
