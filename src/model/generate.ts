@@ -1,7 +1,7 @@
 import { slice, tidy, type Tensor } from '@tensorflow/tfjs-core';
 import { readFloat32 } from '../backend/read.js';
 import { ModelError, UsageError, throwIfAborted } from '../util/errors.js';
-import { breathe } from '../util/progress.js';
+import { yieldToEvents } from '../util/progress.js';
 import { seededRandom } from '../util/random.js';
 import type { RecurrentForm } from './family.js';
 import type { LoadedModel } from './loaded-model.js';
@@ -60,7 +60,7 @@ export async function* generate(
       if (token === options.stopToken) return;
       yield token;
       pending = Int32Array.of(token);
-      await breathe();
+      await yieldToEvents();
     }
   } finally {
     form.dispose(state);

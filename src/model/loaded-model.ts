@@ -3,7 +3,7 @@ import { readFloat32 } from '../backend/read.js';
 import { requireFinite } from '../checkpoint/finite.js';
 import type { Checkpoint } from '../checkpoint/types.js';
 import { CheckpointError, ModelError, throwIfAborted } from '../util/errors.js';
-import { breathe, type RunOptions } from '../util/progress.js';
+import { yieldToEvents, type RunOptions } from '../util/progress.js';
 import type { ModelConfig, StatedConfig } from './config.js';
 import type { SpikingNetwork } from './family.js';
 import { describeModel, type ModelDescription } from './structure.js';
@@ -47,7 +47,7 @@ export class LoadedModel<Config extends ModelConfig = ModelConfig> implements Se
         throwIfAborted(signal, `loading ${checkpoint.path}`);
         model.setParameter(name, await checkpoint.readFloat32(name), checkpoint.path);
         onProgress?.({ phase: 'load weights', done: done + 1, total, unit: 'tensors' });
-        await breathe();
+        await yieldToEvents();
       }
     } catch (error) {
       model.dispose();

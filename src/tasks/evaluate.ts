@@ -1,6 +1,6 @@
 import type { SequenceModel } from '../model/types.js';
 import { throwIfAborted } from '../util/errors.js';
-import { breathe, type RunOptions } from '../util/progress.js';
+import { yieldToEvents, type RunOptions } from '../util/progress.js';
 import type { SequenceBatch } from './batching.js';
 import type { BatchScores, Task } from './task.js';
 
@@ -37,7 +37,7 @@ export async function scoreAll(
     sum += result.values.reduce((all, one) => all + one, 0);
     done += unitsOf(batch);
     onProgress?.({ phase, done, total, unit, note: note(sum, done) });
-    await breathe();
+    await yieldToEvents();
   }
   throwIfAborted(signal, phase);
   return scores;

@@ -20,6 +20,6 @@ export interface RunOptions {
 }
 
 /** Lets timers, signals and interrupts run between two pieces of synchronous work. */
-export function breathe(): Promise<void> {
+export function yieldToEvents(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }

@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
 import { progress } from '../../src/notebook/progress.js';
 import { AbortedError, throwIfAborted } from '../../src/util/errors.js';
-import { breathe, type RunOptions } from '../../src/util/progress.js';
+import { yieldToEvents, type RunOptions } from '../../src/util/progress.js';
 import { inCell, textIn } from './tslab.js';
 
 /** Works until it is told to stop. */
 async function endless({ signal }: RunOptions): Promise<never> {
   for (;;) {
-    await breathe();
+    await yieldToEvents();
     throwIfAborted(signal, 'endless work');
   }
 }

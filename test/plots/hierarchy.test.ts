@@ -31,7 +31,7 @@ describe('plots/hierarchy', () => {
     assert.deepEqual(counts, [1, 8, 1 + 6 * 3 + 1, MATRICES.length]);
   });
 
-  it('gives the shares of DESIGN.md: 17.6 / 64.7 / 17.6 %', () => {
+  it('gives the shares of the bundled model: 17.6 / 64.7 / 17.6 %', () => {
     const blocks = hierarchyCells(MATRICES).filter((cell) => cell.level === 1);
     const share = (kind: string): string =>
       blocks

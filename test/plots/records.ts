@@ -12,7 +12,7 @@ import type {
 } from '../../src/plots/records.js';
 
 const BITS = [32, 16, 14, 12, 10, 8, 6, 5, 4];
-/** DESIGN.md §7: spikegpt-mini, uniform, per tensor, PyTorch fp32. The intervals are rough. */
+/** spikegpt-mini, uniform, per tensor, PyTorch fp32. The intervals are rough. */
 const ACCURACY = [0.777, 0.781, 0.781, 0.777, 0.775, 0.767, 0.697, 0.674, 0.645];
 const PERPLEXITY = [36.32, 36.23, 36.4, 36.48, 37.12, 37.57, 39.45, 42.11, 50.87];
 
@@ -48,7 +48,7 @@ export const UNIFORM: readonly UniformRecord[] = BITS.flatMap((bits, index) => {
   ];
 });
 
-/** DESIGN.md §7: the search splits. */
+/** On the search splits. */
 export const SST2_BASELINE: BaselineRecord = {
   task: 'sst2',
   model: 'spikegpt-mini-sst2',
@@ -66,7 +66,7 @@ export const WIKITEXT2_BASELINE: BaselineRecord = {
   bytes: 17.85e6,
 };
 
-/** DESIGN.md §3, stated in the paper. */
+/** Stated in the paper (arXiv 2601.00679). */
 export const PAPER: readonly PaperRecord[] = [
   { task: 'sst2', name: 'a1', metric: 0.844, baseline: 0.857, saving: 0.857 },
   { task: 'sst2', name: 'a2', metric: 0.813, baseline: 0.857, saving: 0.865 },
@@ -88,7 +88,7 @@ const UNITS: readonly { readonly block: string; readonly part: string }[] = [
 ];
 
 /**
- * A tiered search on a made-up model with losses like those of DESIGN.md §7: enough for the figures to
+ * A tiered search on a made-up model with losses like those of the bundled ones: enough for the figures to
  * have all that occurs (candidates, plans too large yet, refused ones, verdicts without a metric).
  */
 export function toySearch(baseline: BaselineRecord, limits: LimitsRecord): StepRecord[] {
@@ -161,7 +161,7 @@ export function toySearch(baseline: BaselineRecord, limits: LimitsRecord): StepR
 export const CASE_A1: LimitsRecord = { loss: 0.02, bytes: 0.464 * 14.7e6 };
 export const CASE_B1: LimitsRecord = { loss: 1, bytes: 0.464 * 17.85e6 };
 
-/** One block alone, with the shape of DESIGN.md §7: the input is sensitive, the output for generation. */
+/** One block alone, in the shape that the bundled models have: the input is sensitive, the output for generation. */
 export const SENSITIVITY: readonly SensitivityRecord[] = [
   SST2_BASELINE,
   WIKITEXT2_BASELINE,

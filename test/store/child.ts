@@ -7,7 +7,7 @@
  */
 import { appendFileSync, readFileSync, writeSync } from 'node:fs';
 import { openStore } from '../../src/store/index.js';
-import { breathe } from '../../src/util/progress.js';
+import { yieldToEvents } from '../../src/util/progress.js';
 import { seededRandom } from '../../src/util/random.js';
 import { accuracyOf, keyOf } from './support.js';
 
@@ -24,7 +24,7 @@ async function put(path: string, prefix: string): Promise<void> {
     tell(plan);
     // A run is updated in between, so that a kill can also meet another kind of write.
     if (index % 5 === 0) store.runs.create({ kind: 'search', config: { index } });
-    await breathe();
+    await yieldToEvents();
   }
 }
 
@@ -44,7 +44,7 @@ async function share(path: string, log: string, seed: string): Promise<void> {
         // alone.
         while (!siblingWorks) {
           siblingWorks = measurersIn(readFileSync(log, 'utf8')).size > 1;
-          await breathe();
+          await yieldToEvents();
         }
         return { measurement: accuracyOf(value) };
       });

@@ -6,7 +6,7 @@ import type { ModelDescription } from '../../model/structure.js';
 import { planId, type ResolvedPlan } from '../../quant/plan.js';
 import type { Task } from '../../tasks/task.js';
 import { throwIfAborted } from '../../util/errors.js';
-import { breathe, type RunOptions } from '../../util/progress.js';
+import { yieldToEvents, type RunOptions } from '../../util/progress.js';
 import { PlanApplier } from '../scoring/plan-applier.js';
 import { observedItems, type ObservedBatch } from './observed-items.js';
 
@@ -43,7 +43,7 @@ export async function measureFiringRates(
       for (const batch of batches) {
         throwIfAborted(signal, 'firing rates');
         await countBatch(model, batch, counts);
-        await breathe();
+        await yieldToEvents();
       }
       const rates = [...counts].map(([layer, { spikes, all }]) => [layer, spikes / all] as const);
       found.set(planId(plan), new Map(rates));

@@ -7,7 +7,7 @@ import { fakeQuantize } from '../../quant/quantizer/quantize.js';
 import { UNQUANTIZED_BITS } from '../../quant/scheme/scheme.js';
 import type { Task } from '../../tasks/task.js';
 import { throwIfAborted } from '../../util/errors.js';
-import { breathe, type RunOptions } from '../../util/progress.js';
+import { yieldToEvents, type RunOptions } from '../../util/progress.js';
 import { PlanApplier } from '../scoring/plan-applier.js';
 import { klDivergence } from './divergence.js';
 import type { ObservedBatch, ObservedItems } from './observed-items.js';
@@ -87,7 +87,7 @@ export class Observer {
         flips += countDifferent(reference.spikes[layer], fired);
         values += fired.length;
       }
-      await breathe();
+      await yieldToEvents();
     }
     return {
       klDivergence: divergence / distributions,
@@ -102,7 +102,7 @@ export class Observer {
     for (const batch of this.batches) {
       throwIfAborted(options.signal, 'observation');
       found.push(await this.observeBatch(batch));
-      await breathe();
+      await yieldToEvents();
     }
     return found;
   }

@@ -6,7 +6,7 @@ import { UNQUANTIZED_BITS, type Scheme } from '../../quant/scheme/scheme.js';
 import { schemeToJson } from '../../quant/scheme/scheme-json.js';
 import { throwIfAborted } from '../../util/errors.js';
 import { canonicalJson } from '../../util/json.js';
-import { breathe, type RunOptions } from '../../util/progress.js';
+import { yieldToEvents, type RunOptions } from '../../util/progress.js';
 
 /**
  * Brings a loaded model to the quantized values of one plan after another. Values always come from the
@@ -33,7 +33,7 @@ export class PlanApplier {
     for (const [name, scheme] of changes) {
       throwIfAborted(signal, 'applying a plan');
       await this.set(name, scheme);
-      await breathe();
+      await yieldToEvents();
     }
     return changes.length;
   }

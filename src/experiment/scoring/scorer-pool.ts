@@ -11,7 +11,7 @@ import type { WorkerReply, WorkerRequest } from './worker.js';
 import { addWork, noWork, type Work } from '../../model/work.js';
 
 /** One place where batches are scored: a worker thread, or this one. */
-interface Seat {
+interface ScoringPlace {
   useTask(parts: TaskParts): Promise<void>;
   score(request: ScoreRequest): Promise<ScoreReply>;
   close(): Promise<void>;
@@ -46,27 +46,27 @@ const PROGRESS_MS = 200;
 export class ScorerPool {
   private shares: number[][] = [];
 
-  private constructor(private readonly seats: readonly Seat[]) {}
+  private constructor(private readonly places: readonly ScoringPlace[]) {}
 
   static async open({ workers, ...options }: PoolOptions): Promise<ScorerPool> {
-    if (workers === 0) return new ScorerPool([localSeat(await Scorer.open(options))]);
+    if (workers === 0) return new ScorerPool([placeInThisThread(await Scorer.open(options))]);
     const share = { ...options.reuse, budgetBytes: options.reuse.budgetBytes / workers };
-    const seats = Array.from({ length: workers }, () => threadSeat());
+    const places = Array.from({ length: workers }, () => placeInAThread());
     try {
-      await Promise.all(seats.map((seat) => seat.open({ ...options, reuse: share })));
+      await Promise.all(places.map((place) => place.open({ ...options, reuse: share })));
     } catch (error) {
-      await Promise.all(seats.map((seat) => seat.close()));
+      await Promise.all(places.map((place) => place.close()));
       throw error;
     }
-    return new ScorerPool(seats);
+    return new ScorerPool(places);
   }
 
   async useTask(task: Task): Promise<void> {
     this.shares = dealBatches(
       task.batches.map(({ inputs: { ids } }) => ids.length),
-      this.seats.length,
+      this.places.length,
     );
-    await Promise.all(this.seats.map((seat) => seat.useTask(task.parts)));
+    await Promise.all(this.places.map((place) => place.useTask(task.parts)));
   }
 
   /**
@@ -87,8 +87,8 @@ export class ScorerPool {
       }, PROGRESS_MS);
     try {
       const replies = await this.allSettled(
-        (seat, index) =>
-          seat.score({
+        (place, index) =>
+          place.score({
             plan,
             batches: this.shares[index],
             tally: tally.buffer,
@@ -106,15 +106,15 @@ export class ScorerPool {
     }
   }
 
-  /** Waits for every seat, also when one fails: the next request must find them all idle. */
+  /** Waits for every place, also when one fails: the next request must find them all idle. */
   private async allSettled<T>(
-    ask: (seat: Seat, index: number) => Promise<T>,
+    ask: (place: ScoringPlace, index: number) => Promise<T>,
     onFailure: () => void,
   ): Promise<T[]> {
     const answers = await Promise.allSettled(
-      this.seats.map(async (seat, index) => {
+      this.places.map(async (place, index) => {
         try {
-          return await ask(seat, index);
+          return await ask(place, index);
         } catch (error) {
           onFailure();
           throw error;
@@ -127,28 +127,28 @@ export class ScorerPool {
   }
 
   async close(): Promise<void> {
-    await Promise.all(this.seats.map((seat) => seat.close()));
+    await Promise.all(this.places.map((place) => place.close()));
   }
 }
 
 /**
- * Deals batches out in their order, each to the seat with the least to do.
+ * Deals batches out in their order, each to the place with the least to do.
  *
  * @param tokens of each batch
- * @returns of each seat the batches by index, ascending
+ * @returns of each place the batches by index, ascending
  */
-export function dealBatches(tokens: readonly number[], seats: number): number[][] {
-  const shares = Array.from({ length: seats }, (): number[] => []);
+export function dealBatches(tokens: readonly number[], places: number): number[][] {
+  const shares = Array.from({ length: places }, (): number[] => []);
   const loads = shares.map(() => 0);
   tokens.forEach((size, index) => {
-    const seat = loads.indexOf(Math.min(...loads));
-    shares[seat].push(index);
-    loads[seat] += size;
+    const place = loads.indexOf(Math.min(...loads));
+    shares[place].push(index);
+    loads[place] += size;
   });
   return shares;
 }
 
-function localSeat(scorer: Scorer): Seat {
+function placeInThisThread(scorer: Scorer): ScoringPlace {
   return {
     useTask: (parts) => {
       scorer.useTask(parts);
@@ -160,7 +160,7 @@ function localSeat(scorer: Scorer): Seat {
 }
 
 /** A pool of exactly one thread: requests go to the thread that holds the state. */
-function threadSeat(): Seat & { open(options: ScorerOptions): Promise<void> } {
+function placeInAThread(): ScoringPlace & { open(options: ScorerOptions): Promise<void> } {
   const pool = new Piscina({
     filename: join(__dirname, `worker${extname(__filename)}`),
     minThreads: 1,

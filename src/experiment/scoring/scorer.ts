@@ -6,7 +6,7 @@ import { openDescribed } from '../../model/structure.js';
 import type { ResolvedPlan } from '../../quant/plan.js';
 import { taskFromParts } from '../../tasks/kinds.js';
 import type { BatchScores, Task, TaskParts } from '../../tasks/task.js';
-import { breathe } from '../../util/progress.js';
+import { yieldToEvents } from '../../util/progress.js';
 import { AcceleratedModel, type ReuseOptions } from '../../model/accelerated-model.js';
 import { PlanApplier } from './plan-applier.js';
 import { planStages } from '../../model/plan-stages.js';
@@ -89,7 +89,7 @@ export class Scorer {
       const result = await task.score(accelerated, index);
       scores.push(result);
       shared.add(result);
-      await breathe();
+      await yieldToEvents();
     }
     addWork(work, accelerated.work);
     Object.assign(accelerated.work, noWork());

@@ -3,7 +3,7 @@ import { writeSafetensors, type TensorToWrite } from '../../checkpoint/safetenso
 import type { Checkpoint } from '../../checkpoint/types.js';
 import { throwIfAborted } from '../../util/errors.js';
 import { sha256 } from '../../util/hash.js';
-import { breathe, type RunOptions } from '../../util/progress.js';
+import { yieldToEvents, type RunOptions } from '../../util/progress.js';
 import type { QuantizationError } from '../quantizer/error.js';
 import { footprintOf, type Footprint } from '../footprint.js';
 import { matricesOf, vectorsOf, type Hierarchy, type Matrix } from '../../layout/hierarchy.js';
@@ -138,7 +138,7 @@ function stepper(
   let done = 0;
   return async (note) => {
     onProgress?.({ phase: 'quantize', done: ++done, total, unit: 'tensors', note });
-    await breathe();
+    await yieldToEvents();
     throwIfAborted(signal, path);
   };
 }

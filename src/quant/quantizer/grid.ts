@@ -17,7 +17,7 @@ export interface Grid {
 const ALL_ZERO: Grid = Object.freeze({ scale: 0, zeroPoint: 0, low: 0, high: 0 });
 
 /**
- * Affine grid over the range [smallest, largest] (QSLM prototype; DESIGN: QSLM facts):
+ * Affine grid over the range [smallest, largest] (QSLM prototype):
  *   q_min = −2^(bits−1), q_max = 2^(bits−1) − 1, scale = (largest − smallest) / (q_max − q_min),
  *   zero point = clamp(round(q_min − smallest / scale), q_min, q_max).
  * The zero point is computed with the scale in double precision, everything after with the float32 one,

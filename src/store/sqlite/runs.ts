@@ -12,7 +12,7 @@ export interface KeptRun extends Run {
 }
 
 /** Where runs are kept. */
-export interface RunShelf {
+export interface RunStorage {
   readonly where: string;
   readonly owner: Owner;
   read(id: string): Sealed | undefined;
@@ -22,10 +22,10 @@ export interface RunShelf {
   exclusively<T>(work: () => T): T;
 }
 
-export function runLog(shelf: RunShelf): RunLog {
-  const open = (sealed: Sealed): KeptRun => unseal(sealed, shelf.where) as KeptRun;
+export function runLog(storage: RunStorage): RunLog {
+  const open = (sealed: Sealed): KeptRun => unseal(sealed, storage.where) as KeptRun;
   const write = (run: KeptRun): Run => {
-    shelf.write(run, seal(run));
+    storage.write(run, seal(run));
     return publicRun(run);
   };
   return {
@@ -40,29 +40,29 @@ export function runLog(shelf: RunShelf): RunLog {
         finishedAt: null,
         result: null,
         machine: describeMachine(),
-        owner: shelf.owner,
+        owner: storage.owner,
       });
     },
     list(filter: { readonly kind?: string; readonly state?: RunState } = {}): Run[] {
-      return Array.from(shelf.readAll(), (sealed) => publicRun(open(sealed))).filter(
+      return Array.from(storage.readAll(), (sealed) => publicRun(open(sealed))).filter(
         ({ kind, state }) => (filter.kind ?? kind) === kind && (filter.state ?? state) === state,
       );
     },
     show(id: string): Run | undefined {
-      const sealed = shelf.read(id);
+      const sealed = storage.read(id);
       return sealed === undefined ? undefined : publicRun(open(sealed));
     },
     update(id: string, { state, result }: RunChange): Run {
-      return shelf.exclusively(() => {
-        const sealed = shelf.read(id);
+      return storage.exclusively(() => {
+        const sealed = storage.read(id);
         if (sealed === undefined)
-          throw new StoreError({ what: 'there is no such run', where: shelf.where, got: id });
+          throw new StoreError({ what: 'there is no such run', where: storage.where, got: id });
         const run = open(sealed);
         const ended = state !== undefined && state !== 'running';
         return write({
           ...run,
           // Whoever reports on a run is the one that runs it, a resumed one included.
-          owner: shelf.owner,
+          owner: storage.owner,
           state: state ?? run.state,
           result: result ?? run.result,
           finishedAt: ended
