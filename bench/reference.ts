@@ -4,14 +4,16 @@ import { promisify } from 'node:util';
 /**
  * Runs the developers' PyTorch reference (its header says what to install) and returns what it printed.
  * OpenBLAS's OpenMP build is the one its header asks for: with the other it is two to three times slower.
+ * `QSLM_PYTHON` names another Python than Debian's.
  */
 export async function runReference(
   script: string,
   threads: number,
   args: readonly string[],
 ): Promise<string> {
+  const python = process.env.QSLM_PYTHON ?? '/usr/bin/python3';
   const all = [script, ...args, '--threads', String(threads)];
-  const { stdout } = await promisify(execFile)('/usr/bin/python3', all, {
+  const { stdout } = await promisify(execFile)(python, all, {
     maxBuffer: 1 << 24,
     env: {
       ...process.env,

@@ -1,6 +1,6 @@
 /**
- * What a user composes with, by what a person wants to do. The parts that these are made of are in
- * `qslm/internal`.
+ * The functions and types that a user composes with, ordered by task. The parts that these are made of are
+ * in `qslm/internal`.
  *
  * @packageDocumentation
  */
@@ -78,5 +78,5 @@ export { energyChangeFigure, energyFigure, operationsFigure } from './figures/en
 export { runFigures } from './figures/run-figures.js';
 export { loadPaperPower, loadPaperResults } from './figures/paper-data.js';
 
-// What went wrong.
+// Errors.
 export * from './util/errors.js';

@@ -10,9 +10,10 @@ const ALL: readonly Backend[] = [TENSORFLOW, WASM, CPU];
 
 /** Their names, as a user gives them. */
 export const BACKENDS: readonly string[] = ALL.map(({ name }) => name);
+/** One of {@link BACKENDS}. */
 export type BackendName = string;
 
-/** Which backend runs, and why. */
+/** The backend that runs, and the reason. */
 export interface BackendReport {
   readonly name: BackendName;
   /** "TensorFlow.js 4.22.0, WebAssembly with SIMD" */
@@ -44,19 +45,6 @@ export function backendThreads(name: BackendName): number {
 
 const registered = new Set<string>();
 
-async function start(backend: Backend): Promise<string> {
-  await backend.start();
-  if (!registered.has(backend.name)) backend.registerKernels();
-  registered.add(backend.name);
-  return backend.describe();
-}
-
-/** The first line of an error: native loaders print pages. */
-function reasonOf(error: unknown): string {
-  const text = error instanceof Error ? error.message : String(error);
-  return text.split('\n', 1)[0];
-}
-
 /**
  * Starts the compute backend for everything that follows, and our kernels on it.
  *
@@ -69,10 +57,16 @@ export async function startBackend(name: string = 'auto'): Promise<BackendReport
   enableProdMode();
   const passedOver: { name: BackendName; reason: string }[] = [];
   for (const backend of chosen) {
+    const { name } = backend;
     try {
-      return { name: backend.name, description: await start(backend), passedOver };
+      await backend.start();
+      if (!registered.has(name)) backend.registerKernels();
+      registered.add(name);
+      return { name, description: await backend.describe(), passedOver };
     } catch (error) {
-      passedOver.push({ name: backend.name, reason: reasonOf(error) });
+      // The first line: native loaders print pages.
+      const [reason] = (error instanceof Error ? error.message : String(error)).split('\n', 1);
+      passedOver.push({ name, reason });
     }
   }
   throw new BackendError({

@@ -14,7 +14,7 @@ export interface Region {
   readonly crc32?: number;
 }
 
-/** Where a tensor lies. Whoever makes one has checked that it lies within its region. */
+/** A tensor and its place. Whoever makes one has checked that it lies within its region. */
 export interface StoredTensor {
   readonly info: TensorInfo;
   readonly region: Region;
@@ -24,7 +24,7 @@ export interface StoredTensor {
   readonly strides: readonly number[];
 }
 
-/** What a reader of one format finds out on opening. */
+/** The findings of a format's reader on opening. */
 export interface Contents {
   readonly tensors: ReadonlyMap<string, StoredTensor>;
   readonly metadata: Readonly<Record<string, string>>;
@@ -38,7 +38,6 @@ export class CheckpointFile implements Checkpoint {
   readonly path: string;
   readonly tensors: ReadonlyMap<string, TensorInfo>;
   readonly metadata: Readonly<Record<string, string>>;
-  private readonly stored: ReadonlyMap<string, StoredTensor>;
   private readonly intact = new Set<Region>();
   private digest: Promise<string> | undefined;
   private closed = false;
@@ -46,10 +45,9 @@ export class CheckpointFile implements Checkpoint {
   constructor(
     private readonly source: FileSource,
     readonly format: CheckpointFormat,
-    contents: Contents,
+    private readonly contents: Contents,
   ) {
     this.path = source.path;
-    this.stored = contents.tensors;
     this.metadata = contents.metadata;
     this.tensors = new Map([...contents.tensors].map(([name, { info }]) => [name, info]));
   }
@@ -69,16 +67,11 @@ export class CheckpointFile implements Checkpoint {
     await this.verify(tensor);
     let done = 0;
     const { position, bytes } = extent(tensor);
-    await this.source.eachPiece(
-      position,
-      bytes,
-      (piece) => {
-        const end = done + piece.length / ITEM_BYTES[dtype];
-        decodeFloat32(dtype, piece, values.subarray(done, end));
-        done = end;
-      },
-      PIECE_BYTES,
-    );
+    await this.source.eachPiece(position, bytes, PIECE_BYTES, (piece) => {
+      const end = done + piece.length / ITEM_BYTES[dtype];
+      decodeFloat32(dtype, piece, values.subarray(done, end));
+      done = end;
+    });
     return values;
   }
 
@@ -103,22 +96,20 @@ export class CheckpointFile implements Checkpoint {
   }
 
   private find(name: string): StoredTensor {
-    const tensor = this.stored.get(name);
+    const tensor = this.contents.tensors.get(name);
     if (tensor !== undefined) return tensor;
     throw new CheckpointError({
       what: `there is no tensor ${quoted(name)}`,
       where: this.path,
-      got: `${this.stored.size} other tensors`,
+      got: `${this.tensors.size} other tensors`,
     });
   }
 
   /** Checks a region's checksum once; `content` is all of the region where the caller holds it. */
   private async verify({ info, region }: StoredTensor, content?: Uint8Array): Promise<void> {
     if (region.crc32 === undefined || this.intact.has(region)) return;
-    const found =
-      content === undefined
-        ? await this.source.crc32(region.position, region.bytes)
-        : crc32(content);
+    const { position, bytes } = region;
+    const found = content ? crc32(content) : await this.source.crc32(position, bytes);
     if (found !== region.crc32)
       throw new CheckpointError({
         what: `the data of tensor ${quoted(info.name)} is damaged`,

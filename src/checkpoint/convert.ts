@@ -2,12 +2,13 @@ import { CheckpointError } from '../util/errors.js';
 import type { RunOptions } from '../util/progress.js';
 import { quoted } from './describe.js';
 import { decodeFloat32, encodeFloat32, isFloating, ITEM_BYTES, type FloatDtype } from './dtypes.js';
-import { elementCount } from './shape.js';
 import { openCheckpoint } from './open.js';
-import { keepNegatives } from './signs.js';
 import { writeSafetensors, type TensorToWrite } from './safetensors/write.js';
-import type { Checkpoint, TensorInfo } from './types.js';
+import { elementCount } from './shape.js';
+import { keepNegatives } from './signs.js';
+import type { Checkpoint } from './types.js';
 
+/** Options of {@link convertCheckpoint}. */
 export interface ConvertOptions extends RunOptions {
   /** Type of the converted weights. Integer tensors keep theirs. */
   readonly dtype: FloatDtype;
@@ -19,6 +20,7 @@ export interface ConvertOptions extends RunOptions {
   readonly keepNegative?: readonly string[];
 }
 
+/** The figures of a conversion. */
 export interface Conversion {
   readonly tensors: number;
   readonly parameters: number;
@@ -42,43 +44,36 @@ export interface Conversion {
 export async function convertCheckpoint(
   input: string,
   output: string,
-  options: ConvertOptions,
+  { dtype, metadata, exclude = [], keepNegative = [], ...run }: ConvertOptions,
 ): Promise<Conversion> {
   const checkpoint = await openCheckpoint(input);
   try {
-    return await convert(checkpoint, output, options);
+    requireNames(checkpoint, exclude);
+    requireNames(checkpoint, keepNegative);
+    const kept = [...checkpoint.tensors.values()].filter(({ name }) => !exclude.includes(name));
+    let largestError = 0;
+    let largestErrorIn: string | undefined;
+    let keptNegative = 0;
+    const tensors = kept.map((info): TensorToWrite => {
+      const { name } = info;
+      if (!isFloating(info.dtype)) return { ...info, bytes: () => checkpoint.readBytes(name) };
+      const bytes = async (): Promise<Uint8Array> => {
+        const values = await checkpoint.readFloat32(name);
+        const narrow = encodeFloat32(values, dtype);
+        if (keepNegative.includes(name)) keptNegative += keepNegatives(values, narrow, dtype);
+        const error = roundingError(checkpoint.path, name, values, narrow, dtype);
+        if (error > largestError) [largestError, largestErrorIn] = [error, name];
+        return narrow;
+      };
+      return { ...info, dtype, bytes };
+    });
+    const all = { ...checkpoint.metadata, ...metadata };
+    const bytes = await writeSafetensors(output, tensors, all, run);
+    const parameters = kept.reduce((sum, { shape }) => sum + elementCount(shape), 0);
+    return { tensors: kept.length, parameters, bytes, largestError, largestErrorIn, keptNegative };
   } finally {
     await checkpoint.close();
   }
-}
-
-async function convert(
-  checkpoint: Checkpoint,
-  output: string,
-  { dtype, metadata, exclude = [], keepNegative = [], ...run }: ConvertOptions,
-): Promise<Conversion> {
-  requireNames(checkpoint, exclude);
-  requireNames(checkpoint, keepNegative);
-  const kept = [...checkpoint.tensors.values()].filter(({ name }) => !exclude.includes(name));
-  let largestError = 0;
-  let largestErrorIn: string | undefined;
-  let keptNegative = 0;
-  const tensors = kept.map((info): TensorToWrite => {
-    if (!isFloating(info.dtype)) return { ...info, bytes: () => checkpoint.readBytes(info.name) };
-    const bytes = async (): Promise<Uint8Array> => {
-      const values = await checkpoint.readFloat32(info.name);
-      const narrow = encodeFloat32(values, dtype);
-      if (keepNegative.includes(info.name)) keptNegative += keepNegatives(values, narrow, dtype);
-      const error = roundingError(checkpoint.path, info, values, narrow, dtype);
-      if (error > largestError) [largestError, largestErrorIn] = [error, info.name];
-      return narrow;
-    };
-    return { ...info, dtype, bytes };
-  });
-  const all = { ...checkpoint.metadata, ...metadata };
-  const bytes = await writeSafetensors(output, tensors, all, run);
-  const parameters = kept.reduce((sum, { shape }) => sum + elementCount(shape), 0);
-  return { tensors: kept.length, parameters, bytes, largestError, largestErrorIn, keptNegative };
 }
 
 function requireNames({ path, tensors }: Checkpoint, names: readonly string[]): void {
@@ -98,7 +93,7 @@ const PIECE_ELEMENTS = 1 << 18;
 /** Largest |rounded - value|. @throws {CheckpointError} where a finite value became infinite. */
 function roundingError(
   path: string,
-  { name }: TensorInfo,
+  name: string,
   values: Float32Array,
   narrow: Uint8Array,
   dtype: FloatDtype,

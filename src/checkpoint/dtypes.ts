@@ -23,6 +23,22 @@ export type Dtype = keyof typeof ITEM_BYTES;
 /** The element types weights are converted to. */
 export type FloatDtype = 'float32' | 'float16' | 'bfloat16';
 
+type PlainDtype = Exclude<Dtype, 'float16' | 'bfloat16' | 'int64' | 'uint64'>;
+type ArrayType = new (buffer: ArrayBufferLike, offset: number, n: number) => ArrayLike<number>;
+
+/** The arrays of the element types whose values JavaScript has as numbers. */
+const ARRAYS: Readonly<Record<PlainDtype, ArrayType>> = {
+  float64: Float64Array,
+  float32: Float32Array,
+  int32: Int32Array,
+  uint32: Uint32Array,
+  int16: Int16Array,
+  uint16: Uint16Array,
+  int8: Int8Array,
+  uint8: Uint8Array,
+  bool: Uint8Array,
+};
+
 /** True for the types that hold fractions; the integer types are never converted to another type. */
 export function isFloating(dtype: Dtype): boolean {
   return dtype.startsWith('float') || dtype === 'bfloat16';
@@ -41,45 +57,11 @@ export function decodeFloat32(dtype: Dtype, bytes: Uint8Array, out: Float32Array
   // Typed arrays must start at a multiple of their element size; a slice starts at 0.
   const { buffer, byteOffset } = bytes.byteOffset % itemBytes === 0 ? bytes : bytes.slice();
   const n = out.length;
-  switch (dtype) {
-    case 'float16':
-      widenFloat16(new Uint16Array(buffer, byteOffset, n), out);
-      return;
-    case 'bfloat16':
-      widenBfloat16(new Uint16Array(buffer, byteOffset, n), out);
-      return;
-    case 'float32':
-      out.set(new Float32Array(buffer, byteOffset, n));
-      return;
-    case 'float64':
-      out.set(new Float64Array(buffer, byteOffset, n));
-      return;
-    case 'int64':
-      setFromBigInts(out, new BigInt64Array(buffer, byteOffset, n));
-      return;
-    case 'uint64':
-      setFromBigInts(out, new BigUint64Array(buffer, byteOffset, n));
-      return;
-    case 'int32':
-      out.set(new Int32Array(buffer, byteOffset, n));
-      return;
-    case 'uint32':
-      out.set(new Uint32Array(buffer, byteOffset, n));
-      return;
-    case 'int16':
-      out.set(new Int16Array(buffer, byteOffset, n));
-      return;
-    case 'uint16':
-      out.set(new Uint16Array(buffer, byteOffset, n));
-      return;
-    case 'int8':
-      out.set(new Int8Array(buffer, byteOffset, n));
-      return;
-    case 'uint8':
-    case 'bool':
-      out.set(new Uint8Array(buffer, byteOffset, n));
-      return;
-  }
+  if (dtype === 'float16') widenFloat16(new Uint16Array(buffer, byteOffset, n), out);
+  else if (dtype === 'bfloat16') widenBfloat16(new Uint16Array(buffer, byteOffset, n), out);
+  else if (dtype === 'int64') setFromBigInts(out, new BigInt64Array(buffer, byteOffset, n));
+  else if (dtype === 'uint64') setFromBigInts(out, new BigUint64Array(buffer, byteOffset, n));
+  else out.set(new ARRAYS[dtype](buffer, byteOffset, n));
 }
 
 function setFromBigInts(out: Float32Array, values: BigInt64Array | BigUint64Array): void {

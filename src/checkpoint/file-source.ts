@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import type { Stats } from 'node:fs';
 import { open, stat, type FileHandle } from 'node:fs/promises';
 import { crc32 } from 'node:zlib';
 import { CheckpointError } from '../util/errors.js';
@@ -15,12 +16,13 @@ export class FileSource {
     private readonly file: FileHandle,
   ) {}
 
-  /** @throws {CheckpointError} when there is no such file, it is a folder or a device, or is empty. */
+  /** Opens a file. @throws {CheckpointError} when it is missing, a folder, a device, or empty. */
   static async open(path: string): Promise<FileSource> {
     try {
       // Before opening: opening a named pipe would wait for a writer.
-      const { size } = regularFile(path, await stat(path));
-      return new FileSource(path, size, await open(path, 'r'));
+      const stats = await stat(path);
+      requireContent(path, stats);
+      return new FileSource(path, stats.size, await open(path, 'r'));
     } catch (error) {
       throw asCheckpointError(path, error);
     }
@@ -39,7 +41,11 @@ export class FileSource {
     this.requireWithin(position, target.length);
     for (let done = 0; done < target.length;) {
       const length = Math.min(PIECE_BYTES, target.length - done);
-      const bytesRead = await this.readSome(target, done, length, position + done);
+      const { bytesRead } = await this.file
+        .read(target, done, length, position + done)
+        .catch((error: unknown) => {
+          throw asCheckpointError(this.path, error);
+        });
       if (bytesRead === 0)
         throw new CheckpointError({
           what: 'the file became shorter while it was read',
@@ -54,14 +60,14 @@ export class FileSource {
   /** CRC-32 (zip's) of bytes [position, position + length). */
   async crc32(position: number, length: number): Promise<number> {
     let crc = 0;
-    await this.eachPiece(position, length, (piece) => (crc = crc32(piece, crc)));
+    await this.eachPiece(position, length, PIECE_BYTES, (piece) => (crc = crc32(piece, crc)));
     return crc;
   }
 
   /** SHA-256 of the whole file, lower-case hex. */
   async sha256(): Promise<string> {
     const hash = createHash('sha256');
-    await this.eachPiece(0, this.size, (piece) => hash.update(piece));
+    await this.eachPiece(0, this.size, PIECE_BYTES, (piece) => hash.update(piece));
     return hash.digest('hex');
   }
 
@@ -69,8 +75,8 @@ export class FileSource {
   async eachPiece(
     position: number,
     length: number,
+    pieceBytes: number,
     use: (piece: Uint8Array) => void,
-    pieceBytes = PIECE_BYTES,
   ): Promise<void> {
     this.requireWithin(position, length);
     const buffer = new Uint8Array(Math.min(pieceBytes, length));
@@ -82,21 +88,9 @@ export class FileSource {
     }
   }
 
-  async close(): Promise<void> {
-    await this.file.close();
-  }
-
-  private async readSome(
-    target: Uint8Array,
-    offset: number,
-    length: number,
-    position: number,
-  ): Promise<number> {
-    try {
-      return (await this.file.read(target, offset, length, position)).bytesRead;
-    } catch (error) {
-      throw asCheckpointError(this.path, error);
-    }
+  /** Closes the file. Reading afterwards throws. */
+  close(): Promise<void> {
+    return this.file.close();
   }
 
   private requireWithin(position: number, length: number): void {
@@ -111,10 +105,7 @@ export class FileSource {
   }
 }
 
-function regularFile<T extends { isFile(): boolean; isDirectory(): boolean; size: number }>(
-  path: string,
-  stats: T,
-): T {
+function requireContent(path: string, stats: Stats): void {
   if (!stats.isFile())
     throw new CheckpointError({
       what: 'cannot read a checkpoint from it',
@@ -129,7 +120,6 @@ function regularFile<T extends { isFile(): boolean; isDirectory(): boolean; size
       got: '0 bytes',
       expected: 'a PyTorch or safetensors checkpoint',
     });
-  return stats;
 }
 
 const CAUSES: Readonly<Record<string, string | undefined>> = {
@@ -144,8 +134,6 @@ const CAUSES: Readonly<Record<string, string | undefined>> = {
 function asCheckpointError(path: string, error: unknown): unknown {
   if (!(error instanceof Error) || !('code' in error)) return error;
   const code = String(error.code);
-  return new CheckpointError(
-    { what: CAUSES[code] ?? 'cannot read', where: path, got: code },
-    { cause: error },
-  );
+  const detail = { what: CAUSES[code] ?? 'cannot read', where: path, got: code };
+  return new CheckpointError(detail, { cause: error });
 }

@@ -49,22 +49,15 @@ export function gather(
 ): Uint8Array {
   const itemBytes = ITEM_BYTES[dtype];
   const out = new Uint8Array(elementCount(shape) * itemBytes);
-  switch (itemBytes) {
-    case 1:
-      copyStrided(span, out, shape, strides);
-      break;
-    case 2:
-      copyStrided(new Uint16Array(span.buffer), new Uint16Array(out.buffer), shape, strides);
-      break;
-    case 4:
-      copyStrided(new Uint32Array(span.buffer), new Uint32Array(out.buffer), shape, strides);
-      break;
-    case 8:
-      copyStrided(new BigUint64Array(span.buffer), new BigUint64Array(out.buffer), shape, strides);
-      break;
-  }
+  const Words: WordArray = WORDS[itemBytes];
+  copyStrided(new Words(span.buffer, span.byteOffset), new Words(out.buffer, 0), shape, strides);
   return out;
 }
+
+type WordArray = new (buffer: ArrayBufferLike, offset: number) => Elements<number | bigint>;
+
+/** Arrays of elements by their size in bytes. */
+const WORDS = { 1: Uint8Array, 2: Uint16Array, 4: Uint32Array, 8: BigUint64Array } as const;
 
 /** The part of a typed array that copying needs; one type for number and bigint elements. */
 interface Elements<T> {

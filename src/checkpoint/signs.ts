@@ -9,8 +9,8 @@ const SMALLEST_NEGATIVE = 0x8001;
  * least 0, and −0 is: such a rounding would add a spike, while any negative number keeps it out.
  *
  * @param values [elements].
- * @param narrow what `encodeFloat32` made of them.
- * @returns how many values were moved.
+ * @param narrow the bytes that `encodeFloat32` made of them.
+ * @returns the number of values that were moved.
  */
 export function keepNegatives(values: Float32Array, narrow: Uint8Array, dtype: FloatDtype): number {
   if (dtype === 'float32') return 0;

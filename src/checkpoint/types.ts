@@ -10,6 +10,7 @@ export interface TensorInfo {
   readonly shape: readonly number[];
 }
 
+/** The formats that can be read. */
 export type CheckpointFormat = 'torch-zip' | 'torch-legacy' | 'safetensors';
 
 /** A checkpoint without its values: what is known of it before any weight is read. */

@@ -2,7 +2,7 @@ import { CommanderError, InvalidArgumentError } from 'commander';
 import { UnmetConstraintsError } from '../search/nearest.js';
 import { AbortedError, OutputError, QslmError, UsageError } from '../util/errors.js';
 
-/** What a script can tell from the exit code. */
+/** Exit codes, for scripts. */
 export const EXIT = {
   ok: 0,
   /** A fault of the program itself. */
@@ -31,7 +31,7 @@ export const EXIT_HELP = `Exit codes:
   5    no plan keeps the limits of a search
   130  interrupted (Ctrl-C)`;
 
-/** Whoever read the standard output has closed it. Nothing is wrong, and there is nobody to tell. */
+/** The reader of the standard output has closed it. Nothing is wrong, and there is nobody to tell. */
 export class ReaderGoneError extends Error {}
 
 export function exitCodeOf(error: unknown): number {
@@ -45,8 +45,8 @@ export function exitCodeOf(error: unknown): number {
 }
 
 /**
- * What to print for an error: one message; with `debug` the stack and the causes too. Nothing for those
- * that were told already, or that nobody waits for.
+ * The text to print for an error: one message; with `debug` the stack and the causes too. Nothing for
+ * those that were told already, or that nobody waits for.
  */
 export function errorText(error: unknown, debug: boolean): string | undefined {
   if (error instanceof ReaderGoneError) return undefined;

@@ -1,6 +1,6 @@
 import { BarDisplay, LineDisplay, NO_PROGRESS, type ProgressDisplay } from './progress.js';
 
-/** What a command line runs in: the process, or a test. */
+/** The surroundings that a command line runs in: the process, or a test. */
 export interface Host {
   readonly stdout: NodeJS.WritableStream;
   readonly stderr: NodeJS.WritableStream & { readonly isTTY?: boolean };

@@ -1,7 +1,12 @@
 import { SingleBar } from 'cli-progress';
+import {
+  formatBytes,
+  formatCount,
+  formatDuration,
+  formatPercent,
+  formatRate,
+} from '../util/format.js';
 import type { ProgressEvent, ProgressListener } from '../util/progress.js';
-import { formatBytes } from '../util/format.js';
-import { formatCount, formatDuration, formatPercent, formatRate } from '../util/format.js';
 
 /** Shows the progress of one piece of work after another. */
 export interface ProgressDisplay {
@@ -11,10 +16,7 @@ export interface ProgressDisplay {
 }
 
 /** For `--quiet`. */
-export const NO_PROGRESS: ProgressDisplay = {
-  onProgress: () => undefined,
-  clear: () => undefined,
-};
+export const NO_PROGRESS: ProgressDisplay = { onProgress: () => undefined, clear: () => undefined };
 
 /** Seconds of work before the rate says anything. */
 const SETTLED_SECONDS = 0.5;
@@ -27,7 +29,7 @@ class PhaseClock {
 
   constructor(private readonly now: () => number) {}
 
-  /** @returns whether the event begins a phase. */
+  /** @returns true where the event begins a phase. */
   see({ phase, done }: ProgressEvent): boolean {
     if (phase === this.phase) return false;
     [this.phase, this.started, this.doneBefore] = [phase, this.now(), done];

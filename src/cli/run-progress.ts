@@ -1,13 +1,11 @@
 import type { SearchProgress } from '../search/trace.js';
-import type { MetricName } from '../tasks/metrics/metrics.js';
-import { formatBytes } from '../util/format.js';
+import { formatMetric, type MetricName } from '../tasks/metrics/metrics.js';
+import { formatBytes, formatCount } from '../util/format.js';
 import type { ProgressEvent, ProgressListener } from '../util/progress.js';
-import { formatMetric } from '../tasks/metrics/metrics.js';
-import { formatCount } from '../util/format.js';
 
 /**
  * Makes one piece of work of a search's tiers, so that a bar goes through it once and can tell the time left.
- * What is being tried goes into the note.
+ * The note names the plan that is being tried.
  */
 export function asOneBar(
   listener: ProgressListener,

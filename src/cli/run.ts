@@ -5,7 +5,7 @@ import { buildProgram } from './program.js';
 /**
  * Runs a command line to its end.
  *
- * @param argv what follows the program's name.
+ * @param argv the arguments after the program's name.
  * @returns the exit code; every error has been printed.
  */
 export async function runCommandLine(argv: readonly string[], host: Host): Promise<number> {

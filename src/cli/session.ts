@@ -18,18 +18,20 @@ export interface CommonFlags {
  * shall stop. The result goes to the standard output; everything else to the standard error.
  */
 export class Session {
-  readonly json: boolean;
-  private readonly quiet: boolean;
   private readonly abort = new AbortController();
   private readonly progress: ProgressDisplay;
+  readonly signal: AbortSignal = this.abort.signal;
+  readonly onProgress: ProgressListener;
+  /** Options that long work is called with. */
+  readonly run: RunOptions;
 
   private constructor(
     private readonly host: Host,
-    { json = false, quiet = false }: CommonFlags,
+    private readonly flags: CommonFlags,
   ) {
-    this.json = json;
-    this.quiet = quiet;
-    this.progress = progressFor(host, quiet);
+    this.progress = progressFor(host, flags.quiet ?? false);
+    this.onProgress = this.progress.onProgress;
+    this.run = { onProgress: this.onProgress, signal: this.signal };
   }
 
   /** Runs a command. The first Ctrl-C asks it to stop, the second one ends the process. */
@@ -52,28 +54,15 @@ export class Session {
 
   private interrupt(): void {
     this.progress.clear();
-    // What was being written is under another name, so even this leaves no half-written file.
+    // A file that is being written is under another name, so even this leaves none half-written.
     if (this.abort.signal.aborted) process.exit(EXIT.interrupted);
     this.host.stderr.write('\nstopping; Ctrl-C again ends at once\n');
     this.abort.abort();
   }
 
-  get signal(): AbortSignal {
-    return this.abort.signal;
-  }
-
-  get onProgress(): ProgressListener {
-    return this.progress.onProgress;
-  }
-
-  /** What long work is called with. */
-  get run(): RunOptions {
-    return { onProgress: this.onProgress, signal: this.signal };
-  }
-
   /** Tells what is going on; not with `--quiet`. */
   note(text: string): void {
-    if (this.quiet) return;
+    if (this.flags.quiet === true) return;
     this.progress.clear();
     this.host.stderr.write(`${text}\n`);
   }
@@ -86,7 +75,7 @@ export class Session {
 
   /** Text of a result for people; with `--json` nothing. */
   async print(text: string): Promise<void> {
-    if (!this.json) await this.write(text);
+    if (this.flags.json !== true) await this.write(text);
   }
 
   /**
@@ -99,7 +88,7 @@ export class Session {
     const json = `${JSON.stringify(value, null, 2)}\n`;
     if (out !== undefined) await saveFile(out, json);
     this.progress.clear();
-    await this.write(this.json ? json : `${text}\n`);
+    await this.write(this.flags.json === true ? json : `${text}\n`);
   }
 
   private async write(text: string): Promise<void> {

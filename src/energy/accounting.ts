@@ -1,22 +1,13 @@
-import type { ResolvedPlan } from '../quant/plan.js';
-import { UNQUANTIZED_BITS } from '../quant/scheme/scheme.js';
-import { EnergyError, QuantError } from '../util/errors.js';
 import type { MatrixProduct, ScalarOperations } from '../layout/operations.js';
-import {
-  COMPARE_PJ,
-  FLOAT_ACCUMULATE_PJ,
-  FLOAT_ADD_PJ,
-  FLOAT_DIVIDE_PJ,
-  FLOAT_FUNCTION_PJ,
-  FLOAT_MAC_PJ,
-  FLOAT_MULTIPLY_PJ,
-  integerMacPicojoules,
-} from './technology.js';
+import { schemeOf, type ResolvedPlan } from '../quant/plan.js';
+import { UNQUANTIZED_BITS } from '../quant/scheme/scheme.js';
+import { EnergyError } from '../util/errors.js';
+import * as technology from './technology.js';
 
 /**
- * What a multiply–accumulate of a matrix product is taken as.
+ * The ways to account for a multiply–accumulate of a matrix product.
  *
- * - `as built`: what the model computes, with simulated weight-only quantization or without: a 32-bit float
+ * - `as built`: as the model computes it, with simulated weight-only quantization or without: a 32-bit float
  *   MAC, since LIF neurons come after the linear layers and their inputs are no spikes. The bits of the
  *   weights do not enter.
  * - `idealized`: as papers on spiking networks count. Where a spiking layer feeds a product (through the
@@ -26,6 +17,7 @@ import {
  *   twice over: inputs are not quantized here, and what that would cost in quality is not measured.
  */
 export const ACCOUNTINGS = ['as built', 'idealized', 'integer'] as const;
+/** One of {@link ACCOUNTINGS}. */
 export type Accounting = (typeof ACCOUNTINGS)[number];
 
 /** Path of a spiking layer → share of its values that are spikes, [0, 1]. */
@@ -46,20 +38,15 @@ export function productPicojoules(
 ): number {
   switch (accounting) {
     case 'as built':
-      return macs * FLOAT_MAC_PJ;
+      return macs * technology.FLOAT_MAC_PJ;
     case 'idealized':
       return spikesOf === undefined
-        ? macs * FLOAT_MAC_PJ
-        : macs * rateOf(spikesOf, firingRates) * FLOAT_ACCUMULATE_PJ;
+        ? macs * technology.FLOAT_MAC_PJ
+        : macs * rateOf(spikesOf, firingRates) * technology.FLOAT_ACCUMULATE_PJ;
     case 'integer': {
-      const bits = plan.get(matrix.name)?.bits;
-      if (bits === undefined)
-        throw new QuantError({
-          what: 'the plan says nothing of this matrix',
-          where: `tensor ${matrix.name}`,
-          expected: 'a plan resolved for this model',
-        });
-      return macs * (bits === UNQUANTIZED_BITS ? FLOAT_MAC_PJ : integerMacPicojoules(bits));
+      const { bits } = schemeOf(plan, matrix.name);
+      if (bits === UNQUANTIZED_BITS) return macs * technology.FLOAT_MAC_PJ;
+      return macs * technology.integerMacPicojoules(bits);
     }
   }
 }
@@ -78,10 +65,10 @@ function rateOf(layer: string, rates: FiringRates): number {
 /** Energy of operations on single values, in picojoules: 32-bit floats in every accounting. */
 export function scalarPicojoules(operations: ScalarOperations): number {
   return (
-    operations.additions * FLOAT_ADD_PJ +
-    operations.multiplications * FLOAT_MULTIPLY_PJ +
-    operations.divisions * FLOAT_DIVIDE_PJ +
-    operations.functions * FLOAT_FUNCTION_PJ +
-    operations.comparisons * COMPARE_PJ
+    operations.additions * technology.FLOAT_ADD_PJ +
+    operations.multiplications * technology.FLOAT_MULTIPLY_PJ +
+    operations.divisions * technology.FLOAT_DIVIDE_PJ +
+    operations.functions * technology.FLOAT_FUNCTION_PJ +
+    operations.comparisons * technology.COMPARE_PJ
   );
 }

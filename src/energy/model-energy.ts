@@ -10,9 +10,10 @@ import { countOperations, type OperationOptions } from './operations.js';
 import { WEIGHT_MEMORIES, type BitEnergy, type WeightMemory } from './technology.js';
 import { weightTraffic, type TrafficOptions } from './traffic.js';
 
+/** Options of {@link modelEnergy}. */
 export interface EnergyOptions extends OperationOptions, TrafficOptions {
   readonly accounting: Accounting;
-  /** Where weights are read from; DRAM by default. */
+  /** The memory that weights are read from; DRAM by default. */
   readonly memory?: WeightMemory;
   /** Asked for by the idealized accounting. */
   readonly firingRates?: FiringRates;
@@ -48,14 +49,12 @@ export function modelEnergy(
   { accounting, memory = 'DRAM', firingRates, ...options }: EnergyOptions,
 ): ModelledEnergy {
   const operations = countOperations(model, options);
-  const products =
-    operations.products.reduce(
-      (total, product) => total + productPicojoules(product, accounting, plan, firingRates),
-      0,
-    ) / PICOJOULES_PER_MICROJOULE;
-  const elementwise =
-    operations.elementwise.reduce((total, [, part]) => total + scalarPicojoules(part), 0) /
-    PICOJOULES_PER_MICROJOULE;
+  const microjoules = (parts: readonly number[]): number =>
+    parts.reduce((total, picojoules) => total + picojoules, 0) / PICOJOULES_PER_MICROJOULE;
+  const products = microjoules(
+    operations.products.map((each) => productPicojoules(each, accounting, plan, firingRates)),
+  );
+  const elementwise = microjoules(operations.elementwise.map(([, each]) => scalarPicojoules(each)));
   const { bits } = weightTraffic(model, plan, options);
   const scale = (perBit: BitEnergy, start: number): BitEnergy => ({
     low: start + (bits * perBit.low) / PICOJOULES_PER_MICROJOULE,

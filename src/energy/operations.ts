@@ -4,7 +4,7 @@ import { EnergyError } from '../util/errors.js';
 
 export type { MatrixProduct, OperationOptions, TokenOperations } from '../layout/operations.js';
 
-/** Whether the model's family counts what it computes. */
+/** True where the model's family counts its operations. */
 export function isModelled({ family }: Pick<ModelStructure, 'family'>): boolean {
   return family.operations !== undefined;
 }

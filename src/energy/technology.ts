@@ -13,14 +13,16 @@ export const FLOAT_ADD_PJ = 0.9;
 export const FLOAT_MULTIPLY_PJ = 3.7;
 /** A floating-point multiply–accumulate: one multiplication and one addition. */
 export const FLOAT_MAC_PJ = FLOAT_MULTIPLY_PJ + FLOAT_ADD_PJ;
-/** What a spike costs at a synapse: the weight is added, nothing is multiplied. */
+/** The cost of a spike at a synapse: the weight is added, nothing is multiplied. */
 export const FLOAT_ACCUMULATE_PJ = FLOAT_ADD_PJ;
 
-/** Integer addition. */
+/** Integer addition, 8 bits. */
 export const INTEGER_ADD_8_PJ = 0.03;
+/** Integer addition, 32 bits. */
 export const INTEGER_ADD_32_PJ = 0.1;
-/** Integer multiplication. */
+/** Integer multiplication, 8 bits. */
 export const INTEGER_MULTIPLY_8_PJ = 0.2;
+/** Integer multiplication, 32 bits. */
 export const INTEGER_MULTIPLY_32_PJ = 3.1;
 
 /**
@@ -71,8 +73,8 @@ function bitEnergy(low: number, high = low): BitEnergy {
 }
 
 /**
- * Where weights are read from. DRAM: 1.3–2.6 nJ for 64 bits. Static memory on the chip, 64 bits from an
- * array of the size named: 10, 20 and 100 pJ.
+ * The memories that weights are read from. DRAM: 1.3–2.6 nJ for 64 bits. Static memory on the chip, 64 bits
+ * from an array of the size named: 10, 20 and 100 pJ.
  */
 export const WEIGHT_MEMORIES = {
   DRAM: bitEnergy(1300, 2600),
@@ -81,4 +83,5 @@ export const WEIGHT_MEMORIES = {
   'SRAM 8 KB': bitEnergy(10),
 } as const satisfies Readonly<Record<string, BitEnergy>>;
 
+/** One of {@link WEIGHT_MEMORIES}. */
 export type WeightMemory = keyof typeof WEIGHT_MEMORIES;

@@ -1,16 +1,10 @@
-import { blockOf } from '../layout/blocks.js';
-import {
-  matricesOf,
-  vectorsOf,
-  type Hierarchy,
-  type Matrix,
-  type Vector,
-} from '../layout/hierarchy.js';
+import { matricesOf, vectorsOf, type Hierarchy, type Matrix } from '../layout/hierarchy.js';
 import { tensorFootprint } from '../quant/footprint.js';
-import type { ResolvedPlan } from '../quant/plan.js';
-import { UNQUANTIZED } from '../quant/scheme/scheme.js';
-import { EnergyError, QuantError } from '../util/errors.js';
+import { schemeOf, type ResolvedPlan } from '../quant/plan.js';
+import { UNQUANTIZED, type Scheme } from '../quant/scheme/scheme.js';
+import { EnergyError } from '../util/errors.js';
 
+/** Options of {@link weightTraffic}. */
 export interface TrafficOptions {
   /** Tokens of a sentence, on average: a classifier's weights are read once a sentence. 1 by default. */
   readonly sentenceTokens?: number | undefined;
@@ -47,43 +41,25 @@ export function weightTraffic(
       got: `${sentenceTokens} a sentence, ${tokensPerRead} a reading`,
       expected: 'at least 1 of each',
     });
-  const byBlock: Record<string, number> = Object.fromEntries(
-    hierarchy.blocks.map(({ path }) => [path, 0]),
-  );
-  for (const matrix of matricesOf(hierarchy))
-    byBlock[blockOf(matrix.path)] += matrixBits(matrix, plan, sentenceTokens, tokensPerRead);
+  const matrixBits = ({ name, shape, use }: Matrix): number => {
+    const scheme = schemeOf(plan, name);
+    // Each token has a row of its own, so that nothing is shared.
+    if (use === 'lookup') return bitsOf([1, shape[1]], scheme);
+    const tokens = use === 'sequence' ? Math.max(sentenceTokens, tokensPerRead) : tokensPerRead;
+    return bitsOf(shape, scheme) / tokens;
+  };
+  const byBlock: Record<string, number> = {};
   for (const block of hierarchy.blocks) {
-    const own = vectorsOf({ ...hierarchy, blocks: [block] });
-    for (const vector of own) byBlock[block.path] += bitsOf(vector, UNQUANTIZED) / tokensPerRead;
+    const own = { ...hierarchy, blocks: [block] };
+    let bits = 0;
+    for (const matrix of matricesOf(own)) bits += matrixBits(matrix);
+    for (const { shape } of vectorsOf(own)) bits += bitsOf(shape, UNQUANTIZED) / tokensPerRead;
+    byBlock[block.path] = bits;
   }
   return { bits: Object.values(byBlock).reduce((total, bits) => total + bits, 0), byBlock };
 }
 
-function matrixBits(
-  matrix: Matrix,
-  plan: ResolvedPlan,
-  sentenceTokens: number,
-  tokensPerRead: number,
-): number {
-  const scheme = plan.get(matrix.name);
-  if (scheme === undefined)
-    throw new QuantError({
-      what: 'the plan says nothing of this matrix',
-      where: `tensor ${matrix.name}`,
-      expected: 'a plan resolved for this model',
-    });
-  const [, width] = matrix.shape;
-  // Each token has a row of its own, so that nothing is shared.
-  if (matrix.use === 'lookup') return bitsOf({ ...matrix, shape: [1, width] }, scheme);
-  const tokens =
-    matrix.use === 'sequence' ? Math.max(sentenceTokens, tokensPerRead) : tokensPerRead;
-  return bitsOf(matrix, scheme) / tokens;
-}
-
-function bitsOf(
-  { shape }: Pick<Vector, 'shape'>,
-  scheme: Parameters<typeof tensorFootprint>[1],
-): number {
+function bitsOf(shape: readonly number[], scheme: Scheme): number {
   const { integers, scales, zeroPoints, fp32 } = tensorFootprint(shape, scheme);
   return 8 * (integers + scales + zeroPoints + fp32);
 }

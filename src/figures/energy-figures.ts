@@ -3,16 +3,16 @@ import { modelEnergy } from '../energy/model-energy.js';
 import { countOperations, type MatrixProduct } from '../energy/operations.js';
 import type { WeightMemory } from '../energy/technology.js';
 import type { EnergyRun } from '../experiment/runs/energy-run.js';
+import { blockKind } from '../layout/blocks.js';
 import type { ModelStructure } from '../model/structure.js';
 import { energyChangeChart, type EnergyChangeOptions } from '../plots/figures/energy-change.js';
 import { energyChart } from '../plots/figures/energy.js';
 import { operationsChart } from '../plots/figures/operations.js';
-import type { EnergyRecord, OperationRecord } from '../plots/records.js';
 import type { ChartSpec } from '../plots/parts/spec.js';
-import { dataNames, taskName, type FigureSubject } from './study-figures.js';
-import { blockKind } from '../layout/blocks.js';
+import type { EnergyRecord, OperationRecord } from '../plots/records.js';
+import { dataNames, subjectOf, type FigureSubject } from './study-figures.js';
 
-/** Where the weights are and how often they are read: the assumption that decides most. */
+/** The memory that holds the weights, and how often they are read: the assumption that decides most. */
 export interface EnergySetting {
   /** For titles: 'DRAM, all weights for every token'. */
   readonly name: string;
@@ -24,27 +24,18 @@ export interface EnergySetting {
 
 /** The modelled energy of plans in some settings, as records; the first plan is the baseline. */
 export function energyRecords(
-  { task, options }: FigureSubject,
+  study: FigureSubject,
   { model, sentenceTokens, plans }: EnergyRun,
   settings: readonly EnergySetting[],
 ): EnergyRecord[] {
-  const origin = { task: taskName(task), model: options.file.name };
+  const subject = subjectOf(study);
   return settings.flatMap(({ name, memory, tokensPerRead, accountings = ACCOUNTINGS }) =>
     plans.flatMap(({ name: plan, plan: resolved, firingRates }) =>
       accountings.map((accounting): EnergyRecord => {
-        const {
-          total,
-          weights,
-          origin: modelled,
-        } = modelEnergy(model, resolved, {
-          ...{ accounting, memory, tokensPerRead, sentenceTokens, firingRates },
-        });
+        const conditions = { accounting, memory, tokensPerRead, sentenceTokens, firingRates };
+        const { total, weights, origin } = modelEnergy(model, resolved, conditions);
         return {
-          ...origin,
-          plan,
-          accounting,
-          origin: modelled,
-          setting: name,
+          ...{ ...subject, plan, accounting, origin, setting: name },
           microjoules: total.middle,
           weightMicrojoules: weights.middle,
           ...(total.low < total.high && { low: total.low, high: total.high }),
@@ -74,7 +65,7 @@ export function energyChangeFigure(
   return energyChangeChart(records, options, dataNames(study.task));
 }
 
-/** Where the operations of a token go. @throws {PlotError} as `operationsChart`. */
+/** The operations of a token, by part of the model. @throws {PlotError} as `operationsChart`. */
 export function operationsFigure(model: OperationsSubject, sentenceTokens = 1): ChartSpec {
   return operationsChart(operationRecords(model, sentenceTokens));
 }
@@ -84,24 +75,22 @@ type OperationsSubject = Pick<ModelStructure, 'family' | 'config'> & { readonly 
 /** Matrices of the same name over all blocks, then the parts that are no matrix product. */
 function operationRecords(subject: OperationsSubject, sentenceTokens: number): OperationRecord[] {
   const { name: model } = subject;
-  const counted = countOperations(subject, { sentenceTokens });
+  const { products, elementwise } = countOperations(subject, { sentenceTokens });
   const records = new Map<string, OperationRecord>();
   const add = (part: string, kind: OperationRecord['kind'], operations: number): void => {
     const before = records.get(`${part} ${kind}`)?.operations ?? 0;
     records.set(`${part} ${kind}`, { model, part, kind, operations: before + operations });
   };
-  for (const product of counted.products)
+  for (const product of products) {
+    const real = product.spikesOf === undefined;
     add(
       partOf(product),
-      product.spikesOf === undefined ? 'product of real values' : 'product after spikes',
+      real ? 'product of real values' : 'product after spikes',
       2 * product.macs,
     );
-  for (const [part, operations] of counted.elementwise)
-    add(
-      part,
-      'elementwise',
-      Object.values<number>({ ...operations }).reduce((total, count) => total + count, 0),
-    );
+  }
+  for (const [part, operations] of elementwise)
+    for (const count of Object.values<number>({ ...operations })) add(part, 'elementwise', count);
   return [...records.values()].filter(({ operations }) => operations > 0);
 }
 

@@ -1,20 +1,16 @@
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import { BYTES_PER_MB } from '../util/format.js';
-import { DataError } from '../util/errors.js';
 import type { LandscapeRecord, PaperPowerRecord, PaperRecord, TaskName } from '../plots/records.js';
 import { TASK_NAMES } from '../tasks/kinds.js';
+import { DataError } from '../util/errors.js';
+import { BYTES_PER_MB } from '../util/format.js';
 
 /** Beside `src` and beside `dist`. */
 const FOLDER = resolve(__dirname, '../../data/paper');
 
 interface PaperTask {
   readonly baseline: number;
-  readonly cases: readonly {
-    readonly name: string;
-    readonly metric: number;
-    readonly saving: number;
-  }[];
+  readonly cases: readonly Pick<PaperRecord, 'name' | 'metric' | 'saving'>[];
   readonly powerSaving: { readonly least: number; readonly most: number };
 }
 
@@ -24,15 +20,10 @@ interface PaperTask {
  */
 export async function loadPaperResults(): Promise<PaperRecord[]> {
   const file = (await readPaper('results.json')) as Readonly<Record<TaskName, PaperTask>>;
-  return TASK_NAMES.flatMap((task) =>
-    file[task].cases.map(({ name, metric, saving }) => ({
-      task,
-      name,
-      metric,
-      baseline: file[task].baseline,
-      saving,
-    })),
-  );
+  return TASK_NAMES.flatMap((task) => {
+    const { baseline, cases } = file[task];
+    return cases.map(({ name, metric, saving }) => ({ task, name, metric, baseline, saving }));
+  });
 }
 
 /**
@@ -43,11 +34,7 @@ export async function loadPaperResults(): Promise<PaperRecord[]> {
 export async function loadPaperPower(): Promise<PaperPowerRecord[]> {
   type File = Readonly<Record<TaskName, PaperTask>> & { readonly source: string };
   const file = (await readPaper('results.json')) as File;
-  return TASK_NAMES.map((task) => ({
-    task,
-    ...file[task].powerSaving,
-    source: file.source,
-  }));
+  return TASK_NAMES.map((task) => ({ task, ...file[task].powerSaving, source: file.source }));
 }
 
 /**

@@ -1,9 +1,4 @@
 import type { Hierarchy, Vector } from '../layout/hierarchy.js';
-import type { Limits } from '../search/constraints.js';
-import type { Evaluation } from '../search/evaluation.js';
-import type { SensitivityTable } from '../search/sensitivity.js';
-import type { Level, UnitInfo } from '../search/space.js';
-import type { SearchStep } from '../search/trace.js';
 import type {
   LimitsRecord,
   MatrixRecord,
@@ -11,8 +6,13 @@ import type {
   StepRecord,
   TaskName,
 } from '../plots/records.js';
+import type { Limits } from '../search/constraints.js';
+import type { Evaluation } from '../search/evaluation.js';
+import type { SensitivityTable } from '../search/sensitivity.js';
+import type { Level, UnitInfo } from '../search/space.js';
+import type { SearchStep } from '../search/trace.js';
 
-/** What results of a search do not say themselves. */
+/** Facts that results of a search do not say themselves. */
 export interface Origin {
   readonly task: TaskName;
   readonly model: string;
@@ -25,13 +25,8 @@ export interface Origin {
 
 export type StoredBits = (unit: string, bits: number) => number;
 
-/** What a width comes to, where that is another number. */
-function storedApart(
-  unit: string,
-  bits: number | undefined,
-  storedBits: StoredBits,
-): { stored?: number } {
-  if (bits === undefined) return {};
+/** The bits that a width is stored in, where that is another number. */
+function storedApart(unit: string, bits: number, storedBits: StoredBits): { stored?: number } {
   const stored = storedBits(unit, bits);
   return stored === bits ? {} : { stored };
 }
@@ -57,8 +52,10 @@ export function stepRecords(
     step: step.index,
     stage: step.stage,
     unit: step.unit,
-    ...(step.bits !== undefined && { bits: step.bits }),
-    ...storedApart(step.unit, step.bits, storedBits),
+    ...(step.bits !== undefined && {
+      bits: step.bits,
+      ...storedApart(step.unit, step.bits, storedBits),
+    }),
     ...measured(step.evaluation),
     bytes: step.bytes,
     accepted: step.accepted,
@@ -71,9 +68,7 @@ export function stepRecords(
   }));
 }
 
-type Measured = Pick<StepRecord, 'metric' | 'exact' | 'low' | 'high'>;
-
-function measured(evaluation: Evaluation): Measured {
+function measured(evaluation: Evaluation): Pick<StepRecord, 'metric' | 'exact' | 'low' | 'high'> {
   if (evaluation.kind === 'verdict') return { metric: evaluation.bound, exact: false };
   return { metric: evaluation.metric, exact: true, ...pick(evaluation.extras, ['low', 'high']) };
 }
@@ -114,12 +109,12 @@ export function sensitivityRecords(
     }));
 }
 
-/** Bits of what stays in float32. */
+/** Bits of a value that stays in float32. */
 const FLOAT_BITS = 32;
 
 /**
- * Every parameter in use, for the picture of the hierarchy. What stays in float32 is taken together:
- * 'vectors' of a module, 'norms' of a block.
+ * Every parameter in use, for the picture of the hierarchy. Vectors, which stay in float32, are taken
+ * together: 'vectors' of a module, 'norms' of a block.
  *
  * @param bitsOf bits that a plan gives the matrix at a path; left out where there is no plan.
  */
@@ -127,27 +122,20 @@ export function matrixRecords(
   hierarchy: Hierarchy,
   bitsOf?: (path: string) => number,
 ): MatrixRecord[] {
-  const rest = (
-    block: string,
-    module: string,
-    matrix: string,
-    own: readonly Vector[],
-  ): MatrixRecord[] => {
+  type Place = Pick<MatrixRecord, 'block' | 'module' | 'matrix'>;
+  const rest = (place: Place, own: readonly Vector[]): MatrixRecord[] => {
     const parameters = own.reduce((sum, vector) => sum + vector.parameters, 0);
     const bits = bitsOf === undefined ? {} : { bits: FLOAT_BITS };
-    return own.length === 0 ? [] : [{ block, module, matrix, parameters, ...bits }];
+    return own.length === 0 ? [] : [{ ...place, parameters, ...bits }];
   };
   return hierarchy.blocks.flatMap(({ block, modules, vectors }) => [
     ...modules.flatMap(({ module, matrices, vectors: own }) => [
       ...matrices.map(({ matrix, path, parameters }) => ({
-        block,
-        module,
-        matrix,
-        parameters,
+        ...{ block, module, matrix, parameters },
         ...(bitsOf !== undefined && { bits: bitsOf(path) }),
       })),
-      ...rest(block, module, 'vectors', own),
+      ...rest({ block, module, matrix: 'vectors' }, own),
     ]),
-    ...rest(block, 'norms', 'norms', vectors),
+    ...rest({ block, module: 'norms', matrix: 'norms' }, vectors),
   ]);
 }

@@ -1,10 +1,11 @@
 import type { SavedRun } from '../experiment/record/open-run.js';
 import type { SavedSearch } from '../experiment/record/saved-search.js';
 import type { SavedSweep } from '../experiment/record/saved-sweep.js';
-import type { PaperRecord } from '../plots/records.js';
 import { savingsChart } from '../plots/figures/savings.js';
 import type { ChartSpec } from '../plots/parts/spec.js';
+import type { PaperRecord } from '../plots/records.js';
 import type { SensitivityRow, SensitivityTable } from '../search/sensitivity.js';
+import { savingRecords } from './savings.js';
 import {
   flipsFigure,
   hierarchyFigure,
@@ -14,7 +15,6 @@ import {
   yardstickFigure,
   type FigureSubject,
 } from './study-figures.js';
-import { savingRecords } from './savings.js';
 
 /** All figures that a run can give. */
 export const FIGURES = [
@@ -34,8 +34,8 @@ export interface RunFigureOptions {
 }
 
 /**
- * The figures that a finished run can give, in the order of {@link FIGURES}; each is drawn when it is called
- * for. What a run has not measured it has no figure of.
+ * The figures that a finished run can give, in the order of `FIGURES`; each is drawn when it is called
+ * for. There is none of anything that the run has not measured.
  */
 export function runFigures(
   run: SavedRun,
@@ -47,13 +47,14 @@ export function runFigures(
   return possible;
 }
 
-/** What a run is called in a figure of several: "a1, spikegpt-mini-sst2". */
+/** The name of a run in a figure of several: "a1, spikegpt-mini-sst2". */
 export function runLabel(run: SavedRun): string {
   const { name } = run.study.options.file;
   return run.kind === 'sweep' ? `sweep, ${name}` : `${run.settings.case ?? 'search'}, ${name}`;
 }
 
-type Figures = Map<FigureName, () => ChartSpec>;
+type Drawn = () => ChartSpec;
+type Figures = Map<FigureName, Drawn>;
 
 function searchFigures(run: SavedSearch, { paper = [] }: RunFigureOptions): Figures {
   const { study, settings, space, selected, outcome, yardsticks } = run;
@@ -87,19 +88,13 @@ function sweepFigures(run: SavedSweep): Figures {
 type Swept = Pick<SavedSweep, 'table' | 'space'>;
 
 /** The sensitivities of a sweep's coarsest level; undefined where every plan broke the model. */
-export function sensitivityOf(
-  study: FigureSubject,
-  { table, space }: Swept,
-): (() => ChartSpec) | undefined {
+export function sensitivityOf(study: FigureSubject, { table, space }: Swept): Drawn | undefined {
   if (drawnRows(table).length === 0) return undefined;
   return () => sensitivityFigure(study, table, shownLevel(table), space.storedBits);
 }
 
 /** Spikes flipped against quality lost; undefined where no flips were observed. */
-export function flipsOf(
-  study: FigureSubject,
-  { table, space }: Swept,
-): (() => ChartSpec) | undefined {
+export function flipsOf(study: FigureSubject, { table, space }: Swept): Drawn | undefined {
   if (!drawnRows(table).some(({ extras }) => (extras?.flipRate ?? 0) > 0)) return undefined;
   return () => flipsFigure(study, table, shownLevel(table), space.storedBits);
 }

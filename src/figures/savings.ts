@@ -1,10 +1,10 @@
 import type { EvaluatorReport } from '../experiment/scoring/evaluator.js';
-import type { SavingRecord } from '../plots/records.js';
 import { COMPUTED } from '../plots/figures/savings.js';
+import type { SavingRecord } from '../plots/records.js';
 
 /**
- * What each acceleration saved a run, in evaluations of the whole task, as far as evaluations were begun;
- * nothing where all was known before.
+ * The work that each acceleration saved a run, in evaluations of the whole task, as far as evaluations
+ * were begun; nothing where all was known before.
  */
 export function savingRecords(
   run: string,

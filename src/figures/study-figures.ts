@@ -2,16 +2,15 @@ import type { ModelSpace } from '../experiment/open/model-space.js';
 import type { SearchSettings } from '../experiment/runs/search-settings.js';
 import type { UniformPoint } from '../experiment/runs/uniform.js';
 import type { YardstickPoint } from '../experiment/runs/yardsticks.js';
+import { matricesOf, type Hierarchy } from '../layout/hierarchy.js';
 import { flipsChart } from '../plots/figures/flips.js';
-import {
-  limitsRecord,
-  matrixRecords,
-  sensitivityRecords,
-  stepRecords,
-  type StoredBits,
-} from './records.js';
 import { hierarchyChart } from '../plots/figures/hierarchy.js';
 import { paretoChart } from '../plots/figures/pareto.js';
+import { sensitivityChart } from '../plots/figures/sensitivity.js';
+import { traceChart, type TraceInput } from '../plots/figures/trace.js';
+import { uniformChart } from '../plots/figures/uniform.js';
+import type { ChartSpec } from '../plots/parts/spec.js';
+import type { DataNames } from '../plots/parts/task-view.js';
 import type {
   BaselineRecord,
   PaperRecord,
@@ -19,35 +18,36 @@ import type {
   TaskName,
   UniformRecord,
 } from '../plots/records.js';
-import { sensitivityChart } from '../plots/figures/sensitivity.js';
-import type { ChartSpec } from '../plots/parts/spec.js';
-import type { DataNames } from '../plots/parts/task-view.js';
-import { traceChart } from '../plots/figures/trace.js';
-import { uniformChart } from '../plots/figures/uniform.js';
-import type { Hierarchy } from '../layout/hierarchy.js';
 import { resolvePlan, type Plan } from '../quant/plan.js';
 import type { ExactEvaluation } from '../search/evaluation.js';
 import type { SearchOutcome } from '../search/outcome.js';
 import type { SensitivityTable } from '../search/sensitivity.js';
 import type { Level } from '../search/space.js';
 import type { Task } from '../tasks/task.js';
+import {
+  limitsRecord,
+  matrixRecords,
+  sensitivityRecords,
+  stepRecords,
+  type StoredBits,
+} from './records.js';
 
 /*
  * Results of the experiments as figures, a call each. The figures themselves are in plots/, which takes
  * flat records and knows no experiment.
  */
 
-/** What is asked of a model here: its name, for titles. */
+/** A model as far as it is asked for here: its name, for titles. */
 interface Named {
   readonly name: string;
 }
 
-/** What titles call the data: the paper's names are for the paper's data alone. */
+/** The name of the data in titles: the paper's names are for the paper's data alone. */
 export function dataNames(task: Pick<Task, 'name' | 'title'>): DataNames {
   return { [task.name]: task.title };
 }
 
-export function taskName({ name }: Named): TaskName {
+function taskName({ name }: Named): TaskName {
   return name as TaskName;
 }
 
@@ -82,16 +82,10 @@ export function hierarchyFigure(
   if (plan === undefined) return hierarchyChart(matrixRecords(hierarchy), name);
   const schemes = resolvePlan(plan, hierarchy);
   const byPath = new Map(
-    hierarchy.blocks.flatMap(({ modules }) =>
-      modules.flatMap(({ matrices }) =>
-        matrices.map((matrix) => [matrix.path, schemes.get(matrix.name)!.bits] as const),
-      ),
-    ),
+    matricesOf(hierarchy).map((matrix) => [matrix.path, schemes.get(matrix.name)!.bits]),
   );
-  return hierarchyChart(
-    matrixRecords(hierarchy, (path) => byPath.get(path)!),
-    name,
-  );
+  const records = matrixRecords(hierarchy, (path) => byPath.get(path)!);
+  return hierarchyChart(records, name);
 }
 
 /** A study as its figures see it: a `Study`, or a `SavedStudy`. */
@@ -100,13 +94,18 @@ export interface FigureSubject {
   readonly options: { readonly file: Named };
 }
 
+/** Task and model, as all records name them. */
+export function subjectOf({ task, options }: FigureSubject): { task: TaskName; model: string } {
+  return { task: taskName(task), model: options.file.name };
+}
+
 function baselineRecord(
-  { task, options }: FigureSubject,
+  study: FigureSubject,
   { metric, extras }: ExactEvaluation,
   bytes: number,
 ): BaselineRecord {
   const { low = metric, high = metric } = extras ?? {};
-  return { task: taskName(task), model: options.file.name, metric, low, high, bytes };
+  return { ...subjectOf(study), metric, low, high, bytes };
 }
 
 /**
@@ -134,24 +133,19 @@ export function flipsFigure(
   return flipsChart(...sensitivityInput(study, table, level, storedBits));
 }
 
-/** What both figures of a sweep are drawn from. */
+/** Records, baseline and names for either figure of a sweep. */
 function sensitivityInput(
   study: FigureSubject,
   table: SensitivityTable,
   level: Level,
   storedBits: StoredBits | undefined,
 ): Parameters<typeof sensitivityChart> {
-  const { task, options } = study;
-  const origin = {
-    task: taskName(task),
-    model: options.file.name,
-    ...(storedBits && { storedBits }),
-  };
+  const origin = { ...subjectOf(study), ...(storedBits && { storedBits }) };
   const baseline = baselineRecord(study, table.baseline, table.fp32Bytes);
-  return [sensitivityRecords(table, level, origin), [baseline], dataNames(task)];
+  return [sensitivityRecords(table, level, origin), [baseline], dataNames(study.task)];
 }
 
-/** What of a search its figures are drawn from: a `SearchRun`, or what a cell has put together. */
+/** A search as its figures see it: a `SearchRun`, or parts that a cell has put together. */
 export interface DrawnSearch {
   readonly outcome: Pick<SearchOutcome, 'trace' | 'baseline' | 'fp32Bytes' | 'limits'>;
   readonly space: Pick<ModelSpace, 'units'> & Partial<Pick<ModelSpace, 'storedBits'>>;
@@ -162,23 +156,34 @@ export interface DrawnSearch {
 }
 
 /** The plans that a search tried, as records. */
-export function searchRecords({ task, options }: FigureSubject, run: DrawnSearch): StepRecord[] {
-  return stepRecords(run.outcome.trace, run.space.units, {
-    task: taskName(task),
-    model: options.file.name,
-    ...(run.space.storedBits && { storedBits: run.space.storedBits }),
+export function searchRecords(study: FigureSubject, { outcome, space }: DrawnSearch): StepRecord[] {
+  const { units, storedBits } = space;
+  return stepRecords(outcome.trace, units, {
+    ...subjectOf(study),
+    ...(storedBits && { storedBits }),
   });
+}
+
+/** The input that both figures of a search have in common. */
+function searchInput(study: FigureSubject, run: DrawnSearch): TraceInput {
+  const { baseline, fp32Bytes, limits } = run.outcome;
+  return {
+    steps: searchRecords(study, run),
+    baseline: baselineRecord(study, baseline, fp32Bytes),
+    limits: limitsRecord(limits),
+    ...(run.settings?.case && { name: run.settings.case }),
+  };
 }
 
 export interface ParetoFigureOptions {
   /** The paper's results, to lay ours beside: `loadPaperResults()`. */
   readonly paper?: readonly PaperRecord[];
-  /** Where the slider starts; 0.5 by default. */
+  /** Start of the slider; 0.5 by default. */
   readonly lambda?: number;
 }
 
 /**
- * Fig. 9: what a search tried, the Pareto front, the limits and the plan that λ selects, with sliders.
+ * Fig. 9: the plans tried, the Pareto front, the limits and the plan that λ selects, with sliders.
  *
  * @throws {PlotError} as `paretoChart`.
  */
@@ -187,39 +192,24 @@ export function paretoFigure(
   run: DrawnSearch,
   { paper, lambda }: ParetoFigureOptions = {},
 ): ChartSpec {
-  const { outcome, settings } = run;
-  const { baseline, fp32Bytes, limits } = outcome;
-  return paretoChart(
-    {
-      steps: searchRecords(study, run),
-      baseline: baselineRecord(study, baseline, fp32Bytes),
-      limits: limitsRecord(limits),
-      uniform: uniformYardsticks(study, run),
-      ...(paper && { paper }),
-      ...(lambda !== undefined && { lambda }),
-      ...(settings?.case && { name: settings.case }),
-    },
-    dataNames(study.task),
-  );
+  const input = {
+    ...searchInput(study, run),
+    uniform: uniformYardsticks(study, run),
+    ...(paper && { paper }),
+    ...(lambda !== undefined && { lambda }),
+  };
+  return paretoChart(input, dataNames(study.task));
 }
 
 /** The plans of one width that a search was held against; those that broke the model are left out. */
-function uniformYardsticks(
-  { task, options }: FigureSubject,
-  { outcome: { fp32Bytes }, yardsticks = [] }: DrawnSearch,
-): UniformRecord[] {
-  return yardsticks
+function uniformYardsticks(study: FigureSubject, run: DrawnSearch): UniformRecord[] {
+  return (run.yardsticks ?? [])
     .filter(({ kind, metric }) => kind === 'uniform' && Number.isFinite(metric))
     .map(({ bits, metric, low = metric, high = metric, bytes }) => ({
-      task: taskName(task),
-      model: options.file.name,
+      ...subjectOf(study),
       // A unit that is stored by its sign has one bit at any width.
       bits: Math.max(...Object.values(bits)),
-      metric,
-      low,
-      high,
-      bytes,
-      saving: 1 - bytes / fp32Bytes,
+      ...{ metric, low, high, bytes, saving: 1 - bytes / run.outcome.fp32Bytes },
     }));
 }
 
@@ -232,14 +222,5 @@ export function yardstickFigure(study: FigureSubject, run: DrawnSearch): ChartSp
 
 /** The search step by step, with a slider. @throws {PlotError} as `traceChart`. */
 export function traceFigure(study: FigureSubject, run: DrawnSearch): ChartSpec {
-  const { outcome, settings } = run;
-  return traceChart(
-    {
-      steps: searchRecords(study, run),
-      baseline: baselineRecord(study, outcome.baseline, outcome.fp32Bytes),
-      limits: limitsRecord(outcome.limits),
-      ...(settings?.case && { name: settings.case }),
-    },
-    dataNames(study.task),
-  );
+  return traceChart(searchInput(study, run), dataNames(study.task));
 }

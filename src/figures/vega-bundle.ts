@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { PlotError } from '../util/errors.js';
 import type { VegaBundle } from '../plots/render/page.js';
+import { PlotError } from '../util/errors.js';
 
 /**
  * The prebuilt browser scripts of vega, vega-lite and vega-embed (0.8 MB), read from the installed

@@ -7,6 +7,7 @@
 /** The name of a block. */
 export type BlockName = 'input' | `attention.${number}` | 'output';
 
+/** A kind of block. */
 export type BlockKind = 'input' | 'attention' | 'output';
 
 /** The kind of a block, from its name or the path of any unit in it. */
@@ -26,7 +27,7 @@ export function blockLabel(block: string): string {
   return block === 'output' ? 'out' : block.slice(block.indexOf('.') + 1);
 }
 
-/** Whether a unit is, or contains, the unit at a path. "*" is everything. */
+/** True where a unit is, or contains, the unit at a path. "*" is everything. */
 export function covers(unit: string, path: string): boolean {
   return unit === '*' || path === unit || path.startsWith(`${unit}/`);
 }

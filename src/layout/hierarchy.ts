@@ -27,6 +27,7 @@ interface Counts {
   readonly fp32Bytes: number;
 }
 
+/** A module with its matrices. */
 export interface Module extends Counts {
   /** Its name in its block: "embedding", "head". */
   readonly module: string;
@@ -36,6 +37,7 @@ export interface Module extends Counts {
   readonly vectors: readonly Vector[];
 }
 
+/** A block with its modules. */
 export interface Block extends Counts {
   /** input, attention.N or output */
   readonly block: string;
@@ -59,13 +61,13 @@ export interface Hierarchy extends Counts {
 export function hierarchyOf(parameters: readonly Parameter[]): Hierarchy {
   const used = parameters.filter(({ unused }) => unused !== true);
   const unused = parameters.filter((parameter) => parameter.unused === true);
-  const total = countsOf(used.map(vectorOf));
+  const total = countsOf(used);
   return {
     blocks: [...groupBy(used, ({ block }) => block)].map(([block, members]) =>
       blockOf(block, members, total.parameters),
     ),
     ...total,
-    unused: { names: unused.map(({ name }) => name), ...countsOf(unused.map(vectorOf)) },
+    unused: { names: unused.map(({ name }) => name), ...countsOf(unused) },
   };
 }
 
@@ -73,14 +75,14 @@ function vectorOf({ name, shape }: Parameter): Vector {
   return { name, shape, parameters: shape.reduce((product, length) => product * length, 1) };
 }
 
-function countsOf(vectors: readonly Vector[]): Counts {
-  const parameters = vectors.reduce((sum, vector) => sum + vector.parameters, 0);
+function countsOf(members: readonly Parameter[]): Counts {
+  const parameters = members.reduce((sum, member) => sum + vectorOf(member).parameters, 0);
   return { parameters, fp32Bytes: 4 * parameters };
 }
 
 function blockOf(block: string, members: readonly Parameter[], parametersInAll: number): Block {
   const inModules = members.filter(({ module }) => module !== undefined);
-  const counts = countsOf(members.map(vectorOf));
+  const counts = countsOf(members);
   return {
     block,
     path: block,
@@ -100,7 +102,7 @@ function moduleOf(path: string, module: string, members: readonly Parameter[]): 
     return [{ ...vectorOf(parameter), matrix, path: `${path}/${matrix}`, role, use }];
   });
   const vectors = members.filter(({ role }) => role === 'vector').map(vectorOf);
-  return { module, path, matrices, vectors, ...countsOf(members.map(vectorOf)) };
+  return { module, path, matrices, vectors, ...countsOf(members) };
 }
 
 /** All matrices, in network order. */
@@ -116,19 +118,15 @@ export function vectorsOf(hierarchy: Hierarchy): Vector[] {
   ]);
 }
 
+/** A level of the hierarchy. */
 export type UnitLevel = 'block' | 'module' | 'matrix';
 
 /** The paths of all units of one level, in network order. */
 export function unitPaths(hierarchy: Hierarchy, level: UnitLevel): string[] {
   const { blocks } = hierarchy;
-  switch (level) {
-    case 'block':
-      return blocks.map(({ path }) => path);
-    case 'module':
-      return blocks.flatMap(({ modules }) => modules.map(({ path }) => path));
-    case 'matrix':
-      return matricesOf(hierarchy).map(({ path }) => path);
-  }
+  if (level === 'matrix') return matricesOf(hierarchy).map(({ path }) => path);
+  const units = level === 'block' ? blocks : blocks.flatMap(({ modules }) => modules);
+  return units.map(({ path }) => path);
 }
 
 /** The matrices of a unit, in network order; none for a path that names no unit, all for "*". */
@@ -136,7 +134,7 @@ export function matricesOfUnit(hierarchy: Hierarchy, unit: string): Matrix[] {
   return matricesOf(hierarchy).filter(({ path }) => covers(unit, path));
 }
 
-/** Whether the model reads nothing but signs of a unit: it can be stored in one bit a value without loss. */
+/** True where the model reads nothing but signs of a unit: one bit a value stores it without loss. */
 export function isSignUnit(hierarchy: Hierarchy, unit: string): boolean {
   const matrices = matricesOfUnit(hierarchy, unit);
   return matrices.length > 0 && matrices.every(({ role }) => role === 'sign');

@@ -8,7 +8,7 @@ import type { BlockName } from './blocks.js';
 export type Role = 'matrix' | 'sign' | 'vector';
 
 /**
- * How often a matrix is used:
+ * The use of a matrix:
  *
  * - `token`: a product with every token;
  * - `sequence`: a product once a sequence, as a classifier's;
@@ -57,7 +57,7 @@ export interface SpikingLayer {
   readonly stage: number | 'embedding';
 }
 
-/** What a model is made of, in the order of the network: all that follows from its configuration alone. */
+/** The parts of a model, in the order of the network: all that follows from its configuration alone. */
 export interface Layout {
   readonly parameters: readonly Parameter[];
   readonly stages: readonly Stage[];
@@ -65,7 +65,7 @@ export interface Layout {
   readonly outputMacs: number;
   readonly spiking: readonly SpikingLayer[];
   /**
-   * Whether the stream between stages changes only where a spike does, so that two plans can meet again bit
+   * True where the stream between stages changes only where a spike does, so that two plans can meet again bit
    * for bit; where it carries real values of its own, looking for that is in vain.
    */
   readonly discreteStream: boolean;

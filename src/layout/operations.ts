@@ -7,7 +7,7 @@ export interface MatrixProduct {
   readonly block: string;
   /** Multiply–accumulates a token, of an input without zeros. */
   readonly macs: number;
-  /** How many tokens share one product: 1, and all of a sentence for a classifier. */
+  /** Number of tokens that share one product: 1, and all of a sentence for a classifier. */
   readonly tokens: number;
   /**
    * Path of the spiking layer that wrote what the product reads last. As built, a layer norm and the like may
@@ -29,50 +29,41 @@ export interface ScalarOperations {
   readonly comparisons: number;
 }
 
-/** What a model computes for one token. */
+/** The operations of a model for one token. */
 export interface TokenOperations {
   /** In network order. A matrix that rows are looked up in has none. */
   readonly products: readonly MatrixProduct[];
   /** Of {@link products} together, a token. */
   readonly macs: number;
-  /** What is no matrix product, by what it is for ("layer norm"), in the order of the network. */
+  /** All that is no matrix product, by what it is for ("layer norm"), in the order of the network. */
   readonly elementwise: readonly (readonly [part: string, operations: ScalarOperations])[];
 }
 
+/** Options of counting a model's operations. */
 export interface OperationOptions {
   /** Tokens of a sentence, on average: a classifier works once a sentence. 1 by default, the most work. */
   readonly sentenceTokens?: number | undefined;
 }
 
-export const NO_OPERATIONS: ScalarOperations = {
-  additions: 0,
-  multiplications: 0,
-  divisions: 0,
-  functions: 0,
-  comparisons: 0,
-};
+function ofEachKind(count: (kind: keyof ScalarOperations) => number): ScalarOperations {
+  return {
+    additions: count('additions'),
+    multiplications: count('multiplications'),
+    divisions: count('divisions'),
+    functions: count('functions'),
+    comparisons: count('comparisons'),
+  };
+}
+
+/** None of each kind. */
+export const NO_OPERATIONS = ofEachKind(() => 0);
 
 /** Adds up operations. */
 export function addOperations(...all: readonly ScalarOperations[]): ScalarOperations {
-  return all.reduce(
-    (total, each) => ({
-      additions: total.additions + each.additions,
-      multiplications: total.multiplications + each.multiplications,
-      divisions: total.divisions + each.divisions,
-      functions: total.functions + each.functions,
-      comparisons: total.comparisons + each.comparisons,
-    }),
-    NO_OPERATIONS,
-  );
+  return ofEachKind((kind) => all.reduce((total, each) => total + each[kind], 0));
 }
 
 /** Operations done `count` times. */
 export function timesOperations(operations: ScalarOperations, count: number): ScalarOperations {
-  return {
-    additions: count * operations.additions,
-    multiplications: count * operations.multiplications,
-    divisions: count * operations.divisions,
-    functions: count * operations.functions,
-    comparisons: count * operations.comparisons,
-  };
+  return ofEachKind((kind) => count * operations[kind]);
 }

@@ -5,16 +5,14 @@ import type { TokenBatch } from './types.js';
 interface Layer {
   readonly tensors: Map<TokenBatch, Tensor>;
   bytes: number;
-  /** When it was last of use. */
+  /** The clock at its last use. */
   stamp: number;
 }
 
-const bytesOf = (tensor: Tensor): number => 4 * tensor.size;
-
 /**
- * Residual streams kept on the device, within a budget of bytes: what candidates that share a prefix
- * start from, and what they are compared with. A layer (one boundary under one prefix, all batches) is
- * dropped whole, the one longest unused first.
+ * Residual streams kept on the device, within a budget of bytes: candidates that share a prefix start from
+ * them, and are compared with them. A layer (one boundary under one prefix, all batches) is dropped whole,
+ * the one longest unused first.
  */
 export class BoundaryCache {
   private readonly layers = new Map<string, Layer>();
@@ -32,14 +30,14 @@ export class BoundaryCache {
 
   /** Takes the tensor over, and disposes it at once where the budget has no room for it. */
   put(boundary: number, prefix: string, batch: TokenBatch, tensor: Tensor): void {
-    const size = bytesOf(tensor);
+    const size = 4 * tensor.size; // bytes
     const key = `${boundary}:${prefix}`;
     this.evict(size, key);
-    if (this.bytes + size > this.budgetBytes || this.layers.get(key)?.tensors.has(batch)) {
+    const layer: Layer = this.layers.get(key) ?? { tensors: new Map(), bytes: 0, stamp: 0 };
+    if (this.bytes + size > this.budgetBytes || layer.tensors.has(batch)) {
       tensor.dispose();
       return;
     }
-    const layer = this.layers.get(key) ?? { tensors: new Map(), bytes: 0, stamp: 0 };
     this.layers.set(key, layer);
     layer.tensors.set(batch, tensor);
     layer.bytes += size;
@@ -65,6 +63,7 @@ export class BoundaryCache {
     this.layers.delete(key);
   }
 
+  /** Disposes all streams. */
   clear(): void {
     for (const [key, layer] of this.layers) this.drop(key, layer);
   }

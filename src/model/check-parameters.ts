@@ -11,7 +11,7 @@ function sameShape(found: readonly number[], { role, shape }: Parameter): boolea
   return left.length === right.length && left.every((size, axis) => size === right[axis]);
 }
 
-/** What of a structure a checkpoint is held against. */
+/** The parts of a structure that a checkpoint is held against. */
 interface CheckedStructure {
   readonly family: Pick<ModelFamily, 'title' | 'ignores'>;
   readonly layout: { readonly parameters: readonly Parameter[] };

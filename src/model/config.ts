@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path';
 import type { CheckpointListing } from '../checkpoint/types.js';
 import { CheckpointError, UsageError } from '../util/errors.js';
 
-/** What is asked of any model's configuration; families have more. */
+/** The configuration that any model has; families have more. */
 export interface ModelConfig {
   /** Rows of the embedding. */
   readonly vocabSize: number;
@@ -15,7 +15,7 @@ export interface ModelConfig {
   readonly contextLength: number;
   /** Classes of the classifier; 0 without one. */
   readonly classes: number;
-  /** Whether there is a language-model head. */
+  /** True where there is a language-model head. */
   readonly head: boolean;
 }
 
@@ -48,6 +48,7 @@ export interface StatedConfig {
   readonly [name: string]: unknown;
 }
 
+/** The origin of a setting. */
 export type ConfigSource = 'flag' | 'checkpoint metadata' | 'config.json' | 'default';
 
 /** A choice as it was made, and on whose word. */
@@ -89,25 +90,17 @@ export async function makeChoices(
 
 function requireKnown(choices: readonly ConfigChoice[], stated: StatedConfig, where: string): void {
   const names = ['family', ...choices.map(({ name }) => name)];
-  const unknown = Object.keys(stated).find(
+  const got = Object.keys(stated).find(
     (name) => stated[name] !== undefined && !names.includes(name),
   );
-  if (unknown === undefined) return;
-  throw new UsageError({
-    what: 'the model has no such setting',
-    where,
-    got: unknown,
-    expected: names.join(', '),
-  });
+  if (got === undefined) return;
+  const expected = names.join(', ');
+  throw new UsageError({ what: 'the model has no such setting', where, got, expected });
 }
 
 async function readConfigFile(path: string): Promise<Record<string, unknown> | undefined> {
-  let text: string;
-  try {
-    text = await readFile(path, 'utf8');
-  } catch {
-    return undefined;
-  }
+  const text = await readFile(path, 'utf8').catch(() => undefined);
+  if (text === undefined) return undefined;
   try {
     const content: unknown = JSON.parse(text);
     if (typeof content === 'object' && content !== null) return content as Record<string, unknown>;

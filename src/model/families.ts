@@ -21,15 +21,15 @@ export function knownFamilies(): readonly ModelFamily[] {
 /**
  * Adds a family of one's own for the rest of the process.
  *
- * @param module path of a CommonJS module that calls this when it is loaded: worker threads load it too. Without it
- *   models of the family run in the calling thread alone (`workers: 0`).
+ * @param module path of a CommonJS module that calls this when it is loaded: worker threads load it too.
+ *   Without it models of the family run in the calling thread alone (`workers: 0`).
  */
 export function registerFamily(family: ModelFamily, module?: string): void {
   families.set(family.id, family);
   if (module !== undefined && !modules.includes(module)) modules.push(module);
 }
 
-/** What a worker thread has to load to know the families that are known here. */
+/** Modules that a worker thread has to load to know the families that are known here. */
 export function familyModules(): readonly string[] {
   return modules;
 }
@@ -38,12 +38,8 @@ export function familyModules(): readonly string[] {
 export function familyById(id: string): ModelFamily {
   const family = families.get(id);
   if (family !== undefined) return family;
-  throw new UsageError({
-    what: 'unknown model family',
-    where: 'family',
-    got: id,
-    expected: [...families.keys()].join(', '),
-  });
+  const expected = [...families.keys()].join(', ');
+  throw new UsageError({ what: 'unknown model family', where: 'family', got: id, expected });
 }
 
 /**
@@ -60,16 +56,11 @@ export function familyOf(
   if (claims.length === 1) return claims[0];
   const titles = (list: readonly ModelFamily[]): string =>
     list.map(({ id, title }) => `${title} (${id})`).join(', ');
+  const none = claims.length === 0;
   throw new CheckpointError({
-    what:
-      claims.length === 0
-        ? 'no model family knows these tensors'
-        : 'more than one model family claims these tensors',
+    what: `${none ? 'no model family knows' : 'more than one model family claims'} these tensors`,
     where: path,
-    got: claims.length === 0 ? abridgedNames(tensors.keys()) : titles(claims),
-    expected:
-      claims.length === 0
-        ? `the parameters of ${titles(knownFamilies())}`
-        : '--family to say which it is',
+    got: none ? abridgedNames(tensors.keys()) : titles(claims),
+    expected: none ? `the parameters of ${titles(knownFamilies())}` : '--family to say which it is',
   });
 }

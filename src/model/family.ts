@@ -14,12 +14,12 @@ export interface ModelFamily<Config extends ModelConfig = ModelConfig> {
   readonly id: string;
   /** "SpikeGPT": for people. */
   readonly title: string;
-  /** What the shapes in a checkpoint cannot tell. */
+  /** The settings that the shapes in a checkpoint cannot tell. */
   readonly choices: readonly ConfigChoice[];
 
-  /** Whether the tensors look like those of this family, by their names. */
+  /** True where the tensors look like those of this family, by their names. */
   claims(tensors: ReadonlyMap<string, TensorInfo>): boolean;
-  /** Whether a tensor that the layout does not have may be in the file all the same. */
+  /** True for a tensor that the layout does not have and that may be in the file all the same. */
   ignores(name: string): boolean;
   /**
    * The configuration that names and shapes imply, completed from the choices.
@@ -28,16 +28,15 @@ export interface ModelFamily<Config extends ModelConfig = ModelConfig> {
    * @throws {CheckpointError} when what everything hangs on is missing
    */
   derive(checkpoint: CheckpointListing, chosen: Readonly<Record<string, string | number>>): Config;
+  /** The parameters, stages and spiking layers. */
   layout(config: Config): Layout;
+  /** The feeding: tokenizer, special tokens, padding, pooling. */
   tokens(config: Config): TokenPolicy;
   /** The network on the running backend, its parameters still to be set. */
   build(config: Config): SpikingNetwork;
-  /** What one token takes; a family without it has no modelled energy. */
+  /** The operations of one token; a family without it has no modelled energy. */
   operations?(config: Config, options: OperationOptions): TokenOperations;
-  /**
-   * What of the configuration changes a model's numbers and is not in its weights, for the keys that
-   * measurements are stored under.
-   */
+  /** Settings that change a model's numbers and are not in its weights, for the keys of measurements. */
   variant(config: Config): string;
   /** The configuration for people: "6 blocks", "width 192". */
   describe(config: Config): string[];
@@ -87,6 +86,7 @@ export interface SpikingNetwork {
   classLogits?(stream: Tensor, lengths: Int32Array, pooling: Pooling): Tensor;
   /** For models that can go on from a state, token by token. */
   readonly recurrent?: RecurrentForm;
+  /** Frees the parameters. */
   dispose(): void;
 }
 
@@ -96,5 +96,6 @@ export interface RecurrentForm<State = unknown> {
   start(batch: number): State;
   /** @returns the stream after the last stage, [B, T, …], and the state after the last token */
   step(tokens: TokenBatch, state: State): { readonly stream: Tensor; readonly state: State };
+  /** Frees a state. */
   dispose(state: State): void;
 }

@@ -5,8 +5,8 @@ import { yieldToEvents } from '../util/progress.js';
 import { seededRandom } from '../util/random.js';
 import type { RecurrentForm } from './family.js';
 import type { LoadedModel } from './loaded-model.js';
-import type { TokenBatch } from './types.js';
 
+/** Settings of {@link generate}. */
 export interface GenerateOptions {
   /** Tokens to generate at most. */
   readonly length: number;
@@ -50,7 +50,9 @@ export async function* generate(
     let pending = prompt;
     for (let count = 0; count < length; count++) {
       throwIfAborted(signal, 'generation');
-      const result = form.step(tokensOf(model, pending), state);
+      const tokens = { ids: pending, batch: 1, time: pending.length };
+      model.checkTokens(tokens);
+      const result = form.step(tokens, state);
       form.dispose(state);
       state = result.state;
       const logits = await lastLogits(model, result.stream);
@@ -83,12 +85,6 @@ function recurrentForm({ network, description }: LoadedModel): RecurrentForm {
     where: description.family.title,
     expected: 'a model that goes on from a state, token by token',
   });
-}
-
-function tokensOf(model: LoadedModel, ids: Int32Array): TokenBatch {
-  const tokens = { ids, batch: 1, time: ids.length };
-  model.checkTokens(tokens);
-  return tokens;
 }
 
 /** Logits after the last token, [V], of the stream [1, T, …], which is disposed. */

@@ -70,7 +70,7 @@ export class LoadedModel<Config extends ModelConfig = ModelConfig> implements Se
   }
 
   /**
-   * Replaces one parameter: how a plan's quantized values get in.
+   * Replaces one parameter, as a plan's quantized values do.
    *
    * @param values in the checkpoint's layout, row-major; not kept
    * @param where the file they came from, for messages
@@ -115,7 +115,7 @@ export class LoadedModel<Config extends ModelConfig = ModelConfig> implements Se
   }
 
   /**
-   * What turns the stream after the last stage into outputs.
+   * The function that turns the stream after the last stage into outputs.
    *
    * @throws {ModelError} for a model that has no such outputs.
    */
@@ -123,11 +123,10 @@ export class LoadedModel<Config extends ModelConfig = ModelConfig> implements Se
     name: Name,
     layer: string,
   ): NonNullable<SpikingNetwork[Name]> {
-    const { network } = this;
     const there = name === 'classLogits' ? this.classes > 0 : this.config.head;
-    const finish = network[name];
+    const finish = this.network[name];
     if (there && finish !== undefined)
-      return finish.bind(network) as NonNullable<SpikingNetwork[Name]>;
+      return finish.bind(this.network) as NonNullable<SpikingNetwork[Name]>;
     throw new ModelError({
       what: `the model has no ${layer}`,
       where: this.description.family.title,
@@ -167,6 +166,7 @@ export class LoadedModel<Config extends ModelConfig = ModelConfig> implements Se
     });
   }
 
+  /** Frees the weights. */
   dispose(): void {
     this.network.dispose();
   }

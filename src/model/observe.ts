@@ -1,18 +1,18 @@
 import { keep, tidy, type Tensor } from '@tensorflow/tfjs-core';
 import { readFloat32 } from '../backend/read.js';
+import { blockOf } from '../layout/blocks.js';
 import type { SpikingLayer } from '../layout/layout.js';
 import { groupBy } from '../util/group.js';
-import { blockOf } from '../layout/blocks.js';
 import type { NetworkHooks } from './family.js';
 import type { LoadedModel } from './loaded-model.js';
 import type { Pooling, TokenBatch } from './types.js';
 
-/** What `observe` is asked for; each output costs its memory only when wanted. */
+/** The outputs that {@link observe} is asked for; each costs its memory only when wanted. */
 export interface ObserveRequest {
   readonly logits?: boolean;
   /** Real tokens of each sequence, [B]: asks for class logits. */
   readonly classLengths?: Int32Array;
-  /** What class logits are taken from; the mean over real tokens by default. */
+  /** The pooling of class logits; the mean over real tokens by default. */
   readonly pooling?: Pooling;
   readonly residuals?: boolean;
   readonly spikes?: boolean;
@@ -21,7 +21,7 @@ export interface ObserveRequest {
   readonly embedding?: boolean;
 }
 
-/** What a spiking layer did. */
+/** The spikes of one layer. */
 export interface SpikeRecord {
   readonly layer: SpikingLayer;
   /** [B * T * C], of the layer's levels: 0, 1, or −1, 0, 1. */
@@ -70,18 +70,14 @@ export async function observe(
       if (request.residuals && blockOf(next) !== blockOf(path))
         residuals.push(await valuesOf(stream));
     }
+    const { classLengths, pooling = 'real-tokens' } = request;
+    const classLogitsOf = classLengths && model.finisher('classLogits', 'classifier');
     return {
       ...(request.logits && {
         logits: await readFloat32(model.finisher('tokenLogits', 'language-model head')(stream)),
       }),
-      ...(request.classLengths && {
-        classLogits: await readFloat32(
-          model.finisher('classLogits', 'classifier')(
-            stream,
-            request.classLengths,
-            request.pooling ?? 'real-tokens',
-          ),
-        ),
+      ...(classLogitsOf && {
+        classLogits: await readFloat32(classLogitsOf(stream, classLengths, pooling)),
       }),
       ...(request.residuals && { residuals }),
       ...(request.spikes && { spikes: records }),
@@ -99,10 +95,7 @@ export async function observe(
     };
     const result = tidy(() => run(wanted ? { onSpikes } : {}));
     for (const { layer, spikes } of made)
-      records.push({
-        layer: spiking[layer],
-        spikes: Int8Array.from(await readFloat32(spikes)),
-      });
+      records.push({ layer: spiking[layer], spikes: Int8Array.from(await readFloat32(spikes)) });
     return result;
   }
 }

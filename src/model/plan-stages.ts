@@ -1,7 +1,7 @@
 import type { Layout } from '../layout/layout.js';
 import type { ResolvedPlan } from '../quant/plan.js';
-import { UNQUANTIZED_BITS } from '../quant/scheme/scheme.js';
 import { schemeToJson } from '../quant/scheme/scheme-json.js';
+import { UNQUANTIZED_BITS } from '../quant/scheme/scheme.js';
 import { sha256 } from '../util/hash.js';
 import { canonicalJson } from '../util/json.js';
 

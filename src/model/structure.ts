@@ -6,8 +6,8 @@ import { isPacked } from '../quant/packed/format.js';
 import { readPacked, type PackedCheckpoint } from '../quant/packed/read.js';
 import { checkParameters } from './check-parameters.js';
 import { makeChoices, type ConfigSource, type ModelConfig, type StatedConfig } from './config.js';
-import type { ModelFamily } from './family.js';
 import { familyOf } from './families.js';
+import type { ModelFamily } from './family.js';
 
 /** A model without weights: all that follows from its family and configuration. */
 export interface ModelStructure<Config extends ModelConfig = ModelConfig> {
@@ -17,7 +17,7 @@ export interface ModelStructure<Config extends ModelConfig = ModelConfig> {
   readonly hierarchy: Hierarchy;
 }
 
-/** The structure of a checkpoint's model, and where each setting was taken from that shapes cannot tell. */
+/** The structure of a checkpoint's model, and the source of each setting that shapes cannot tell. */
 export interface ModelDescription<
   Config extends ModelConfig = ModelConfig,
 > extends ModelStructure<Config> {
@@ -38,7 +38,7 @@ export function structureOf<Config extends ModelConfig>(
  * Works out which family a checkpoint is of, its configuration and its structure, and checks every tensor's
  * name and shape against it. Reads no weights.
  *
- * @param stated what the checkpoint does not say, or says wrongly: a family, a family's settings
+ * @param stated settings that the checkpoint lacks or has wrong: a family, a family's settings
  * @throws {CheckpointError} for a model that is of no family, of several, or not whole; the message names
  *   every tensor that is missing, surplus or misshapen. {UsageError} for a setting that makes no sense.
  */
@@ -47,14 +47,11 @@ export async function describeModel(
   stated: StatedConfig = {},
 ): Promise<ModelDescription> {
   const family = familyOf(checkpoint, stated.family);
-  const choices = await makeChoices(family.choices, checkpoint, stated);
-  const config = family.derive(
-    checkpoint,
-    Object.fromEntries([...choices].map(([name, { value }]) => [name, value])),
-  );
-  const structure = structureOf(family, config);
+  const choices = [...(await makeChoices(family.choices, checkpoint, stated))];
+  const chosen = Object.fromEntries(choices.map(([name, { value }]) => [name, value]));
+  const structure = structureOf(family, family.derive(checkpoint, chosen));
   checkParameters(checkpoint, structure);
-  const sources = Object.fromEntries([...choices].map(([name, { source }]) => [name, source]));
+  const sources = Object.fromEntries(choices.map(([name, { source }]) => [name, source]));
   return { ...structure, sources };
 }
 
@@ -90,35 +87,29 @@ export async function openDescribed(
   }
 }
 
+type Configured = Pick<ModelStructure, 'family' | 'config'>;
+
 /** The settings of a configuration that a family leaves open, by name. */
-export function settingsOf({
-  family,
-  config,
-}: Pick<ModelStructure, 'family' | 'config'>): Readonly<Record<string, string | number>> {
+export function settingsOf({ family, config }: Configured): Record<string, string | number> {
   const values = new Map(Object.entries<unknown>({ ...config }));
   return Object.fromEntries(
     family.choices.map(({ name }) => [name, values.get(name) as string | number]),
   );
 }
 
-/** What has to be stated for a checkpoint to be taken as a model of this very configuration. */
-export function statedConfig({
-  family,
-  config,
-}: Pick<ModelStructure, 'family' | 'config'>): StatedConfig {
-  return { family: family.id, ...settingsOf({ family, config }) };
+/** The statement that makes a checkpoint be taken as a model of this very configuration. */
+export function statedConfig(model: Configured): StatedConfig {
+  return { family: model.family.id, ...settingsOf(model) };
 }
 
-/** The settings as a checkpoint's metadata have them, but not what nobody has stated. */
-export function statedMetadata({
-  family,
-  config,
-  sources,
-}: Pick<ModelDescription, 'family' | 'config' | 'sources'>): Record<string, string> {
-  const values = settingsOf({ family, config });
+/** The settings as a checkpoint's metadata have them, but not those that nobody has stated. */
+export function statedMetadata(
+  model: Configured & Pick<ModelDescription, 'sources'>,
+): Record<string, string> {
+  const values = settingsOf(model);
   return Object.fromEntries(
-    family.choices
-      .filter(({ name }) => sources[name] !== 'default')
+    model.family.choices
+      .filter(({ name }) => model.sources[name] !== 'default')
       .map(({ name, key }) => [key, String(values[name])]),
   );
 }

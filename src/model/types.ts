@@ -14,9 +14,8 @@ export function selectRows(tokens: TokenBatch, rows: readonly number[]): TokenBa
   const { ids, time, lengths, types } = tokens;
   const chosen = (values: Int32Array): Int32Array => {
     const some = new Int32Array(rows.length * time);
-    rows.forEach((row, at) => {
+    for (const [at, row] of rows.entries())
       some.set(values.subarray(row * time, (row + 1) * time), at * time);
-    });
     return some;
   };
   return {
@@ -29,12 +28,12 @@ export function selectRows(tokens: TokenBatch, rows: readonly number[]): TokenBa
 }
 
 /**
- * How the states of a sentence's tokens become the one vector that is classified: the mean over its tokens,
- * the mean over all positions, padding included, or the first token's.
+ * The way from the states of a sentence's tokens to the one vector that is classified: the mean over its
+ * tokens, the mean over all positions, padding included, or the first token's.
  */
 export type Pooling = 'real-tokens' | 'all-positions' | 'first-token';
 
-/** How a family's models are fed. */
+/** The feeding of a family's models. */
 export interface TokenPolicy {
   readonly tokenizer: 'byte-level BPE' | 'WordPiece';
   /** Special tokens by name, before and after a sentence. */
@@ -49,8 +48,8 @@ export interface TokenPolicy {
 }
 
 /**
- * What a task needs of a model. The arrays come back on the host; nothing has to be disposed.
- * Each sequence starts from a cleared state.
+ * The model as a task sees it. The arrays come back on the host; nothing has to be disposed. Each sequence
+ * starts from a cleared state.
  */
 export interface SequenceModel {
   /** Number of token ids the embedding knows. */

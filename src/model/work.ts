@@ -17,24 +17,24 @@ export interface Work {
   exitCandidates: number;
 }
 
+/** The members of {@link Work} that are one number. */
+export const WORK_AMOUNTS = [
+  'done',
+  'savedByPrefix',
+  'savedByExit',
+  'savedByVerdict',
+  'exitCandidates',
+] as const;
+
+/** Nothing done, nothing avoided. */
 export function noWork(): Work {
-  return {
-    done: 0,
-    savedByPrefix: 0,
-    savedByExit: 0,
-    savedByVerdict: 0,
-    exits: {},
-    exitCandidates: 0,
-  };
+  const saved = { savedByPrefix: 0, savedByExit: 0, savedByVerdict: 0 };
+  return { done: 0, ...saved, exits: {}, exitCandidates: 0 };
 }
 
 /** Adds `more` to `work`. */
 export function addWork(work: Work, more: Work): void {
-  work.done += more.done;
-  work.savedByPrefix += more.savedByPrefix;
-  work.savedByExit += more.savedByExit;
-  work.savedByVerdict += more.savedByVerdict;
-  work.exitCandidates += more.exitCandidates;
+  for (const name of WORK_AMOUNTS) work[name] += more[name];
   for (const [stage, count] of Object.entries(more.exits))
     work.exits[Number(stage)] = (work.exits[Number(stage)] ?? 0) + count;
 }

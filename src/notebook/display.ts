@@ -4,25 +4,25 @@ import type { Json } from '../util/json.js';
 /** One output in several forms, by MIME type; each front end shows the richest that it knows. */
 export type MimeBundle = Readonly<Record<string, Json>>;
 
+interface Transient {
+  readonly display_id?: string;
+}
+
 /** tslab's internal way to send a message of type `display_data` or `update_display_data`. */
+type CellWriter = (
+  content: { data: MimeBundle; metadata: object; transient: Transient },
+  update: boolean,
+) => void;
+
 interface TslabJupyter {
-  readonly lastWriteDisplayData:
-    | ((
-        content: {
-          data: MimeBundle;
-          metadata: object;
-          transient: { display_id?: string };
-        },
-        update: boolean,
-      ) => void)
-    | null;
+  readonly lastWriteDisplayData: CellWriter | null;
 }
 
 /**
- * How the running cell's tslab sends, where one runs. It is looked up among the loaded modules: a copy
+ * The writer of the running cell's tslab, where one runs. It is looked up among the loaded modules: a copy
  * that is loaded anew would know no cell, and cost a second.
  */
-function cellWriter(): NonNullable<TslabJupyter['lastWriteDisplayData']> | undefined {
+function cellWriter(): CellWriter | undefined {
   for (const [name, module] of Object.entries(require.cache)) {
     if (!/[\\/]tslab[\\/]dist[\\/]jupyter\.js$/.test(name)) continue;
     const write = (module?.exports as TslabJupyter).lastWriteDisplayData;
@@ -31,7 +31,7 @@ function cellWriter(): NonNullable<TslabJupyter['lastWriteDisplayData']> | undef
   return undefined;
 }
 
-/** Whether a notebook's cell is running; elsewhere output is printed as text. */
+/** True where a notebook's cell is running; elsewhere output is printed as text. */
 export function inNotebook(): boolean {
   return cellWriter() !== undefined;
 }
@@ -62,7 +62,7 @@ export function displayLive(bundle: MimeBundle): LiveDisplay {
   };
 }
 
-function send(bundle: MimeBundle, transient: { display_id?: string }, update: boolean): boolean {
+function send(bundle: MimeBundle, transient: Transient, update: boolean): boolean {
   const write = cellWriter();
   if (write === undefined) return false;
   write({ data: bundle, metadata: {}, transient }, update);

@@ -1,10 +1,10 @@
 import { AbortedError, QslmError } from '../util/errors.js';
 
-/** What tslab rejects a cell with when the kernel is interrupted. */
+/** Message of the error that tslab rejects a cell with when the kernel is interrupted. */
 const TSLAB_INTERRUPT = 'Interrupted asynchronously';
 
 /**
- * What a person who works in a notebook can act on: for an error of this package what, where, got and
+ * An error in words that a person at a notebook can act on: for one of this package what, where, got and
  * expected, line by line, without a stack; for any other its stack down to the cell, without the frames
  * of the kernel below it.
  */

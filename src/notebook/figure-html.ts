@@ -1,6 +1,6 @@
-import { vegaScripts, type VegaBundle } from '../plots/render/page.js';
-import { escapeScript, svgImage } from '../plots/render/html.js';
 import type { ChartSpec } from '../plots/parts/spec.js';
+import { escapeScript, svgImage } from '../plots/render/html.js';
+import { vegaScripts, type VegaBundle } from '../plots/render/page.js';
 
 /** Fired on the window once vega's scripts are there: front ends fill in outputs in any order. */
 const READY = 'qslm-charts';
@@ -16,8 +16,8 @@ const STYLE = `
 `;
 
 /**
- * Vega's scripts and what the figures of a notebook need beside them, as one HTML output: it makes every
- * figure of the page interactive, also those shown before it. Needs no network.
+ * Vega's scripts and all else that the figures of a notebook need, as one HTML output: it makes every figure
+ * of the page interactive, also those shown before it. Needs no network.
  */
 export function chartScriptsHtml(bundle: VegaBundle): string {
   const announce = `window.qslmEmbed = window.vegaEmbed; window.dispatchEvent(new Event('${READY}'));`;
@@ -25,8 +25,8 @@ export function chartScriptsHtml(bundle: VegaBundle): string {
 }
 
 /**
- * Puts the interactive figure in the place of the picture. What fails is reported on the console, and
- * the picture stays. The vega editor, a web site, is not offered.
+ * Puts the interactive figure in the place of the picture. A failure is reported on the console, and the
+ * picture stays. The vega editor, a web site, is not offered.
  */
 const EMBED = `(function (id, spec) {
   function embed() {

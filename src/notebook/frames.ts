@@ -1,7 +1,7 @@
 import type { DataFrame } from 'danfojs-node';
 import type { PlanPoint } from '../experiment/runs/measure-plans.js';
-import type { StepRecord } from '../plots/records.js';
 import { matricesOf, type Hierarchy } from '../layout/hierarchy.js';
+import type { StepRecord } from '../plots/records.js';
 import { resolvePlan, type Plan } from '../quant/plan.js';
 import { schemeToJson } from '../quant/scheme/scheme-json.js';
 import { BYTES_PER_MB } from '../util/format.js';
@@ -9,8 +9,8 @@ import { BYTES_PER_MB } from '../util/format.js';
 type Row = Readonly<Record<string, string | number>>;
 
 /**
- * Flat rows as a danfojs DataFrame, to sort, filter and group in a cell. What a row lacks is NaN. Never
- * use danfojs's `concat`, which changes its input.
+ * Flat rows as a danfojs DataFrame, to sort, filter and group in a cell. Values that a row lacks are NaN.
+ * Never use danfojs's `concat`, which changes its input.
  */
 export async function toDataFrame(rows: readonly object[]): Promise<DataFrame> {
   // Loading danfojs takes more than a second; only those who want a frame wait for it.
@@ -59,18 +59,14 @@ export async function stepFrame(steps: readonly StepRecord[]): Promise<DataFrame
   );
 }
 
-/** What a plan gives each matrix, in network order. @throws {QuantError} as `resolvePlan`. */
+/** The scheme that a plan gives each matrix, in network order. @throws {QuantError} as `resolvePlan`. */
 export async function planFrame(plan: Plan, hierarchy: Hierarchy): Promise<DataFrame> {
   const schemes = resolvePlan(plan, hierarchy);
   return toDataFrame(
     matricesOf(hierarchy).map(({ path, name, parameters }): Row => {
       const { bits, method, granularity, range } = schemeToJson(schemes.get(name)!);
-      return {
-        matrix: path,
-        parameters,
-        bits,
-        scheme: [method ?? 'float32', granularity, range].filter(Boolean).join(', '),
-      };
+      const scheme = [method ?? 'float32', granularity, range].filter(Boolean).join(', ');
+      return { matrix: path, parameters, bits, scheme };
     }),
   );
 }

@@ -1,6 +1,6 @@
 import type * as TypeScript from 'typescript';
 
-/** What is used of the compiler. */
+/** The part of the compiler that is used here. */
 export type CellCompiler = Pick<
   typeof TypeScript,
   | 'createSourceFile'

@@ -4,7 +4,7 @@ import { extname, join } from 'node:path';
 /** The name that cells import. */
 const PACKAGE_NAME = 'qslm';
 
-/** What is used of the compiler's `ts.sys`. Paths have forward slashes. */
+/** The part of the compiler's `ts.sys` that is used here. Paths have forward slashes. */
 export interface CompilerSystem {
   fileExists: (path: string) => boolean;
   directoryExists: (path: string) => boolean;
@@ -32,7 +32,7 @@ export function forwardCompiler(system: CompilerSystem, root: string): void {
     system.realpath = (path) => realpath.call(system, forward(path, root));
 }
 
-/** What Node's CommonJS loader calls to resolve a name; Node 20 has no public hook for it. */
+/** The function by which Node's CommonJS loader resolves a name; Node 20 has no public hook for it. */
 interface Loader {
   _resolveFilename?: (request: string, ...rest: unknown[]) => string;
 }
@@ -46,8 +46,7 @@ export function forwardRequire(loader: object, root: string): void {
     try {
       return resolve.call(loader, request, ...rest);
     } catch (error) {
-      const inside = request === PACKAGE_NAME || request.startsWith(`${PACKAGE_NAME}/`);
-      if (!inside) throw error;
+      if (request !== PACKAGE_NAME && !request.startsWith(`${PACKAGE_NAME}/`)) throw error;
       // As `exports` of package.json has it: modules but the main one lie in dist/.
       const part = request.slice(PACKAGE_NAME.length);
       const folder = part === '' || extname(part) !== '' ? '' : 'dist';

@@ -8,12 +8,12 @@
  */
 import { writeSync } from 'node:fs';
 import Module, { createRequire } from 'node:module';
+import { packagePath } from '../util/paths.js';
 import { describeError } from './errors.js';
 import { rewriteCell, type CellCompiler } from './kernel-cells.js';
 import { forwardCompiler, forwardRequire, type CompilerSystem } from './kernel-resolve.js';
-import { packagePath } from '../util/paths.js';
 
-/** What is used of `tslab/dist/main`. */
+/** The part of `tslab/dist/main` that is used here. */
 interface TslabMain {
   readonly startKernel: (options: {
     readonly configPath: string;
@@ -23,13 +23,10 @@ interface TslabMain {
   }) => void;
 }
 
-/** What is used of `tslab/dist/jupyter`: the handler of what a front end asks. */
+/** The part of `tslab/dist/jupyter` that is used here: the handler of a front end's requests. */
 interface Handler {
   close: () => void;
-  handleExecuteImpl: (
-    request: { readonly code: string },
-    ...rest: readonly unknown[]
-  ) => Promise<unknown>;
+  handleExecuteImpl: (request: { readonly code: string }, ...rest: unknown[]) => Promise<unknown>;
 }
 interface TslabJupyter {
   readonly JupyterHandlerImpl: { readonly prototype: Handler };
@@ -51,8 +48,8 @@ function startKernel(configPath: string): void {
   forwardRequire(Module, root);
   reportReadably();
   logRejections();
-  const jupyter = requireTslab('./jupyter.js') as TslabJupyter;
-  const handler = jupyter.JupyterHandlerImpl.prototype;
+  const { JupyterHandlerImpl } = requireTslab('./jupyter.js') as TslabJupyter;
+  const handler = JupyterHandlerImpl.prototype;
   endWhenClosed(handler);
   rewriteCells(handler, (code) => rewriteCell(code, compiler));
   const { startKernel: start } = requireTslab('./main.js') as TslabMain;

@@ -14,13 +14,13 @@ const inside = new AsyncLocalStorage<true>();
 
 /**
  * Runs long work with a live bar below the cell. Interrupting the kernel fires the signal that the work
- * is given; it stops at its next step, and what it has stored stays stored. An interrupted cell ends
+ * is given; it stops at its next step, and all that it has stored stays stored. An interrupted cell ends
  * before its work has stopped, so the next work waits for that.
  *
  *     const points = await progress((run) => runUniform(model, task, run), 'Uniform bit widths');
  *
  * @param run gets `onProgress` and `signal`, to pass on to the call that takes long.
- * @returns what `run` returns. @throws what it throws; {AbortedError} after an interrupt.
+ * @returns the result of `run`. @throws the errors of `run`; {AbortedError} after an interrupt.
  */
 export async function progress<T>(
   run: (options: Required<RunOptions>) => Promise<T>,

@@ -1,14 +1,14 @@
 import { randomUUID } from 'node:crypto';
-import { renderSvg } from '../plots/render/headless.js';
+import { loadVegaBundle } from '../figures/vega-bundle.js';
 import { asVersion5, type ChartSpec } from '../plots/parts/spec.js';
+import { renderSvg } from '../plots/render/headless.js';
 import { displayBundle, inNotebook } from './display.js';
 import { chartScriptsHtml, figureOutputHtml } from './figure-html.js';
-import { loadVegaBundle } from '../figures/vega-bundle.js';
 
-/** What JupyterLab and VS Code draw by themselves. */
+/** The MIME type that JupyterLab and VS Code draw by themselves. */
 const VEGA_LITE_MIME = 'application/vnd.vegalite.v5+json';
 
-/** Whether this kernel has put vega's scripts into the notebook. */
+/** True once this kernel has put vega's scripts into the notebook. */
 let scriptsShown = false;
 
 /**

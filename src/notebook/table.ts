@@ -1,7 +1,7 @@
 import { tableHtml, type Cell } from '../plots/render/html.js';
 import { displayBundle } from './display.js';
 
-/** What is used of a danfojs DataFrame. */
+/** The part of a danfojs DataFrame that is used here. */
 export interface FrameLike {
   readonly columns: readonly string[];
   readonly values: unknown;
@@ -28,9 +28,7 @@ const STYLE =
 export function table(rows: readonly object[] | FrameLike, options: TableOptions = {}): void {
   const { caption = '', digits = DEFAULT_DIGITS } = options;
   const { columns, cells } = select(toMatrix(rows), options.columns);
-  const shown = cells
-    .slice(0, MAX_ROWS)
-    .map((row) => row.map((value) => formatCell(value, digits)));
+  const shown = cells.slice(0, MAX_ROWS).map((row) => row.map((cell) => formatCell(cell, digits)));
   const left = cells.length - shown.length;
   const note = left > 0 ? `${caption} (${left} more rows)` : caption;
   const html = tableHtml({ caption: note, columns, rows: shown });
@@ -50,10 +48,8 @@ function toMatrix(rows: readonly object[] | FrameLike): Matrix {
     return { columns: rows.columns, cells: rows.values as readonly (readonly unknown[])[] };
   // Members that only later rows have get a column too.
   const columns = [...new Set(rows.flatMap((row) => Object.keys(row)))];
-  const cells = rows.map((row) =>
-    columns.map((name) => (row as Readonly<Record<string, unknown>>)[name]),
-  );
-  return { columns, cells };
+  const members = rows as readonly Readonly<Record<string, unknown>>[];
+  return { columns, cells: members.map((row) => columns.map((name) => row[name])) };
 }
 
 function isFrame(rows: readonly object[] | FrameLike): rows is FrameLike {
@@ -89,11 +85,7 @@ function tableText(
 ): string {
   const lines = [columns, ...rows.map((row) => row.map(String))];
   const widths = columns.map((_, column) => Math.max(...lines.map((line) => line[column].length)));
-  const text = lines.map((line) =>
-    line
-      .map((cell, column) => cell.padEnd(widths[column]))
-      .join('  ')
-      .trimEnd(),
-  );
+  const padded = lines.map((line) => line.map((cell, column) => cell.padEnd(widths[column])));
+  const text = padded.map((line) => line.join('  ').trimEnd());
   return [...(caption === '' ? [] : [caption]), ...text].join('\n');
 }

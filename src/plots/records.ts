@@ -1,56 +1,52 @@
 /**
- * What the figures are drawn from: flat rows, so that they can be a CSV, a DataFrame or JSON. Accuracy
+ * Records that figures are drawn from: flat rows, so that they can be a CSV, a DataFrame or JSON. Accuracy
  * is a share in [0, 1], perplexity is per token, memory is in bytes; the figures convert for display.
  */
 
 import type { TaskName } from '../tasks/kinds.js';
 
 /** The two experiments of the paper; accuracy for the first, perplexity for the second. */
-export type { TaskName } from '../tasks/kinds.js';
+export type { TaskName };
 
-/** The whole model at one bit width (Fig. 2). */
-export interface UniformRecord {
+/** A model on a task. */
+interface Subject {
   readonly task: TaskName;
   readonly model: string;
-  /** Bits a weight; 32 is the unquantized baseline. */
-  readonly bits: number;
+}
+
+/** The unquantized model on a task. */
+export interface BaselineRecord extends Subject {
   readonly metric: number;
   /** 95 % interval of the metric. */
   readonly low: number;
   readonly high: number;
   readonly bytes: number;
-  /** Share of the baseline's bytes that is saved, [0, 1]. */
-  readonly saving: number;
 }
 
-/** The unquantized model on a task. */
-export interface BaselineRecord {
-  readonly task: TaskName;
-  readonly model: string;
-  readonly metric: number;
-  readonly low: number;
-  readonly high: number;
-  readonly bytes: number;
+/** The whole model at one bit width (Fig. 2). */
+export interface UniformRecord extends BaselineRecord {
+  /** Bits a weight; 32 is the unquantized baseline. */
+  readonly bits: number;
+  /** Share of the baseline's bytes that is saved, [0, 1]. */
+  readonly saving: number;
 }
 
 /** Bits of one unit of a plan, in network order. */
 export interface UnitBits {
   /** 'input', 'attention.0', …, 'output'. */
   readonly block: string;
-  /** What of the block: a module, or a matrix of one, 'head/head'. */
+  /** Part of the block: a module, or a matrix of one, 'head/head'. */
   readonly part: string;
   /** Bits a value is stored in; 32 where it is left alone. */
   readonly bits: number;
 }
 
 /** One plan that a search tried (Fig. 9, and the search step by step). */
-export interface StepRecord {
-  readonly task: TaskName;
-  readonly model: string;
+export interface StepRecord extends Subject {
   /** Place in the search, from 0. Of equal scores the earliest step is selected. */
   readonly step: number;
   readonly stage: 'global' | 'block' | 'module' | 'knapsack' | 'swap';
-  /** What was changed: 'model', a block, a module. */
+  /** The unit that was changed: 'model', a block, a module. */
   readonly unit: string;
   /** The width it was given; absent where units got different ones. */
   readonly bits?: number;
@@ -67,7 +63,7 @@ export interface StepRecord {
   readonly low?: number;
   readonly high?: number;
   readonly bytes: number;
-  /** Whether the step was kept, and why (or why not): 'meets both limits'. */
+  /** True where the step was kept; the reason for it or against it: 'meets both limits'. */
   readonly accepted: boolean;
   readonly reason: string;
   /** The whole plan, in network order. */
@@ -93,9 +89,7 @@ export interface PaperRecord {
 }
 
 /** One block (or module) quantized alone, all else left at fp32 (Fig. 7). */
-export interface SensitivityRecord {
-  readonly task: TaskName;
-  readonly model: string;
+export interface SensitivityRecord extends Subject {
   /** 'input', 'attention.0', …, or modules or matrices of them; records come in network order. */
   readonly unit: string;
   readonly bits: number;
@@ -137,20 +131,18 @@ export interface LandscapeRecord {
   readonly bytes: number;
   /** Energy a token in microjoules, where a source gives it. */
   readonly energy?: number;
-  /** Where the numbers are from, for people. */
+  /** Origin of the numbers, for people. */
   readonly source: string;
 }
 
 /** Energy of a plan (Fig. 10). */
-export interface EnergyRecord {
-  readonly task: TaskName;
-  readonly model: string;
+export interface EnergyRecord extends Subject {
   /** 'fp32', 'a1', …; the first of a task is the baseline. */
   readonly plan: string;
-  /** What is counted: 'as built', 'idealized', 'integer', or the meter's name. */
+  /** The accounting, 'as built', 'idealized' or 'integer', or the meter's name. */
   readonly accounting: string;
   readonly origin: 'modelled' | 'measured';
-  /** What else it holds for: 'weights from DRAM for every token', or a machine. */
+  /** Further conditions: 'weights from DRAM for every token', or a machine. */
   readonly setting: string;
   /** Microjoules a token. */
   readonly microjoules: number;
@@ -161,7 +153,7 @@ export interface EnergyRecord {
   readonly high?: number;
 }
 
-/** What the paper states of a task's power, as shares of the unquantized model's (Fig. 10). */
+/** Power of a task as the paper states it, in shares of the unquantized model's (Fig. 10). */
 export interface PaperPowerRecord {
   readonly task: TaskName;
   /** Least and most that was saved over its cases, [0, 1]. */
@@ -170,7 +162,7 @@ export interface PaperPowerRecord {
   readonly source: string;
 }
 
-/** What a token takes in a part of a model, all blocks together. */
+/** Operations that a token takes in a part of a model, all blocks together. */
 export interface OperationRecord {
   readonly model: string;
   /** A module's matrix, 'head', 'layer norm'; records come in network order. */
@@ -188,7 +180,7 @@ export interface OperationRecord {
 export interface SavingRecord {
   /** 'a1 on spikegpt-mini-sst2'. */
   readonly run: string;
-  /** 'prefix reuse', 'spike-exact exit', …; what was really computed is 'computed'. */
+  /** 'prefix reuse', 'spike-exact exit', …; 'computed' for the work that was really done. */
   readonly part: string;
   /** In evaluations of the whole task. The parts of a run add up to all that would be done. */
   readonly evaluations: number;

@@ -1,21 +1,20 @@
-import { QuantError } from '../util/errors.js';
-import { groupingOf } from './scheme/granularity.js';
-import type { Block, Hierarchy } from '../layout/hierarchy.js';
+import { matricesOf, vectorsOf, type Hierarchy } from '../layout/hierarchy.js';
 import { packedLength } from './packed/bit-packing.js';
-import type { ResolvedPlan } from './plan.js';
+import { schemeOf, type ResolvedPlan } from './plan.js';
+import { groupingOf } from './scheme/granularity.js';
 import { UNQUANTIZED_BITS, type Scheme } from './scheme/scheme.js';
 
 /** Bytes by what they are for; they add up to the total. */
 export interface FootprintParts {
   /** Packed integers: values · bits / 8, eighths of a byte included. */
   readonly integers: number;
-  /** What fills the last byte of each packed tensor, in eighths of a byte. */
+  /** The rest of the last byte of each packed tensor, in eighths of a byte. */
   readonly padding: number;
   /** Float32 scales, 4 bytes each. */
   readonly scales: number;
   /** Int32 zero points, 4 bytes each; affine only. */
   readonly zeroPoints: number;
-  /** What stays in float32: vectors, and matrices left alone. */
+  /** All that stays in float32: vectors, and matrices left alone. */
   readonly fp32: number;
 }
 
@@ -27,13 +26,14 @@ export interface Footprint {
   readonly parts: FootprintParts;
 }
 
+const NOTHING: FootprintParts = { integers: 0, padding: 0, scales: 0, zeroPoints: 0, fp32: 0 };
+
 /** Bytes of one tensor under a scheme. */
 export function tensorFootprint(shape: readonly number[], scheme: Scheme): FootprintParts {
   const { bits, method, granularity } = scheme;
   const { rows, rowLength, count } = groupingOf(shape, granularity);
   const elements = rows * rowLength;
-  if (bits === UNQUANTIZED_BITS)
-    return { integers: 0, padding: 0, scales: 0, zeroPoints: 0, fp32: 4 * elements };
+  if (bits === UNQUANTIZED_BITS) return { ...NOTHING, fp32: 4 * elements };
   const integers = (elements * bits) / 8;
   return {
     integers,
@@ -54,34 +54,17 @@ export function footprintOf(hierarchy: Hierarchy, plan: ResolvedPlan): Footprint
   const byBlock: Record<string, number> = {};
   const all: FootprintParts[] = [];
   for (const block of hierarchy.blocks) {
-    const parts = blockParts(block, plan);
+    const own = { ...hierarchy, blocks: [block] };
+    const parts = [
+      ...matricesOf(own).map(({ name, shape }) => tensorFootprint(shape, schemeOf(plan, name))),
+      ...vectorsOf(own).map(({ parameters }) => ({ ...NOTHING, fp32: 4 * parameters })),
+    ];
     byBlock[block.path] = totalOf(sumOf(parts));
     all.push(...parts);
   }
   const parts = sumOf(all);
   return { total: totalOf(parts), byBlock, parts };
 }
-
-function blockParts({ modules, vectors }: Block, plan: ResolvedPlan): FootprintParts[] {
-  const fp32 = [...vectors, ...modules.flatMap((module) => module.vectors)];
-  return [
-    ...modules
-      .flatMap(({ matrices }) => matrices)
-      .map(({ name, shape }) => {
-        const scheme = plan.get(name);
-        if (scheme === undefined)
-          throw new QuantError({
-            what: 'the plan says nothing of this matrix',
-            where: `tensor ${name}`,
-            expected: 'a plan resolved for this checkpoint',
-          });
-        return tensorFootprint(shape, scheme);
-      }),
-    ...fp32.map(({ parameters }) => ({ ...NOTHING, fp32: 4 * parameters })),
-  ];
-}
-
-const NOTHING: FootprintParts = { integers: 0, padding: 0, scales: 0, zeroPoints: 0, fp32: 0 };
 
 function sumOf(parts: readonly FootprintParts[]): FootprintParts {
   return parts.reduce(

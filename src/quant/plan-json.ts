@@ -1,6 +1,7 @@
 import { duplicateKey } from '../checkpoint/safetensors/json-keys.js';
-import { QuantError } from '../util/errors.js';
 import type { Hierarchy } from '../layout/hierarchy.js';
+import { QuantError } from '../util/errors.js';
+import { isRecord } from '../util/json.js';
 import { requireKnownUnits, type Plan } from './plan.js';
 import { schemeFromJson, schemeToJson, type SchemeJson } from './scheme/scheme-json.js';
 
@@ -18,13 +19,16 @@ import { schemeFromJson, schemeToJson, type SchemeJson } from './scheme/scheme-j
  *
  * A bare number is the default scheme at that width; members left out have the defaults.
  */
+/** The format of plan files, and its version. */
 export const PLAN_FORMAT = 'qslm-plan/1';
 
+/** The JSON of a plan file. */
 export interface PlanJson {
   readonly format: typeof PLAN_FORMAT;
   readonly units: Readonly<Record<string, SchemeJson>>;
 }
 
+/** The JSON of a plan. */
 export function planToJson(plan: Plan): PlanJson {
   const units = [...plan].map(([unit, scheme]) => [unit, schemeToJson(scheme)] as const);
   return { format: PLAN_FORMAT, units: Object.fromEntries(units) };
@@ -41,6 +45,8 @@ export function formatPlan(plan: Plan): string {
 }
 
 /**
+ * The plan of a plan file.
+ *
  * @param where the file's name, for errors.
  * @param hierarchy if given, units are checked against it, so that the error can name the line.
  * @throws {QuantError} with the line and the unit: broken JSON, another format, a unit twice, an unknown
@@ -48,11 +54,11 @@ export function formatPlan(plan: Plan): string {
  */
 export function parsePlan(text: string, where = 'plan', hierarchy?: Hierarchy): Plan {
   const json = parseJson(text, where);
-  if (!isObject(json) || json.format !== PLAN_FORMAT || !isObject(json.units))
+  if (!isRecord(json) || json.format !== PLAN_FORMAT || !isRecord(json.units))
     throw new QuantError({
       what: 'not a plan',
       where,
-      got: isObject(json)
+      got: isRecord(json)
         ? `format ${json.format === undefined ? 'missing' : JSON.stringify(json.format)}`
         : typeof json,
       expected: `an object with "format": "${PLAN_FORMAT}" and "units": { unit: scheme }`,
@@ -84,23 +90,13 @@ function parseJson(text: string, where: string): unknown {
     // V8 names the position, and the line only in newer versions.
     const position = /position (\d+)/.exec(message)?.[1];
     const line = position === undefined ? '' : `, line ${lineAt(text, Number(position))}`;
-    throw new QuantError(
-      {
-        what: 'broken JSON',
-        where: `${where}${line}`,
-        got: message.replace(/ in JSON.*$/s, ''),
-        expected: 'a plan in JSON',
-      },
-      { cause: error },
-    );
+    const got = message.replace(/ in JSON.*$/s, '');
+    const detail = { what: 'broken JSON', where: where + line, got, expected: 'a plan in JSON' };
+    throw new QuantError(detail, { cause: error });
   }
 }
 
-function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-/** Where in the text a member of that name begins; more than one place if it is there twice. */
+/** Positions in the text at which a member of that name begins; more than one if it is there twice. */
 function positionsOf(text: string, key: string): number[] {
   const name = JSON.stringify(key).replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
   return [...text.matchAll(new RegExp(`${name}\\s*:`, 'g'))].map(({ index }) => index);

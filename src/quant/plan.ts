@@ -1,33 +1,24 @@
+import { blockOf, covers } from '../layout/blocks.js';
+import { matricesOf, matricesOfUnit, unitPaths, type Hierarchy } from '../layout/hierarchy.js';
 import { QuantError } from '../util/errors.js';
 import { sha256 } from '../util/hash.js';
 import { canonicalJson } from '../util/json.js';
-import { blockOf, covers } from '../layout/blocks.js';
-import {
-  matricesOf,
-  matricesOfUnit,
-  unitPaths,
-  type Hierarchy,
-  type Matrix,
-} from '../layout/hierarchy.js';
-import { affineMinMax, UNQUANTIZED, UNQUANTIZED_BITS, type Scheme } from './scheme/scheme.js';
 import { schemeToJson } from './scheme/scheme-json.js';
+import { affineMinMax, UNQUANTIZED, UNQUANTIZED_BITS, type Scheme } from './scheme/scheme.js';
 
 /**
- * Which unit gets which scheme. A unit path is "*" (everything), a block ("attention.0"), a module
+ * Units and their schemes. A unit path is "*" (everything), a block ("attention.0"), a module
  * ("output/head") or a matrix ("output/head/head"); the most specific one that covers a matrix
  * decides, and a matrix that none covers is left alone.
  */
 export type Plan = ReadonlyMap<string, Scheme>;
 
-/** The scheme of every matrix, by parameter name, in network order: what a plan means for a checkpoint. */
+/** The meaning of a plan for a checkpoint: the scheme of every matrix, by parameter name, in network order. */
 export type ResolvedPlan = ReadonlyMap<string, Scheme>;
 
 /** One scheme for everything, the default one unless another maker is given. */
-export function uniformPlan(
-  bits: number,
-  makeScheme: (bits: number) => Scheme = affineMinMax,
-): Plan {
-  return new Map([['*', makeScheme(bits)]]);
+export function uniformPlan(bits: number, make: (bits: number) => Scheme = affineMinMax): Plan {
+  return new Map([['*', make(bits)]]);
 }
 
 /** The plan with a unit set to a scheme, whole: what it said of parts of that unit is dropped. */
@@ -37,7 +28,7 @@ export function withUnit(plan: Plan, unit: string, scheme: Scheme): Plan {
 }
 
 /**
- * What a plan means for a model: the scheme of every matrix.
+ * Resolves a plan for a model: the scheme of every matrix.
  *
  * @throws {QuantError} for a unit that the hierarchy does not have, and for `sign` on a matrix of which the
  *   model reads more than the sign, where it would not be exact.
@@ -59,7 +50,22 @@ export function resolvePlan(plan: Plan, hierarchy: Hierarchy): ResolvedPlan {
   return resolved;
 }
 
-/** Whether a plan leaves every matrix alone. */
+/**
+ * The scheme of a matrix by its parameter name.
+ *
+ * @throws {QuantError} when the plan was resolved for another model.
+ */
+export function schemeOf(plan: ResolvedPlan, name: string): Scheme {
+  const scheme = plan.get(name);
+  if (scheme !== undefined) return scheme;
+  throw new QuantError({
+    what: 'the plan says nothing of this matrix',
+    where: `tensor ${name}`,
+    expected: 'a plan resolved for this model',
+  });
+}
+
+/** True where a plan leaves every matrix alone. */
 export function isUnquantized(plan: ResolvedPlan): boolean {
   return [...plan.values()].every(({ bits }) => bits === UNQUANTIZED_BITS);
 }
@@ -70,23 +76,19 @@ export function isUnquantized(plan: ResolvedPlan): boolean {
  */
 export function compactPlan(resolved: ResolvedPlan, hierarchy: Hierarchy): Plan {
   const plan = new Map<string, Scheme>();
-  const add = (unit: string, matrices: readonly Matrix[], parts: () => void): void => {
-    const schemes = new Map(
-      matrices.map(({ name }) => {
-        const scheme = resolved.get(name) ?? UNQUANTIZED;
-        return [canonicalJson(schemeToJson(scheme)), scheme] as const;
-      }),
-    );
-    const [scheme] = schemes.values();
-    if (schemes.size === 1) plan.set(unit, scheme);
-    else parts();
+  const add = (unit: string, parts?: () => void): void => {
+    const matrices = matricesOfUnit(hierarchy, unit);
+    const schemes = matrices.map(({ name }) => resolved.get(name) ?? UNQUANTIZED);
+    const texts = new Set(schemes.map((scheme) => canonicalJson(schemeToJson(scheme))));
+    if (texts.size === 1) plan.set(unit, schemes[0]);
+    else parts?.();
   };
-  add('*', matricesOf(hierarchy), () => {
+  add('*', () => {
     for (const block of hierarchy.blocks)
-      add(block.path, matricesOfUnit(hierarchy, block.path), () => {
+      add(block.path, () => {
         for (const module of block.modules)
-          add(module.path, module.matrices, () => {
-            for (const matrix of module.matrices) add(matrix.path, [matrix], () => undefined);
+          add(module.path, () => {
+            for (const matrix of module.matrices) add(matrix.path);
           });
       });
   });
@@ -95,15 +97,15 @@ export function compactPlan(resolved: ResolvedPlan, hierarchy: Hierarchy): Plan 
 
 /** The scheme for a matrix, from the most specific unit; paths of units that cover it are its prefixes. */
 function schemeAt(plan: Plan, path: string): Scheme {
-  const parts = path.split('/');
-  for (let length = parts.length; length > 0; length--) {
-    const scheme = plan.get(parts.slice(0, length).join('/'));
-    if (scheme !== undefined) return scheme;
-  }
-  return plan.get('*') ?? UNQUANTIZED;
+  const scheme = plan.get(path);
+  if (scheme !== undefined) return scheme;
+  const end = path.lastIndexOf('/');
+  return end < 0 ? (plan.get('*') ?? UNQUANTIZED) : schemeAt(plan, path.slice(0, end));
 }
 
 /**
+ * Refuses units that are not there.
+ *
  * @param where names the plan, and the line of a unit where there is one.
  * @throws {QuantError} for the first unit that the hierarchy does not have.
  */
@@ -112,24 +114,20 @@ export function requireKnownUnits(
   hierarchy: Hierarchy,
   where: (unit: string) => string = () => 'plan',
 ): void {
-  const blocks = unitPaths(hierarchy, 'block');
-  const known = new Set([
-    '*',
-    ...blocks,
-    ...unitPaths(hierarchy, 'module'),
-    ...unitPaths(hierarchy, 'matrix'),
-  ]);
-  for (const unit of units)
-    if (!known.has(unit)) {
-      const block = blockOf(unit);
-      const below = [...known].filter((path) => path.startsWith(`${block}/`));
-      throw new QuantError({
-        what: 'unknown unit',
-        where: where(unit),
-        got: unit,
-        expected: `one of ${(below.length > 0 ? below : ['*', ...blocks]).join(', ')}`,
-      });
-    }
+  const [blocks, modules, matrices] = (['block', 'module', 'matrix'] as const).map((level) =>
+    unitPaths(hierarchy, level),
+  );
+  const known = new Set(['*', ...blocks, ...modules, ...matrices]);
+  for (const unit of units) {
+    if (known.has(unit)) continue;
+    const below = [...known].filter((path) => path.startsWith(`${blockOf(unit)}/`));
+    throw new QuantError({
+      what: 'unknown unit',
+      where: where(unit),
+      got: unit,
+      expected: `one of ${(below.length > 0 ? below : ['*', ...blocks]).join(', ')}`,
+    });
+  }
 }
 
 /**
@@ -137,8 +135,6 @@ export function requireKnownUnits(
  * resolved plan. Two spellings of one plan have one id.
  */
 export function planId(resolved: ResolvedPlan): string {
-  const schemes = Object.fromEntries(
-    [...resolved].map(([name, scheme]) => [name, schemeToJson(scheme)]),
-  );
-  return sha256(canonicalJson(schemes)).slice(0, 16);
+  const schemes = [...resolved].map(([name, scheme]) => [name, schemeToJson(scheme)] as const);
+  return sha256(canonicalJson(Object.fromEntries(schemes))).slice(0, 16);
 }

@@ -3,16 +3,17 @@ import { uniformPlan, withUnit, type Plan } from './plan.js';
 import { PRESETS } from './scheme/presets.js';
 import { affineMinMax, paperMinMax, SIGN, UNQUANTIZED_BITS, type Scheme } from './scheme/scheme.js';
 
-/** How a bit width becomes a scheme, by the name a user gives. */
+/** The ways from a bit width to a scheme, by the name a user gives. */
 export const QUANTIZERS = {
   'min-max': affineMinMax,
   'paper-minmax': paperMinMax,
   best: PRESETS.best,
 } as const satisfies Readonly<Record<string, (bits: number) => Scheme>>;
 
+/** One of {@link QUANTIZERS}. */
 export type QuantizerName = keyof typeof QUANTIZERS;
 
-/** What a bit width means for a unit. */
+/** The meaning of a bit width for a unit. */
 export type SchemeMaker = (bits: number, unit: string) => Scheme;
 
 /**

@@ -21,7 +21,7 @@ export interface RandomPlanOptions {
   readonly level: Exclude<Level, 'global'>;
   /** The footprint to come close to from below. */
   readonly bytes: number;
-  /** How far below it may stay, as a share of it; 0.02 by default. */
+  /** Share of it that a plan may stay below it; 0.02 by default. */
   readonly tolerance?: number;
   readonly count: number;
   readonly seed: number;
@@ -58,12 +58,12 @@ export function randomPlans(space: SearchSpace, options: RandomPlanOptions): Ass
       const size = places.reduce((sum, place, group) => sum - saved[group][place], fp32Bytes);
       if (size >= least && size <= most)
         return groups.reduce(
-          (plan, group, index) => plan.with(group.units, bits[places[index]]),
+          (plan, { units }, group) => plan.with(units, bits[places[group]]),
           Assignment.unquantized,
         );
       const by = size > most ? 1 : -1;
-      const movable = [...places.keys()].filter((index) => {
-        const place = places[index] + by;
+      const movable = [...places.keys()].filter((group) => {
+        const place = places[group] + by;
         return place >= 0 && place < bits.length;
       });
       if (movable.length === 0) return undefined;

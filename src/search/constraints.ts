@@ -1,6 +1,5 @@
-import type { MetricName } from '../tasks/metrics/metrics.js';
-import { metricOf } from '../tasks/metrics/metrics.js';
-import { SearchError } from '../util/errors.js';
+import { metricOf, type MetricName } from '../tasks/metrics/metrics.js';
+import { requireThat } from './require.js';
 
 /** Rounding noise that a step may exceed a quality limit by: the differences of two metrics are inexact. */
 export const LIMIT_TOLERANCE = 1e-12;
@@ -10,7 +9,7 @@ export type Bound =
   | { readonly kind: 'absolute'; readonly value: number }
   | { readonly kind: 'share'; readonly share: number };
 
-/** What a plan must hold (the paper's const_a and const_m). A limit that is absent holds always. */
+/** The limits that a plan must keep (the paper's const_a and const_m); an absent one is always kept. */
 export interface Constraints {
   /**
    * The largest loss: accuracy points (0.02 is two points) or perplexity; as a share, of the
@@ -47,13 +46,9 @@ export function resolveLimits(
   baseline: number,
   fp32Bytes: number,
 ): Limits {
-  if (!Number.isFinite(baseline))
-    throw new SearchError({
-      what: 'the unquantized model cannot be measured',
-      where: metric,
-      got: String(baseline),
-      expected: 'a finite number to compare with',
-    });
+  const fault = 'the unquantized model cannot be measured';
+  const expected = 'a finite number to compare with';
+  requireThat(Number.isFinite(baseline), fault, metric, baseline, expected);
   const { loss, memory } = constraints;
   return {
     quality: { metric, baseline, allowedLoss: resolve(loss, Math.abs(baseline), 'loss limit') },
@@ -64,24 +59,18 @@ export function resolveLimits(
 function resolve(bound: Bound | undefined, whole: number, where: string): number {
   if (bound === undefined) return Infinity;
   const value = bound.kind === 'absolute' ? bound.value : bound.share * whole;
-  if (!(value >= 0))
-    throw new SearchError({
-      what: 'not a limit',
-      where,
-      got: String(value),
-      expected: 'a number of at least 0',
-    });
+  requireThat(value >= 0, 'not a limit', where, value, 'a number of at least 0');
   return value;
 }
 
-/** How much worse than the unquantized model: positive is worse. NaN for a NaN metric. */
+/** Loss against the unquantized model: positive is worse. NaN for a NaN metric. */
 export function lossUnder({ metric, baseline }: MetricLimit, value: number): number {
   return metricOf(metric).lossOf(baseline, value);
 }
 
 /**
- * Whether a metric keeps the limit, to within {@link LIMIT_TOLERANCE}. NaN never does. An evaluator that
- * stops early must decide with this function, so that its verdict is the one the full metric would get.
+ * True where a metric keeps the limit, to within `LIMIT_TOLERANCE`; NaN never does. An evaluator that stops
+ * early must decide with this function, so that its verdict is the one the full metric would get.
  */
 export function meetsLimit(limit: MetricLimit, value: number): boolean {
   return lossUnder(limit, value) <= limit.allowedLoss + LIMIT_TOLERANCE;

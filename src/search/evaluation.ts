@@ -17,16 +17,17 @@ export interface VerdictEvaluation {
   readonly kind: 'verdict';
   readonly passes: boolean;
   /**
-   * What the metric can still be. Of a failure, the best: the accuracy is at most, the perplexity at least
-   * this, and this already breaks the limit. Of a pass, the worst, and this already keeps it.
+   * Of a failure the best metric still possible: the accuracy is at most, the perplexity at least this, and
+   * this already breaks the limit. Of a pass the worst one, and this already keeps it.
    */
   readonly bound: number;
 }
 
+/** An answer of {@link Evaluate}. */
 export type Evaluation = ExactEvaluation | VerdictEvaluation;
 
 /**
- * What the caller will do with an evaluation, and so what may be left out of it:
+ * The caller's use of an evaluation, and so what may be left out of it:
  * - `exact`: the metric is needed (baselines, sensitivity).
  * - `exact-if-passes`: a plan that keeps the limit is a candidate and needs its metric; a certain failure
  *   may stop early.
@@ -39,22 +40,22 @@ export type Need = 'exact' | 'exact-if-passes' | 'verdict';
 export interface EvaluationContext {
   readonly need: Need;
   /** The limit a verdict is about; may be absent where `need` is `exact`. */
-  readonly limit?: MetricLimit;
+  readonly limit?: MetricLimit | undefined;
   /** The accepted plan this one is a step from: most of its network is the same. */
   readonly parent?: Assignment;
-  readonly signal?: AbortSignal;
-  readonly onProgress?: ProgressListener;
+  readonly signal?: AbortSignal | undefined;
+  readonly onProgress?: ProgressListener | undefined;
 }
 
 /** Measures a plan. A rejection ends the search that asked. */
 export type Evaluate = (assignment: Assignment, context: EvaluationContext) => Promise<Evaluation>;
 
-/** Whether an evaluation keeps the limit. */
+/** True where an evaluation keeps the limit. */
 export function passes(evaluation: Evaluation, limit: MetricLimit): boolean {
   return evaluation.kind === 'exact' ? meetsLimit(limit, evaluation.metric) : evaluation.passes;
 }
 
-/** How much worse a metric that is known, or could still be, may get before the limit breaks. */
+/** Loss that a metric, known or still possible, may add before the limit breaks. */
 export function marginOf(evaluation: Evaluation, limit: MetricLimit): number {
   const value = evaluation.kind === 'exact' ? evaluation.metric : evaluation.bound;
   return limit.allowedLoss + LIMIT_TOLERANCE - lossUnder(limit, value);
@@ -91,13 +92,12 @@ export async function evaluateChecked(
   return evaluation;
 }
 
-/** {@link evaluateChecked} for the metric itself. */
+/** `evaluateChecked` for the metric itself. */
 export async function evaluateExactly(
   evaluate: Evaluate,
   assignment: Assignment,
   context: Omit<EvaluationContext, 'need' | 'limit'> = {},
 ): Promise<ExactEvaluation> {
   const evaluation = await evaluateChecked(evaluate, assignment, { ...context, need: 'exact' });
-  // evaluateChecked has refused verdicts for this need.
-  return evaluation as ExactEvaluation;
+  return evaluation as ExactEvaluation; // Verdicts are refused for this need.
 }

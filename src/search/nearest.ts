@@ -11,7 +11,7 @@ export interface NearestPlan {
   readonly misses: Misses;
 }
 
-/** By how much limits are missed; 0 where they are kept. */
+/** The amounts by which limits are missed; 0 where they are kept. */
 export interface Misses {
   /** In the metric's unit: accuracy points over 1, or perplexity. */
   readonly quality: number;
@@ -22,14 +22,14 @@ export interface Misses {
 export class UnmetConstraintsError extends SearchError {
   constructor(readonly nearest: NearestPlan) {
     const { quality, bytes } = nearest.misses;
-    const found =
-      quality === 0 && bytes === 0
-        ? 'only the unquantized model, which keeps both'
-        : `nearest: ${nearest.assignment.key}, which misses the quality limit by ${Number(quality.toPrecision(4))} and the memory limit by ${bytes} bytes`;
     super({
       what: 'no quantized plan that was tried keeps both limits',
       where: 'search',
-      got: found,
+      got:
+        quality === 0 && bytes === 0
+          ? 'only the unquantized model, which keeps both'
+          : `nearest: ${nearest.assignment.key}, which misses the quality limit by ` +
+            `${Number(quality.toPrecision(4))} and the memory limit by ${bytes} bytes`,
       expected: 'a larger loss or footprint to be allowed, or other bit widths',
     });
   }
@@ -68,25 +68,18 @@ export async function nearestPlan(
   };
   // A bound is the best the metric can be, so a distance from it is the least the plan can have. A pass
   // misses no quality whatever its metric.
-  const open = tried.map((plan) => ({
-    ...plan,
-    least: distance(
-      missesOf(
-        plan.bytes,
-        plan.evaluation.kind === 'exact' ? plan.evaluation.metric : plan.evaluation.bound,
-      ),
-    ),
-  }));
+  const open = tried.map((plan) => {
+    const { bytes, evaluation } = plan;
+    const value = evaluation.kind === 'exact' ? evaluation.metric : evaluation.bound;
+    return { ...plan, least: distance(missesOf(bytes, value)) };
+  });
   for (;;) {
     const nearest = open.reduce((a, b) => (b.least < a.least ? b : a));
     const { evaluation, assignment, bytes } = nearest;
-    if (evaluation.kind === 'exact')
-      return {
-        assignment,
-        bytes,
-        metric: evaluation.metric,
-        misses: missesOf(bytes, evaluation.metric),
-      };
+    if (evaluation.kind === 'exact') {
+      const { metric } = evaluation;
+      return { assignment, bytes, metric, misses: missesOf(bytes, metric) };
+    }
     const measured = await measure(assignment);
     nearest.evaluation = measured;
     nearest.least = distance(missesOf(bytes, measured.metric));

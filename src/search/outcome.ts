@@ -4,7 +4,7 @@ import { nearestPlan, UnmetConstraintsError, type NearestPlan } from './nearest.
 import { Assignment } from './space.js';
 import type { Candidate, SearchStep, Tracer } from './trace.js';
 
-/** What every search gives back. */
+/** The result of any search. */
 export interface SearchOutcome {
   /** The unquantized model. */
   readonly baseline: ExactEvaluation;
@@ -12,7 +12,7 @@ export interface SearchOutcome {
   readonly limits: Limits;
   /** Every plan tried, in order; the baseline is not among them. */
   readonly trace: readonly SearchStep[];
-  /** The steps that keep both limits, in order: what is selected from, for any λ. */
+  /** The steps that keep both limits, in order; for any λ one of them is selected. */
   readonly candidates: readonly Candidate[];
   /** Calls of `evaluate` that this search made. */
   readonly evaluations: number;
@@ -20,11 +20,7 @@ export interface SearchOutcome {
   readonly nearest?: NearestPlan;
 }
 
-/**
- * Closes a search: where it found no candidate, the nearest plan is looked for.
- *
- * @param baseline of the unquantized model.
- */
+/** Closes a search: where it found no candidate, the nearest plan is looked for. */
 export async function concludeSearch(
   tracer: Tracer,
   evaluate: Evaluate,
@@ -35,15 +31,12 @@ export async function concludeSearch(
   const fp32Bytes = space.bytes(Assignment.unquantized);
   const outcome = { baseline, fp32Bytes, limits, trace: steps, candidates };
   if (candidates.length > 0) return { ...outcome, evaluations: steps.length };
-  const unquantized = {
-    assignment: Assignment.unquantized,
-    bytes: fp32Bytes,
-    evaluation: baseline,
-  };
+  const { unquantized } = Assignment;
+  const tried = [{ assignment: unquantized, bytes: fp32Bytes, evaluation: baseline }, ...steps];
   let measured = 0;
-  const nearest = await nearestPlan([unquantized, ...steps], limits, fp32Bytes, (plan) => {
+  const nearest = await nearestPlan(tried, limits, fp32Bytes, (plan) => {
     measured++;
-    return evaluateExactly(evaluate, plan, { ...(signal && { signal }) });
+    return evaluateExactly(evaluate, plan, { signal });
   });
   return { ...outcome, evaluations: steps.length + measured, nearest };
 }

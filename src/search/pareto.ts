@@ -1,5 +1,4 @@
-import type { MetricName } from '../tasks/metrics/metrics.js';
-import { metricOf } from '../tasks/metrics/metrics.js';
+import { metricOf, type MetricName } from '../tasks/metrics/metrics.js';
 import type { Scored } from './score.js';
 
 /**

@@ -1,8 +1,7 @@
-import type { MetricName } from '../tasks/metrics/metrics.js';
-import { metricOf } from '../tasks/metrics/metrics.js';
-import { SearchError } from '../util/errors.js';
+import { metricOf, type MetricName } from '../tasks/metrics/metrics.js';
+import { requireThat } from './require.js';
 
-/** What the trade-off looks at: a plan's metric and footprint in bytes. */
+/** A plan as the trade-off sees it: its metric, and its footprint in bytes. */
 export interface Scored {
   readonly metric: number;
   readonly bytes: number;
@@ -67,7 +66,7 @@ export interface LambdaInterval<T> {
 }
 
 /**
- * Which candidate each λ in [0, 1] selects: intervals in rising λ that cover [0, 1] without gaps.
+ * The candidate that each λ in [0, 1] selects: intervals in rising λ that cover [0, 1] without gaps.
  * A score is a straight line in λ, so these are the pieces of the lines' upper envelope. Where two
  * intervals meet, both score the same, and {@link select} takes the first in order of the candidates.
  * A candidate selected at a single λ only (such a meeting point) has no interval of its own.
@@ -85,15 +84,7 @@ export function lambdaIntervals<T extends Scored>(
     .filter((line) => !Number.isNaN(line.start));
   const intervals: LambdaInterval<T>[] = [];
   // At λ = 0 the highest start wins; of equal ones the flattest, for it wins right after 0.
-  let current = lines.reduce<(typeof lines)[number] | undefined>(
-    (best, line) =>
-      best === undefined ||
-      line.start > best.start ||
-      (line.start === best.start && line.slope > best.slope)
-        ? line
-        : best,
-    undefined,
-  );
+  let current = lines.toSorted((a, b) => b.start - a.start || b.slope - a.slope).at(0);
   let from = 0;
   while (current !== undefined) {
     const here = current;
@@ -116,11 +107,6 @@ export function lambdaIntervals<T extends Scored>(
 }
 
 function checkLambda(lambda: number): void {
-  if (!(lambda >= 0 && lambda <= 1))
-    throw new SearchError({
-      what: 'not a trade-off weight',
-      where: 'lambda',
-      got: String(lambda),
-      expected: 'a number from 0 to 1',
-    });
+  const inRange = lambda >= 0 && lambda <= 1;
+  requireThat(inRange, 'not a trade-off weight', 'lambda', lambda, 'a number from 0 to 1');
 }

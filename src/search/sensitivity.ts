@@ -1,5 +1,4 @@
-import type { MetricName } from '../tasks/metrics/metrics.js';
-import { metricOf } from '../tasks/metrics/metrics.js';
+import { metricOf, type MetricName } from '../tasks/metrics/metrics.js';
 import { SearchError, throwIfAborted } from '../util/errors.js';
 import type { RunOptions } from '../util/progress.js';
 import { evaluateExactly, type Evaluate, type ExactEvaluation } from './evaluation.js';
@@ -13,7 +12,7 @@ import {
   type UnitGroup,
 } from './space.js';
 
-/** What happens when one group alone is quantized and everything else stays fp32. */
+/** One group alone quantized, while everything else stays fp32. */
 export interface SensitivityRow {
   readonly level: Level;
   /** The block's, module's or matrix's id. */
@@ -21,7 +20,7 @@ export interface SensitivityRow {
   readonly bits: number;
   /** Accuracy in [0, 1], or perplexity. */
   readonly metric: number;
-  /** How much worse than unquantized: positive is worse, for either metric. */
+  /** Loss against the unquantized model: positive is worse, for either metric. */
   readonly loss: number;
   /** Footprint of the whole model so. */
   readonly bytes: number;
@@ -29,6 +28,7 @@ export interface SensitivityRow {
   readonly extras?: Readonly<Record<string, number>>;
 }
 
+/** Loss and footprint of each group at each bit width, measured alone. */
 export interface SensitivityTable {
   readonly metric: MetricName;
   readonly baseline: ExactEvaluation;
@@ -43,7 +43,7 @@ export interface SensitivityOptions extends RunOptions {
   /** Blocks and modules by default. A group that a coarser level has too is measured twice. */
   readonly levels?: readonly Level[];
   /** Each row as it is measured. */
-  readonly onRow?: (row: SensitivityRow) => void;
+  readonly onRow?: ((row: SensitivityRow) => void) | undefined;
 }
 
 /**
@@ -66,10 +66,7 @@ export async function measureSensitivity(
   const measure = (note: string, done: number, plan: Assignment): Promise<ExactEvaluation> => {
     throwIfAborted(signal, 'sensitivity');
     options.onProgress?.({ phase: 'sensitivity', done, total, unit: 'evaluations', note });
-    return evaluateExactly(evaluate, plan, {
-      parent: Assignment.unquantized,
-      ...(signal && { signal }),
-    });
+    return evaluateExactly(evaluate, plan, { parent: Assignment.unquantized, signal });
   };
 
   const baseline = await measure('unquantized', 0, Assignment.unquantized);
@@ -110,18 +107,13 @@ export function orderBySensitivity(
     const mean = losses.reduce((sum, loss) => sum + loss, 0) / losses.length;
     return Number.isNaN(mean) ? Infinity : mean;
   };
-  return groups
-    .map((group) => {
-      const sensitivity = meanLoss(group.id) ?? meanLoss(group.block);
-      if (sensitivity === undefined)
-        throw new SearchError({ what: 'no sensitivity was measured', where: group.id });
-      return { group, sensitivity };
-    })
-    .sort((a, b) => compare(a.sensitivity, b.sensitivity))
-    .map(({ group }) => group);
-}
-
-/** Unlike a difference, right for two infinities. */
-function compare(a: number, b: number): number {
-  return a < b ? -1 : a > b ? 1 : 0;
+  const known = groups.map((group) => {
+    const sensitivity = meanLoss(group.id) ?? meanLoss(group.block);
+    if (sensitivity === undefined)
+      throw new SearchError({ what: 'no sensitivity was measured', where: group.id });
+    return { group, sensitivity };
+  });
+  // Unlike a difference, right for two infinities.
+  known.sort(({ sensitivity: a }, { sensitivity: b }) => (a < b ? -1 : a > b ? 1 : 0));
+  return known.map(({ group }) => group);
 }

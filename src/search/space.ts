@@ -1,5 +1,6 @@
 import { SearchError } from '../util/errors.js';
 import { groupBy } from '../util/group.js';
+import { requireThat } from './require.js';
 
 /** Bits of a unit that is left alone. */
 export const FULL_PRECISION = 32;
@@ -12,11 +13,11 @@ export interface UnitInfo {
   readonly block: string;
   /** Path of the module that the unit is, or belongs to. */
   readonly module: string;
-  /** Whether the module tier descends it: the paper refines attention blocks only. */
+  /** True where the module tier descends it: the paper refines attention blocks only. */
   readonly inModuleTier: boolean;
 }
 
-/** What a search needs to know of a model: its units in network order, and what a plan weighs. */
+/** A model as a search sees it: its units in network order, and the footprint of a plan. */
 export interface SearchSpace {
   readonly units: readonly UnitInfo[];
   /**
@@ -26,7 +27,7 @@ export interface SearchSpace {
   bytes(assignment: Assignment): number;
 }
 
-/** Which unit gets how many bits. Immutable; a unit that is not named keeps {@link FULL_PRECISION}. */
+/** The bits of each unit. Immutable; a unit that is not named keeps `FULL_PRECISION`. */
 export class Assignment {
   /** Everything in full precision. */
   static readonly unquantized = new Assignment(new Map());
@@ -52,6 +53,7 @@ export class Assignment {
     );
   }
 
+  /** The bits of a unit. */
   bitsOf(unit: string): number {
     return this.#bits.get(unit) ?? FULL_PRECISION;
   }
@@ -78,7 +80,7 @@ export class Assignment {
   }
 }
 
-/** How finely units are grouped: the whole model, blocks, modules, or each unit of the space. */
+/** The fineness of groups of units: the whole model, blocks, modules, or each unit of the space. */
 export type Level = 'global' | 'block' | 'module' | 'matrix';
 
 /** Units that change their bits together. */
@@ -92,19 +94,13 @@ export interface UnitGroup {
 
 /** The groups of a level in network order: the order in which their first units are listed. */
 export function groupsOf(space: SearchSpace, level: Level): UnitGroup[] {
-  const idOf = (unit: UnitInfo): string => {
-    switch (level) {
-      case 'global':
-        return 'model';
-      case 'block':
-        return unit.block;
-      case 'module':
-        return unit.module;
-      case 'matrix':
-        return unit.id;
-    }
+  const idOf: Readonly<Record<Level, (unit: UnitInfo) => string>> = {
+    global: () => 'model',
+    block: ({ block }) => block,
+    module: ({ module }) => module,
+    matrix: ({ id }) => id,
   };
-  return [...groupBy(space.units, idOf)].map(([id, members]) => ({
+  return [...groupBy(space.units, idOf[level])].map(([id, members]) => ({
     id,
     block: level === 'global' ? 'model' : members[0].block,
     units: members.map((unit) => unit.id),
@@ -141,11 +137,7 @@ export function checkSpace(space: SearchSpace): void {
 }
 
 function checkBits(bits: number, where: string): void {
-  if (!Number.isInteger(bits) || bits < 1 || bits > FULL_PRECISION)
-    throw new SearchError({
-      what: 'not a bit width',
-      where,
-      got: String(bits),
-      expected: `a whole number of 1 to ${FULL_PRECISION}`,
-    });
+  const inRange = Number.isInteger(bits) && bits >= 1 && bits <= FULL_PRECISION;
+  const expected = `a whole number of 1 to ${FULL_PRECISION}`;
+  requireThat(inRange, 'not a bit width', where, bits, expected);
 }

@@ -1,12 +1,12 @@
-import type { ProgressEvent } from '../util/progress.js';
 import { throwIfAborted } from '../util/errors.js';
+import type { ProgressEvent } from '../util/progress.js';
 import type { Limits } from './constraints.js';
 import {
   evaluateChecked,
   passes,
   type Evaluate,
-  type Evaluation,
   type EvaluationContext,
+  type Evaluation,
   type ExactEvaluation,
   type Need,
 } from './evaluation.js';
@@ -16,7 +16,7 @@ import type { Assignment, SearchSpace } from './space.js';
 /** The three tiers of the paper, and the two stages of the knapsack search. */
 export type Stage = 'global' | 'block' | 'module' | 'knapsack' | 'swap';
 
-/** Why a step was taken or taken back. */
+/** The reason why a step was taken or taken back. */
 export type StepReason =
   /** Keeps both limits: accepted, a candidate. */
   | 'meets both limits'
@@ -32,7 +32,7 @@ export interface SearchStep {
   /** Place in the trace, from 0. */
   readonly index: number;
   readonly stage: Stage;
-  /** What changed: 'model', a block, a module, a matrix, or a swap in words. */
+  /** The change: 'model', a block, a module, a matrix, or a swap in words. */
   readonly unit: string;
   /** The bits it was given; absent where several units got different ones. */
   readonly bits?: number;
@@ -46,7 +46,7 @@ export interface SearchStep {
   readonly reason: StepReason;
 }
 
-/** A plan that keeps both limits, with its metric: what is selected from. */
+/** A plan that keeps both limits, with its metric: one to select. */
 export interface Candidate extends Scored {
   readonly assignment: Assignment;
   readonly stage: Stage;
@@ -64,18 +64,18 @@ export interface SearchProgress extends ProgressEvent {
   /** The candidate with the smallest footprint so far. */
   readonly best?: Candidate;
   /**
-   * `total - done`: evaluations left at most. While bracketing, what a walk in order would need at most,
+   * `total - done`: evaluations left at most. While bracketing, the most that a walk in order would need,
    * which a few probes past a failure can exceed.
    */
   readonly evaluationsLeft: number;
 }
 
-/** What a long search accepts beside its own options. */
+/** Options of a long search beside its own. */
 export interface SearchRunOptions {
-  readonly onProgress?: (event: SearchProgress) => void;
+  readonly onProgress?: ((event: SearchProgress) => void) | undefined;
   /** Each step as it is decided: with these the trace is kept when a later evaluation throws. */
-  readonly onStep?: (step: SearchStep) => void;
-  readonly signal?: AbortSignal;
+  readonly onStep?: ((step: SearchStep) => void) | undefined;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** A plan to try. */
@@ -86,7 +86,7 @@ export interface Trial {
   readonly assignment: Assignment;
   /** The accepted plan it is a step from. */
   readonly parent: Assignment;
-  /** Where more of the metric is needed than the limits alone ask for. */
+  /** Set where more of the metric is needed than the limits alone ask for. */
   readonly need?: Need;
 }
 
@@ -106,7 +106,7 @@ export class Tracer {
   /**
    * Measures a plan and records the verdict.
    *
-   * @param evaluationsLeft how many may follow at most, this one included.
+   * @param evaluationsLeft the most that may follow, this one included.
    * @throws {AbortedError} when the signal has fired; what `evaluate` throws is passed on.
    */
   async try(trial: Trial, evaluationsLeft: number): Promise<SearchStep> {
@@ -118,7 +118,7 @@ export class Tracer {
       need: trial.need ?? (fits ? 'exact-if-passes' : 'verdict'),
       limit: this.limits.quality,
       parent: trial.parent,
-      ...(this.options.signal && { signal: this.options.signal }),
+      signal: this.options.signal,
     };
     const evaluation = await evaluateChecked(this.evaluate, trial.assignment, context);
     const accepted = passes(evaluation, this.limits.quality);
@@ -141,18 +141,22 @@ export class Tracer {
   }
 
   /** Tells the listener what is tried next, or with `evaluationsLeft` 0 that all is done. */
-  report(trial: Pick<Trial, 'stage' | 'unit' | 'bits'>, evaluationsLeft: number): void {
+  report(
+    { stage, unit, bits }: Pick<Trial, 'stage' | 'unit' | 'bits'>,
+    evaluationsLeft: number,
+  ): void {
     const done = this.steps.length;
     const best = this.#best;
+    const atBits = bits === undefined ? '' : ` at ${bits} bits`;
     this.options.onProgress?.({
-      phase: evaluationsLeft === 0 ? 'search done' : `${trial.stage}: ${describe(trial)}`,
+      phase: evaluationsLeft === 0 ? 'search done' : `${stage}: ${unit}${atBits}`,
       done,
       total: done + evaluationsLeft,
       unit: 'evaluations',
       note: best === undefined ? 'no candidate yet' : noteOf(best, this.limits.quality.metric),
-      stage: trial.stage,
-      group: trial.unit,
-      ...(trial.bits !== undefined && { bits: trial.bits }),
+      stage,
+      group: unit,
+      ...(bits !== undefined && { bits }),
       ...(best && { best }),
       evaluationsLeft,
     });
@@ -177,10 +181,6 @@ function reasonOf(evaluation: Evaluation, accepted: boolean, fits: boolean): Ste
   return evaluation.kind === 'exact' && Number.isNaN(evaluation.metric)
     ? 'metric is not a number'
     : 'loses too much';
-}
-
-function describe({ unit, bits }: { readonly unit: string; readonly bits?: number }): string {
-  return bits === undefined ? unit : `${unit} at ${bits} bits`;
 }
 
 function noteOf(best: Candidate, metric: string): string {

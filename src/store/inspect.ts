@@ -1,18 +1,17 @@
 import { StoreError } from '../util/errors.js';
-import { textOf, type Connection } from './sqlite/connection.js';
 import { DamagedStoreError } from './errors.js';
 import { isWhole } from './record.js';
+import { textOf, type Connection } from './sqlite/connection.js';
 import { sealedRows } from './sqlite/rows.js';
 import { APPLICATION_ID, SCHEMA_VERSION, SEALED_TABLES, TABLES } from './sqlite/schema.js';
 
 /**
- * Looks through a file before it is trusted: header, tables, SQLite's own check, every checksum.
- * Reads all of it, about 10 MB in a tenth of a second.
+ * Looks through a file before it is trusted: header, tables, SQLite's own check, every checksum. Reads all
+ * of it, about 10 MB in a tenth of a second.
  *
  * @returns the schema version of a store of ours; 0 for a file without tables.
  * @throws {DamagedStoreError} naming the first fault.
- * @throws {StoreError} for a healthy file that is not ours to touch: a newer store, another
- *   program's.
+ * @throws {StoreError} for a healthy file that is not ours to touch: a newer store, another program's.
  */
 export function inspect(connection: Connection, path: string): number {
   const application = numberOf(connection, 'application_id');
@@ -54,10 +53,8 @@ function namesSince(version: number): string[] {
 }
 
 function checkStructure(connection: Connection, path: string): void {
-  const row = connection.get(
-    'SELECT CAST(integrity_check AS BLOB) AS verdict FROM pragma_integrity_check(1)',
-  );
-  const verdict = textOf(row?.verdict);
+  const check = 'SELECT CAST(integrity_check AS BLOB) AS verdict FROM pragma_integrity_check(1)';
+  const verdict = textOf(connection.get(check)?.verdict);
   if (verdict !== 'ok') damaged(path, 'its structure is broken', verdict);
 }
 
@@ -75,5 +72,5 @@ function tablesOf(connection: Connection): Map<string, string> {
 }
 
 function damaged(path: string, what: string, got?: string): never {
-  throw new DamagedStoreError({ what, where: path, ...(got === undefined ? {} : { got }) });
+  throw new DamagedStoreError({ what, where: path, ...(got !== undefined && { got }) });
 }

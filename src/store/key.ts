@@ -1,7 +1,7 @@
+import type { MetricLimit } from '../search/constraints.js';
 import { StoreError } from '../util/errors.js';
 import { sha256 } from '../util/hash.js';
 import { canonicalJson } from '../util/json.js';
-import type { MetricLimit } from '../search/constraints.js';
 
 /** The limit a verdict is about; null for a verdict that holds whatever the limit. */
 export type VerdictLimit = MetricLimit | null;
@@ -27,10 +27,7 @@ export interface MeasurementKey {
    * and a spike can hang on them.
    */
   readonly backend: string;
-  /**
-   * Version of the kernels and of the measurement's meaning. A new one makes old measurements
-   * unreachable.
-   */
+  /** Version of the kernels and of the measurement's meaning. A new one puts old ones out of reach. */
   readonly version: string;
 }
 
@@ -38,15 +35,11 @@ const TEXT_FIELDS = ['checkpoint', 'plan', 'task', 'data', 'split', 'backend', '
 const COUNT_FIELDS = ['limit', 'context'] as const;
 const KEY_FIELDS = [...TEXT_FIELDS, ...COUNT_FIELDS] as const;
 
-/**
- * A measurement key of which some fields are given; {@link MeasurementKey} fields left out match
- * all.
- */
+/** Some fields of a {@link MeasurementKey}; those left out match all. */
 export type KeyFilter = Partial<MeasurementKey>;
 
 /**
- * A copy with the key's own fields and no others, so that what else an object carries cannot change
- * its id.
+ * A copy with the key's own fields and no others, so that what else an object carries cannot change its id.
  *
  * @throws {StoreError} where a text is empty, or a count is neither null nor a whole number ≥ 0.
  */
@@ -75,11 +68,11 @@ export function keyId(key: MeasurementKey): string {
  * shortest form that reads back the same: a limit may be infinite.
  */
 export function verdictId(key: MeasurementKey, limit: VerdictLimit): string {
-  const about =
-    limit === null ? null : [limit.metric, String(limit.baseline), String(limit.allowedLoss)];
+  const about = limit && [limit.metric, String(limit.baseline), String(limit.allowedLoss)];
   return sha256(canonicalJson([keyId(key), about]));
 }
 
+/** True where a key has all the fields given. */
 export function matches(key: MeasurementKey, filter: KeyFilter): boolean {
   return KEY_FIELDS.every((field) => filter[field] === undefined || filter[field] === key[field]);
 }

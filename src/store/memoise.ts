@@ -2,10 +2,10 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { throwIfAborted } from '../util/errors.js';
 import { keyId, type MeasurementKey } from './key.js';
 import { hasExtras } from './record.js';
+import type { StoreRows } from './rows.js';
 import type {
   Answer,
   GetOrMeasureOptions,
-  Holder,
   MeasurementStore,
   MemoisedMeasurement,
   MemoisedVerdict,
@@ -13,19 +13,15 @@ import type {
   Question,
 } from './types.js';
 
-/** How often to look whether another process has finished, in milliseconds. */
+/** Time between two looks at whether another process has finished, in milliseconds. */
 const POLL_MS = 50;
 
-/** What memoising needs of a store. */
-export type MemoSource = Pick<MeasurementStore, 'get' | 'put' | 'verdict' | 'putVerdict'> & {
-  /** Takes the right to measure, or returns which other process has it. */
-  claim(id: string): Holder | undefined;
-  release(id: string): void;
-};
+/** The part of a store that memoising needs. */
+export type MemoSource = Pick<MeasurementStore, 'get' | 'put' | 'verdict' | 'putVerdict'>;
 
 type Known = MemoisedMeasurement | MemoisedVerdict;
 
-/** What is asked for, and how it is found out where nobody knows. */
+/** An answer that is asked for, and the way to find it where nobody knows it. */
 interface Request extends GetOrMeasureOptions {
   readonly key: MeasurementKey;
   readonly id: string;
@@ -35,14 +31,15 @@ interface Request extends GetOrMeasureOptions {
 
 /** Measures each key once, among the callers in this process and among processes. */
 export class Memo {
-  readonly #source: MemoSource;
   /** By key id; settles without error when the caller at work is done, whatever came of it. */
-  readonly #atWork = new Map<string, Promise<void>>();
+  private readonly atWork = new Map<string, Promise<void>>();
 
-  constructor(source: MemoSource) {
-    this.#source = source;
-  }
+  constructor(
+    private readonly source: MemoSource,
+    private readonly claims: Pick<StoreRows, 'claim' | 'release'>,
+  ) {}
 
+  /** As {@link MeasurementStore.getOrMeasure}. */
   async getOrMeasure(
     key: MeasurementKey,
     measure: () => Promise<Outcome>,
@@ -52,6 +49,7 @@ export class Memo {
     return (await this.getOrAnswer(key, [], measure, options)) as MemoisedMeasurement;
   }
 
+  /** As {@link MeasurementStore.getOrAnswer}. */
   async getOrAnswer(
     key: MeasurementKey,
     questions: readonly Question[],
@@ -62,62 +60,56 @@ export class Memo {
     const request = { key, id, questions, ask, ...options };
     for (;;) {
       throwIfAborted(options.signal, 'measurement');
-      const found = this.#find(request);
+      const found = this.find(request);
       if (found !== undefined) return found;
-      const other = this.#atWork.get(id);
+      const other = this.atWork.get(id);
       if (other === undefined) break;
       await settledOrAborted(other, options.signal);
     }
-    const work = this.#claimAndAsk(request);
-    this.#atWork.set(
-      id,
-      work.then(
-        () => undefined,
-        () => undefined,
-      ),
-    );
+    const work = this.claimAndAsk(request);
+    const settled = (): undefined => undefined;
+    this.atWork.set(id, work.then(settled, settled));
     try {
       return await work;
     } finally {
-      this.#atWork.delete(id);
+      this.atWork.delete(id);
     }
   }
 
-  async #claimAndAsk(request: Request): Promise<Known> {
+  private async claimAndAsk(request: Request): Promise<Known> {
     const { id, ask, onWait, signal } = request;
     let told = false;
     for (;;) {
-      const holder = this.#source.claim(id);
+      const holder = this.claims.claim(id);
       if (holder === undefined) break;
       if (!told) onWait?.(holder);
       told = true;
       await settledOrAborted(wait(POLL_MS), signal);
       throwIfAborted(signal, 'measurement');
-      const found = this.#find(request);
+      const found = this.find(request);
       if (found !== undefined) return found;
     }
     try {
       // Another process may have put it between our look and our claim.
-      return this.#find(request) ?? this.#keep(request, await ask());
+      return this.find(request) ?? this.keep(request, await ask());
     } finally {
-      this.#source.release(id);
+      this.claims.release(id);
     }
   }
 
-  #find({ key, questions, needs = [] }: Request): Known | undefined {
+  private find({ key, questions, needs = [] }: Request): Known | undefined {
     for (const { limit, accepts } of questions) {
-      const verdict = this.#source.verdict(key, limit);
+      const verdict = this.source.verdict(key, limit);
       if (verdict !== undefined && accepts(verdict)) return { verdict, limit, fresh: false };
     }
-    const found = this.#source.get(key);
-    if (found === undefined || !hasExtras(found, needs)) return undefined;
-    return { ...found, fresh: false };
+    const found = this.source.get(key);
+    return found && hasExtras(found, needs) ? { ...found, fresh: false } : undefined;
   }
 
-  #keep({ key }: Request, answer: Answer): Known {
-    if (!('verdict' in answer)) return { ...this.#source.put(key, answer), fresh: true };
+  private keep({ key }: Request, answer: Answer): Known {
+    if (!('verdict' in answer)) return { ...this.source.put(key, answer), fresh: true };
     const { verdict, limit } = answer;
-    this.#source.putVerdict(key, limit, verdict);
+    this.source.putVerdict(key, limit, verdict);
     return { verdict, limit, fresh: true };
   }
 }

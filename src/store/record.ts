@@ -1,13 +1,12 @@
 import { createHash } from 'node:crypto';
-import type { Measurement } from '../tasks/metrics/metrics.js';
-import { metricOf } from '../tasks/metrics/metrics.js';
+import { metricOf, type Measurement } from '../tasks/metrics/metrics.js';
 import { DamagedStoreError } from './errors.js';
 import { exactJson, parseExactJson } from './json.js';
 import type { Outcome, StoredMeasurement, StoredVerdict } from './types.js';
 
 /**
- * What a row holds. SQLite notices a damaged page structure, not a flipped bit inside a value: the
- * digest does, so that a damaged store never answers with a wrong number.
+ * The content of a row. SQLite notices a damaged page structure, not a flipped bit inside a value: with the
+ * digest a damaged store never answers with a wrong number.
  */
 export interface Sealed {
   /** UTF-8 JSON of everything but the per-item arrays. */
@@ -58,16 +57,18 @@ export function unseal(sealed: Sealed, where: string): unknown {
   return parseExactJson(Buffer.from(sealed.record).toString('utf8'));
 }
 
+/** True where the digest fits. */
 export function isWhole({ record, items, digest }: Sealed): boolean {
   return digestOf(record, items).equals(digest);
 }
 
-/** An outcome together with what an earlier one of the same key had besides. */
+/** An outcome together with the extras that an earlier one of the same key had besides. */
 export function withEarlierExtras(outcome: Outcome, earlier: Outcome | undefined): Outcome {
   if (earlier?.extras === undefined) return outcome;
   return { ...outcome, extras: { ...earlier.extras, ...outcome.extras } };
 }
 
+/** True where an outcome has all the extras named. */
 export function hasExtras(outcome: Outcome, needs: readonly string[]): boolean {
   return needs.every((name) => outcome.extras !== undefined && Object.hasOwn(outcome.extras, name));
 }

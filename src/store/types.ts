@@ -2,13 +2,10 @@ import type { Measurement } from '../tasks/metrics/metrics.js';
 import type { Json } from '../util/json.js';
 import type { KeyFilter, MeasurementKey, VerdictLimit } from './key.js';
 
-/**
- * Figures that belong to a measurement but not to its metric: "kl" in nats, "flipRate", "sqnr" in
- * dB.
- */
+/** Figures of a measurement beside its metric: "kl" in nats, "flipRate", "sqnr" in dB. */
 export type Extras = Readonly<Record<string, number | readonly number[]>>;
 
-/** What measuring a plan yields. */
+/** The result of measuring a plan. */
 export interface Outcome {
   readonly measurement: Measurement;
   /** Footprint of the plan in bytes. */
@@ -19,30 +16,28 @@ export interface Outcome {
 /** An outcome as the store keeps it. Floats come back bit for bit. */
 export interface StoredMeasurement extends Outcome {
   readonly key: MeasurementKey;
-  /** When it was put, ISO 8601 in UTC. */
+  /** Time at which it was put, ISO 8601 in UTC. */
   readonly createdAt: string;
   /** Processor, platform and runtime it was measured on. */
   readonly machine: string;
 }
 
 export interface MemoisedMeasurement extends StoredMeasurement {
-  /**
-   * True where this very call measured it, false where it was there already or another caller did.
-   */
+  /** True where this very call measured it, false where it was there already or another caller did. */
   readonly fresh: boolean;
 }
 
 /**
- * What is known of a plan that was not measured to the end, because pass or fail was certain before
+ * The verdict on a plan that was not measured to the end, because pass or fail was certain before
  * (`VerdictEvaluation` of the search, as a record).
  */
 export interface Verdict {
   readonly passes: boolean;
-  /** What the metric can still be: of a failure the best, of a pass the worst. NaN: it is no number. */
+  /** The metric still possible: of a failure the best, of a pass the worst. NaN: it is no number. */
   readonly bound: number;
 }
 
-/** What asking for a plan yields that need not be measured to the end. */
+/** The answer for a plan that need not be measured to the end. */
 export type Answer = Outcome | SettledVerdict;
 
 /** A verdict that became certain, and the limit it is about. */
@@ -56,10 +51,10 @@ export interface MemoisedVerdict extends SettledVerdict {
   readonly fresh: boolean;
 }
 
-/** What may be known of a plan instead of its measurement. */
+/** A verdict that may answer for a plan instead of its measurement. */
 export interface Question {
   readonly limit: VerdictLimit;
-  /** Whether a verdict under this limit is an answer. */
+  /** True for a verdict under this limit that is an answer. */
   readonly accepts: (verdict: Verdict) => boolean;
 }
 
@@ -67,7 +62,7 @@ export interface Question {
 export interface StoredVerdict extends Verdict {
   readonly key: MeasurementKey;
   readonly limit: VerdictLimit;
-  /** When it was put, ISO 8601 in UTC. */
+  /** Time at which it was put, ISO 8601 in UTC. */
   readonly createdAt: string;
   readonly machine: string;
 }
@@ -83,15 +78,12 @@ export interface GetOrMeasureOptions {
   /** Extras that must be there: a stored measurement without them is measured again. */
   readonly needs?: readonly string[];
   /** Stops waiting for others; `measure` has to watch the signal itself. */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
   /** Called once when another process is found to be measuring this key. */
   readonly onWait?: (holder: Holder) => void;
 }
 
-/**
- * How a run stands. A run that says `running` while its process is known to be gone reads
- * `interrupted`.
- */
+/** The state of a run. One that says `running` while its process is known to be gone reads `interrupted`. */
 export type RunState = 'running' | 'finished' | 'failed' | 'interrupted';
 
 /** One command's work, for `qslm runs`. */
@@ -116,9 +108,11 @@ export interface RunChange {
 }
 
 export interface RunLog {
+  /** Enters a run that begins. */
   create(run: { readonly kind: string; readonly config: Json }): Run;
   /** Oldest first. */
   list(filter?: { readonly kind?: string; readonly state?: RunState }): Run[];
+  /** One run, by its id. */
   show(id: string): Run | undefined;
   /** @throws {StoreError} when there is no such run. */
   update(id: string, change: RunChange): Run;
@@ -126,14 +120,11 @@ export interface RunLog {
 
 /** A damaged file that was moved out of the way. */
 export interface SetAside {
-  /** Where the damaged file lies now; its `-wal` and `-shm` lie beside it under the same name. */
+  /** The damaged file's place now; its `-wal` and `-shm` lie beside it under the same name. */
   readonly path: string;
-  /** What was wrong with it. */
+  /** The fault found in it. */
   readonly reason: string;
-  /**
-   * Measurements, verdicts and runs that could still be read, checked, and were taken over into the
-   * new store.
-   */
+  /** Measurements, verdicts and runs that could still be read and checked, and are in the new store. */
   readonly recovered: number;
 }
 
@@ -141,7 +132,7 @@ export interface SetAside {
  * Measurements by key. All calls but `getOrMeasure` are synchronous, as SQLite is, and take well
  * below a millisecond, or up to the busy timeout while another process writes.
  *
- * Every call throws {@link StoreError} when the disk is full, the file is not writable, locked for
+ * Every call throws `StoreError` when the disk is full, the file is not writable, locked for
  * longer than the busy timeout or damaged, and after `close`.
  */
 export interface MeasurementStore {
@@ -151,8 +142,9 @@ export interface MeasurementStore {
   readonly setAside: SetAside | undefined;
   readonly runs: RunLog;
 
+  /** The measurement put for this key. */
   get(key: MeasurementKey): StoredMeasurement | undefined;
-  /** Whether the key was measured, with all the extras named in `needs`. */
+  /** True where the key was measured, with all the extras named in `needs`. */
   has(key: MeasurementKey, needs?: readonly string[]): boolean;
   /**
    * Keeps an outcome: once it returns, the outcome survives the process being killed and, on a disk
@@ -178,7 +170,7 @@ export interface MeasurementStore {
     options?: GetOrMeasureOptions,
   ): Promise<MemoisedMeasurement>;
   /**
-   * The same where verdicts are answers too: a stored one that some question accepts, or the one that `ask`
+   * The same with verdicts as answers too: a stored one that some question accepts, or the one that `ask`
    * comes to, which is kept.
    *
    * @param questions asked in this order, before a measurement is looked for

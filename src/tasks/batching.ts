@@ -15,7 +15,7 @@ export interface SequenceBatch {
   readonly inputs: TokenBatch;
   /** Real tokens of each row, [batch]. */
   readonly lengths: Int32Array;
-  /** Where the row's sequence stands in the data, [batch]. */
+  /** Place of the row's sequence in the data, [batch]. */
   readonly indices: Int32Array;
 }
 
@@ -31,7 +31,7 @@ export interface BucketOptions {
 /**
  * Batches of sequences of similar length: sorted by length, shortest first (equal lengths in data
  * order), then cut so that no batch exceeds `batchTokens`. Depends on nothing but its arguments.
- * `indices` puts what a model says of each row back into data order.
+ * `indices` puts a model's answers for the rows back into data order.
  *
  * @param chosen the sequences to batch, by index; all of them by default.
  * @throws {UsageError} for a batch size that is not a positive integer.
@@ -43,20 +43,15 @@ export function lengthBucketedBatches(
 ): SequenceBatch[] {
   requirePositiveInteger(batchTokens, 'tokens a batch');
   const order = [...chosen].sort((a, b) => sequences[a].length - sequences[b].length || a - b);
-
-  const batches: SequenceBatch[] = [];
-  let rows: number[] = [];
+  const batches: number[][] = [];
   for (const index of order) {
     // Sorted: the newest row is the longest, so it sets the width of the whole batch.
     const time = length ?? sequences[index].length;
-    if (rows.length > 0 && time * (rows.length + 1) > batchTokens) {
-      batches.push(collate(sequences, rows, paddingId, length));
-      rows = [];
-    }
-    rows.push(index);
+    const rows = batches.at(-1);
+    if (rows !== undefined && time * (rows.length + 1) <= batchTokens) rows.push(index);
+    else batches.push([index]);
   }
-  if (rows.length > 0) batches.push(collate(sequences, rows, paddingId, length));
-  return batches;
+  return batches.map((rows) => collate(sequences, rows, paddingId, length));
 }
 
 /**
@@ -95,9 +90,7 @@ function collate(
 ): SequenceBatch {
   const lengths = Int32Array.from(rows, (row) => sequences[row].length);
   const ids = new Int32Array(rows.length * time).fill(paddingId);
-  rows.forEach((row, position) => {
-    ids.set(sequences[row], position * time);
-  });
+  for (const [at, row] of rows.entries()) ids.set(sequences[row], at * time);
   const inputs = { ids, batch: rows.length, time, lengths };
   return { inputs, lengths, indices: Int32Array.from(rows) };
 }

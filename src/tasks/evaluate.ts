@@ -4,7 +4,7 @@ import { yieldToEvents, type RunOptions } from '../util/progress.js';
 import type { SequenceBatch } from './batching.js';
 import type { BatchScores, Task } from './task.js';
 
-/** What a kind of task says of an evaluation while it lasts. */
+/** The report of a kind of task on an evaluation while it lasts. */
 export interface EvaluationReport {
   /** "SST-2 accuracy" */
   readonly phase: string;

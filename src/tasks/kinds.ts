@@ -9,6 +9,7 @@ export interface TaskKind {
   /** Of the paper's data, which titles give it where nothing else is measured on. */
   readonly title: string;
   readonly metric: MetricName;
+  /** The task that the parts were taken from. */
   fromParts(parts: TaskParts): Task;
 }
 
@@ -32,12 +33,8 @@ export const TASK_NAMES = Object.keys(TASK_KINDS) as TaskName[];
 /** @throws {UsageError} for a kind of task that there is not. */
 export function taskKind(name: string): TaskKind {
   if (Object.hasOwn(TASK_KINDS, name)) return TASK_KINDS[name as TaskName];
-  throw new UsageError({
-    what: 'unknown task',
-    where: 'task',
-    got: name,
-    expected: TASK_NAMES.join(', '),
-  });
+  const expected = TASK_NAMES.join(', ');
+  throw new UsageError({ what: 'unknown task', where: 'task', got: name, expected });
 }
 
 /** The task that {@link Task.parts} was taken from; measurements of both are the same to the bit. */

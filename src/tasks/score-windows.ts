@@ -47,11 +47,8 @@ export async function scoreWindows(
     const { start, end, scoredFrom } = windows[index];
     for (let input = scoredFrom; input < end; input++) {
       const value = nll[row * inputs.time + input - start];
-      requireFinite(
-        value,
-        'negative log-likelihood',
-        () => `window ${index + 1}, token ${input + 2} of ${source}`,
-      );
+      const where = (): string => `window ${index + 1}, token ${input + 2} of ${source}`;
+      requireFinite(value, 'negative log-likelihood', where);
       values[row] += value;
     }
   });

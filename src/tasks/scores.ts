@@ -9,9 +9,7 @@ import type { BatchScores } from './task.js';
 export function byItem(scores: readonly BatchScores[], items: number): number[] {
   const values = new Array<number>(items).fill(NaN);
   for (const { indices, values: some } of scores)
-    indices.forEach((index, row) => {
-      values[index] = some[row];
-    });
+    for (const [row, index] of indices.entries()) values[index] = some[row];
   const missing = values.findIndex((value) => Number.isNaN(value));
   if (missing < 0) return values;
   throw new ModelError({

@@ -3,7 +3,7 @@ import type { RunOptions } from '../util/progress.js';
 import type { SequenceBatch } from './batching.js';
 import type { Measurement, MetricName } from './metrics/metrics.js';
 
-/** What a model said of one batch, item by item: all that a measurement is made from. */
+/** A model's answers for one batch, item by item: all that a measurement is made from. */
 export interface BatchScores {
   /** Items (sentences, windows) of the rows, by their place in the data. */
   readonly indices: Int32Array;
@@ -15,7 +15,7 @@ export interface BatchScores {
   readonly tokenNll?: Float32Array;
 }
 
-/** Where a task's data came from, for people. */
+/** The origin of a task's data, for people. */
 export interface DataSource {
   /** In full: "UCI movie sentences (bundled, search part)", or a path. */
   readonly source: string;
@@ -45,16 +45,17 @@ export interface Task extends DataSource {
   readonly itemTokens: readonly number[];
   /** Tokens that share one classification, on average; 1 where every token is predicted. */
   readonly sentenceTokens: number;
-  /** What is classified of a sentence's tokens; absent where nothing is. */
+  /** The vector of a sentence's tokens that is classified; absent where nothing is. */
   readonly pooling?: Pooling;
   /** Inputs of a window; absent for sentences, which are whole. */
   readonly context?: number;
   /** Settings that show in results as JSON. */
   readonly settings: Readonly<Record<string, string | number>>;
 
-  /** What is measured, on which data, cut how: for people, a line each. */
+  /** The quantity measured, the data and its cuts: for people, a line each. */
   describe(): (readonly [name: string, value: string])[];
 
+  /** Scores all batches and measures. @throws {AbortedError} between two batches. */
   evaluate(model: SequenceModel, options?: RunOptions): Promise<Measurement>;
 
   /**
@@ -78,7 +79,7 @@ export interface Task extends DataSource {
    */
   arrangedByRisk(baseline: Measurement, scores: readonly BatchScores[]): Task;
 
-  /** Plain data that `taskFromParts` makes the same task of: how a worker thread gets it. */
+  /** Plain data that `taskFromParts` makes the same task of, in a worker thread too. */
   readonly parts: TaskParts;
 }
 

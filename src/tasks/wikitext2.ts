@@ -20,9 +20,9 @@ export interface Wikitext2Options extends Partial<WindowOptions> {
   /** In WikiText's style, as the model was trained on: words and punctuation between spaces. */
   readonly text: string;
   readonly tokenizer: Pick<Tokenizer, 'encode' | 'byteLengthOf'>;
-  /** Where the text came from, for people and errors. */
+  /** The origin of the text, for people and errors. */
   readonly source: string;
-  /** What titles call it; by default the file's name. */
+  /** Its name in titles; by default the file's name. */
   readonly title?: string;
   /** Predict this many tokens at most, from the start of the text; whole windows of them count. */
   readonly limitTokens?: number;
@@ -54,7 +54,7 @@ const FEWEST_PREDICTIONS = 2;
 
 /**
  * Perplexity of a language model on a text, WikiText-2's by name. The text is tokenized as one stream
- * and cut into windows of `context` inputs ({@link cutWindows}; default 256, not overlapping, a rest
+ * and cut into windows of `context` inputs (`cutWindows`; default 256, not overlapping, a rest
  * that fills no window dropped). Each window starts from a cleared state, and each of its scored inputs
  * predicts the token after it. With N predictions in all:
  *
@@ -63,7 +63,7 @@ const FEWEST_PREDICTIONS = 2;
  *
  * The first token of the text is never predicted. Sums are in float64 and in the order of the text, so
  * the size of the batches does not show in them. The 95 % interval takes windows as the sampling unit
- * ({@link perplexityInterval}); with a single window, tokens, which makes it too narrow. A context
+ * (`perplexityInterval`); with a single window, tokens, which makes it too narrow. A context
  * longer than the model's is computed in full and reported as `beyondContext`.
  *
  * @throws {DataError} for a text without at least two tokens to predict.
@@ -88,12 +88,9 @@ export function wikitext2Task({
   const stream = limitTokens === undefined ? ids : ids.subarray(0, limitTokens + 1);
   const predictions = stream.length - 1;
   if (predictions < FEWEST_PREDICTIONS) {
-    throw new DataError({
-      what: 'text is too short',
-      where: source,
-      got: `${stream.length} tokens`,
-      expected: `at least ${FEWEST_PREDICTIONS + 1}: the first is not predicted`,
-    });
+    const expected = `at least ${FEWEST_PREDICTIONS + 1}: the first is not predicted`;
+    const got = `${stream.length} tokens`;
+    throw new DataError({ what: 'text is too short', where: source, got, expected });
   }
   const windows = cutWindows(predictions, { context, stride, tail });
   const tokens = windows.at(-1)!.end;
@@ -152,15 +149,14 @@ export function wikitext2FromParts(parts: Wikitext2Parts): Wikitext2Task {
     sentenceTokens: 1,
     settings: { context, stride, tail, tokensLeftOut, bytes },
     parts,
-    describe: () => [
-      ['task', 'wikitext2: token perplexity'],
-      ['data', source],
-      [
-        'windows',
-        `${formatCount(windows.length)} of ${formatCount(context)} tokens, ` +
-          (stride === context ? 'not overlapping' : `stride ${formatCount(stride)}`),
-      ],
-    ],
+    describe: () => {
+      const cut = stride === context ? 'not overlapping' : `stride ${formatCount(stride)}`;
+      return [
+        ['task', 'wikitext2: token perplexity'],
+        ['data', source],
+        ['windows', `${formatCount(windows.length)} of ${formatCount(context)} tokens, ${cut}`],
+      ];
+    },
     score: (model, index) => scoreWindows(model, batches[index], windows, source),
     measure: (scores, contextLength, seconds) => {
       const windowNll = byItem(scores, windows.length);
@@ -185,7 +181,7 @@ export function wikitext2FromParts(parts: Wikitext2Parts): Wikitext2Task {
         bitsPerByte: totalNll / Math.LN2 / bytes,
       };
     },
-    // Of a window what no other window scores.
+    // The part of a window that no other window scores.
     scoredPositions: (item) => {
       const { start, scoredFrom, end } = windows[item];
       return [scoredFrom - start, end - start];
@@ -221,10 +217,7 @@ function requireWindowSettings(
   requirePositiveInteger(stride, 'stride');
   if (limitTokens !== undefined) requirePositiveInteger(limitTokens, 'limit on tokens');
   if (stride <= context) return;
-  throw new UsageError({
-    what: 'the stride would leave tokens between windows unscored',
-    where: 'stride',
-    got: String(stride),
-    expected: `at most the context, ${context}`,
-  });
+  const what = 'the stride would leave tokens between windows unscored';
+  const expected = `at most the context, ${context}`;
+  throw new UsageError({ what, where: 'stride', got: String(stride), expected });
 }

@@ -14,7 +14,7 @@ export interface WindowOptions {
   readonly context: number;
   /** From one window's start to the next, 1 to `context`; `context`: windows do not overlap. */
   readonly stride: number;
-  /** What becomes of the inputs at the end that do not fill a window. */
+  /** Treatment of the inputs at the end that do not fill a window. */
   readonly tail: 'drop' | 'keep';
 }
 

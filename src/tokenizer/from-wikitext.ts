@@ -14,7 +14,7 @@ const JOINING: ReadonlyMap<string, string> = new Map([
 ]);
 /** Attached to a number after: $ 5, # 1, ~ 54, − 13. */
 const BEFORE_NUMBER: ReadonlySet<string> = new Set('$ £ € ¥ ₹ # ~ −'.split(' '));
-/** What a dollar sign is attached to: US $ 5. */
+/** The words that a dollar sign is attached to: US $ 5. */
 const DOLLARS: ReadonlySet<string> = new Set(['US', 'AU', 'CA', 'NZ', 'HK']);
 const MONTHS: ReadonlySet<string> = new Set(
   'January February March April May June July August September October November December'.split(
@@ -22,12 +22,14 @@ const MONTHS: ReadonlySet<string> = new Set(
   ),
 );
 
-/** How a token joins its neighbours; `closes` and `opens` leave out the space before and after it. */
+/** A token with its joints; `closes` and `opens` leave out the space before and after it. */
 interface Joint {
   readonly text: string;
   readonly closes?: boolean;
   readonly opens?: boolean;
 }
+
+type OpenQuotes = Record<'double' | 'single', boolean>;
 
 /**
  * Puts the tokens of one line of WikiText together. The style does not say whether a quotation mark
@@ -47,11 +49,6 @@ export function naturalPieces(tokens: readonly string[], marks: Typography): str
   });
 }
 
-interface OpenQuotes {
-  double: boolean;
-  single: boolean;
-}
-
 function jointOf(
   tokens: readonly string[],
   index: number,
@@ -59,8 +56,7 @@ function jointOf(
   open: OpenQuotes,
 ): Joint {
   const token = tokens[index];
-  const before = tokens[index - 1] ?? '';
-  const after = tokens[index + 1] ?? '';
+  const [before, after] = [tokens[index - 1] ?? '', tokens[index + 1] ?? ''];
   if (token === '"') {
     // Nothing is quoted at the end of a line or before a comma: the mark that opened is missing.
     open.double = !open.double && after !== '' && !CLOSING.has(after);
@@ -118,10 +114,8 @@ function isTime(before: string, after: string): boolean {
 
 /** 1939 – 45, but 7 August 1932 – 25 October 1973. */
 function isRange(tokens: readonly string[], index: number): boolean {
-  const before = tokens[index - 1] ?? '';
-  const after = tokens[index + 1] ?? '';
-  if (!/\d$/u.test(before) || !startsWithDigit(after)) return false;
-  return !MONTHS.has(tokens[index - 2] ?? '');
+  const [month, before, after] = [index - 2, index - 1, index + 1].map((at) => tokens[at] ?? '');
+  return /\d$/u.test(before) && startsWithDigit(after) && !MONTHS.has(month);
 }
 
 /** A sign of subtraction, 5 − 3, as opposed to that of a negative number. */
@@ -129,10 +123,6 @@ function isMinus(token: string, before: string): boolean {
   return token === '−' && /[\d)]$/u.test(before);
 }
 
-function isCapital(token: string): boolean {
-  return /^\p{Lu}$/u.test(token);
-}
+const isCapital = (token: string): boolean => /^\p{Lu}$/u.test(token);
 
-function startsWithDigit(token: string): boolean {
-  return /^\p{Nd}/u.test(token);
-}
+const startsWithDigit = (token: string): boolean => /^\p{Nd}/u.test(token);

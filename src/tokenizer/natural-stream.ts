@@ -2,7 +2,7 @@ import { naturalPieces } from './from-wikitext.js';
 import { PRINTED, type Typography } from './typography.js';
 
 /**
- * {@link fromWikiText} for text that arrives in pieces, as generation makes it. A word is passed on when
+ * `fromWikiText` for text that arrives in pieces, as generation makes it. A word is passed on when
  * the one after it is whole, because that one can decide how the two are joined. All that `push` and
  * `end` return, joined, is `fromWikiText` of all the pieces joined.
  */
@@ -13,6 +13,7 @@ export class NaturalStream {
 
   constructor(readonly marks: Typography = PRINTED) {}
 
+  /** Takes a piece of text; returns all that can be passed on. */
   push(piece: string): string {
     const [first, ...following] = piece.split('\n');
     this.#line += first;
@@ -24,7 +25,7 @@ export class NaturalStream {
     return text + this.#advance(2);
   }
 
-  /** What is left when no more comes. */
+  /** The rest, when no more comes. */
   end(): string {
     const text = this.#advance(0);
     this.#line = '';

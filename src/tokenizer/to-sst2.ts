@@ -53,7 +53,7 @@ const ABBREVIATIONS: ReadonlySet<string> = new Set(
 /** Keep it everywhere, at the end as well: `j.` 20, `e.t.` 16, `u.s.` 6, `jason x.` */
 const LETTERS_AND_PERIODS = /^(?:\p{L}\.)+\p{L}$|^\p{L}$/u;
 
-/** What may follow the period of a sentence. */
+/** A mark that may follow the period of a sentence. */
 const CLOSES_SENTENCE = /^(?:['"`]+|\))$/u;
 
 /** One sentence of natural text in the style of SST-2; a sentence in the style is given back as it is. */

@@ -67,7 +67,7 @@ const RULES: readonly (readonly [RegExp, string])[] = [
 
 const NUMBER = new RegExp(`^[${DIGIT}]+(?:[.,][${DIGIT}]+)+$`, 'u');
 const STARTS_NUMBER = new RegExp(`^[${DIGIT}]`, 'u');
-/** What the rules leave of rock'n'roll and Bahá'u'lláh. */
+/** The rest that the rules leave of rock'n'roll and Bahá'u'lláh. */
 const TWO_APOSTROPHES = new RegExp(`^'[${LETTER}]'[${LETTER}]+$`, 'u');
 const SINGLE_CAPITAL = /^\p{Lu}$/u;
 const ANY_LETTER = new RegExp(`[${LETTER}]`, 'u');
@@ -113,11 +113,9 @@ function splitChunk(chunk: string, opensQuote: boolean): string[] {
 }
 
 function applyRules(chunk: string): string[] {
-  const split = RULES.reduce(
-    (text, [pattern, parts]) => text.replace(pattern, parts),
-    ` ${chunk} `,
-  );
-  return split
+  const apart = (text: string, [pattern, parts]: (typeof RULES)[number]): string =>
+    text.replace(pattern, parts);
+  return RULES.reduce(apart, ` ${chunk} `)
     .split(' ')
     .filter((token) => token !== '')
     .map((token) => PLAIN_MARKS.get(token) ?? token);

@@ -1,6 +1,6 @@
 import type { Tokenizer } from './tokenizer.js';
 
-/** What a decoder writes for bytes that are no whole character. */
+/** The mark that a decoder writes for bytes that are no whole character. */
 const REPLACEMENT = '\uFFFD';
 
 /**
@@ -27,13 +27,12 @@ export class TokenStream {
   push(id: number): string {
     this.#held.push(id);
     const text = this.tokenizer.decode(this.#held);
-    const partial = text.endsWith(REPLACEMENT) && this.#held.length < LONGEST_WAIT_TOKENS;
-    if (partial) return '';
+    if (text.endsWith(REPLACEMENT) && this.#held.length < LONGEST_WAIT_TOKENS) return '';
     this.#held.length = 0;
     return text;
   }
 
-  /** What is still held back when no more tokens come; U+FFFD stands for a character cut short. */
+  /** The text still held back when no more tokens come; U+FFFD stands for a character cut short. */
   end(): string {
     const text = this.tokenizer.decode(this.#held);
     this.#held.length = 0;

@@ -1,6 +1,7 @@
-import { open } from 'node:fs/promises';
-import { formatBytes } from '../util/format.js';
+import { readFile, stat } from 'node:fs/promises';
 import { TokenizerError } from '../util/errors.js';
+import { formatBytes } from '../util/format.js';
+import { isRecord } from '../util/json.js';
 
 /** A Hugging Face `tokenizer.json` whose parts are known to be there and to fit each other. */
 export interface TokenizerFile {
@@ -21,31 +22,26 @@ export interface AddedToken {
 /** The largest published files (vocabularies of 256,000) have 35 MB; a checkpoint by mistake has more. */
 const LARGEST_FILE_BYTES = 128e6;
 
+const EXPECTED = 'a Hugging Face tokenizer.json';
+
 /**
  * The bytes of a tokenizer file.
  *
  * @throws {TokenizerError} when it is missing, a folder, unreadable or larger than any such file is.
  */
 export async function readTokenizerBytes(path: string): Promise<Buffer> {
-  const expected = 'a Hugging Face tokenizer.json';
   try {
-    const file = await open(path, 'r');
-    try {
-      const { size } = await file.stat();
-      if (size > LARGEST_FILE_BYTES) {
-        const limit = `${expected} of at most ${formatBytes(LARGEST_FILE_BYTES)}`;
-        const got = formatBytes(size);
-        throw new TokenizerError({ what: 'file is too large', where: path, got, expected: limit });
-      }
-      return await file.readFile();
-    } finally {
-      await file.close();
-    }
+    const { size } = await stat(path);
+    if (size <= LARGEST_FILE_BYTES) return await readFile(path);
+    const got = formatBytes(size);
+    const expected = `${EXPECTED} of at most ${formatBytes(LARGEST_FILE_BYTES)}`;
+    throw new TokenizerError({ what: 'file is too large', where: path, got, expected });
   } catch (error) {
     if (error instanceof TokenizerError) throw error;
     const code = error instanceof Error && 'code' in error ? String(error.code) : String(error);
     const what = code === 'ENOENT' ? 'file is missing' : 'file cannot be read';
-    throw new TokenizerError({ what, where: path, got: code, expected }, { cause: error });
+    const detail = { what, where: path, got: code, expected: EXPECTED };
+    throw new TokenizerError(detail, { cause: error });
   }
 }
 
@@ -64,7 +60,7 @@ export function parseTokenizerFile(bytes: Uint8Array, path: string): TokenizerFi
     const got = isRecord(file)
       ? `keys ${Object.keys(file).slice(0, 6).join(', ')}`
       : typeName(file);
-    const expected = 'a Hugging Face tokenizer.json with a vocabulary in "model"';
+    const expected = `${EXPECTED} with a vocabulary in "model"`;
     throw new TokenizerError({ what: 'is not a tokenizer.json', where: path, got, expected });
   }
   checkType(model, path);
@@ -83,24 +79,18 @@ export function parseTokenizerFile(bytes: Uint8Array, path: string): TokenizerFi
 }
 
 function parseJson(bytes: Uint8Array, path: string): unknown {
-  const expected = 'a Hugging Face tokenizer.json';
-  let text: string;
+  let text: string | undefined;
   try {
     text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
-  } catch (error) {
-    const got = `${bytes.length} bytes that are not UTF-8`;
-    throw new TokenizerError({ what: 'is not JSON', where: path, got, expected }, { cause: error });
-  }
-  try {
     return JSON.parse(text) as unknown;
   } catch (error) {
     // An object that was opened and never closed was cut off: a download that stopped, a full disk.
-    const cut = text.trimStart().startsWith('{') && !text.trimEnd().endsWith('}');
-    const got = `${bytes.length} bytes (${error instanceof Error ? error.message : String(error)})`;
-    throw new TokenizerError(
-      { what: cut ? 'file is truncated' : 'is not JSON', where: path, got, expected },
-      { cause: error },
-    );
+    const cut = text?.trimStart().startsWith('{') && !text.trimEnd().endsWith('}');
+    const what = cut ? 'file is truncated' : 'is not JSON';
+    const reason = error instanceof Error ? error.message : String(error);
+    const got = `${bytes.length} bytes ${text === undefined ? 'that are not UTF-8' : `(${reason})`}`;
+    const detail = { what, where: path, got, expected: EXPECTED };
+    throw new TokenizerError(detail, { cause: error });
   }
 }
 
@@ -136,13 +126,12 @@ function checkIds(
     }
     owners.set(id, token);
   };
-  if (!Array.isArray(vocabulary)) {
+  if (!Array.isArray(vocabulary))
     for (const [token, id] of Object.entries(vocabulary)) claim(token, id);
-  }
   for (const { content, id } of added) claim(content, id);
 }
 
-/** What the library implements; it takes any other name for a plain list of words. Old files have none. */
+/** The kinds that the library implements; it takes any other for a plain list of words. Old files have none. */
 const MODEL_TYPES: readonly unknown[] = ['BPE', 'WordPiece', 'Unigram', undefined];
 
 function checkType({ type }: Readonly<Record<string, unknown>>, path: string): void {
@@ -174,10 +163,6 @@ function checkMerges(model: Readonly<Record<string, unknown>>, path: string): vo
       expected: 'two parts that make a token of the vocabulary',
     });
   }
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function isVocabulary(value: unknown): value is Record<string, unknown> | readonly unknown[] {

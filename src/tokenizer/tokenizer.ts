@@ -20,7 +20,7 @@ export interface Tokenizer {
   /**
    * The text of token ids, special tokens written out. Exactly what was encoded where the tokenizer
    * normalises nothing; with a normaliser (GPT-NeoX: NFC) the normalised text. Bytes that are no whole
-   * character become U+FFFD: see {@link TokenStream} for ids that arrive one by one.
+   * character become U+FFFD: see `TokenStream` for ids that arrive one by one.
    *
    * @throws {TokenizerError} for an id outside the vocabulary.
    */
@@ -46,10 +46,7 @@ export interface Tokenizer {
 export async function loadTokenizer(path: string): Promise<Tokenizer> {
   const bytes = await readTokenizerBytes(path);
   const file = parseTokenizerFile(bytes, path);
-  let library: LibraryTokenizer;
-  try {
-    library = await buildLibraryTokenizer(file);
-  } catch (error) {
+  const library = await buildLibraryTokenizer(file).catch((error: unknown) => {
     throw new TokenizerError(
       {
         what: 'tokenizer cannot be built',
@@ -59,7 +56,7 @@ export async function loadTokenizer(path: string): Promise<Tokenizer> {
       },
       { cause: error },
     );
-  }
+  });
   return new FileTokenizer(path, sha256(bytes), file, library);
 }
 
@@ -86,11 +83,13 @@ export function checkVocabulary(
 /** Half of a surrogate pair: UTF-16 that no UTF-8 text can hold. */
 const LONE_SURROGATE = /\p{Surrogate}/u;
 
+const AS_IT_IS = { skip_special_tokens: false, clean_up_tokenization_spaces: false };
+
 class FileTokenizer implements Tokenizer {
   readonly vocabSize: number;
   /** [vocabSize], -1 where an id is unused. */
   readonly #byteLengths: Int32Array;
-  /** Whether the tokens of a text stand for exactly its bytes. */
+  /** True where the tokens of a text stand for exactly its bytes. */
   readonly #exact: boolean;
 
   constructor(
@@ -121,8 +120,7 @@ class FileTokenizer implements Tokenizer {
     for (const id of list) this.#checkId(id);
     // The library refuses an empty list.
     if (list.length === 0) return '';
-    const options = { skip_special_tokens: false, clean_up_tokenization_spaces: false };
-    return this.library.decode(list, options);
+    return this.library.decode(list, AS_IT_IS);
   }
 
   idOf(token: string): number | undefined {
@@ -158,26 +156,23 @@ class FileTokenizer implements Tokenizer {
   }
 }
 
-function largestId({ model, added_tokens: added }: TokenizerFile): number {
-  const vocabulary = model.vocab as Readonly<Record<string, number>> | readonly unknown[];
-  const ids = added.map((token) => token.id);
-  const listed = Array.isArray(vocabulary)
-    ? [vocabulary.length - 1]
-    : Object.values(vocabulary as Readonly<Record<string, number>>);
-  return listed.concat(ids).reduce((largest, id) => Math.max(largest, id), 0);
+function largestId({ model: { vocab }, added_tokens: added }: TokenizerFile): number {
+  const listed = Array.isArray(vocab)
+    ? [vocab.length - 1]
+    : Object.values(vocab as Readonly<Record<string, number>>);
+  return [...listed, ...added.map(({ id }) => id)].reduce((a, b) => Math.max(a, b), 0);
 }
 
 function byteLengths(file: TokenizerFile, library: LibraryTokenizer, size: number): Int32Array {
   const added = new Map(file.added_tokens.map((token) => [token.id, token.content]));
   // In a byte-level vocabulary each character of a token stands for one byte.
   const byteLevel = typeOf(file.decoder) === 'ByteLevel';
-  const options = { skip_special_tokens: false, clean_up_tokenization_spaces: false };
   return Int32Array.from({ length: size }, (_, id) => {
     const content = added.get(id);
     if (content !== undefined) return Buffer.byteLength(content);
     const token = library.id_to_token(id);
     if (token === undefined) return -1;
-    return byteLevel ? token.length : Buffer.byteLength(library.decode([id], options));
+    return byteLevel ? token.length : Buffer.byteLength(library.decode([id], AS_IT_IS));
   });
 }
 

@@ -42,11 +42,12 @@ export const PLAIN_MARKS: ReadonlyMap<string, string> = new Map([
 /** Words that begin with an apostrophe of their own, which therefore opens no quotation. */
 export const ELISIONS: ReadonlySet<string> = new Set(['em', 'tis', 'twas', 'til', 'cause', 'bout']);
 
-/** What follows an apostrophe that belongs to the word before: 's, 't, 're, 've, 'll, 'd, 'm. */
+/** An ending whose apostrophe belongs to the word before: 's, 't, 're, 've, 'll, 'd, 'm. */
 const CLITIC = /^'(?:s|t|re|ve|ll|d|m)$/iu;
 
-/** Letters with the combining signs that Unicode counts as alphabetic; decimal digits. */
+/** Letters, with the combining signs that Unicode counts as alphabetic. */
 export const LETTER = '\\p{Alphabetic}';
+/** {@link LETTER}, and decimal digits. */
 export const LETTER_OR_DIGIT = '\\p{Alphabetic}\\p{Nd}';
 
 /** Space of any width within a line; the byte order mark is none. */

@@ -1,4 +1,4 @@
-/** What every error of this package says: what went wrong, where, what was found, what was expected. */
+/** The content of every error of this package: the fault, its place, what was found, what was expected. */
 export interface ErrorDetail {
   /** The fault in a few words: "tensor is missing". */
   readonly what: string;
@@ -58,7 +58,7 @@ export class AbortedError extends QslmError {
   }
 }
 
-/** @throws {AbortedError} when the signal has fired. */
+/** Checks a signal. @throws {AbortedError} when it has fired. */
 export function throwIfAborted(signal: AbortSignal | undefined, where: string): void {
   if (signal?.aborted) throw new AbortedError(where);
 }
@@ -87,6 +87,7 @@ const CLASSES = [
   UsageError,
 ];
 
+/** An error, or whatever else was thrown, as plain data. */
 export function toPlainError(error: unknown): PlainError {
   if (!(error instanceof Error))
     return { name: 'Error', message: String(error), stack: undefined, detail: undefined };

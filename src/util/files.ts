@@ -4,6 +4,8 @@ import { mkdir, open, realpath, rename, rm, stat, type FileHandle } from 'node:f
 import { dirname } from 'node:path';
 import { OutputError } from './errors.js';
 
+type Use<T> = (file: FileHandle) => Promise<T>;
+
 /**
  * Writes a file so that a reader sees the old content or the whole new one, never a part: the bytes go
  * to a neighbour (`<path>.<random>.partial`), are flushed to disk, and the neighbour is renamed. On any
@@ -13,10 +15,7 @@ import { OutputError } from './errors.js';
  * @param write receives the open neighbour; what it returns is passed on.
  * @throws {OutputError} when the disk is full, the folder cannot be made or is not writable.
  */
-export async function writeFileAtomically<T>(
-  path: string,
-  write: (file: FileHandle) => Promise<T>,
-): Promise<T> {
+export async function writeFileAtomically<T>(path: string, write: Use<T>): Promise<T> {
   try {
     const existing = await stat(path).catch(() => undefined);
     if (existing && !existing.isFile() && !existing.isDirectory())
@@ -33,7 +32,7 @@ process.on('exit', () => {
   for (const partial of partials) rmSync(partial, { force: true });
 });
 
-async function writeBeside<T>(path: string, write: (file: FileHandle) => Promise<T>): Promise<T> {
+async function writeBeside<T>(path: string, write: Use<T>): Promise<T> {
   const partial = `${path}.${randomBytes(4).toString('hex')}.partial`;
   partials.add(partial);
   try {
@@ -53,11 +52,7 @@ async function writeBeside<T>(path: string, write: (file: FileHandle) => Promise
   }
 }
 
-async function withFile<T>(
-  path: string,
-  flags: 'w' | 'wx',
-  use: (file: FileHandle) => Promise<T>,
-): Promise<T> {
+async function withFile<T>(path: string, flags: 'w' | 'wx', use: Use<T>): Promise<T> {
   const file = await open(path, flags);
   try {
     return await use(file);
@@ -71,7 +66,7 @@ export async function saveFile(path: string, content: string | Uint8Array): Prom
   await writeFileAtomically(path, (file) => file.writeFile(content));
 }
 
-/** What the operating system's codes mean to the person who chose the path. */
+/** The operating system's codes in words for the person who chose the path. */
 const CAUSES: Readonly<Record<string, string | undefined>> = {
   ENOSPC: 'no space left on the disk',
   EDQUOT: 'the disk quota is used up',
@@ -86,10 +81,9 @@ const CAUSES: Readonly<Record<string, string | undefined>> = {
 
 function asOutputError(path: string, error: unknown): unknown {
   const code = error instanceof Error && 'code' in error ? String(error.code) : '';
-  const what = CAUSES[code];
-  if (what === undefined) return error;
-  return new OutputError(
-    { what: 'cannot write', where: path, got: `${code} (${what})`, expected: 'a writable path' },
-    { cause: error },
-  );
+  const reason = CAUSES[code];
+  if (reason === undefined) return error;
+  const got = `${code} (${reason})`;
+  const detail = { what: 'cannot write', where: path, got, expected: 'a writable path' };
+  return new OutputError(detail, { cause: error });
 }

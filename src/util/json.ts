@@ -1,6 +1,11 @@
-/** What JSON can hold. */
+/** Any value of JSON. */
 export type Json =
   null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
+
+/** True for an object of members, as opposed to a list or null. */
+export function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
 
 /**
  * JSON with keys in code-unit order and no spaces: equal values give equal text, so that the text can

@@ -1,19 +1,20 @@
 /** One step of long work. The library only reports; terminals and notebooks decide how to show it. */
 export interface ProgressEvent {
-  /** What is being done, in the words a user would use: "evaluate 8 bits". */
+  /** The work, in the words a user would use: "evaluate 8 bits". */
   readonly phase: string;
   /** Units finished, and units in all. */
   readonly done: number;
   readonly total: number;
-  /** What `done` and `total` count: "tokens", "sentences", "bytes". */
+  /** The things that `done` and `total` count: "tokens", "sentences", "bytes". */
   readonly unit: string;
   /** A short figure worth showing while it runs: "accuracy 0.776". */
   readonly note?: string;
 }
 
+/** Hears of each step of long work. */
 export type ProgressListener = (event: ProgressEvent) => void;
 
-/** What every long-running call accepts. */
+/** Options of every long-running call. */
 export interface RunOptions {
   readonly onProgress?: ProgressListener;
   readonly signal?: AbortSignal;

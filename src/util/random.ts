@@ -12,6 +12,7 @@ export interface Random {
   shuffled<T>(items: readonly T[]): T[];
 }
 
+/** A {@link Random} that starts from a seed. */
 export function seededRandom(seed: number): Random {
   const generator = xoroshiro128plus(seed);
   const integer = (low: number, high: number): number => uniformInt(generator, low, high);

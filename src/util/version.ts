@@ -3,8 +3,6 @@ import { packagePath } from './paths.js';
 
 /** The version of this package. */
 export function packageVersion(): string {
-  const content = JSON.parse(readFileSync(packagePath('package.json'), 'utf8')) as {
-    readonly version: string;
-  };
-  return content.version;
+  const text = readFileSync(packagePath('package.json'), 'utf8');
+  return (JSON.parse(text) as { readonly version: string }).version;
 }

@@ -4,11 +4,11 @@ import * as tf from '@tensorflow/tfjs-core';
 import * as composite from '../../src/backend/kernels/composite.js';
 import { LAYER_NORM_EPSILON, EMPTY_EXPONENT } from '../../src/backend/kernels/names.js';
 import * as ops from '../../src/backend/kernels/ops.js';
-import * as reference from './reference-kernels.js';
-import { registerWasmKernels } from '../../src/backend/kernels/wasm.js';
 import { wasmArithmetic, type Arithmetic } from '../../src/backend/kernels/wasm-module.js';
+import { registerWasmKernels } from '../../src/backend/kernels/wasm.js';
 import { startBackend } from '../../src/backend/start.js';
 import { seededRandom } from '../../src/util/random.js';
+import * as reference from './reference-kernels.js';
 
 const onWasm = (arithmetic: Arithmetic) => async (): Promise<void> => {
   await startBackend('wasm');

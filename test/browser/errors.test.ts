@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { plainText, readNotebook, writeNotebook, type Cell } from '../../scripts/notebooks-file.js';
 import { findRejections } from '../../scripts/notebooks-check.js';
+import { plainText, readNotebook, writeNotebook, type Cell } from '../../scripts/notebooks-file.js';
 import { findJupyter } from '../../scripts/notebooks-jupyter.js';
 import { makeWorkspace, type Workspace } from './support/jupyter.js';
 import { describeWith } from './support/needs.js';
@@ -15,30 +15,23 @@ const METADATA = {
 /** What a researcher may get wrong, a cell each; the first and the last are right. */
 const CELLS = {
   start: `
-import { buildStudyTasks, Constraints, DEFAULT_SEARCH, openModelFile, openStore, runSearch, startBackend, Study } from 'qslm';
-const backend = await startBackend();
-const store = await openStore('m.sqlite');
-const file = await openModelFile('spikegpt-mini-sst2');
-const tasks = await buildStudyTasks({ limit: 24 }, file.tokenizer, file.report.config);
-const study = await Study.open({ file, backend, store, ...tasks });
+import { Constraints, DEFAULT_SEARCH, openModel, openStudy, runSearch } from 'qslm';
+const study = await openStudy('spikegpt-mini-sst2', { store: 'm.sqlite', limit: 24 });
 const search = (constraints: Constraints) =>
   runSearch(study, { ...DEFAULT_SEARCH, bits: [8, 4], constraints }, { runs: 'runs' });
 console.log('ready');`,
-  misspelled: "await openModelFyle('spikegpt-mini');",
+  misspelled: "await openModul('spikegpt-mini');",
   misspelledOption: 'await search({ memery: { kind: "share", share: 0.5 } });',
-  missingModel: "await openModelFile('weights/no-such.pth');",
-  missingData:
-    "await buildStudyTasks({ data: 'no-such.tsv' }, file.tokenizer, file.report.config);",
+  missingModel: "await openModel('weights/no-such.pth');",
+  missingData: "await openStudy('spikegpt-mini-sst2', { data: 'no-such.tsv' });",
   noLimit: "await search({ memory: { kind: 'share', share: -0.1 } });",
-  noAwait: "openModelFile('weights/forgotten.pth'); undefined;",
+  noAwait: "openModel('weights/forgotten.pth'); undefined;",
   unreachable: `
 const run = await search({ loss: { kind: 'absolute', value: 0.02 }, memory: { kind: 'share', share: 0.01 } });
 console.log(run.selected === undefined, JSON.stringify(run.outcome.nearest));`,
   stillAlive: `
-console.log(file.hierarchy.blocks.length);
-await study.close();
-await file.close();
-await store.close();`,
+console.log(study.options.file.hierarchy.blocks.length);
+await study.close();`,
 } as const;
 
 /**
@@ -80,7 +73,7 @@ describeWith(
     });
 
     it('a misspelled name: where it stands, and what was meant', () => {
-      assertTold('misspelled', /^1:7 - .*openModelFyle.*Did you mean 'openModelFile'\?/);
+      assertTold('misspelled', /^1:7 - .*openModul.*Did you mean 'openModel'\?/);
       assertTold(
         'misspelledOption',
         /^1:16 - .*'memery' does not exist.* Did you mean to write 'memory'\?/m,

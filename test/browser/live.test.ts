@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Cell } from '../../scripts/notebooks-file.js';
 import type { RunningServer } from '../../scripts/lab-server.js';
+import type { Cell } from '../../scripts/notebooks-file.js';
 import { noChromium, openPage, withPage, type OpenPage } from './support/chromium.js';
 import { cellWith, ClassicNotebook } from './support/classic.js';
 import { Figure } from './support/figure.js';
@@ -119,7 +119,7 @@ describeWith('the classic Notebook, in Chromium', missing, function () {
     before(async () => {
       // Sentences enough for a search that can be interrupted, and no more.
       ({ cells } = await workspace.add(name, (source) =>
-        source.replace('buildStudyTasks({}', 'buildStudyTasks({ limit: 100 }'),
+        source.replace("measurements.sqlite' }", "measurements.sqlite', limit: 100 }"),
       ));
       [search, chart] = [cellWith(cells, 'runSearch(\n'), cellWith(cells, 'show(paretoFigure')];
       open = await openPage(rules());

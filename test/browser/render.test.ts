@@ -1,8 +1,8 @@
+import assert from 'node:assert/strict';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import assert from 'node:assert/strict';
 import { loadVegaBundle } from '../../src/figures/vega-bundle.js';
 import { paretoChart, type ParetoInput } from '../../src/plots/figures/pareto.js';
 import { render } from '../../src/plots/render/render.js';
@@ -17,8 +17,8 @@ import {
 } from '../plots/records.js';
 import { noChromium, withPage } from './support/chromium.js';
 import { Figure } from './support/figure.js';
-import { assertPicture } from './support/picture.js';
 import { describeWith } from './support/needs.js';
+import { assertPicture } from './support/picture.js';
 import { toyRun } from './support/runs.js';
 import { assertFollowsLimits, assertSelectsByLambda } from './support/sliders.js';
 

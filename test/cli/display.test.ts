@@ -1,4 +1,7 @@
 import assert from 'node:assert/strict';
+import { formatFacts, formatTable } from '../../src/cli/format/table.js';
+import { BarDisplay, LineDisplay } from '../../src/cli/progress.js';
+import { formatMetric, formatInterval } from '../../src/tasks/metrics/metrics.js';
 import {
   formatCounted,
   formatDuration,
@@ -8,10 +11,7 @@ import {
   formatRate,
   formatSigned,
 } from '../../src/util/format.js';
-import { BarDisplay, LineDisplay } from '../../src/cli/progress.js';
-import { formatFacts, formatTable } from '../../src/cli/format/table.js';
 import { Collector } from './support/run.js';
-import { formatMetric, formatInterval } from '../../src/tasks/metrics/metrics.js';
 
 describe('cli: numbers', () => {
   it('have the digits they deserve', () => {

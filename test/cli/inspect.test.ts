@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { open, truncate } from 'node:fs/promises';
 import { encodeHeader } from '../../src/checkpoint/safetensors/header.js';
 import { temporaryFolder } from '../checkpoint/support/temporary.js';
-import { runCli } from './support/run.js';
 import { parametersOf } from '../support/spikegpt.js';
+import { runCli } from './support/run.js';
 
 /** The published model: vocabulary 50,277, width 768, 18 blocks. */
 const SPIKEGPT_216M = {

@@ -14,9 +14,9 @@ import { resolvePlan, withUnit, uniformPlan } from '../../src/quant/plan.js';
 import { quantizerPlan } from '../../src/quant/quantizers.js';
 import { affineMinMax } from '../../src/quant/scheme/scheme.js';
 import { EnergyError, QuantError } from '../../src/util/errors.js';
+import { hierarchyFor, type ModelConfig, modelOf } from '../support/spikegpt.js';
 import { TOY } from '../support/toy.js';
 import { SPIKEGPT_216M, spikingLayers, uniform } from './support.js';
-import { hierarchyFor, type ModelConfig, modelOf } from '../support/spikegpt.js';
 
 const LANGUAGE: ModelConfig = { ...TOY, classes: 0 };
 const BITS = [32, 16, 14, 12, 10, 8, 6, 4, 3, 2, 1];

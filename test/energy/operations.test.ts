@@ -7,10 +7,10 @@ import { observe } from '../../src/model/observe.js';
 import { EnergyError } from '../../src/util/errors.js';
 import { GOLDEN_NAMES } from '../support/golden.js';
 import { itShared } from '../support/shared.js';
+import { deriveConfig, type ModelConfig, modelOf } from '../support/spikegpt.js';
 import { openBundled, someTokens, TOY, toyCheckpoint, withToy } from '../support/toy.js';
 import { countedForward } from './counted-forward.js';
 import { SPIKEGPT_216M, spikingLayers } from './support.js';
-import { deriveConfig, type ModelConfig, modelOf } from '../support/spikegpt.js';
 
 /** One block, two channels, a head of five tokens. */
 const TINY: ModelConfig = {

@@ -1,17 +1,20 @@
 import assert from 'node:assert/strict';
-import { type EvaluatorReport } from '../../src/experiment/scoring/evaluator.js';
-import { openCheckpoint } from '../../src/checkpoint/open.js';
 import { startBackend } from '../../src/backend/start.js';
-import { generate } from '../../src/model/generate.js';
+import { openCheckpoint } from '../../src/checkpoint/open.js';
+import { type EvaluatorReport } from '../../src/experiment/scoring/evaluator.js';
+import {
+  type Accelerations,
+  ALL_ACCELERATIONS,
+  NO_ACCELERATIONS,
+} from '../../src/experiment/scoring/options.js';
 import { hierarchyOf } from '../../src/layout/hierarchy.js';
+import { generate } from '../../src/model/generate.js';
 import { select } from '../../src/search/score.js';
 import { tieredSearch, type TieredSearchResult } from '../../src/search/tiers/tiers.js';
 import { sst2Task } from '../../src/tasks/sst2.js';
 import type { Task } from '../../src/tasks/task.js';
 import { wikitext2Task } from '../../src/tasks/wikitext2.js';
 import { seededRandom } from '../../src/util/random.js';
-import { TOY } from '../support/toy.js';
-import { writeToy } from '../support/toy-file.js';
 import {
   deriveConfig,
   Evaluator,
@@ -19,8 +22,8 @@ import {
   parametersOf,
   SpikeGPT,
 } from '../support/spikegpt.js';
-import type { Accelerations } from '../../src/experiment/scoring/options.js';
-import { ALL_ACCELERATIONS, NO_ACCELERATIONS } from '../../src/experiment/scoring/options.js';
+import { writeToy } from '../support/toy-file.js';
+import { TOY } from '../support/toy.js';
 
 /** One token a word: "t17" is token 17. */
 const tokenizer = {

@@ -2,27 +2,8 @@ import assert from 'node:assert/strict';
 import { copyFile, cp, mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ARITHMETIC_VARIABLE } from '../../src/backend/kernels/wasm-module.js';
-import { openRun } from '../../src/experiment/record/open-run.js';
-import { runFigures } from '../../src/figures/run-figures.js';
-import { loadPaperResults } from '../../src/figures/paper-data.js';
-import { openDescribed } from '../../src/model/structure.js';
-import { exportPlan } from '../../src/quant/packed/export.js';
-import { compactPlan, planId, resolvePlan, type Plan } from '../../src/quant/plan.js';
-import { formatPlan } from '../../src/quant/plan-json.js';
-import { fakeQuantize } from '../../src/quant/quantizer/quantize.js';
-import { PRESETS } from '../../src/quant/scheme/presets.js';
-import { affineMinMax, SIGN, UNQUANTIZED } from '../../src/quant/scheme/scheme.js';
-import { openStore } from '../../src/store/index.js';
-import { sha256File } from '../../src/util/hash.js';
-import { canonicalJson, type Json } from '../../src/util/json.js';
-import { endProcesses, startCli } from '../cli/support/run.js';
-import { json } from '../cli/support/study.js';
-import { temporaryFolder } from '../checkpoint/support/temporary.js';
-import { assertValid } from '../plots/support.js';
-import { hierarchyFor } from '../support/spikegpt.js';
-import { TOY, toyCheckpoint } from '../support/toy.js';
-import { saveToy } from './support.js';
 import { readRun, readCandidates } from '../../src/experiment/record/folder.js';
+import { openRun } from '../../src/experiment/record/open-run.js';
 import {
   CANDIDATES_CSV,
   SELECTED_PLAN,
@@ -31,6 +12,25 @@ import {
   CANDIDATES_JSON,
 } from '../../src/experiment/record/schema.js';
 import { selectSaved } from '../../src/experiment/record/select-saved.js';
+import { loadPaperResults } from '../../src/figures/paper-data.js';
+import { runFigures } from '../../src/figures/run-figures.js';
+import { openDescribed } from '../../src/model/structure.js';
+import { exportPlan } from '../../src/quant/packed/export.js';
+import { formatPlan } from '../../src/quant/plan-json.js';
+import { compactPlan, planId, resolvePlan, type Plan } from '../../src/quant/plan.js';
+import { fakeQuantize } from '../../src/quant/quantizer/quantize.js';
+import { PRESETS } from '../../src/quant/scheme/presets.js';
+import { affineMinMax, SIGN, UNQUANTIZED } from '../../src/quant/scheme/scheme.js';
+import { openStore } from '../../src/store/index.js';
+import { sha256File } from '../../src/util/hash.js';
+import { canonicalJson, type Json } from '../../src/util/json.js';
+import { temporaryFolder } from '../checkpoint/support/temporary.js';
+import { endProcesses, startCli } from '../cli/support/run.js';
+import { json } from '../cli/support/study.js';
+import { assertValid } from '../plots/support.js';
+import { hierarchyFor } from '../support/spikegpt.js';
+import { TOY, toyCheckpoint } from '../support/toy.js';
+import { saveToy } from './support.js';
 
 /*
  * A store, the three runs that filled it and a packed file, all written by 69c5c1a, which knew SpikeGPT alone,

@@ -4,10 +4,10 @@ import { once } from 'node:events';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { RUN_FILE, type RunJson, TRACE_JSON } from '../../src/experiment/record/schema.js';
 import { openStore, type Run } from '../../src/store/index.js';
 import { seededRandom } from '../../src/util/random.js';
 import { inFolder } from './study-support.js';
-import { RUN_FILE, type RunJson, TRACE_JSON } from '../../src/experiment/record/schema.js';
 
 const CHILD = join(__dirname, 'resume-child.ts');
 

@@ -7,8 +7,8 @@ import { Study, type StudyOptions, type StudyTask } from '../../src/experiment/o
 import { sst2Task, type Sst2Task } from '../../src/tasks/sst2.js';
 import { wikitext2Task, type Wikitext2Task } from '../../src/tasks/wikitext2.js';
 import { seededRandom } from '../../src/util/random.js';
-import { saveToy, type Change } from './support.js';
 import { deriveConfig, type ModelConfig, SpikeGPT } from '../support/spikegpt.js';
+import { saveToy, type Change } from './support.js';
 
 /** Runs `work` in a folder of its own, which goes afterwards. */
 export async function inFolder(work: (folder: string) => Promise<void>): Promise<void> {

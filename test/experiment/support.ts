@@ -1,6 +1,6 @@
 import { writeSafetensors } from '../../src/checkpoint/safetensors/write.js';
-import { toyCheckpoint } from '../support/toy.js';
 import { type ModelConfig } from '../support/spikegpt.js';
+import { toyCheckpoint } from '../support/toy.js';
 
 /** What a test may do to the values of a tensor before they are written. */
 export type Change = (name: string, values: Float32Array) => void;

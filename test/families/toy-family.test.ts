@@ -1,32 +1,31 @@
 import assert from 'node:assert/strict';
 import { readFile, writeFile } from 'node:fs/promises';
 import { startBackend } from '../../src/backend/start.js';
+import { openCheckpoint } from '../../src/checkpoint/open.js';
 import { writeSafetensors } from '../../src/checkpoint/safetensors/write.js';
 import { countOperations } from '../../src/energy/operations.js';
+import { openModel } from '../../src/experiment/open/model-file.js';
 import { openStudy, type OpenStudyOptions } from '../../src/experiment/open/open-study.js';
 import type { Study } from '../../src/experiment/open/study.js';
 import { openRun, type SavedRun } from '../../src/experiment/record/open-run.js';
-import { inThisThread, measurePlans } from '../../src/experiment/runs/measure-plans.js';
-import { openModel } from '../../src/experiment/open/model-file.js';
 import { runEnergy } from '../../src/experiment/runs/energy-run.js';
-import { runSearch } from '../../src/experiment/runs/search-run.js';
+import { inThisThread, measurePlans } from '../../src/experiment/runs/measure-plans.js';
 import type { SearchRun } from '../../src/experiment/runs/search-result.js';
+import { runSearch } from '../../src/experiment/runs/search-run.js';
 import { DEFAULT_SEARCH, type SearchSettings } from '../../src/experiment/runs/search-settings.js';
 import { runSweep } from '../../src/experiment/runs/sweep-run.js';
 import { NO_ACCELERATIONS } from '../../src/experiment/scoring/options.js';
 import { energyFigure } from '../../src/figures/energy-figures.js';
 import { runFigures } from '../../src/figures/run-figures.js';
-import { describeModel } from '../../src/model/structure.js';
-import { structureOf } from '../../src/model/structure.js';
+import { describeModel, structureOf } from '../../src/model/structure.js';
 import { exportPlan } from '../../src/quant/packed/export.js';
 import { loadSentimentSamples } from '../../src/tasks/data/samples.js';
 import { sst2Task } from '../../src/tasks/sst2.js';
 import { EnergyError, UsageError } from '../../src/util/errors.js';
 import { seededRandom } from '../../src/util/random.js';
-import { openCheckpoint } from '../../src/checkpoint/open.js';
+import { temporaryFolder } from '../checkpoint/support/temporary.js';
 import { runCli } from '../cli/support/run.js';
 import { TOKENIZER } from '../cli/support/study.js';
-import { temporaryFolder } from '../checkpoint/support/temporary.js';
 import { TOY_FAMILY } from './toy-family.js';
 
 const CONFIG = {

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
-import { hierarchyOf } from '../../src/layout/hierarchy.js';
 import {
   limitsRecord,
   matrixRecords,
   sensitivityRecords,
   stepRecords,
 } from '../../src/figures/records.js';
+import { hierarchyOf } from '../../src/layout/hierarchy.js';
 import { hierarchyChart } from '../../src/plots/figures/hierarchy.js';
 import { paretoChart } from '../../src/plots/figures/pareto.js';
 import { sensitivityChart } from '../../src/plots/figures/sensitivity.js';

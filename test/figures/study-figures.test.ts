@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { titleOf as titleOfSource } from '../../src/tasks/task.js';
 import type { UniformPoint } from '../../src/experiment/runs/uniform.js';
 import {
   hierarchyFigure,
@@ -9,18 +8,18 @@ import {
   traceFigure,
   uniformFigure,
   uniformRecords,
+  type DrawnSearch,
 } from '../../src/figures/study-figures.js';
-import type { ChartSpec } from '../../src/plots/parts/spec.js';
 import { hierarchyOf } from '../../src/layout/hierarchy.js';
+import type { ChartSpec } from '../../src/plots/parts/spec.js';
 import { uniformPlan } from '../../src/quant/plan.js';
 import { CASES, resolveLimits } from '../../src/search/constraints.js';
 import { Assignment } from '../../src/search/space.js';
 import type { SearchStep } from '../../src/search/trace.js';
-import type { Task } from '../../src/tasks/task.js';
+import { titleOf as titleOfSource, type Task } from '../../src/tasks/task.js';
 import { assertValid } from '../plots/support.js';
 import { parametersOf } from '../support/spikegpt.js';
 import { TOY } from '../support/toy.js';
-import type { DrawnSearch } from '../../src/figures/study-figures.js';
 
 type Study = Parameters<typeof paretoFigure>[0];
 

@@ -7,8 +7,8 @@ import type { Checkpoint } from '../../src/checkpoint/types.js';
 import { SPIKEGPT } from '../../src/model/spikegpt/family.js';
 import { describeModel } from '../../src/model/structure.js';
 import { BackendError, CheckpointError, UsageError } from '../../src/util/errors.js';
-import { TOY, toyCheckpoint } from '../support/toy.js';
 import { checkParameters, deriveConfig, parametersOf, SpikeGPT } from '../support/spikegpt.js';
+import { TOY, toyCheckpoint } from '../support/toy.js';
 
 /** A checkpoint with some tensors given another shape, or none. */
 function reshaped(

@@ -6,8 +6,8 @@ import { generate, sample } from '../../src/model/generate.js';
 import { observe } from '../../src/model/observe.js';
 import type { TokenBatch } from '../../src/model/types.js';
 import { ModelError, UsageError } from '../../src/util/errors.js';
-import { someTokens, TOY, toyCheckpoint, withToy } from '../support/toy.js';
 import { type SpikeGPT } from '../support/spikegpt.js';
+import { someTokens, TOY, toyCheckpoint, withToy } from '../support/toy.js';
 
 /** The stream after the last stage by the recurrent form, fed in pieces of the given lengths. */
 function recurrent(model: SpikeGPT, ids: Int32Array, batch: number, pieces: number[]): tf.Tensor {

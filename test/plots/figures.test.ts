@@ -1,13 +1,14 @@
 import assert from 'node:assert/strict';
 import { loadLandscape, loadPaperPower, loadPaperResults } from '../../src/figures/paper-data.js';
-import { bitsColor, bitsScale } from '../../src/plots/parts/theme.js';
 import { energyChangeChart } from '../../src/plots/figures/energy-change.js';
 import { energyChart } from '../../src/plots/figures/energy.js';
 import { flipsChart } from '../../src/plots/figures/flips.js';
-import { renderSvg } from '../../src/plots/render/headless.js';
 import { landscapeChart } from '../../src/plots/figures/landscape.js';
 import { operationsChart } from '../../src/plots/figures/operations.js';
 import { savingsChart } from '../../src/plots/figures/savings.js';
+import { bitsColor, bitsScale } from '../../src/plots/parts/theme.js';
+import type { OperationRecord } from '../../src/plots/records.js';
+import { renderSvg } from '../../src/plots/render/headless.js';
 import {
   ENERGY,
   LANDSCAPE,
@@ -16,7 +17,6 @@ import {
   SST2_BASELINE,
   WIKITEXT2_BASELINE,
 } from './records.js';
-import type { OperationRecord } from '../../src/plots/records.js';
 import { assertGoodChart, rowsWith, textsOf, withView } from './support.js';
 
 const BASELINES = [SST2_BASELINE, WIKITEXT2_BASELINE];

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
-import { logTicks, metricAxis, symlogTicks } from '../../src/plots/parts/metric-axis.js';
-import { renderSvg } from '../../src/plots/render/headless.js';
-import { taskView } from '../../src/plots/parts/task-view.js';
 import { uniformChart } from '../../src/plots/figures/uniform.js';
+import { logTicks, metricAxis, symlogTicks } from '../../src/plots/parts/metric-axis.js';
+import { taskView } from '../../src/plots/parts/task-view.js';
+import { renderSvg } from '../../src/plots/render/headless.js';
 import { UNIFORM } from './records.js';
 import { textsOf } from './support.js';
 

@@ -1,13 +1,14 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
-import { renderSvg, type HeadlessView } from '../../src/plots/render/headless.js';
-import { paretoChart, type ParetoInput } from '../../src/plots/figures/pareto.js';
 import { paretoRows } from '../../src/plots/figures/pareto-rows.js';
-import type { StepRecord } from '../../src/plots/records.js';
+import { paretoChart, type ParetoInput } from '../../src/plots/figures/pareto.js';
 import { taskView } from '../../src/plots/parts/task-view.js';
+import type { StepRecord } from '../../src/plots/records.js';
+import { renderSvg, type HeadlessView } from '../../src/plots/render/headless.js';
 import { meetsLimit } from '../../src/search/constraints.js';
 import { paretoFront } from '../../src/search/pareto.js';
 import { select } from '../../src/search/score.js';
+import type { MetricName } from '../../src/tasks/metrics/metrics.js';
 import {
   CASE_A1,
   CASE_B1,
@@ -18,7 +19,6 @@ import {
   WIKITEXT2_BASELINE,
 } from './records.js';
 import { assertGoodChart, rowsWith, textsOf, withView } from './support.js';
-import type { MetricName } from '../../src/tasks/metrics/metrics.js';
 
 const ACCURACY: ParetoInput = {
   steps: toySearch(SST2_BASELINE, CASE_A1),

@@ -1,15 +1,15 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { PNG } from 'pngjs';
+import { uniformChart } from '../../src/plots/figures/uniform.js';
+import { chart, type ChartSpec } from '../../src/plots/parts/spec.js';
+import { textWidth } from '../../src/plots/parts/text-width.js';
 import { fontFiles } from '../../src/plots/render/fonts.js';
 import { renderSvg } from '../../src/plots/render/headless.js';
 import { PNG_SCALE, renderPng } from '../../src/plots/render/png.js';
 import { render } from '../../src/plots/render/render.js';
-import { chart, type ChartSpec } from '../../src/plots/parts/spec.js';
-import { textWidth } from '../../src/plots/parts/text-width.js';
-import { uniformChart } from '../../src/plots/figures/uniform.js';
-import { UNIFORM } from './records.js';
 import { advanceWidths } from './font-reader.js';
+import { UNIFORM } from './records.js';
 
 const CHART = uniformChart(UNIFORM);
 

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { createContext, Script } from 'node:vm';
 import { loadVegaBundle } from '../../src/figures/vega-bundle.js';
+import { uniformChart } from '../../src/plots/figures/uniform.js';
 import { vegaScripts, type VegaBundle } from '../../src/plots/render/page.js';
 import { render } from '../../src/plots/render/render.js';
 import { renderReport, type Report } from '../../src/plots/render/report.js';
-import { uniformChart } from '../../src/plots/figures/uniform.js';
 import { UNIFORM } from './records.js';
 
 const TINY: VegaBundle = {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
-import { renderSvg } from '../../src/plots/render/headless.js';
-import type { SensitivityRecord } from '../../src/plots/records.js';
 import { sensitivityChart } from '../../src/plots/figures/sensitivity.js';
+import type { SensitivityRecord } from '../../src/plots/records.js';
+import { renderSvg } from '../../src/plots/render/headless.js';
 import { SENSITIVITY, SST2_BASELINE, WIKITEXT2_BASELINE } from './records.js';
 import { assertGoodChart, rowsWith, textsOf, withView } from './support.js';
 

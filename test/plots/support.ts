@@ -3,8 +3,8 @@ import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import Ajv from 'ajv';
 import addFormats from 'ajv-formats';
-import { openHeadless, type HeadlessView } from '../../src/plots/render/headless.js';
 import type { ChartSpec } from '../../src/plots/parts/spec.js';
+import { openHeadless, type HeadlessView } from '../../src/plots/render/headless.js';
 
 const SCHEMA = resolve(__dirname, '../../node_modules/vega-lite/build/vega-lite-schema.json');
 

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
-import { PlotError } from '../../src/util/errors.js';
-import { renderSvg } from '../../src/plots/render/headless.js';
-import type { UniformRecord } from '../../src/plots/records.js';
 import { uniformChart } from '../../src/plots/figures/uniform.js';
-import { assertGoodChart, textsOf, withView } from './support.js';
+import type { UniformRecord } from '../../src/plots/records.js';
+import { renderSvg } from '../../src/plots/render/headless.js';
+import { PlotError } from '../../src/util/errors.js';
 import { UNIFORM } from './records.js';
+import { assertGoodChart, textsOf, withView } from './support.js';
 
 function baselineOnly(): UniformRecord[] {
   return UNIFORM.filter((record) => record.bits === 32);

@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { openCheckpoint } from '../../src/checkpoint/open.js';
-import { sha256 } from '../../src/util/hash.js';
 import { dequantize, fakeQuantize, quantize } from '../../src/quant/quantizer/quantize.js';
 import { affineMinMax, paperMinMax } from '../../src/quant/scheme/scheme.js';
+import { sha256 } from '../../src/util/hash.js';
 import { itShared } from '../support/shared.js';
 import { bell } from './support.js';
 

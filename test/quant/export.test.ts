@@ -4,10 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openCheckpoint } from '../../src/checkpoint/open.js';
 import type { Checkpoint } from '../../src/checkpoint/types.js';
-import { exportPlan } from '../../src/quant/packed/export.js';
-import { PER_CHANNEL, perGroup } from '../../src/quant/scheme/granularity.js';
 import { unitPaths, type Hierarchy } from '../../src/layout/hierarchy.js';
 import { openDescribed } from '../../src/model/structure.js';
+import { exportPlan } from '../../src/quant/packed/export.js';
 import { openPacked as openPackedAs, type PackedCheckpoint } from '../../src/quant/packed/read.js';
 import {
   planId,
@@ -17,6 +16,7 @@ import {
   type ResolvedPlan,
 } from '../../src/quant/plan.js';
 import { fakeQuantize } from '../../src/quant/quantizer/quantize.js';
+import { PER_CHANNEL, perGroup } from '../../src/quant/scheme/granularity.js';
 import {
   affineMinMax,
   createScheme,

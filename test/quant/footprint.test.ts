@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import * as fc from 'fast-check';
 import { footprintOf, tensorFootprint } from '../../src/quant/footprint.js';
-import { PER_CHANNEL, perGroup } from '../../src/quant/scheme/granularity.js';
 import { resolvePlan, uniformPlan, withUnit } from '../../src/quant/plan.js';
+import { PER_CHANNEL, perGroup } from '../../src/quant/scheme/granularity.js';
 import { affineMinMax, createScheme, SIGN, UNQUANTIZED } from '../../src/quant/scheme/scheme.js';
 import { QuantError } from '../../src/util/errors.js';
 import { hierarchyOfTensors } from '../support/spikegpt.js';

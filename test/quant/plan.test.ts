@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import * as fc from 'fast-check';
-import { PER_CHANNEL } from '../../src/quant/scheme/granularity.js';
 import { matricesOf, matricesOfUnit, unitPaths } from '../../src/layout/hierarchy.js';
+import { formatPlan, parsePlan, planToJson } from '../../src/quant/plan-json.js';
 import {
   compactPlan,
   planId,
@@ -11,7 +11,7 @@ import {
   type Plan,
 } from '../../src/quant/plan.js';
 import { quantizerPlan } from '../../src/quant/quantizers.js';
-import { formatPlan, parsePlan, planToJson } from '../../src/quant/plan-json.js';
+import { PER_CHANNEL } from '../../src/quant/scheme/granularity.js';
 import {
   affineMinMax,
   createScheme,

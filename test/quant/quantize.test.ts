@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict';
 import * as fc from 'fast-check';
-import { QuantError } from '../../src/util/errors.js';
-import { PER_CHANNEL, PER_TENSOR, perGroup } from '../../src/quant/scheme/granularity.js';
 import { dequantize, fakeQuantize, quantize } from '../../src/quant/quantizer/quantize.js';
+import { PER_CHANNEL, PER_TENSOR, perGroup } from '../../src/quant/scheme/granularity.js';
 import {
   affineMinMax,
   createScheme,
@@ -11,6 +10,7 @@ import {
   UNQUANTIZED,
   type Scheme,
 } from '../../src/quant/scheme/scheme.js';
+import { QuantError } from '../../src/util/errors.js';
 import { bell } from './support.js';
 
 const granularities = fc.oneof(

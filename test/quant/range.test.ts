@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import * as fc from 'fast-check';
-import { PER_CHANNEL } from '../../src/quant/scheme/granularity.js';
 import { percentileInPlace, selectInPlace } from '../../src/quant/quantizer/order-statistics.js';
 import { fakeQuantize, quantize } from '../../src/quant/quantizer/quantize.js';
+import { PER_CHANNEL } from '../../src/quant/scheme/granularity.js';
 import { affineMinMax, createScheme, type Method } from '../../src/quant/scheme/scheme.js';
 import { bell } from './support.js';
 

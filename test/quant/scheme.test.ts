@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { PER_CHANNEL, perGroup } from '../../src/quant/scheme/granularity.js';
+import { schemeFromJson, schemeToJson } from '../../src/quant/scheme/scheme-json.js';
 import {
   affineMinMax,
   createScheme,
@@ -7,7 +8,6 @@ import {
   SIGN,
   UNQUANTIZED,
 } from '../../src/quant/scheme/scheme.js';
-import { schemeFromJson, schemeToJson } from '../../src/quant/scheme/scheme-json.js';
 import { QuantError } from '../../src/util/errors.js';
 
 describe('quant: scheme', () => {

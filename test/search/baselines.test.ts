@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
-import { SearchError } from '../../src/util/errors.js';
 import { randomPlans, uniformPlans } from '../../src/search/baselines.js';
 import { Assignment } from '../../src/search/space.js';
+import { SearchError } from '../../src/util/errors.js';
 import { toySpace, toyUnits } from './toy.js';
 
 const space = toySpace(toyUnits(4), 100);

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
-import { SearchError } from '../../src/util/errors.js';
 import { CASES, meetsLimit, resolveLimits } from '../../src/search/constraints.js';
 import { metricOf } from '../../src/tasks/metrics/metrics.js';
+import { SearchError } from '../../src/util/errors.js';
 
 describe('search/constraints', () => {
   it('resolves absolute limits and shares', () => {

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
-import { AbortedError, SearchError } from '../../src/util/errors.js';
 import {
   knapsackSearch,
   type KnapsackSearchOptions,
@@ -9,6 +8,7 @@ import { requireCandidates } from '../../src/search/outcome.js';
 import { measureSensitivity, type SensitivityTable } from '../../src/search/sensitivity.js';
 import { Assignment, type SearchSpace } from '../../src/search/space.js';
 import type { SearchProgress, SearchStep } from '../../src/search/trace.js';
+import { AbortedError, SearchError } from '../../src/util/errors.js';
 import { additiveLoss, exactly, hashNoise, tersely, toySpace, toyUnits } from './toy.js';
 
 const BITS = [12, 8, 6, 4];

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
-import { SearchError } from '../../src/util/errors.js';
 import { monotoneLosses } from '../../src/search/knapsack/additive.js';
 import { solveKnapsack, type KnapsackUnit } from '../../src/search/knapsack/knapsack.js';
+import { SearchError } from '../../src/util/errors.js';
 import { seededRandom } from '../../src/util/random.js';
 
 interface Plan {

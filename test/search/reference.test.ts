@@ -3,8 +3,8 @@ import { CASES } from '../../src/search/constraints.js';
 import { select } from '../../src/search/score.js';
 import { Assignment, type SearchSpace } from '../../src/search/space.js';
 import { tieredSearch, type TieredSearchResult } from '../../src/search/tiers/tiers.js';
-import { exactly, type ToyUnit } from './toy.js';
 import { loadReference } from './reference-path.js';
+import { exactly, type ToyUnit } from './toy.js';
 
 /** spikegpt-mini: width 192, vocabulary 4096, feed-forward 768, 6 blocks (the classifier has 2 rows). */
 const WIDTH = 192;

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
-import { SearchError } from '../../src/util/errors.js';
 import { paretoFront } from '../../src/search/pareto.js';
 import { lambdaIntervals, score, select, type Scored } from '../../src/search/score.js';
+import { SearchError } from '../../src/util/errors.js';
 
 const ACCURACY = { metric: 'accuracy', fp32Bytes: 1000 } as const;
 const PERPLEXITY = { metric: 'perplexity', fp32Bytes: 1000 } as const;

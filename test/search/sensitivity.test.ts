@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
-import { AbortedError } from '../../src/util/errors.js';
-import type { ProgressEvent } from '../../src/util/progress.js';
 import {
   measureSensitivity,
   orderBySensitivity,
   type SensitivityRow,
 } from '../../src/search/sensitivity.js';
 import { Assignment, groupsOf } from '../../src/search/space.js';
+import { AbortedError } from '../../src/util/errors.js';
+import type { ProgressEvent } from '../../src/util/progress.js';
 import { additiveLoss, exactly, toySpace, toyUnits } from './toy.js';
 
 const units = toyUnits(2);

@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { SearchError } from '../../src/util/errors.js';
 import {
   Assignment,
   checkSpace,
@@ -7,6 +6,7 @@ import {
   groupsOf,
   normaliseBits,
 } from '../../src/search/space.js';
+import { SearchError } from '../../src/util/errors.js';
 import { toySpace, toyUnits } from './toy.js';
 
 describe('search/space', () => {

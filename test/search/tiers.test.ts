@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
-import { AbortedError, SearchError } from '../../src/util/errors.js';
 import { UnmetConstraintsError } from '../../src/search/nearest.js';
 import { requireCandidates } from '../../src/search/outcome.js';
 import type { SensitivityTable } from '../../src/search/sensitivity.js';
 import { Assignment } from '../../src/search/space.js';
 import { tieredSearch, type TieredSearchOptions } from '../../src/search/tiers/tiers.js';
 import type { SearchProgress, SearchStep } from '../../src/search/trace.js';
+import { AbortedError, SearchError } from '../../src/util/errors.js';
 import { naiveSearch } from './naive.js';
 import { additiveLoss, exactly, hashNoise, tersely, toySpace, toyUnits } from './toy.js';
 

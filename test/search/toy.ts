@@ -1,5 +1,5 @@
-import type { Evaluate, Evaluation, EvaluationContext } from '../../src/search/evaluation.js';
 import { meetsLimit } from '../../src/search/constraints.js';
+import type { Evaluate, Evaluation, EvaluationContext } from '../../src/search/evaluation.js';
 import type { Assignment, SearchSpace, UnitInfo } from '../../src/search/space.js';
 
 /** A unit of the toy spaces, with its number of weights. */

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
+import { openStore } from '../../src/store/index.js';
 import { Claims } from '../../src/store/sqlite/claims.js';
 import { Connection } from '../../src/store/sqlite/connection.js';
 import { livenessOf, thisProcess, type Owner } from '../../src/store/sqlite/owner.js';
-import { openStore } from '../../src/store/index.js';
 import { accuracyOf, inFolder, keyOf } from './support.js';
 
 /** Above the largest process id of any Linux (2^22), so no process has it. */

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { copyFile, mkdir, readFile, readdir, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { Connection } from '../../src/store/sqlite/connection.js';
 import { openStore, type MeasurementStore } from '../../src/store/index.js';
+import { Connection } from '../../src/store/sqlite/connection.js';
 import { StoreError } from '../../src/util/errors.js';
 import { seededRandom } from '../../src/util/random.js';
 import { inFolder, keyOf, perplexityOf } from './support.js';

@@ -4,8 +4,8 @@ import { once } from 'node:events';
 import { readFile, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { Connection } from '../../src/store/sqlite/connection.js';
 import { openStore } from '../../src/store/index.js';
+import { Connection } from '../../src/store/sqlite/connection.js';
 import { seededRandom } from '../../src/util/random.js';
 import { accuracyOf, inFolder, keyOf } from './support.js';
 

@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { exactJson, parseExactJson } from '../../src/store/json.js';
 import { keyId, type MeasurementKey } from '../../src/store/key.js';
-import { packBits, packCounts, packDoubles, unpackBits } from '../../src/util/packing.js';
 import { openMeasurement, sealMeasurement } from '../../src/store/record.js';
 import { StoreError } from '../../src/util/errors.js';
+import { packBits, packCounts, packDoubles, unpackBits } from '../../src/util/packing.js';
 import { accuracyOf, keyOf, perplexityOf } from './support.js';
 
 describe('store/key', () => {

@@ -5,11 +5,12 @@ import {
   type ModelSpaceOptions,
 } from '../../src/experiment/open/model-space.js';
 import { Evaluator as AnyEvaluator } from '../../src/experiment/scoring/evaluator.js';
+import type { EvaluatorOptions } from '../../src/experiment/scoring/options.js';
 import { hierarchyOf, type Hierarchy } from '../../src/layout/hierarchy.js';
 import type { Parameter } from '../../src/layout/layout.js';
+import { checkParameters as checkAgainst } from '../../src/model/check-parameters.js';
 import type { StatedConfig } from '../../src/model/config.js';
 import { LoadedModel } from '../../src/model/loaded-model.js';
-import { checkParameters as checkAgainst } from '../../src/model/check-parameters.js';
 import {
   DEFAULT_CONTEXT_LENGTH,
   deriveSpikeGPT,
@@ -23,7 +24,6 @@ import {
   type ModelDescription,
   type ModelStructure,
 } from '../../src/model/structure.js';
-import type { EvaluatorOptions } from '../../src/experiment/scoring/options.js';
 
 /*
  * The family that most tests are about, in the words that they had before there were families: what is

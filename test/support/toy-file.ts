@@ -2,8 +2,8 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { writeSafetensors } from '../../src/checkpoint/safetensors/write.js';
-import { toyCheckpoint } from './toy.js';
 import { type ModelConfig } from './spikegpt.js';
+import { toyCheckpoint } from './toy.js';
 
 /** Writes {@link toyCheckpoint} to a folder of its own, for what opens files (workers do). */
 export async function writeToy(

@@ -1,8 +1,8 @@
 import { openCheckpoint } from '../../src/checkpoint/open.js';
 import type { Checkpoint, TensorInfo } from '../../src/checkpoint/types.js';
 import type { Parameter } from '../../src/layout/layout.js';
-import { seededRandom } from '../../src/util/random.js';
 import { packagePath } from '../../src/util/paths.js';
+import { seededRandom } from '../../src/util/random.js';
 import { type ModelConfig, parametersOf, SpikeGPT } from './spikegpt.js';
 
 export const TOY: ModelConfig = {

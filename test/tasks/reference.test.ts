@@ -1,16 +1,16 @@
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { openCheckpoint } from '../../src/checkpoint/open.js';
+import { NO_ACCELERATIONS } from '../../src/experiment/scoring/options.js';
+import { readSst2Tsv } from '../../src/tasks/data/tsv.js';
+import { type Measurement } from '../../src/tasks/metrics/metrics.js';
 import { sst2Task } from '../../src/tasks/sst2.js';
 import type { Task } from '../../src/tasks/task.js';
-import { readSst2Tsv } from '../../src/tasks/data/tsv.js';
 import { wikitext2Task } from '../../src/tasks/wikitext2.js';
 import { loadTokenizer } from '../../src/tokenizer/tokenizer.js';
 import { packagePath } from '../../src/util/paths.js';
 import { itShared } from '../support/shared.js';
 import { deriveConfig, Evaluator } from '../support/spikegpt.js';
-import { type Measurement } from '../../src/tasks/metrics/metrics.js';
-import { NO_ACCELERATIONS } from '../../src/experiment/scoring/options.js';
 
 /** `<|padding|>` in the vocabulary of the bundled models. */
 const PADDING = 1;

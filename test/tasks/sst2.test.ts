@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
-import { sst2Task, type Sst2Options } from '../../src/tasks/sst2.js';
 import { readSst2Tsv, type LabelledSentence } from '../../src/tasks/data/tsv.js';
+import { sst2Task, type Sst2Options } from '../../src/tasks/sst2.js';
 import { loadTokenizer } from '../../src/tokenizer/tokenizer.js';
 import { AbortedError, DataError, ModelError, UsageError } from '../../src/util/errors.js';
 import type { ProgressEvent } from '../../src/util/progress.js';

@@ -1,15 +1,15 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
+import type { AccuracyMeasurement } from '../../src/tasks/metrics/accuracy.js';
 import {
   perplexityInterval,
   ratioEstimate,
   wilsonInterval,
 } from '../../src/tasks/metrics/intervals.js';
 import { comparePaired } from '../../src/tasks/metrics/metrics.js';
+import type { PerplexityMeasurement } from '../../src/tasks/metrics/perplexity.js';
 import { DataError } from '../../src/util/errors.js';
 import { seededRandom } from '../../src/util/random.js';
-import type { AccuracyMeasurement } from '../../src/tasks/metrics/accuracy.js';
-import type { PerplexityMeasurement } from '../../src/tasks/metrics/perplexity.js';
 
 function near(actual: number | undefined, expected: number, tolerance = 1e-12): void {
   assert.ok(

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import fc from 'fast-check';
-import { loadTokenizer, type Tokenizer } from '../../src/tokenizer/tokenizer.js';
 import { TokenStream } from '../../src/tokenizer/token-stream.js';
+import { loadTokenizer, type Tokenizer } from '../../src/tokenizer/tokenizer.js';
 import { sha256 } from '../../src/util/hash.js';
 import { itShared } from '../support/shared.js';
 

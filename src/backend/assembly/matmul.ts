@@ -240,9 +240,9 @@ function takeBlock(logits: usize, first: usize, count: usize, target: usize, ter
 }
 
 /**
- * What the negative log-likelihood of one target a row needs, apart from the logarithm (whose table
- * would be static data), from hidden states: logits = x · weights, and of each row sum of e^{logit -
- * highest}, and logit[target] - highest. The logits are never all in memory.
+ * The parts of the negative log-likelihood of one target a row, without the logarithm (whose table would be
+ * static data), from hidden states: logits = x · weights, and of each row the sum of e^{logit - highest},
+ * and logit[target] - highest. The logits are never all in memory.
  * x: [rows, inner]; weights: [inner, classes]; targets: int32 [rows]; out: float64 [rows, 2]; scratch:
  * see matMulScratch.
  */

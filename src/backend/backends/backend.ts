@@ -2,17 +2,17 @@ import { setBackend, ready, version_core } from '@tensorflow/tfjs-core';
 
 /** A place to compute. Another one is another of these, and a line in the list. */
 export interface Backend {
-  /** What a user calls it. */
+  /** Its name for a user. */
   readonly name: string;
-  /** What it takes to have it, for those whose machine lacks it. */
+  /** Its needs, for those whose machine lacks it. */
   readonly needs: string;
   /** Makes it TensorFlow.js's backend. @throws when it cannot be had on this machine. */
   start(): Promise<void>;
   /** Registers our kernels on it, once it has started. */
   registerKernels(): void;
   /**
-   * What its numbers are stored under: wherever two machines may differ in the last bits, a name of its own,
-   * since a spike can hang on them.
+   * The name that its numbers are stored under: wherever two machines may differ in the last bits, a name of
+   * its own, since a spike can hang on them.
    */
   identity(): string;
   /** "TensorFlow.js 4.22.0, WebAssembly with SIMD, one thread" */
@@ -24,9 +24,10 @@ export interface Backend {
 /** More threads than this wait for memory rather than compute. */
 export const MOST_THREADS = 4;
 
+/** TensorFlow.js and its version. */
 export const TFJS = `TensorFlow.js ${version_core}`;
 
-/** @throws {Error} when TensorFlow.js does not take it. */
+/** Makes a backend the one that computes. @throws {Error} when TensorFlow.js does not take it. */
 export async function activate(name: string): Promise<void> {
   if (!(await setBackend(name))) throw new Error('TensorFlow.js could not initialize it');
   await ready();

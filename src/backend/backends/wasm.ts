@@ -1,6 +1,6 @@
 import { availableParallelism } from 'node:os';
-import { backend, env } from '@tensorflow/tfjs-core';
 import type { BackendWasm } from '@tensorflow/tfjs-backend-wasm';
+import { backend, env } from '@tensorflow/tfjs-core';
 import { wasmArithmetic } from '../kernels/wasm-module.js';
 import { registerWasmKernels } from '../kernels/wasm.js';
 import { activate, MOST_THREADS, TFJS, type Backend } from './backend.js';

@@ -2,17 +2,19 @@ import * as tf from '@tensorflow/tfjs-core';
 import type { Tensor, Tensor1D, Tensor2D, Tensor3D } from '@tensorflow/tfjs-core';
 import { EMPTY_EXPONENT, LAYER_NORM_EPSILON, LIF_TAU, LIF_THRESHOLD } from './names.js';
 
-/**
+/*
  * The kernels composed of whole-tensor operations, for a backend without kernels of ours: the native
  * `tensorflow` backend on a CPU or a GPU. A loop over tokens would issue thousands of operations; the
  * recurrences are scans instead, log2(T) rounds of a few operations each (Hillis and Steele, 1986).
- * Signatures and shapes as in {@link ./ops.ts}.
+ * Signatures and shapes as in ops.ts.
  */
 
+/** Rows of a table by index. */
 export function gatherRows(table: Tensor2D, indices: Tensor1D): Tensor2D {
   return tf.gather(table, indices);
 }
 
+/** Layer norm over the last axis. */
 export function layerNorm<T extends Tensor>(x: T, gamma: Tensor1D, beta: Tensor1D): T {
   return tf.tidy(() => {
     const { mean, variance } = tf.moments(x, -1, true);
@@ -22,6 +24,12 @@ export function layerNorm<T extends Tensor>(x: T, gamma: Tensor1D, beta: Tensor1
   });
 }
 
+/** Tokens [from, from + count) of x: [B, T, C]. */
+function tokens(x: Tensor3D, from: number, count: number): Tensor3D {
+  return tf.slice(x, [0, from, 0], [x.shape[0], count, x.shape[2]]);
+}
+
+/** Layer norm, token shift and interpolation. */
 export function tokenMix(
   x: Tensor3D,
   gamma: Tensor1D,
@@ -33,24 +41,19 @@ export function tokenMix(
   return tf.tidy(() => {
     const normed = layerNorm(x, gamma, beta);
     const first: Tensor3D = tf.reshape(shift, [batch, 1, channels]);
-    const before = tf.concat([first, tf.slice(normed, [0, 0, 0], [batch, time - 1, channels])], 1);
+    const before = tf.concat([first, tokens(normed, 0, time - 1)], 1);
     const difference = tf.sub<Tensor3D>(normed, before);
     return {
       mixed: tf.unstack(mixes).map((mix) => tf.add<Tensor3D>(before, tf.mul(difference, mix))),
-      last: tf.reshape<tf.Rank.R2>(tf.slice(normed, [0, time - 1, 0], [batch, 1, channels]), [
-        batch,
-        channels,
-      ]),
+      last: tf.reshape<tf.Rank.R2>(tokens(normed, time - 1, 1), [batch, channels]),
     };
   });
 }
 
 /** `x` moved `steps` tokens later, `fill` before it. x: [B, T, C]. */
 function delayed(x: Tensor3D, steps: number, fill: number): Tensor3D {
-  const [batch, time, channels] = x.shape;
-  const kept = tf.slice(x, [0, 0, 0], [batch, time - steps, channels]);
   const none: [number, number] = [0, 0];
-  return tf.pad(kept, [none, [steps, 0], none], fill);
+  return tf.pad(tokens(x, 0, x.shape[1] - steps), [none, [steps, 0], none], fill);
 }
 
 /** past · x + present · y. */
@@ -76,13 +79,12 @@ export function wkv(
   first: Tensor1D,
   state: Tensor3D,
 ): { out: Tensor3D; state: Tensor3D } {
-  const [batch, time, channels] = k.shape;
+  const time = k.shape[1];
   return tf.tidy(() => {
-    const row = (index: number): Tensor3D => tf.slice(state, [0, index, 0], [batch, 1, channels]);
     const w = tf.neg(tf.exp(decay));
-    let a: Tensor3D = tf.concat([row(0), v], 1);
-    let b: Tensor3D = tf.concat([row(1), tf.onesLike(v)], 1);
-    let p: Tensor3D = tf.concat([row(2), k], 1);
+    let a: Tensor3D = tf.concat([tokens(state, 0, 1), v], 1);
+    let b: Tensor3D = tf.concat([tokens(state, 1, 1), tf.onesLike(v)], 1);
+    let p: Tensor3D = tf.concat([tokens(state, 2, 1), k], 1);
     for (let distance = 1; distance <= time; distance *= 2) {
       const earlier = delayed(p, distance, EMPTY_EXPONENT);
       const { past, present, top } = weigh(tf.add(earlier, tf.mul(w, distance)), p);
@@ -91,19 +93,14 @@ export function wkv(
       p = top;
     }
     const prefixes = [a, b, p];
-    const [numerator, denominator, exponent] = prefixes.map((prefix) =>
-      tf.slice(prefix, [0, 0, 0], [batch, time, channels]),
-    );
+    const [numerator, denominator, exponent] = prefixes.map((prefix) => tokens(prefix, 0, time));
     const { past, present } = weigh(exponent, tf.add(k, first));
     const average = tf.div<Tensor3D>(
       blend(past, numerator, present, v),
       blend(past, denominator, present, tf.onesLike(v)),
     );
-    const last = prefixes.map((prefix) => tf.slice(prefix, [0, time, 0], [batch, 1, channels]));
-    return {
-      out: tf.mul<Tensor3D>(tf.sigmoid(r), average),
-      state: tf.concat<Tensor3D>(last, 1),
-    };
+    const last = prefixes.map((prefix) => tokens(prefix, time, 1));
+    return { out: tf.mul<Tensor3D>(tf.sigmoid(r), average), state: tf.concat(last, 1) };
   });
 }
 
@@ -147,7 +144,7 @@ export function spikingResidual(
     const rest: Tensor3D = tf.reshape(membrane, [batch, 1, channels]);
     const current = tf.add<Tensor3D>(gated, tf.pad(rest, [none, [0, time - 1], none]));
     let spikes: Tensor3D = tf.zerosLike(current);
-    let potential: Tensor3D = tf.zerosLike(current);
+    let potential = spikes;
     for (let round = 0; round <= time; round++) {
       const guess = spikes;
       const { h, fired, settled } = tf.tidy(() => {
@@ -160,15 +157,15 @@ export function spikingResidual(
       if (settled.dataSync()[0] === 1) break;
     }
     const kept = tf.mul<Tensor3D>(potential, tf.sub(1, spikes));
-    const after = tf.slice(kept, [0, time - 1, 0], [batch, 1, channels]);
     return {
       out: tf.add<Tensor3D>(residual, spikes),
-      membrane: tf.reshape<tf.Rank.R2>(after, [batch, channels]),
+      membrane: tf.reshape<tf.Rank.R2>(tokens(kept, time - 1, 1), [batch, channels]),
       spikes: withSpikes ? spikes : undefined,
     };
   });
 }
 
+/** max(x, 0)² · weights. */
 export function squaredReluMatMul(x: Tensor3D, weights: Tensor2D): Tensor3D {
   const [batch, time, hidden] = x.shape;
   return tf.tidy(() => {
@@ -177,6 +174,7 @@ export function squaredReluMatMul(x: Tensor3D, weights: Tensor2D): Tensor3D {
   });
 }
 
+/** Negative log-likelihood of one target a row, in nats. */
 export function tokenNll(logits: Tensor2D, targets: Tensor1D): Tensor1D {
   return tf.tidy(() => {
     const [rows, classes] = logits.shape;
@@ -189,6 +187,7 @@ export function tokenNll(logits: Tensor2D, targets: Tensor1D): Tensor1D {
   });
 }
 
+/** Mean over the first lengths[n] tokens. */
 export function maskedMean(x: Tensor3D, lengths: Tensor1D): Tensor2D {
   const [batch, time] = x.shape;
   return tf.tidy(() => {

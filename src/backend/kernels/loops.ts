@@ -1,10 +1,12 @@
 import { EMPTY_EXPONENT, LIF_TAU, LIF_THRESHOLD } from './names.js';
 
-/**
- * The kernels as plain loops over typed arrays: what the `cpu` backend runs, and what the `wasm` backend
- * runs on its heap for widths below one SIMD group. Arithmetic is float64 between float32 loads and
- * stores. Shapes are those of {@link ./ops.ts}.
+/*
+ * The kernels as plain loops over typed arrays: for the `cpu` backend, and for the `wasm` backend on its heap
+ * where a width is no multiple of one SIMD group. Arithmetic is float64 between float32 loads and stores.
+ * Shapes are those of ops.ts.
  */
+
+/** Sequences, tokens and channels of a tensor [B, T, C]. */
 export interface Extent {
   readonly batch: number;
   readonly time: number;
@@ -36,6 +38,7 @@ function normalizeRow(
     out[to + c] = (x[from + c] - mean) * scale * gamma[c] + beta[c];
 }
 
+/** Layer norm over rows of `gamma.length` values. */
 export function layerNorm(
   x: Values,
   gamma: Values,
@@ -47,6 +50,7 @@ export function layerNorm(
     normalizeRow(x, at, gamma, beta, epsilon, out, at);
 }
 
+/** Layer norm, token shift and interpolation, an output for each row of `mixes`. */
 export function tokenMix(
   x: Values,
   gamma: Values,
@@ -75,6 +79,7 @@ export function tokenMix(
   }
 }
 
+/** The gated RWKV average, with a running maximum in the exponent. */
 export function wkv(
   k: Values,
   v: Values,
@@ -116,6 +121,7 @@ export function wkv(
   }
 }
 
+/** LIF neurons over tokens, added to the residual stream. */
 export function spikingResidual(
   x: Values,
   gate: Values | undefined,
@@ -143,7 +149,7 @@ export function spikingResidual(
   }
 }
 
-/** `out` has to be zeros. */
+/** max(x, 0)² · weights; `out` has to be zeros. */
 export function squaredReluMatMul(x: Values, weights: Values, hidden: number, out: Values): void {
   const channels = weights.length / hidden;
   for (let row = 0; row * hidden < x.length; row++)
@@ -155,6 +161,7 @@ export function squaredReluMatMul(x: Values, weights: Values, hidden: number, ou
     }
 }
 
+/** Negative log-likelihood of one target a row, in nats. */
 export function tokenNll(logits: Values, targets: Int32Array, out: Values): void {
   const classes = logits.length / targets.length;
   targets.forEach((target, row) => {
@@ -167,6 +174,7 @@ export function tokenNll(logits: Values, targets: Int32Array, out: Values): void
   });
 }
 
+/** Mean over the first lengths[n] tokens. */
 export function maskedMean(
   x: Values,
   lengths: Int32Array,
@@ -182,6 +190,7 @@ export function maskedMean(
   });
 }
 
+/** Rows of a table by index. */
 export function gatherRows(table: Values, indices: Int32Array, out: Values): void {
   const channels = out.length / indices.length;
   indices.forEach((index, row) => {

@@ -1,16 +1,25 @@
-/**
- * Names under which the kernels are registered with TensorFlow.js, and their inputs and outputs.
- * All values are float32 and row-major; B sequences, T tokens, C channels.
- */
+// Names under which the kernels are registered with TensorFlow.js. Their inputs and outputs are those of the
+// operations in ops.ts; all values are float32 and row-major.
+
+/** Rows of a table by index. */
 export const GATHER_ROWS = 'QslmGatherRows';
+/** Layer norm over the last axis. */
 export const LAYER_NORM = 'QslmLayerNorm';
+/** Layer norm, token shift and interpolation. */
 export const TOKEN_MIX = 'QslmTokenMix';
+/** The gated RWKV average. */
 export const WKV = 'QslmWkv';
+/** LIF neurons, added to the residual stream. */
 export const SPIKING_RESIDUAL = 'QslmSpikingResidual';
+/** max(x, 0)² · weights. */
 export const SQUARED_RELU_MATMUL = 'QslmSquaredReluMatMul';
+/** x · weights. */
 export const MAT_MUL = 'QslmMatMul';
+/** Likelihoods from the product with the head. */
 export const HEAD_NLL = 'QslmHeadNll';
+/** Likelihoods from logits. */
 export const TOKEN_NLL = 'QslmTokenNll';
+/** Means over the tokens of each sequence. */
 export const MASKED_MEAN = 'QslmMaskedMean';
 
 /** PyTorch's LayerNorm default, which SpikeGPT uses. */

@@ -70,10 +70,7 @@ export function tokenMix(
   if (!hasKernel(names.TOKEN_MIX)) return composite.tokenMix(x, gamma, beta, mixes, shift);
   const inputs = { x, gamma, beta, mixes, shift };
   const outputs = run(names.TOKEN_MIX, inputs, { epsilon: names.LAYER_NORM_EPSILON });
-  return {
-    mixed: outputs.slice(0, -1) as Tensor3D[],
-    last: outputs[outputs.length - 1] as Tensor2D,
-  };
+  return { mixed: outputs.slice(0, -1) as Tensor3D[], last: outputs.at(-1) as Tensor2D };
 }
 
 /**
@@ -165,16 +162,12 @@ export function headNll(x: Tensor2D, weights: Tensor2D, targets: Tensor1D): Tens
   const [rows, width] = x.shape;
   const most = Math.max(HEAD_ROWS_AT_LEAST, Math.floor(HEAD_VALUES / weights.shape[1]));
   const starts = Array.from({ length: Math.ceil(rows / most) }, (_, part) => part * most);
-  return tidy(() => {
-    const parts = starts.map((start) =>
-      tidy(() => {
-        const count = Math.min(most, rows - start);
-        const logits = matMul(slice(x, [start, 0], [count, width]), weights);
-        return tokenNll(logits, slice(targets, [start], [count]));
-      }),
-    );
-    return concat(parts);
-  });
+  const nllFrom = (start: number): Tensor1D => {
+    const count = Math.min(most, rows - start);
+    const logits = matMul(slice(x, [start, 0], [count, width]), weights);
+    return tokenNll(logits, slice(targets, [start], [count]));
+  };
+  return tidy(() => concat(starts.map((start) => tidy(() => nllFrom(start)))));
 }
 
 /** Mean over the first lengths[n] tokens. x: [B, T, C]; lengths: int32 [B]; result: [B, C]. */

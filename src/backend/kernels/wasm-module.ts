@@ -4,7 +4,7 @@ import { BackendError } from '../../util/errors.js';
 import { packagePath } from '../../util/paths.js';
 
 /**
- * How a multiply–add of the kernels is rounded: once (`fused`), by the instruction that relaxed SIMD gives
+ * The rounding of a multiply–add of the kernels: once (`fused`), by the instruction that relaxed SIMD gives
  * where the processor has it, or after the product and again after the sum (`separate`), as plain SIMD
  * does anywhere. Fused is the faster (ARCHITECTURE.md has figures); the results differ in the last bits.
  */
@@ -13,8 +13,9 @@ export type Arithmetic = 'fused' | 'separate';
 /** Set to `separate` to compute on any processor as on one without fused multiply–add. */
 export const ARITHMETIC_VARIABLE = 'QSLM_ARITHMETIC';
 
-/** The exports of src/backend/assembly; addresses and sizes as numbers. */
 type Export = (...operands: number[]) => void;
+
+/** The exports of src/backend/assembly; addresses and sizes as numbers. */
 export interface SpikingModule {
   readonly gatherRows: Export;
   readonly layerNorm: Export;
@@ -31,13 +32,9 @@ export interface SpikingModule {
   readonly squareLess: (x: number, y: number) => number;
 }
 
-const FILES: Readonly<Record<Arithmetic, string>> = {
-  fused: 'spiking-fused.wasm',
-  separate: 'spiking.wasm',
-};
-
 function compile(arithmetic: Arithmetic): WebAssembly.Module {
-  const path = packagePath('dist', 'backend', FILES[arithmetic]);
+  const name = arithmetic === 'fused' ? 'spiking-fused.wasm' : 'spiking.wasm';
+  const path = packagePath('dist', 'backend', name);
   let code: Buffer;
   try {
     code = readFileSync(path);
@@ -66,19 +63,13 @@ export function loadSpikingModule(
   return instance.exports as unknown as SpikingModule;
 }
 
-/**
- * (1 + 2^-12)² is 1 + 2^-11 + 2^-24, and float32 has no room for the last term: only where the product is
- * not rounded before the sum does it show.
- */
-function roundsOnce({ squareLess }: SpikingModule): boolean {
-  return squareLess(1 + 2 ** -12, 1 + 2 ** -11) !== 0;
-}
-
 function detect(): Arithmetic {
   if (process.env[ARITHMETIC_VARIABLE] === 'separate') return 'separate';
   try {
     const fused = loadSpikingModule('fused', new WebAssembly.Memory({ initial: 1 }));
-    return roundsOnce(fused) ? 'fused' : 'separate';
+    // (1 + 2^-12)² is 1 + 2^-11 + 2^-24, and float32 has no room for the last term: only where the product is
+    // not rounded before the sum does it show.
+    return fused.squareLess(1 + 2 ** -12, 1 + 2 ** -11) !== 0 ? 'fused' : 'separate';
   } catch (error) {
     if (error instanceof BackendError) throw error;
     return 'separate'; // an engine without relaxed SIMD

@@ -3,17 +3,20 @@
  * each tensor's name to type, shape and position (github huggingface/safetensors, README "Format").
  */
 import { CheckpointError } from '../../util/errors.js';
+import { isRecord } from '../../util/json.js';
 import { describe, quoted } from '../describe.js';
 import { ITEM_BYTES, type Dtype } from '../dtypes.js';
-import { duplicateKey } from './json-keys.js';
 import { elementCount } from '../shape.js';
 import type { TensorInfo } from '../types.js';
+import { duplicateKey } from './json-keys.js';
 
 /** Bytes of the length in front of the JSON. */
 export const LENGTH_BYTES = 8;
 /** The JSON is padded with spaces so that the data begins at a multiple of this. */
 const ALIGNMENT = 8;
 const METADATA_KEY = '__metadata__';
+
+type Members = Readonly<Record<string, unknown>>;
 
 const DTYPE_NAMES: Readonly<Record<Dtype, string>> = {
   float64: 'F64',
@@ -41,6 +44,7 @@ export interface HeaderEntry {
   readonly end: number;
 }
 
+/** A header without its text. */
 export interface Header {
   /** By position in the file. */
   readonly entries: readonly HeaderEntry[];
@@ -108,10 +112,8 @@ export function parseHeader(json: Uint8Array, dataBytes: number, site: string): 
     parsed = JSON.parse(text);
   } catch (error) {
     const got = error instanceof Error ? describe(error.message) : 'other bytes';
-    throw new CheckpointError(
-      { what: 'the header is no JSON', where: site, got, expected: 'a JSON object' },
-      { cause: error },
-    );
+    const detail = { what: 'the header is no JSON', where: site, got, expected: 'a JSON object' };
+    throw new CheckpointError(detail, { cause: error });
   }
   const members = asObject(parsed, site, 'the header');
   const twice = duplicateKey(text);
@@ -185,13 +187,13 @@ function requireExactCover(entries: readonly HeaderEntry[], dataBytes: number, s
     throw refusal(site, 'there are bytes after the last tensor', `${dataBytes}`, `${position}`);
 }
 
-function asObject(value: unknown, where: string, subject: string): Record<string, unknown> {
-  if (typeof value === 'object' && value !== null && !Array.isArray(value))
-    return value as Record<string, unknown>;
+function asObject(value: unknown, where: string, subject: string): Members {
+  if (isRecord(value)) return value;
   throw refusal(where, `${subject} is no JSON object`, describe(value), 'an object');
 }
 
-function isSizes(value: unknown): value is number[] {
+/** True for a list of integers from 0 on. */
+export function isSizes(value: unknown): value is number[] {
   return (
     Array.isArray(value) &&
     value.every((n: unknown) => typeof n === 'number' && Number.isSafeInteger(n) && n >= 0)

@@ -1,8 +1,8 @@
 import { CheckpointError } from '../../util/errors.js';
 import type { Contents, StoredTensor } from '../checkpoint-file.js';
 import type { FileSource } from '../file-source.js';
-import { rowMajorStrides } from '../shape.js';
 import { MAX_HEADER_BYTES } from '../limits.js';
+import { rowMajorStrides } from '../shape.js';
 import { LENGTH_BYTES, parseHeader } from './header.js';
 
 /**

@@ -3,8 +3,8 @@ import { CheckpointError, throwIfAborted } from '../../util/errors.js';
 import { writeFileAtomically } from '../../util/files.js';
 import type { RunOptions } from '../../util/progress.js';
 import { quoted } from '../describe.js';
-import { encodeHeader, tensorBytes } from './header.js';
 import type { TensorInfo } from '../types.js';
+import { encodeHeader, tensorBytes } from './header.js';
 
 /** A tensor to be written; its bytes are asked for when it is its turn, and can be freed after. */
 export interface TensorToWrite extends TensorInfo {
@@ -29,9 +29,8 @@ export async function writeSafetensors(
   path: string,
   tensors: Iterable<TensorToWrite>,
   metadata: Readonly<Record<string, string>>,
-  options: RunOptions = {},
+  { onProgress, signal }: RunOptions = {},
 ): Promise<number> {
-  const { onProgress, signal } = options;
   const list = [...tensors];
   const header = encodeHeader(list, metadata);
   const total = list.reduce((sum, tensor) => sum + tensorBytes(tensor), header.length);
@@ -50,19 +49,17 @@ export async function writeSafetensors(
     await write(file, header, 'header');
     for (const tensor of list) {
       throwIfAborted(signal, path);
-      await write(file, requireSize(tensor, await tensor.bytes(), path), tensor.name);
+      const bytes = await tensor.bytes();
+      if (bytes.length !== tensorBytes(tensor))
+        throw new CheckpointError({
+          what: 'the data does not match the shape',
+          where: `${path}: tensor ${quoted(tensor.name)}`,
+          got: `${bytes.length} bytes`,
+          expected: `${tensorBytes(tensor)} for ${tensor.dtype} [${tensor.shape.join(', ')}]`,
+        });
+      await write(file, bytes, tensor.name);
     }
     throwIfAborted(signal, path);
   });
   return total;
-}
-
-function requireSize(tensor: TensorToWrite, bytes: Uint8Array, path: string): Uint8Array {
-  if (bytes.length === tensorBytes(tensor)) return bytes;
-  throw new CheckpointError({
-    what: 'the data does not match the shape',
-    where: `${path}: tensor ${quoted(tensor.name)}`,
-    got: `${bytes.length} bytes`,
-    expected: `${tensorBytes(tensor)} for ${tensor.dtype} [${tensor.shape.join(', ')}]`,
-  });
 }

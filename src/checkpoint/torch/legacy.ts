@@ -9,9 +9,10 @@ import { describe, printable } from '../describe.js';
 import { ITEM_BYTES } from '../dtypes.js';
 import type { FileSource } from '../file-source.js';
 import { MAX_HEADER_BYTES } from '../limits.js';
+import { storageFromPersistentId, TORCH_GLOBALS, type StorageReference } from './objects.js';
+import type { PickleWorld } from './pickle-machine.js';
 import { unpickle } from './pickle.js';
 import { locateTensors, selectStateDict } from './state-dict.js';
-import { storageFromPersistentId, TORCH_GLOBALS, type StorageReference } from './objects.js';
 
 /** `MAGIC_NUMBER` and `PROTOCOL_VERSION` of torch/serialization.py. */
 const MAGIC_NUMBER = 0x1950a86a20f9469cfc6cn;
@@ -24,7 +25,9 @@ const PROTOCOL_VERSION = 1001;
  *   dict needs, tensors outside their data.
  */
 export async function readTorchLegacy(source: FileSource): Promise<Contents> {
-  const pickles = new PickleSequence(source, await readHead(source));
+  // The pickles have no length in front: read as much as they may take.
+  const head = await source.read(0, Math.min(source.size, MAX_HEADER_BYTES));
+  const pickles = new PickleSequence(source.path, head);
   pickles.expect('magic number', (value) => value === MAGIC_NUMBER);
   pickles.expect('protocol version', (value) => value === PROTOCOL_VERSION);
   pickles.expect(
@@ -32,9 +35,9 @@ export async function readTorchLegacy(source: FileSource): Promise<Contents> {
     (value) => value instanceof Map && value.get('little_endian') === true,
   );
   const storages = new Map<string, StorageReference>();
-  const root = pickles.next((id, site) =>
-    remember(storages, storageFromPersistentId(id, site), site),
-  );
+  const root = pickles.next({
+    persistentLoad: (id, site) => remember(storages, storageFromPersistentId(id, site), site),
+  });
   const keys = pickles.next();
   const { tensors, metadata } = selectStateDict(root, source.path);
 
@@ -43,25 +46,17 @@ export async function readTorchLegacy(source: FileSource): Promise<Contents> {
   return { tensors: locateTensors(tensors, regionOf, source.size, source.path), metadata };
 }
 
-/** The pickles have no length in front: read as much as they may take. */
-function readHead(source: FileSource): Promise<Uint8Array> {
-  return source.read(0, Math.min(source.size, MAX_HEADER_BYTES));
-}
-
 class PickleSequence {
   position = 0;
 
   constructor(
-    private readonly source: FileSource,
+    private readonly site: string,
     private readonly bytes: Uint8Array,
   ) {}
 
-  next(persistentLoad?: (id: unknown, site: string) => unknown): unknown {
-    const { value, end } = unpickle(this.bytes, this.position, {
-      site: this.source.path,
-      globals: TORCH_GLOBALS,
-      ...(persistentLoad === undefined ? {} : { persistentLoad }),
-    });
+  next(more: Pick<PickleWorld, 'persistentLoad'> = {}): unknown {
+    const world = { site: this.site, globals: TORCH_GLOBALS, ...more };
+    const { value, end } = unpickle(this.bytes, this.position, world);
     this.position = end;
     return value;
   }
@@ -72,7 +67,7 @@ class PickleSequence {
     if (isRight(value)) return;
     throw new CheckpointError({
       what: `the ${what} is not that of a PyTorch checkpoint`,
-      where: `${this.source.path}, byte ${start}`,
+      where: `${this.site}, byte ${start}`,
       got: value instanceof Map ? 'another machine' : describe(value),
       expected: 'a file written by torch.save on a little-endian machine',
     });
@@ -84,18 +79,16 @@ function remember(
   storage: StorageReference,
   site: string,
 ): StorageReference {
-  const known = storages.get(storage.key);
-  if (known === undefined) {
-    storages.set(storage.key, storage);
-    return storage;
-  }
-  if (known.dtype === storage.dtype && known.elements === storage.elements) return known;
-  throw new CheckpointError({
-    what: `storage ${printable(storage.key)} is described in two ways`,
-    where: site,
-    got: `${storage.elements} of ${storage.dtype}`,
-    expected: `${known.elements} of ${known.dtype}, as before`,
-  });
+  const known = storages.get(storage.key) ?? storage;
+  if (known.dtype !== storage.dtype || known.elements !== storage.elements)
+    throw new CheckpointError({
+      what: `storage ${printable(storage.key)} is described in two ways`,
+      where: site,
+      got: `${storage.elements} of ${storage.dtype}`,
+      expected: `${known.elements} of ${known.dtype}, as before`,
+    });
+  storages.set(storage.key, known);
+  return known;
 }
 
 /** Walks over the storages, which lie one after another in the order of the keys. */

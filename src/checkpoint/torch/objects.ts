@@ -1,6 +1,6 @@
 /**
- * What the pickle of a PyTorch state dict may contain, and what becomes of it (PyTorch:
- * torch/_utils.py, torch/serialization.py). Tensors stay references until they are read.
+ * The objects that the pickle of a PyTorch state dict may contain (PyTorch: torch/_utils.py,
+ * torch/serialization.py). Tensors stay references until they are read.
  */
 import { CheckpointError } from '../../util/errors.js';
 import { describe } from '../describe.js';

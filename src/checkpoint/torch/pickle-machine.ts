@@ -10,7 +10,7 @@ import {
 /** One for all strings: making one takes longer than decoding a name. Refuses what is not UTF-8. */
 const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
-/** Where a pickle lies, for error messages: "model.pth: data.pkl". */
+/** The place of a pickle, for error messages: "model.pth: data.pkl". */
 export type Site = string;
 
 /**
@@ -24,7 +24,7 @@ export class PickleGlobal {
   ) {}
 }
 
-/** What the bytes of a pickle may lead to; everything else is refused. */
+/** Everything that the bytes of a pickle may lead to; the rest is refused. */
 export interface PickleWorld {
   readonly site: Site;
   /** By full name: "collections.OrderedDict". */
@@ -35,7 +35,7 @@ export interface PickleWorld {
 
 /** Bytes, stack, marks and memo of a pickle being read. Bounded in each; executes nothing. */
 export class PickleMachine {
-  private readonly view: DataView;
+  private readonly buffer: Buffer;
   private readonly stack: unknown[] = [];
   /** Stack heights at which a MARK stands. */
   private readonly marks: number[] = [];
@@ -49,49 +49,47 @@ export class PickleMachine {
     private position: number,
     readonly world: PickleWorld,
   ) {
-    this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    this.buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   }
 
+  /** The position after all that was read. */
   get end(): number {
     return this.position;
   }
 
+  /** The next opcode: errors name its position until there is another one. */
   opcode(): number {
     this.opcodeAt = this.position;
-    return this.uint8();
+    return this.unsigned(1);
   }
 
-  uint8(): number {
-    return this.view.getUint8(this.advance(1));
+  /** An unsigned integer, little-endian. */
+  unsigned(bytes: 1 | 2 | 4): number {
+    return this.buffer.readUIntLE(this.advance(bytes), bytes);
   }
 
-  uint16(): number {
-    return this.view.getUint16(this.advance(2), true);
-  }
-
+  /** A signed integer of 4 bytes, little-endian. */
   int32(): number {
-    return this.view.getInt32(this.advance(4), true);
-  }
-
-  uint32(): number {
-    return this.view.getUint32(this.advance(4), true);
+    return this.buffer.readInt32LE(this.advance(4));
   }
 
   /** A length; beyond 2^53 it is inexact, and far beyond the data in any case. */
   uint64(): number {
-    return Number(this.view.getBigUint64(this.advance(8), true));
+    return Number(this.buffer.readBigUInt64LE(this.advance(8)));
   }
 
   /** Big-endian, unlike the integers. */
   float64(): number {
-    return this.view.getFloat64(this.advance(8), false);
+    return this.buffer.readDoubleBE(this.advance(8));
   }
 
+  /** The next `length` bytes, not copied. */
   take(length: number): Uint8Array {
     const start = this.advance(length);
     return this.bytes.subarray(start, start + length);
   }
 
+  /** The next `length` bytes as UTF-8. */
   text(length: number): string {
     const bytes = this.take(length);
     try {
@@ -118,6 +116,7 @@ export class PickleMachine {
     return Number.isSafeInteger(number) ? number : signed;
   }
 
+  /** Puts a value on the stack. */
   push(value: unknown): void {
     if (this.stack.length >= MAX_PICKLE_STACK)
       this.fail('the pickle is no state dict: too many values on its stack', MAX_PICKLE_STACK);
@@ -136,26 +135,28 @@ export class PickleMachine {
       this.fail('the pickle is no state dict: too many objects', MAX_PICKLE_OBJECTS);
   }
 
+  /** Takes the value on top, which must not lie below a MARK. */
   pop(): unknown {
     if (this.stack.length <= (this.marks.at(-1) ?? 0)) this.fail('its stack is empty');
     return this.stack.pop();
   }
 
+  /** The value on top, which must not lie below a MARK. */
   top(): unknown {
     if (this.stack.length <= (this.marks.at(-1) ?? 0)) this.fail('its stack is empty');
     return this.stack.at(-1);
   }
 
-  mark(): void {
+  /** Sets a MARK on the stack; returns how many there are. */
+  mark(): number {
     if (this.marks.length >= MAX_PICKLE_DEPTH)
       this.fail('the pickle is no state dict: nested too deep', MAX_PICKLE_DEPTH);
-    this.marks.push(this.stack.length);
+    return this.marks.push(this.stack.length);
   }
 
   /** Takes off all values since the last MARK, and the mark. */
   popMarked(): unknown[] {
-    const height = this.marks.pop() ?? this.fail('there is no MARK');
-    return this.stack.splice(height);
+    return this.stack.splice(this.marks.pop() ?? this.fail('there is no MARK'));
   }
 
   /** True where a mark stands on top of the stack. */
@@ -163,16 +164,14 @@ export class PickleMachine {
     return this.marks.at(-1) === this.stack.length;
   }
 
-  get memoSize(): number {
-    return this.memo.size;
-  }
-
-  remember(index: number): void {
+  /** Puts the value on top into the memo, after all others unless an index is given; returns the memo. */
+  remember(index = this.memo.size): unknown {
     if (this.memo.size >= MAX_PICKLE_OBJECTS)
       this.fail('the pickle is no state dict: its memo is too large', MAX_PICKLE_OBJECTS);
-    this.memo.set(index, this.top());
+    return this.memo.set(index, this.top());
   }
 
+  /** The value at an index of the memo. */
   recall(index: number): unknown {
     if (!this.memo.has(index)) this.fail(`memo ${index} was never filled`);
     return this.memo.get(index);
@@ -191,6 +190,7 @@ export class PickleMachine {
     });
   }
 
+  /** Refuses the pickle, as damaged or as beyond a limit. @throws {CheckpointError} always. */
   fail(what: string, limit?: number): never {
     throw new CheckpointError({
       what: limit === undefined ? `the pickle is damaged: ${what}` : what,

@@ -14,27 +14,29 @@ const HIGHEST_PROTOCOL = 5;
 /** Enough for PyTorch's 10-byte magic number; Python's own integers could be 2 GB long. */
 const MAX_INTEGER_BYTES = 255;
 
+type Opcodes<T> = Readonly<Record<number, (m: PickleMachine) => T>>;
+
 /** Opcodes that push one value. */
-const values: Readonly<Record<number, (m: PickleMachine) => unknown>> = {
+const values: Opcodes<unknown> = {
   0x4e: /* NONE */ () => null,
   0x88: /* NEWTRUE */ () => true,
   0x89: /* NEWFALSE */ () => false,
   0x4a: /* BININT */ (m) => m.int32(),
-  0x4b: /* BININT1 */ (m) => m.uint8(),
-  0x4d: /* BININT2 */ (m) => m.uint16(),
-  0x8a: /* LONG1 */ (m) => m.integer(m.uint8()),
+  0x4b: /* BININT1 */ (m) => m.unsigned(1),
+  0x4d: /* BININT2 */ (m) => m.unsigned(2),
+  0x8a: /* LONG1 */ (m) => m.integer(m.unsigned(1)),
   0x8b: /* LONG4 */ (m) => m.integer(shortLength(m)),
   0x47: /* BINFLOAT */ (m) => m.float64(),
-  0x58: /* BINUNICODE */ (m) => m.text(m.uint32()),
-  0x8c: /* SHORT_BINUNICODE */ (m) => m.text(m.uint8()),
+  0x58: /* BINUNICODE */ (m) => m.text(m.unsigned(4)),
+  0x8c: /* SHORT_BINUNICODE */ (m) => m.text(m.unsigned(1)),
   0x8d: /* BINUNICODE8 */ (m) => m.text(m.uint64()),
   // Python 2's str: text here, as PyTorch treats it.
-  0x54: /* BINSTRING */ (m) => m.text(m.uint32()),
-  0x55: /* SHORT_BINSTRING */ (m) => m.text(m.uint8()),
-  0x42: /* BINBYTES */ (m) => m.take(m.uint32()),
-  0x43: /* SHORT_BINBYTES */ (m) => m.take(m.uint8()),
-  0x68: /* BINGET */ (m) => m.recall(m.uint8()),
-  0x6a: /* LONG_BINGET */ (m) => m.recall(m.uint32()),
+  0x54: /* BINSTRING */ (m) => m.text(m.unsigned(4)),
+  0x55: /* SHORT_BINSTRING */ (m) => m.text(m.unsigned(1)),
+  0x42: /* BINBYTES */ (m) => m.take(m.unsigned(4)),
+  0x43: /* SHORT_BINBYTES */ (m) => m.take(m.unsigned(1)),
+  0x68: /* BINGET */ (m) => m.recall(m.unsigned(1)),
+  0x6a: /* LONG_BINGET */ (m) => m.recall(m.unsigned(4)),
   0x63: /* GLOBAL */ (m) => m.global(m.line(), m.line()),
   0x93: /* STACK_GLOBAL */ stackGlobal,
   0x52: /* REDUCE */ reduce,
@@ -42,9 +44,7 @@ const values: Readonly<Record<number, (m: PickleMachine) => unknown>> = {
 };
 
 /** Opcodes that push a new container. */
-const containers: Readonly<
-  Record<number, (m: PickleMachine) => unknown[] | Map<unknown, unknown>>
-> = {
+const containers: Opcodes<unknown[] | Map<unknown, unknown>> = {
   0x5d: /* EMPTY_LIST */ () => [],
   0x7d: /* EMPTY_DICT */ () => new Map(),
   0x29: /* EMPTY_TUPLE */ () => [],
@@ -54,36 +54,20 @@ const containers: Readonly<
   0x74: /* TUPLE */ (m) => m.popMarked(),
 };
 
-/** Opcodes that push nothing. What their functions return does not matter. */
-const effects: Readonly<Record<number, (m: PickleMachine) => unknown>> = {
+/** Opcodes that push nothing. The results of their functions do not matter. */
+const effects: Opcodes<unknown> = {
   0x80: /* PROTO */ protocol,
   0x95: /* FRAME */ (m) => m.uint64(),
-  0x28: /* MARK */ (m) => {
-    m.mark();
-  },
+  0x28: /* MARK */ (m) => m.mark(),
   0x30: /* POP */ (m) => (m.marked ? m.popMarked() : m.pop()),
   0x31: /* POP_MARK */ (m) => m.popMarked(),
-  0x71: /* BINPUT */ (m) => {
-    m.remember(m.uint8());
-  },
-  0x72: /* LONG_BINPUT */ (m) => {
-    m.remember(m.uint32());
-  },
-  0x94: /* MEMOIZE */ (m) => {
-    m.remember(m.memoSize);
-  },
-  0x61: /* APPEND */ (m) => {
-    append(m, [m.pop()]);
-  },
-  0x65: /* APPENDS */ (m) => {
-    append(m, m.popMarked());
-  },
-  0x73: /* SETITEM */ (m) => {
-    setItems(m, [m.pop(), m.pop()].reverse());
-  },
-  0x75: /* SETITEMS */ (m) => {
-    setItems(m, m.popMarked());
-  },
+  0x71: /* BINPUT */ (m) => m.remember(m.unsigned(1)),
+  0x72: /* LONG_BINPUT */ (m) => m.remember(m.unsigned(4)),
+  0x94: /* MEMOIZE */ (m) => m.remember(),
+  0x61: /* APPEND */ (m) => append(m, [m.pop()]),
+  0x65: /* APPENDS */ (m) => append(m, m.popMarked()),
+  0x73: /* SETITEM */ (m) => setItems(m, [m.pop(), m.pop()].reverse()),
+  0x75: /* SETITEMS */ (m) => setItems(m, m.popMarked()),
   0x62: /* BUILD */ build,
   0x69: /* INST */ instance,
 };
@@ -92,7 +76,7 @@ const effects: Readonly<Record<number, (m: PickleMachine) => unknown>> = {
  * Reads one pickle. Lists and tuples become arrays, dictionaries Maps, None null, integers beyond 2^53
  * bigint, allowed names {@link PickleGlobal}.
  *
- * @param start where in `bytes` the pickle begins.
+ * @param start of the pickle within `bytes`.
  * @returns the value, and the position after the pickle.
  * @throws {CheckpointError} when the pickle is damaged, asks for a name that is not allowed, or is
  *   larger in any respect than a state dict can be (limits.ts).
@@ -117,26 +101,24 @@ export function unpickle(
 }
 
 function protocol(m: PickleMachine): void {
-  const version = m.uint8();
+  const version = m.unsigned(1);
   if (version > HIGHEST_PROTOCOL) m.fail(`protocol ${version} is unknown`, HIGHEST_PROTOCOL);
 }
 
 function shortLength(m: PickleMachine): number {
-  const length = m.uint32();
+  const length = m.unsigned(4);
   if (length > MAX_INTEGER_BYTES) m.fail('an integer is too long', MAX_INTEGER_BYTES);
   return length;
 }
 
 function stackGlobal(m: PickleMachine): unknown {
-  const name = m.pop();
-  const module = m.pop();
+  const [name, module] = [m.pop(), m.pop()];
   if (typeof module === 'string' && typeof name === 'string') return m.global(module, name);
   return m.fail('a name is no string');
 }
 
 function reduce(m: PickleMachine): unknown {
-  const args = m.pop();
-  const called = m.pop();
+  const [args, called] = [m.pop(), m.pop()];
   if (!(called instanceof PickleGlobal) || called.call === undefined)
     return m.fail('it calls something that is no function');
   if (!Array.isArray(args)) return m.fail('the arguments of a call are no tuple');
@@ -161,15 +143,17 @@ function instance(m: PickleMachine): never {
   return m.fail('it uses opcode INST');
 }
 
-function append(m: PickleMachine, items: readonly unknown[]): void {
+function append(m: PickleMachine, items: readonly unknown[]): unknown {
   const list = m.top();
   if (!Array.isArray(list)) return m.fail('it appends to something that is no list');
   for (const item of items) list.push(item);
+  return list;
 }
 
-function setItems(m: PickleMachine, pairs: readonly unknown[]): void {
+function setItems(m: PickleMachine, pairs: readonly unknown[]): unknown {
   const dict = m.top();
   if (!(dict instanceof Map)) return m.fail('it sets items of something that is no dictionary');
   if (pairs.length % 2 !== 0) return m.fail('a key has no value');
   for (let i = 0; i < pairs.length; i += 2) dict.set(pairs[i], pairs[i + 1]);
+  return dict;
 }

@@ -11,9 +11,11 @@ export interface StateDict {
   readonly metadata: Readonly<Record<string, string>>;
 }
 
+type Dictionary = ReadonlyMap<unknown, unknown>;
+
 /** Keys under which training scripts put the weights. */
 const NESTED_KEYS = ['state_dict', 'model'];
-/** What DataParallel and DistributedDataParallel put before each name. */
+/** The prefix that DataParallel and DistributedDataParallel put before each name. */
 const PARALLEL_PREFIX = 'module.';
 
 /**
@@ -30,7 +32,7 @@ export function selectStateDict(root: unknown, site: string): StateDict {
       got: root instanceof TensorReference ? 'a tensor' : describe(root),
       expected: 'a state dict',
     });
-  const top = root as ReadonlyMap<unknown, unknown>;
+  const top = root as Dictionary;
   const found = [...NESTED_KEYS.map((key) => top.get(key)), top].find(
     (candidate) => candidate instanceof Map && tensorsOf(candidate, site).size > 0,
   );
@@ -41,14 +43,11 @@ export function selectStateDict(root: unknown, site: string): StateDict {
       got: `the keys ${describeKeys(top)}`,
       expected: `tensors at the top, or under ${NESTED_KEYS.map((key) => `"${key}"`).join(' or ')}`,
     });
-  const tensors = withoutPrefix(tensorsOf(found as ReadonlyMap<unknown, unknown>, site));
+  const tensors = withoutPrefix(tensorsOf(found as Dictionary, site));
   return { tensors, metadata: plainValues(top) };
 }
 
-function tensorsOf(
-  dict: ReadonlyMap<unknown, unknown>,
-  site: string,
-): Map<string, TensorReference> {
+function tensorsOf(dict: Dictionary, site: string): Map<string, TensorReference> {
   const tensors = new Map<string, TensorReference>();
   for (const [name, value] of dict) {
     if (!(value instanceof TensorReference)) continue;
@@ -69,7 +68,7 @@ function withoutPrefix(tensors: Map<string, TensorReference>): Map<string, Tenso
   return new Map([...tensors].map(([name, t]) => [name.slice(PARALLEL_PREFIX.length), t]));
 }
 
-function plainValues(dict: ReadonlyMap<unknown, unknown>): Record<string, string> {
+function plainValues(dict: Dictionary): Record<string, string> {
   const entries: [string, string][] = [];
   for (const [key, value] of dict) {
     if (typeof key !== 'string') continue;
@@ -79,7 +78,7 @@ function plainValues(dict: ReadonlyMap<unknown, unknown>): Record<string, string
   return Object.fromEntries(entries);
 }
 
-function describeKeys(dict: ReadonlyMap<unknown, unknown>): string {
+function describeKeys(dict: Dictionary): string {
   const keys = [...dict.keys()].slice(0, 8).map((key) => describe(key));
   return `[${keys.join(', ')}${dict.size > keys.length ? ', …' : ''}]`;
 }
@@ -87,7 +86,7 @@ function describeKeys(dict: ReadonlyMap<unknown, unknown>): string {
 /**
  * Finds the place of every tensor and checks that it lies within the file.
  *
- * @param regionOf where a storage lies, undefined where it is not in the file.
+ * @param regionOf the place of a storage, undefined where it is not in the file.
  * @param fileBytes bounds what a tensor may take in memory: strides of 0 can make it larger than its
  *   storage.
  * @throws {CheckpointError} naming the first tensor that does not fit, with both numbers.

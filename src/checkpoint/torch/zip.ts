@@ -8,9 +8,9 @@ import type { Contents, Region } from '../checkpoint-file.js';
 import { printable } from '../describe.js';
 import type { FileSource } from '../file-source.js';
 import { MAX_HEADER_BYTES, MAX_ZIP_ENTRIES } from '../limits.js';
+import { storageFromPersistentId, TORCH_GLOBALS } from './objects.js';
 import { unpickle } from './pickle.js';
 import { locateTensors, selectStateDict } from './state-dict.js';
-import { storageFromPersistentId, TORCH_GLOBALS } from './objects.js';
 
 const PICKLE_ENTRY = /^[^/]+\/data\.pkl$/;
 const STORED = 0;
@@ -37,36 +37,26 @@ export async function readTorchZip(source: FileSource): Promise<Contents> {
   await requireLittleEndian(source, entries.get(`${folder}byteorder`));
 
   const pickle = await readPickle(source, entries.get(pickleName)!, site);
-  const { value } = unpickle(pickle, 0, {
-    site,
-    globals: TORCH_GLOBALS,
-    persistentLoad: storageFromPersistentId,
-  });
+  const world = { site, globals: TORCH_GLOBALS, persistentLoad: storageFromPersistentId };
+  const { value } = unpickle(pickle, 0, world);
   const { tensors, metadata } = selectStateDict(value, source.path);
   const regionOf = ({ key }: { key: string }): Region | undefined =>
     entries.get(`${folder}data/${key}`);
   return { tensors: locateTensors(tensors, regionOf, source.size, source.path), metadata };
 }
 
-/** Where the content of each entry lies. */
+/** The place of each entry's content. */
 async function readDirectory(source: FileSource): Promise<Map<string, Region>> {
   try {
-    const zip = await fromRandomAccessReaderPromise(new ZipSource(source), source.size, {
-      autoClose: false,
-    });
+    const reader = new ZipSource(source);
+    const zip = await fromRandomAccessReaderPromise(reader, source.size, { autoClose: false });
     return await readEntries(source, zip);
   } catch (error) {
     if (error instanceof CheckpointError) throw error;
     const got = error instanceof Error ? error.message : String(error);
-    throw new CheckpointError(
-      {
-        what: 'the zip is truncated or damaged',
-        where: source.path,
-        got,
-        expected: 'a complete file written by torch.save',
-      },
-      { cause: error },
-    );
+    const expected = 'a complete file written by torch.save';
+    const detail = { what: 'the zip is truncated or damaged', where: source.path, got, expected };
+    throw new CheckpointError(detail, { cause: error });
   }
 }
 

@@ -7,35 +7,35 @@ import {
   locateCheckpoint,
   openTokenizer,
 } from '../../experiment/open/model-file.js';
+import { blockKind } from '../../layout/blocks.js';
 import { describeModel, statedMetadata, type ModelDescription } from '../../model/structure.js';
-import { formatBytes } from '../../util/format.js';
+import { UsageError } from '../../util/errors.js';
+import { formatBytes, formatCount, formatCounted } from '../../util/format.js';
 import { sha256File } from '../../util/hash.js';
 import { configFacts, configJson } from '../format/facts.js';
+import { formatFacts, type Fact } from '../format/table.js';
 import type { Host } from '../host.js';
-import {
-  copyTokenizer,
-  outputPath,
-  requireFree,
-  tokenizerBeside,
-} from '../options/model-output.js';
-import { formatCount, formatCounted } from '../../util/format.js';
 import {
   modelOptionsOf,
   withCommonOptions,
   withConfigOptions,
   type ModelFlags,
 } from '../options/common.js';
+import {
+  copyTokenizer,
+  outputPath,
+  requireFree,
+  tokenizerBeside,
+} from '../options/model-output.js';
 import { Session } from '../session.js';
-import { formatFacts, type Fact } from '../format/table.js';
-import { blockKind } from '../../layout/blocks.js';
-import type { Parameter } from '../../layout/layout.js';
-import { UsageError } from '../../util/errors.js';
+
+type Metadata = Readonly<Record<string, string>>;
 
 interface ConvertFlags extends ModelFlags {
   readonly out: string;
   readonly dtype: FloatDtype;
   readonly exclude?: readonly string[];
-  readonly meta?: Readonly<Record<string, string>>;
+  readonly meta?: Metadata;
   readonly force?: boolean;
 }
 
@@ -69,10 +69,7 @@ Example:
     );
 }
 
-function addPair(
-  pair: string,
-  before: Readonly<Record<string, string>> = {},
-): Readonly<Record<string, string>> {
+function addPair(pair: string, before: Metadata = {}): Metadata {
   const at = pair.indexOf('=');
   if (at < 1) throw new InvalidArgumentError('Expected KEY=VALUE.');
   return { ...before, [pair.slice(0, at)]: pair.slice(at + 1) };
@@ -82,12 +79,13 @@ async function convert(session: Session, model: string, flags: ConvertFlags): Pr
   const { path: input } = await locateCheckpoint(model);
   const output = await outputPath(flags.out);
   const description = await check(input, output, flags);
+  const signs = description.layout.parameters.filter(({ role }) => role === 'sign');
   const conversion = await convertCheckpoint(input, output, {
     ...session.run,
     dtype: flags.dtype,
     metadata: { format: 'pt', ...statedMetadata(description), ...flags.meta },
     exclude: flags.exclude ?? [],
-    keepNegative: namesOf(description, ({ role }) => role === 'sign'),
+    keepNegative: signs.map(({ name }) => name),
   });
   const tokenizer = flags.tokenizer && (await copyTokenizer(flags.tokenizer, output));
   const sha256 = await sha256File(output);
@@ -100,18 +98,12 @@ async function convert(session: Session, model: string, flags: ConvertFlags): Pr
     ['sha256', sha256],
     ...(tokenizer === undefined ? [] : [['tokenizer', tokenizer] as const]),
   ];
-  const value = {
-    output,
-    sha256,
-    dtype: flags.dtype,
-    ...conversion,
-    ...configJson(description),
-    tokenizer,
-  };
+  const { dtype } = flags;
+  const value = { output, sha256, dtype, ...conversion, ...configJson(description), tokenizer };
   await session.result(value, formatFacts(facts));
 }
 
-/** Refuses what would fail later or destroy something, before anything is written. */
+/** Refuses all that would fail later or destroy something, before anything is written. */
 async function check(
   input: string,
   output: string,
@@ -133,19 +125,10 @@ async function check(
   }
 }
 
-/** Names of the parameters that something is true of. */
-function namesOf(
-  { layout }: ModelDescription,
-  wanted: (parameter: Parameter) => boolean,
-): string[] {
-  return layout.parameters.filter(wanted).map(({ name }) => name);
-}
-
-function requireOutputLayers(description: ModelDescription, excluded: readonly string[]): void {
-  const layers = namesOf(
-    description,
-    ({ block, role }) => blockKind(block) === 'output' && role !== 'vector',
-  );
+function requireOutputLayers({ layout }: ModelDescription, excluded: readonly string[]): void {
+  const layers = layout.parameters
+    .filter(({ block, role }) => blockKind(block) === 'output' && role !== 'vector')
+    .map(({ name }) => name);
   const other = excluded.find((name) => !layers.includes(name));
   if (other === undefined) return;
   throw new UsageError({
@@ -160,10 +143,7 @@ function roundingFacts({ largestError, largestErrorIn, keptNegative }: Conversio
   const facts: Fact[] = [];
   if (largestErrorIn !== undefined)
     facts.push(['rounding', `at most ${largestError.toPrecision(2)}, in ${largestErrorIn}`]);
-  if (keptNegative > 0)
-    facts.push([
-      'signs',
-      `${formatCounted(keptNegative, 'negative embedding value')} kept from becoming −0`,
-    ]);
+  const kept = formatCounted(keptNegative, 'negative embedding value');
+  if (keptNegative > 0) facts.push(['signs', `${kept} kept from becoming −0`]);
   return facts;
 }

@@ -1,21 +1,31 @@
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { startBackend, type BackendReport } from '../../backend/start.js';
-import { runCases, type CasesRun } from '../../experiment/runs/cases-run.js';
 import { BUNDLED_MODELS, type BundledModel } from '../../experiment/open/model-file.js';
+import { openStudy } from '../../experiment/open/open-study.js';
 import type { Study } from '../../experiment/open/study.js';
+import { searchResultJson } from '../../experiment/record/search-files.js';
+import { runCases, type CasesRun } from '../../experiment/runs/cases-run.js';
 import { PRECISION_LIST, runUniform } from '../../experiment/runs/uniform.js';
 import { loadPaperResults } from '../../figures/paper-data.js';
 import { loadVegaBundle } from '../../figures/vega-bundle.js';
 import { renderReport } from '../../plots/render/report.js';
+import { type QuantizerName, quantizerPlan } from '../../quant/quantizers.js';
 import type { MeasurementStore } from '../../store/index.js';
 import { saveFile } from '../../util/files.js';
-import { demoReport, type DemoRun } from '../report/demo-report.js';
-import { backendFact, configFacts, configJson } from '../format/facts.js';
-import type { Host } from '../host.js';
-import { pointJson, taskJson } from '../format/json.js';
-import { requireFolder } from '../options/model-output.js';
 import { formatDuration } from '../../util/format.js';
+import { backendFact, configFacts, configJson } from '../format/facts.js';
+import { pointJson, taskJson } from '../format/json.js';
+import { bitsLabel, pointCells, pointColumns } from '../format/points.js';
+import {
+  judgedColumns,
+  judgedRow,
+  selectionColumns,
+  selectionRows,
+  sensitivityGrid,
+} from '../format/run-tables.js';
+import { formatFacts, formatTable } from '../format/table.js';
+import type { Host } from '../host.js';
 import {
   bitWidths,
   integerFrom,
@@ -25,23 +35,13 @@ import {
   withCommonOptions,
   type BackendFlags,
 } from '../options/common.js';
-import { bitsLabel, pointCells, pointColumns } from '../format/points.js';
+import { requireFolder } from '../options/model-output.js';
+import { withStore } from '../options/study.js';
+import { demoReport, type DemoRun } from '../report/demo-report.js';
+import { groupSections, savingsSections } from '../report/run-sections.js';
 import { asOneBar } from '../run-progress.js';
-import { groupSections, savingsSections, type RunGroup } from '../report/run-sections.js';
-import {
-  judgedColumns,
-  judgedRow,
-  selectionColumns,
-  selectionRows,
-  sensitivityGrid,
-} from '../format/run-tables.js';
 import { Session } from '../session.js';
-import { openReportedStore } from '../options/study.js';
-import { formatFacts, formatTable } from '../format/table.js';
 import { packageVersion } from '../version.js';
-import { type QuantizerName, quantizerPlan } from '../../quant/quantizers.js';
-import { searchResultJson } from '../../experiment/record/search-files.js';
-import { openStudy } from '../../experiment/open/open-study.js';
 
 interface DemoFlags extends BackendFlags {
   readonly out: string;
@@ -81,18 +81,15 @@ async function demo(session: Session, flags: DemoFlags): Promise<void> {
   session.note(formatFacts([backendFact(backend)]));
   const runs: DemoRun[] = [];
   const searches: DemoSearch[] = [];
-  const store = await openReportedStore(session, join(flags.out, 'measurements.sqlite'));
-  try {
+  await withStore(session, join(flags.out, 'measurements.sqlite'), async (store) => {
     for (const name of BUNDLED_MODELS) {
       const found = await measure(session, name, flags, backend, store);
       runs.push(found.uniform);
       searches.push(...found.searches);
     }
-  } finally {
-    store.close();
-  }
+  });
   const date = new Date().toISOString().slice(0, 10);
-  const groups = searches.map(groupOf);
+  const groups = searches.map(({ sweep, ...found }) => ({ ...found, sweeps: [sweep] }));
   const paper = await loadPaperResults();
   const report = demoReport(runs, backend, date, [
     ...groups.flatMap((group) => groupSections(group, paper)),
@@ -101,13 +98,12 @@ async function demo(session: Session, flags: DemoFlags): Promise<void> {
   const [html, json] = [join(flags.out, 'report.html'), join(flags.out, 'uniform.json')];
   const value = demoJson(runs, searches, backend);
   await saveFile(html, await renderReport(report, await loadVegaBundle()));
-  const seconds = (performance.now() - started) / 1000;
-  const files = [
+  const facts = formatFacts([
     ['report', `${html} (open it in a browser; it needs no network)`],
     ['numbers', json],
-    ['time', formatDuration(seconds)],
-  ] as const;
-  await session.result(value, formatFacts(files), json);
+    ['time', formatDuration((performance.now() - started) / 1000)],
+  ]);
+  await session.result(value, facts, json);
 }
 
 /** The flow over all cases for one bundled model. */
@@ -115,11 +111,7 @@ interface DemoSearch extends CasesRun {
   readonly study: Study;
 }
 
-function groupOf({ study, sweep, searches }: DemoSearch): RunGroup {
-  return { study, sweeps: [sweep], searches };
-}
-
-/** What was found for one model. */
+/** The results for one model. */
 interface Found {
   readonly uniform: DemoRun;
   /** None where only uniform widths are wanted. */
@@ -152,12 +144,11 @@ async function measure(
     const uniform = { name, sha256: study.sha256, description: file, quantizer, task, points };
     await session.print(`${describe(uniform)}\n\n`);
     if (!search) return { uniform, searches: [] };
-    const { metric } = study.task;
     const run = await runCases(study, {
       search: { bits, quantizer },
       runs: join(out, 'runs'),
       command: ['demo'],
-      onProgress: asOneBar(session.onProgress, metric),
+      onProgress: asOneBar(session.onProgress, study.task.metric),
       signal: session.signal,
     });
     const found = { study, ...run };
@@ -168,16 +159,15 @@ async function measure(
   }
 }
 
-function describeSearches(found: DemoSearch): string {
-  const { study, searches, sweep } = found;
-  const { metric } = study.task;
-  const { storedBits } = sweep.space;
-  const grid = sensitivityGrid({ table: sweep.table, level: 'block', storedBits }, metric);
+function describeSearches({ study, searches, sweep: { table, space } }: DemoSearch): string {
+  const { metric, source } = study.task;
   const { heldOut } = study.options;
+  const { storedBits } = space;
+  const grid = sensitivityGrid({ table, level: 'block', storedBits }, metric);
   return [
     `${metric} with one block quantized:`,
     formatTable(grid.columns, grid.rows),
-    `Selected by λ (* the result), on ${study.task.source}:`,
+    `Selected by λ (* the result), on ${source}:`,
     formatTable(
       selectionColumns(metric),
       searches.flatMap((run) => selectionRows(run, metric)),

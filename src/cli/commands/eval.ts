@@ -1,44 +1,39 @@
-import { Option, type Command } from 'commander';
+import type { Command } from 'commander';
 import { startBackend } from '../../backend/start.js';
+import { buildTask, type TaskRequest } from '../../experiment/open/build-task.js';
+import { openModel, type OpenModel } from '../../experiment/open/model-file.js';
 import {
   inThisThread,
   measurePlans,
   type NamedPlan,
   type PlanPoint,
 } from '../../experiment/runs/measure-plans.js';
-import { openModel, type OpenModel } from '../../experiment/open/model-file.js';
-import { buildTask, type TaskRequest } from '../../experiment/open/build-task.js';
 import { bitsName } from '../../experiment/runs/uniform.js';
+import { requireUnpacked } from '../../quant/packed/read.js';
 import { parsePlan } from '../../quant/plan-json.js';
+import { type QuantizerName, quantizerPlan } from '../../quant/quantizers.js';
 import { readTextFile } from '../../tasks/data/text.js';
-import type { Measurement } from '../../tasks/metrics/metrics.js';
-import { metricOf } from '../../tasks/metrics/metrics.js';
+import { formatMeasurement, metricOf, type Measurement } from '../../tasks/metrics/metrics.js';
 import type { Task } from '../../tasks/task.js';
-import { backendFact, configFacts, configJson } from '../format/facts.js';
-import type { Host } from '../host.js';
-import { measurementJson, pointJson, taskJson } from '../format/json.js';
-import { formatMeasurement } from '../../tasks/metrics/metrics.js';
 import { formatCount, formatDuration, formatRate } from '../../util/format.js';
+import { backendFact, configFacts, configJson } from '../format/facts.js';
+import { measurementJson, pointJson, taskJson } from '../format/json.js';
+import { packedFacts, packedJson } from '../format/packed.js';
+import { pointCells, pointColumns } from '../format/points.js';
+import { formatFacts, formatTable, type Fact } from '../format/table.js';
+import type { Host } from '../host.js';
 import {
-  bitWidth,
+  bitsOption,
+  dataOptions,
   modelOptionsOf,
   positiveInteger,
   quantizerOption,
-  withBackendOption,
-  withCommonOptions,
-  withConfigOptions,
-  withResultFile,
-  withTokenizerOption,
+  withModelOptions,
+  withResultOptions,
   type BackendFlags,
   type ModelFlags,
 } from '../options/common.js';
-import { packedFacts, packedJson } from '../format/packed.js';
-import { pointCells, pointColumns } from '../format/points.js';
 import { Session } from '../session.js';
-import { formatFacts, formatTable, type Fact } from '../format/table.js';
-import { type QuantizerName, quantizerPlan } from '../../quant/quantizers.js';
-import { TASK_NAMES } from '../../tasks/kinds.js';
-import { requireUnpacked } from '../../quant/packed/read.js';
 
 interface EvalFlags extends ModelFlags, BackendFlags, TaskRequest {
   readonly bits?: number;
@@ -47,45 +42,25 @@ interface EvalFlags extends ModelFlags, BackendFlags, TaskRequest {
 }
 
 export function addEval(program: Command, host: Host): void {
+  const { task, natural, context, limit, pooling } = dataOptions();
   const command = program
     .command('eval')
     .description('measure a model on a task, with --bits or --plan also quantized')
-    .argument('<model>', 'checkpoint file, folder, or name of a bundled model')
-    .addOption(
-      new Option(
-        '--task <task>',
-        'sst2: accuracy; wikitext2: perplexity; default: by data and model',
-      ).choices(TASK_NAMES),
-    )
+    .addOption(task)
     .option('--data <file>', 'a .tsv (sst2) or a text (wikitext2); default: the bundled samples')
-    .option('--natural', "the data is ordinary text: bring it into the task's style first")
-    .option(
-      '--context <tokens>',
-      "inputs of a window; default: the model's context",
-      positiveInteger,
-    )
+    .addOption(natural)
+    .addOption(context)
     .option(
       '--stride <tokens>',
       'from one window to the next; default: the window',
       positiveInteger,
     )
-    .option('--limit <count>', 'first sentences, or tokens to predict, at most', positiveInteger)
-    .addOption(
-      new Option(
-        '--pooling <kind>',
-        'what a sentence is averaged over; all-positions includes padding, as the prototype does',
-      ).choices(['real-tokens', 'all-positions']),
-    )
-    .addOption(
-      new Option('--bits <width>', 'every matrix at this bit width, 1 to 16')
-        .argParser(bitWidth)
-        .conflicts('plan'),
-    )
+    .addOption(limit)
+    .addOption(pooling)
+    .addOption(bitsOption())
     .addOption(quantizerOption())
     .option('--plan <file>', 'a plan in JSON: which unit gets which scheme');
-  withTokenizerOption(command);
-  withConfigOptions(command);
-  withCommonOptions(withResultFile(withBackendOption(command)))
+  withResultOptions(withModelOptions(command))
     .addHelpText(
       'after',
       `
@@ -109,33 +84,29 @@ async function evaluate(session: Session, name: string, flags: EvalFlags): Promi
     const [baseline, quantized] = await inThisThread(open, task, (subject) =>
       measurePlans(subject, plans, session.run),
     );
-    warnBeyondContext(session, baseline.measurement!, open);
+    const { measurement } = baseline;
+    warnBeyondContext(session, measurement!, open);
     const sha256 = await open.checkpoint.sha256();
-    const facts: Fact[] = [
+    const { checkpoint, hierarchy } = open;
+    const facts = formatFacts([
       ['model', open.name],
       ['sha256', sha256],
-      ...packedFacts(open.checkpoint, open.hierarchy),
+      ...packedFacts(checkpoint, hierarchy),
       ...configFacts(open),
       backendFact(backend),
       ...task.describe(),
-    ];
-    const text = [
-      formatFacts([...facts, ...resultFacts(baseline.measurement!, task)]),
-      ...(plan === undefined ? [] : ['', comparisonTable(task, [baseline, quantized])]),
-    ].join('\n');
+      ...resultFacts(measurement!, task),
+    ]);
+    const table = plan === undefined ? '' : `\n\n${comparisonTable(task, [baseline, quantized])}`;
+    const packed = packedJson(checkpoint, hierarchy);
     const value = {
-      model: {
-        name: open.name,
-        sha256,
-        ...configJson(open),
-        ...packedJson(open.checkpoint, open.hierarchy),
-      },
+      model: { name: open.name, sha256, ...configJson(open), ...packed },
       backend,
       task: taskJson(task),
-      ...measurementJson(baseline.measurement!),
+      ...measurementJson(measurement!),
       ...(plan !== undefined && { quantized: pointJson(quantized) }),
     };
-    await session.result(value, text, flags.out);
+    await session.result(value, facts + table, flags.out);
   } finally {
     await open.close();
   }
@@ -172,11 +143,8 @@ function comparisonTable(task: Task, points: readonly PlanPoint[]): string {
   );
 }
 
-function warnBeyondContext(
-  session: Session,
-  { beyondContext = 0, items, metric }: Measurement,
-  { model }: OpenModel,
-): void {
+function warnBeyondContext(session: Session, found: Measurement, { model }: OpenModel): void {
+  const { beyondContext = 0, items, metric } = found;
   if (beyondContext === 0) return;
   const what = metricOf(metric).item.many;
   session.warn(

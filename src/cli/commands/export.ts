@@ -1,5 +1,4 @@
-import type { Command } from 'commander';
-import { Option } from 'commander';
+import { Option, type Command } from 'commander';
 import { openCheckpoint } from '../../checkpoint/open.js';
 import type { Checkpoint } from '../../checkpoint/types.js';
 import {
@@ -7,6 +6,11 @@ import {
   locateCheckpoint,
   openTokenizer,
 } from '../../experiment/open/model-file.js';
+import { locateRun, readRun, readCandidates, checked } from '../../experiment/record/folder.js';
+import { savedStudy } from '../../experiment/record/saved-study.js';
+import type { RunJson } from '../../experiment/record/schema.js';
+import { SEARCH_SETTINGS } from '../../experiment/record/search-schema.js';
+import { selectSaved, planOfKept } from '../../experiment/record/select-saved.js';
 import type { StatedConfig } from '../../model/config.js';
 import {
   describeModel,
@@ -18,12 +22,23 @@ import { exportPlan, type ExportResult } from '../../quant/packed/export.js';
 import { isPacked } from '../../quant/packed/format.js';
 import { parsePlan } from '../../quant/plan-json.js';
 import { resolvePlan, type Plan } from '../../quant/plan.js';
+import { quantizerPlan, type QuantizerName } from '../../quant/quantizers.js';
 import { readTextFile } from '../../tasks/data/text.js';
-import { formatBytes } from '../../util/format.js';
 import { CheckpointError, DataError, UsageError } from '../../util/errors.js';
+import { formatBytes, formatCount, formatFixed, formatPercent } from '../../util/format.js';
 import { sha256File } from '../../util/hash.js';
-import { weight } from '../options/amounts.js';
+import { formatFacts, type Fact } from '../format/table.js';
 import type { Host } from '../host.js';
+import { weight } from '../options/amounts.js';
+import {
+  bitsOption,
+  quantizerOption,
+  statedOf,
+  withCommonOptions,
+  withConfigOptions,
+  withTokenizerOption,
+  type ModelFlags,
+} from '../options/common.js';
 import {
   copyTokenizer,
   isFolderPath,
@@ -31,25 +46,8 @@ import {
   requireFree,
   tokenizerBeside,
 } from '../options/model-output.js';
-import { formatCount, formatFixed, formatPercent } from '../../util/format.js';
-import {
-  bitWidth,
-  statedOf,
-  withCommonOptions,
-  withConfigOptions,
-  withTokenizerOption,
-  type ModelFlags,
-} from '../options/common.js';
-import { quantizerPlan, type QuantizerName } from '../../quant/quantizers.js';
-import { quantizerOption } from '../options/common.js';
-import { Session } from '../session.js';
 import { withRunsOption, type RunsFlags } from '../options/study.js';
-import { formatFacts, type Fact } from '../format/table.js';
-import { savedStudy } from '../../experiment/record/saved-study.js';
-import { locateRun, readRun, readCandidates, checked } from '../../experiment/record/folder.js';
-import type { RunJson } from '../../experiment/record/schema.js';
-import { SEARCH_SETTINGS } from '../../experiment/record/schema.js';
-import { selectSaved, planOfKept } from '../../experiment/record/select-saved.js';
+import { Session } from '../session.js';
 
 interface ExportFlags extends ModelFlags, RunsFlags {
   readonly out: string;
@@ -75,11 +73,7 @@ export function addExport(program: Command, host: Host): void {
       ]),
     )
     .option('--lambda <weight>', 'with --run: the plan that this weight selects', weight)
-    .addOption(
-      new Option('--bits <width>', 'every matrix at this bit width, 1 to 16')
-        .argParser(bitWidth)
-        .conflicts('plan'),
-    )
+    .addOption(bitsOption())
     .addOption(quantizerOption())
     .option('--force', 'replace files that are there');
   withTokenizerOption(command);
@@ -122,30 +116,24 @@ async function exportModel(
     });
     if (tokenizer !== undefined) await copyTokenizer(tokenizer, output);
     const sha256 = await sha256File(output);
-    const { bytes, footprint, planId, errors } = result;
-    const value = {
-      path: output,
-      bytes,
-      sha256,
-      planId,
-      footprint,
-      errors: Object.fromEntries(errors),
-      fp32Bytes: hierarchy.fp32Bytes,
-    };
-    const facts: Fact[] = [
+    const { bytes, footprint, planId } = result;
+    const { fp32Bytes } = hierarchy;
+    const errors = Object.fromEntries(result.errors);
+    const value = { path: output, bytes, sha256, planId, footprint, errors, fp32Bytes };
+    const facts = formatFacts([
       ['written', output],
       ['plan', planId],
-      ...sizeFacts(result, hierarchy.fp32Bytes),
+      ...sizeFacts(result, fp32Bytes),
       ['sha256', sha256],
       ...(tokenizer === undefined ? [] : [['tokenizer', tokenizerBeside(output)] as const]),
-    ];
-    await session.result(value, formatFacts(facts));
+    ]);
+    await session.result(value, facts);
   } finally {
     await checkpoint.close();
   }
 }
 
-/** What is exported: a model, and where its plan comes from. */
+/** The model to export, and the run that its plan comes from, if any. */
 interface Source {
   readonly model: string;
   readonly stated: StatedConfig;
@@ -234,18 +222,13 @@ async function tokenizerFor(
 
 function sizeFacts({ bytes, footprint, errors }: ExportResult, fp32Bytes: number): Fact[] {
   const { total, parts } = footprint;
-  const header = bytes - total;
+  const size = `${formatBytes(bytes)}: ${formatCount(total)} bytes as predicted`;
+  const scales = `${formatBytes(parts.scales + parts.zeroPoints)} for scales and zero points`;
   const worst = [...errors].sort(([, a], [, b]) => a.sqnrDb - b.sqnrDb).at(0);
   return [
-    [
-      'file',
-      `${formatBytes(bytes)}: ${formatCount(total)} bytes as predicted, and a header of ${formatCount(header)}`,
-    ],
+    ['file', `${size}, and a header of ${formatCount(bytes - total)}`],
     ['saving', `${formatPercent(1 - total / fp32Bytes)} of ${formatBytes(fp32Bytes)}`],
-    [
-      'scales',
-      `${formatBytes(parts.scales + parts.zeroPoints)} for scales and zero points, ${formatBytes(parts.fp32)} in float32`,
-    ],
+    ['scales', `${scales}, ${formatBytes(parts.fp32)} in float32`],
     ...(worst === undefined
       ? []
       : [['least SQNR', `${formatFixed(worst[1].sqnrDb, 1)} dB, in ${worst[0]}`] as const]),

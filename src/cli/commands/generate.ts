@@ -5,24 +5,21 @@ import { generate } from '../../model/generate.js';
 import { NaturalStream, promptToWikiText } from '../../tokenizer/normaliser.js';
 import { TokenStream } from '../../tokenizer/token-stream.js';
 import { DataError } from '../../util/errors.js';
-import { backendFact, configFacts, configJson } from '../format/facts.js';
-import type { Host } from '../host.js';
 import { formatCount, formatCounted, formatDuration, formatRate } from '../../util/format.js';
+import { backendFact, configFacts, configJson } from '../format/facts.js';
+import { formatFacts } from '../format/table.js';
+import type { Host } from '../host.js';
 import {
   integerFrom,
   modelOptionsOf,
   numberWhere,
   positiveInteger,
-  withBackendOption,
-  withCommonOptions,
-  withConfigOptions,
-  withResultFile,
-  withTokenizerOption,
+  withModelOptions,
+  withResultOptions,
   type BackendFlags,
   type ModelFlags,
 } from '../options/common.js';
 import { Session } from '../session.js';
-import { formatFacts } from '../format/table.js';
 
 /** `wikitext`: prompt and output are brought from and to ordinary text. `raw`: nothing is changed. */
 const STYLES = ['wikitext', 'raw'] as const;
@@ -45,7 +42,6 @@ export function addGenerate(program: Command, host: Host): void {
   const command = program
     .command('generate')
     .description('continue a text')
-    .argument('<model>', 'checkpoint file, folder, or name of a bundled model')
     .requiredOption('--prompt <text>', 'how the text begins')
     .option('--length <tokens>', 'tokens to add at most', positiveInteger, 100)
     .option(
@@ -67,8 +63,7 @@ export function addGenerate(program: Command, host: Host): void {
         "wikitext brings ordinary text into WikiText's style and back; default: what the checkpoint says, else raw",
       ).choices(STYLES),
     );
-  withConfigOptions(withTokenizerOption(command));
-  withCommonOptions(withResultFile(withBackendOption(command)))
+  withResultOptions(withModelOptions(command))
     .addHelpText(
       'after',
       `
@@ -104,7 +99,12 @@ async function continueText(session: Session, name: string, flags: GenerateFlags
         got: JSON.stringify(flags.prompt),
         expected: 'a word or more',
       });
-    warnBeyondContext(session, prompt.length, flags.length, open);
+    const { contextLength } = open.model.config;
+    if (prompt.length + flags.length > contextLength)
+      session.warn(
+        `the text may become longer than the model's context; got ${formatCounted(prompt.length, 'token')} of prompt ` +
+          `and ${formatCount(flags.length)} to add, expected at most ${formatCount(contextLength)}, which it was trained on`,
+      );
     const started = performance.now();
     const continuation = await stream(session, open, { text, ids: prompt }, style, flags);
     const seconds = (performance.now() - started) / 1000;
@@ -127,16 +127,11 @@ function statedStyle({ checkpoint }: OpenModel): Style {
   return checkpoint.metadata['text_style'] === 'wikitext' ? 'wikitext' : 'raw';
 }
 
-interface Prompt {
-  readonly text: string;
-  readonly ids: Int32Array;
-}
-
 /** Prints prompt and continuation as they come. */
 async function stream(
   session: Session,
   { model, tokenizer }: OpenModel,
-  prompt: Prompt,
+  prompt: { readonly text: string; readonly ids: Int32Array },
   style: Style,
   { length, temperature, topP, seed }: GenerateFlags,
 ): Promise<{ text: string; tokens: number[] }> {
@@ -148,20 +143,15 @@ async function stream(
     await session.print(piece);
   };
   const stopToken = tokenizer.idOf(END_OF_TEXT);
-  const forbidden = NEVER_DRAWN.map((token) => tokenizer.idOf(token)).filter(
-    (id) => id !== undefined,
-  );
-  const options = { length, temperature, topP, seed, forbidden, signal: session.signal };
+  const forbidden = NEVER_DRAWN.flatMap((token) => tokenizer.idOf(token) ?? []);
   const tokens: number[] = [];
   // Refused before anything is shown: an empty prompt, a model without a head.
   const ids = generate(model, prompt.ids, {
-    ...options,
+    ...{ length, temperature, topP, seed, forbidden, signal: session.signal },
     ...(stopToken !== undefined && { stopToken }),
   });
-  let shownPrompt = false;
   for await (const token of ids) {
-    if (!shownPrompt) await show(natural?.push(prompt.text) ?? prompt.text);
-    shownPrompt = true;
+    if (tokens.length === 0) await show(natural?.push(prompt.text) ?? prompt.text);
     tokens.push(token);
     const piece = pieces.push(token);
     await show(natural?.push(piece) ?? piece);
@@ -169,18 +159,4 @@ async function stream(
   const rest = pieces.end();
   await show(natural === undefined ? rest : natural.push(rest) + natural.end());
   return { text, tokens };
-}
-
-function warnBeyondContext(
-  session: Session,
-  prompt: number,
-  length: number,
-  { model }: OpenModel,
-): void {
-  const { contextLength } = model.config;
-  if (prompt + length <= contextLength) return;
-  session.warn(
-    `the text may become longer than the model's context; got ${formatCounted(prompt, 'token')} of prompt ` +
-      `and ${formatCount(length)} to add, expected at most ${formatCount(contextLength)}, which it was trained on`,
-  );
 }

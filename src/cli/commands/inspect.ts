@@ -1,25 +1,21 @@
-import type { Command } from 'commander';
-import { Option } from 'commander';
+import { Option, type Command } from 'commander';
 import { openCheckpoint } from '../../checkpoint/open.js';
-import type { Checkpoint } from '../../checkpoint/types.js';
 import { locateCheckpoint } from '../../experiment/open/model-file.js';
 import type { UnitLevel } from '../../layout/hierarchy.js';
 import type { ModelConfig } from '../../model/config.js';
 import { describeModel } from '../../model/structure.js';
-import { formatBytes } from '../../util/format.js';
+import { formatBytes, formatCount } from '../../util/format.js';
 import { configFacts, configJson } from '../format/facts.js';
 import { hierarchyTable } from '../format/hierarchy-table.js';
+import { formatFacts } from '../format/table.js';
 import type { Host } from '../host.js';
-import { formatCount } from '../../util/format.js';
 import {
   statedOf,
-  withCommonOptions,
   withConfigOptions,
-  withResultFile,
+  withResultOptions,
   type ModelFlags,
 } from '../options/common.js';
 import { Session } from '../session.js';
-import { formatFacts, type Fact } from '../format/table.js';
 
 interface InspectFlags extends ModelFlags {
   readonly level: UnitLevel;
@@ -37,7 +33,7 @@ export function addInspect(program: Command, host: Host): void {
         .default('matrix'),
     )
     .option('--unfold', 'every block, also those built alike');
-  withCommonOptions(withResultFile(withConfigOptions(command)))
+  withResultOptions(withConfigOptions(command))
     .addHelpText('after', '\nExample:\n  $ qslm inspect spikegpt-mini')
     .action((model: string, flags: InspectFlags) =>
       Session.run(host, flags, (session) => inspect(session, model, flags)),
@@ -50,29 +46,24 @@ async function inspect(session: Session, model: string, flags: InspectFlags): Pr
   try {
     const description = await describeModel(checkpoint, statedOf(flags));
     const { family, config, hierarchy } = description;
-    const facts: Fact[] = [
+    const dtypes = new Set([...checkpoint.tensors.values()].map(({ dtype }) => dtype));
+    const size = `${formatBytes(hierarchy.fp32Bytes)} in float32`;
+    const facts = formatFacts([
       ['model', name],
-      ['file', `${path} (${checkpoint.format}, ${dtypesOf(checkpoint)})`],
-      [
-        'parameters',
-        `${formatCount(hierarchy.parameters)}; ${formatBytes(hierarchy.fp32Bytes)} in float32`,
-      ],
+      ['file', `${path} (${checkpoint.format}, ${[...dtypes].join(', ')})`],
+      ['parameters', `${formatCount(hierarchy.parameters)}; ${size}`],
       ['family', family.title],
       ['shape', family.describe(config).join(', ')],
       ['outputs', outputsOf(config)],
       ...configFacts(description),
-    ];
-    const text = `${formatFacts(facts)}\n\n${hierarchyTable(hierarchy, flags.level, flags.unfold)}`;
+    ]);
+    const text = `${facts}\n\n${hierarchyTable(hierarchy, flags.level, flags.unfold)}`;
     const { format, metadata } = checkpoint;
     const value = { name, path, format, metadata, ...configJson(description), hierarchy };
     await session.result(value, text, flags.out);
   } finally {
     await checkpoint.close();
   }
-}
-
-function dtypesOf({ tensors }: Checkpoint): string {
-  return [...new Set([...tensors.values()].map(({ dtype }) => dtype))].join(', ');
 }
 
 function outputsOf({ head, classes }: ModelConfig): string {

@@ -4,16 +4,16 @@ import { openRun } from '../../experiment/record/open-run.js';
 import { loadPaperResults } from '../../figures/paper-data.js';
 import { FIGURES, runFigures, type FigureName } from '../../figures/run-figures.js';
 import { loadVegaBundle } from '../../figures/vega-bundle.js';
-import { render } from '../../plots/render/render.js';
 import type { ChartSpec } from '../../plots/parts/spec.js';
+import { render } from '../../plots/render/render.js';
 import { throwIfAborted, UsageError } from '../../util/errors.js';
 import { saveFile } from '../../util/files.js';
-import type { Host } from '../host.js';
-import { isFolderPath, requireFolder } from '../options/model-output.js';
-import { withCommonOptions } from '../options/common.js';
-import { Session, type CommonFlags } from '../session.js';
-import { withRunsOption, type RunsFlags } from '../options/study.js';
 import { formatTable } from '../format/table.js';
+import type { Host } from '../host.js';
+import { withCommonOptions } from '../options/common.js';
+import { isFolderPath, requireFolder } from '../options/model-output.js';
+import { withRunsOption, type RunsFlags } from '../options/study.js';
+import { Session, type CommonFlags } from '../session.js';
 
 const FORMATS = ['svg', 'png', 'html', 'json'] as const;
 type Format = (typeof FORMATS)[number];
@@ -101,7 +101,7 @@ async function contentOf(spec: ChartSpec, format: Format): Promise<string | Uint
   return render(spec, format, format === 'html' ? await loadVegaBundle() : undefined);
 }
 
-/** Where figures go: one file, or a folder with one for each figure and format. */
+/** The place that figures go to: one file, or a folder with one for each figure and format. */
 interface Target {
   readonly formats: readonly Format[];
   readonly folder: string;

@@ -4,14 +4,14 @@ import { openRun, type SavedRun } from '../../experiment/record/open-run.js';
 import { loadPaperResults } from '../../figures/paper-data.js';
 import { loadVegaBundle } from '../../figures/vega-bundle.js';
 import { renderReport } from '../../plots/render/report.js';
-import { formatBytes } from '../../util/format.js';
 import { saveFile } from '../../util/files.js';
+import { formatBytes } from '../../util/format.js';
+import { formatFacts } from '../format/table.js';
 import type { Host } from '../host.js';
 import { withCommonOptions } from '../options/common.js';
+import { withRunsOption, type RunsFlags } from '../options/study.js';
 import { runReport } from '../report/run-report.js';
 import { Session, type CommonFlags } from '../session.js';
-import { withRunsOption, type RunsFlags } from '../options/study.js';
-import { formatFacts } from '../format/table.js';
 
 type ReportFlags = CommonFlags & RunsFlags;
 
@@ -47,17 +47,15 @@ async function report(
   const runs: SavedRun[] = [];
   for (const name of new Set(named)) runs.push(await openRun(name, folder));
   const path = out ?? join(runs.length === 1 ? runs[0].folder : folder, 'report.html');
-  const { title, ...rest } = runReport(runs, await loadPaperResults());
-  const html = await renderReport({ title, ...rest }, await loadVegaBundle());
+  const page = runReport(runs, await loadPaperResults());
+  const html = await renderReport(page, await loadVegaBundle());
   await saveFile(path, html);
   const bytes = Buffer.byteLength(html);
-  const value = { path, bytes, title, runs: runs.map(({ json }) => json.id) };
-  await session.result(
-    value,
-    formatFacts([
-      ['report', `${path} (open it in a browser; it needs no network)`],
-      ['runs', value.runs.join(', ')],
-      ['size', formatBytes(bytes)],
-    ]),
-  );
+  const value = { path, bytes, title: page.title, runs: runs.map(({ json }) => json.id) };
+  const facts = formatFacts([
+    ['report', `${path} (open it in a browser; it needs no network)`],
+    ['runs', value.runs.join(', ')],
+    ['size', formatBytes(bytes)],
+  ]);
+  await session.result(value, facts);
 }

@@ -1,26 +1,25 @@
 import type { Command } from 'commander';
+import { checked, locateRun, readRun } from '../../experiment/record/folder.js';
+import { openRun } from '../../experiment/record/open-run.js';
+import { LISTED_CONFIG, type RunJson } from '../../experiment/record/schema.js';
+import { plainJson } from '../../experiment/record/search-files.js';
 import type { Run } from '../../store/index.js';
-import type { Json } from '../../util/json.js';
-import type { Host } from '../host.js';
+import { DataError } from '../../util/errors.js';
 import { formatDuration } from '../../util/format.js';
-import { withCommonOptions, withResultFile } from '../options/common.js';
+import type { Json } from '../../util/json.js';
+import { runJson } from '../format/json.js';
 import { compareRuns } from '../format/runs-compare.js';
-import { Session, type CommonFlags } from '../session.js';
+import { formatFacts, formatTable, numberColumns } from '../format/table.js';
+import type { Host } from '../host.js';
+import { withResultOptions } from '../options/common.js';
 import {
-  openReportedStore,
   withRunsOption,
+  withStore,
   withStoreOption,
   type RunsFlags,
   type StoreFlags,
 } from '../options/study.js';
-import { formatFacts, formatTable, type Fact } from '../format/table.js';
-import { checked, locateRun, readJson, readRun } from '../../experiment/record/folder.js';
-import type { RunJson } from '../../experiment/record/schema.js';
-import { RUN_FILE, LISTED_CONFIG } from '../../experiment/record/schema.js';
-import { openRun } from '../../experiment/record/open-run.js';
-import { DataError } from '../../util/errors.js';
-import { join } from 'node:path';
-import { plainJson } from '../../experiment/record/search-files.js';
+import { Session, type CommonFlags } from '../session.js';
 
 interface ListFlags extends CommonFlags, StoreFlags {
   readonly kind?: string;
@@ -34,64 +33,49 @@ export function addRuns(program: Command, host: Host): void {
     .command('list')
     .description('all runs, the last one first')
     .option('--kind <kind>', 'only those of a kind: search, sweep');
-  withCommonOptions(withResultFile(withStoreOption(list))).action((flags: ListFlags) =>
+  withResultOptions(withStoreOption(list)).action((flags: ListFlags) =>
     Session.run(host, flags, (session) => listRuns(session, flags)),
   );
   const show = runs
     .command('show')
     .description('what a run was, and what came of it')
     .argument('<run>', 'id or folder of a run');
-  withCommonOptions(withResultFile(withRunsOption(withStoreOption(show)))).action(
-    (run: string, flags: ShowFlags) =>
-      Session.run(host, flags, (session) => showRun(session, run, flags)),
+  withResultOptions(withRunsOption(withStoreOption(show))).action((run: string, flags: ShowFlags) =>
+    Session.run(host, flags, (session) => showRun(session, run, flags)),
   );
   const compare = runs
     .command('compare')
     .description('searches side by side: settings, cost, results, and their fronts in one table')
     .argument('<runs...>', 'ids or folders of finished searches of one model on the same data');
-  withCommonOptions(withResultFile(withRunsOption(compare))).action(
+  withResultOptions(withRunsOption(compare)).action(
     (named: readonly string[], flags: CommonFlags & RunsFlags) =>
       Session.run(host, flags, (session) => compareNamed(session, named, flags)),
   );
 }
 
 async function listRuns(session: Session, { store: path, kind, out }: ListFlags): Promise<void> {
-  const store = await openReportedStore(session, path);
-  try {
-    const runs = store.runs.list(kind === undefined ? {} : { kind }).reverse();
-    const table = formatTable(
-      [
-        { title: 'run' },
-        { title: 'kind' },
-        { title: 'state' },
-        { title: 'model' },
-        { title: 'what' },
-        { title: 'time', align: 'right' },
-      ],
-      runs.map(rowOf),
-    );
-    await session.result({ runs }, runs.length === 0 ? 'no runs yet' : table, out);
-  } finally {
-    store.close();
-  }
+  const wanted = kind === undefined ? {} : { kind };
+  const runs = await withStore(session, path, (store) => store.runs.list(wanted).reverse());
+  const texts = ['run', 'kind', 'state', 'model', 'what'].map((title) => ({ title }));
+  const table = formatTable([...texts, ...numberColumns('time')], runs.map(rowOf));
+  await session.result({ runs }, runs.length === 0 ? 'no runs yet' : table, out);
 }
 
 function rowOf({ id, kind, state, config, startedAt, finishedAt }: Run): string[] {
-  const seconds = finishedAt === null ? '' : secondsBetween(startedAt, finishedAt);
+  const time =
+    finishedAt === null
+      ? ''
+      : formatDuration((Date.parse(finishedAt) - Date.parse(startedAt)) / 1000);
   const { model, settings } = checked(config, LISTED_CONFIG, `run ${id}: configuration`);
   const what = [settings.method, settings.case, settings.pace].filter(Boolean).join(' ');
-  return [id, kind, state, model.name, what, seconds];
-}
-
-function secondsBetween(from: string, to: string): string {
-  return formatDuration((Date.parse(to) - Date.parse(from)) / 1000);
+  return [id, kind, state, model.name, what, time];
 }
 
 async function showRun(session: Session, run: string, flags: ShowFlags): Promise<void> {
   const folder = await locateRun(run, flags.runs);
   const json = await readRun(folder);
   const state = await currentState(session, json, flags);
-  const facts: Fact[] = [
+  const facts = formatFacts([
     ['run', json.id],
     ['kind', json.kind],
     ['state', state],
@@ -101,30 +85,22 @@ async function showRun(session: Session, run: string, flags: ShowFlags): Promise
     ['versions', `qslm ${json.versions.qslm}, ${json.versions.backend}`],
     ...(json.command ? [['command', `qslm ${json.command.join(' ')}`] as const] : []),
     ...(json.error === undefined ? [] : [['error', json.error] as const]),
-  ];
+  ]);
   const parts = [
-    formatFacts(facts),
+    facts,
     `configuration:\n${outline(plainJson(json.config))}`,
     ...(json.result === null ? [] : [`result:\n${outline(json.result)}`]),
     ...(json.work === null ? [] : [`work:\n${outline(plainJson(json.work))}`]),
   ];
-  const whole = (await readJson(join(folder, RUN_FILE))) as object;
-  await session.result({ ...whole, state, folder }, parts.join('\n\n'), flags.out);
+  const value = { ...(await runJson(folder)), state };
+  await session.result(value, parts.join('\n\n'), flags.out);
 }
 
 /** A killed run's file still says that it is running; the store knows better. */
-async function currentState(
-  session: Session,
-  { id, state }: RunJson,
-  { store: path }: ShowFlags,
-): Promise<string> {
+async function currentState(session: Session, json: RunJson, flags: ShowFlags): Promise<string> {
+  const { id, state } = json;
   if (state !== 'running') return state;
-  const store = await openReportedStore(session, path);
-  try {
-    return store.runs.show(id)?.state ?? state;
-  } finally {
-    store.close();
-  }
+  return withStore(session, flags.store, (store) => store.runs.show(id)?.state ?? state);
 }
 
 /** Members of an object, a line each, deeper ones indented; long lists by their length. */

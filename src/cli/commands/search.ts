@@ -1,15 +1,21 @@
 import { Option, type Command } from 'commander';
+import type { Study } from '../../experiment/open/study.js';
 import { runSearch } from '../../experiment/runs/search-run.js';
 import {
   casesFor,
   DEFAULT_SEARCH,
   type SearchSettings,
+  type Yardsticks,
 } from '../../experiment/runs/search-settings.js';
 import { PRECISION_LIST } from '../../experiment/runs/uniform.js';
 import { CASES, type Bound, type CaseName } from '../../search/constraints.js';
 import { UnmetConstraintsError } from '../../search/nearest.js';
 import type { MetricName } from '../../tasks/metrics/metrics.js';
 import { UsageError } from '../../util/errors.js';
+import { runJson } from '../format/json.js';
+import { describeSearch } from '../format/search-text.js';
+import { formatFacts } from '../format/table.js';
+import type { Host } from '../host.js';
 import {
   constraintsOf,
   lossAmount,
@@ -18,43 +24,25 @@ import {
   weights,
   type LossAmount,
 } from '../options/amounts.js';
-import type { Host } from '../host.js';
-import { bitWidths, integerFrom, numberWhere, positiveInteger } from '../options/common.js';
-import type { QuantizerName } from '../../quant/quantizers.js';
-import { quantizerOption } from '../options/common.js';
-import { asOneBar } from '../run-progress.js';
-import { describeSearch } from '../format/search-text.js';
-import { Session } from '../session.js';
+import {
+  bitWidths,
+  integerFrom,
+  numberWhere,
+  positiveInteger,
+  quantizerOption,
+} from '../options/common.js';
 import { studyFacts, withStudy, withStudyOptions, type StudyFlags } from '../options/study.js';
-import { formatFacts } from '../format/table.js';
-import { readJson } from '../../experiment/record/folder.js';
-import type { SearchRun } from '../../experiment/runs/search-result.js';
-import { join } from 'node:path';
-import { RUN_FILE } from '../../experiment/record/schema.js';
-import type { Study } from '../../experiment/open/study.js';
+import { asOneBar } from '../run-progress.js';
+import { Session } from '../session.js';
 
-interface SearchFlags extends StudyFlags {
-  readonly case?: CaseName;
+interface SearchFlags
+  extends StudyFlags, Omit<SearchSettings, 'constraints' | 'yardsticks'>, Yardsticks {
   readonly maxLoss?: LossAmount;
   readonly maxMemory?: Bound;
-  readonly method: SearchSettings['method'];
-  readonly bits: readonly number[];
-  readonly quantizer: QuantizerName;
-  readonly granularity: SearchSettings['granularity'];
-  readonly order: SearchSettings['order'];
-  readonly pace: SearchSettings['pace'];
-  readonly slack: number;
-  readonly objective: SearchSettings['objective'];
-  readonly maxEvaluations: number;
-  readonly predictor: SearchSettings['predictor'];
-  readonly lambda: number;
-  readonly lambdas: readonly number[];
-  readonly uniform: boolean;
-  readonly random: number;
-  readonly seed: number;
 }
 
 export function addSearch(program: Command, host: Host): void {
+  const { yardsticks } = DEFAULT_SEARCH;
   const command = program
     .command('search')
     .description('find the bit widths that keep a loss limit and a memory limit, and judge them')
@@ -132,14 +120,9 @@ export function addSearch(program: Command, host: Host): void {
       '--random <count>',
       'random plans of the selected size to compare with',
       integerFrom(0),
-      DEFAULT_SEARCH.yardsticks.random,
+      yardsticks.random,
     )
-    .option(
-      '--seed <number>',
-      'of the random plans',
-      integerFrom(0),
-      DEFAULT_SEARCH.yardsticks.seed,
-    );
+    .option('--seed <number>', 'of the random plans', integerFrom(0), yardsticks.seed);
   withStudyOptions(command)
     .addHelpText(
       'after',
@@ -176,37 +159,26 @@ async function search(
     signal: session.signal,
   });
   if (run.resumed) session.note('taken up where it was interrupted');
-  const value = { ...((await readJson(join(run.folder, RUN_FILE))) as object), folder: run.folder };
-  await session.result(value, describeSearch(run, metric), flags.out);
-  requireMet(run);
-}
-
-/** For the exit code: the result has been told by now. */
-function requireMet({ outcome: { nearest } }: SearchRun): void {
+  await session.result(await runJson(run.folder), describeSearch(run, metric), flags.out);
+  const { nearest } = run.outcome;
+  // For the exit code: the result has been told by now.
   if (nearest !== undefined) throw new UnmetConstraintsError(nearest);
 }
 
 function settingsOf(flags: SearchFlags, metric: MetricName): SearchSettings {
-  const { maxLoss, maxMemory, uniform, random, seed } = flags;
+  const { method, bits, quantizer, granularity, order, pace, slack, objective } = flags;
+  const { maxEvaluations, predictor, lambda, lambdas, uniform, random, seed } = flags;
+  const { maxLoss, maxMemory } = flags;
   const ownLimits = maxLoss !== undefined || maxMemory !== undefined;
   const name = ownLimits ? undefined : (flags.case ?? casesFor(metric)[0]);
   if (name !== undefined) requireMetric(name, metric);
   return {
-    method: flags.method,
+    method,
     ...(name !== undefined && { case: name }),
     constraints:
       name === undefined ? constraintsOf(maxLoss, maxMemory, metric) : CASES[name].constraints,
-    bits: flags.bits,
-    quantizer: flags.quantizer,
-    granularity: flags.granularity,
-    order: flags.order,
-    pace: flags.pace,
-    slack: flags.slack,
-    objective: flags.objective,
-    maxEvaluations: flags.maxEvaluations,
-    predictor: flags.predictor,
-    lambda: flags.lambda,
-    lambdas: flags.lambdas,
+    ...{ bits, quantizer, granularity, order, pace, slack, objective },
+    ...{ maxEvaluations, predictor, lambda, lambdas },
     yardsticks: { uniform, random, seed },
   };
 }

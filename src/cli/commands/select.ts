@@ -1,22 +1,21 @@
 import type { Command } from 'commander';
+import { locateRun, readCandidates, readRun } from '../../experiment/record/folder.js';
+import { savedStudy } from '../../experiment/record/saved-study.js';
+import type { CandidatesJson } from '../../experiment/record/search-schema.js';
+import { type SavedSelection, selectSaved } from '../../experiment/record/select-saved.js';
+import type { Hierarchy } from '../../layout/hierarchy.js';
 import { formatPlan } from '../../quant/plan-json.js';
 import { lambdaIntervals } from '../../search/score.js';
-import { formatBytes } from '../../util/format.js';
+import { formatInterval, formatMetric } from '../../tasks/metrics/metrics.js';
 import { DataError, UsageError } from '../../util/errors.js';
 import { saveFile } from '../../util/files.js';
-import { weights } from '../options/amounts.js';
+import { formatBytes, formatPercent } from '../../util/format.js';
+import { formatFacts, formatTable, numberColumns } from '../format/table.js';
 import type { Host } from '../host.js';
-import { formatInterval, formatMetric } from '../../tasks/metrics/metrics.js';
-import { formatPercent } from '../../util/format.js';
-import { withCommonOptions, withResultFile } from '../options/common.js';
-import { Session, type CommonFlags } from '../session.js';
+import { weights } from '../options/amounts.js';
+import { withResultOptions } from '../options/common.js';
 import { withRunsOption, type RunsFlags } from '../options/study.js';
-import { formatFacts, formatTable } from '../format/table.js';
-import { savedStudy } from '../../experiment/record/saved-study.js';
-import type { Hierarchy } from '../../layout/hierarchy.js';
-import { locateRun, readCandidates, readRun } from '../../experiment/record/folder.js';
-import type { CandidatesJson } from '../../experiment/record/schema.js';
-import { type SavedSelection, selectSaved } from '../../experiment/record/select-saved.js';
+import { Session, type CommonFlags } from '../session.js';
 
 interface SelectFlags extends CommonFlags, RunsFlags {
   readonly lambda: readonly number[];
@@ -30,7 +29,7 @@ export function addSelect(program: Command, host: Host): void {
     .argument('<run>', 'id or folder of a search')
     .option('--lambda <weights>', 'weights of memory in the score, 0 to 1', weights, [0, 0.5, 1])
     .option('--plan <file>', 'write the plan that a single weight selects');
-  withCommonOptions(withResultFile(withRunsOption(command)))
+  withResultOptions(withRunsOption(command))
     .addHelpText(
       'after',
       `
@@ -57,35 +56,29 @@ async function select(session: Session, run: string, flags: SelectFlags): Promis
   const { hierarchy } = savedStudy(json).options.file;
   const selections = lambdas.map((lambda) => requireCandidate(kept, lambda, hierarchy, folder));
   if (planFile !== undefined) await saveFile(planFile, formatPlan(selections[0].plan));
-  const intervals = lambdaIntervals(kept.candidates, kept);
+  const { metric, baseline, fp32Bytes, candidates } = kept;
+  const intervals = lambdaIntervals(candidates, kept);
   const value = {
     run: json.id,
-    folder,
-    metric: kept.metric,
-    baseline: kept.baseline,
-    fp32Bytes: kept.fp32Bytes,
-    selections: selections.map(({ lambda, candidate, saving }) => ({
+    ...{ folder, metric, baseline, fp32Bytes },
+    selections: selections.map(({ lambda, saving, candidate }) => ({
       lambda,
       saving,
       ...candidate,
     })),
     intervals: intervals.map(({ candidate, from, to }) => ({ from, to, step: candidate.step })),
   };
-  const { metric, baseline, fp32Bytes, candidates } = kept;
   const facts = formatFacts([
     ['unquantized', `${formatMetric(metric, baseline)}, ${formatBytes(fp32Bytes)}`],
     ['candidates', String(candidates.length)],
     ...(planFile === undefined ? [] : [['plan', planFile] as const]),
   ]);
   const ranges = formatTable(
-    [{ title: 'λ from', align: 'right' }, { title: 'to', align: 'right' }, { title: 'plan' }],
+    [...numberColumns('λ from', 'to'), { title: 'plan' }],
     intervals.map(({ candidate, from, to }) => [from.toFixed(4), to.toFixed(4), candidate.plan]),
   );
-  await session.result(
-    value,
-    [facts, selectionTable(kept, selections), ranges].join('\n\n'),
-    flags.out,
-  );
+  const text = [facts, selectionTable(kept, selections), ranges].join('\n\n');
+  await session.result(value, text, flags.out);
 }
 
 function requireCandidate(
@@ -110,11 +103,7 @@ function selectionTable(
 ): string {
   return formatTable(
     [
-      { title: 'λ', align: 'right' },
-      { title: metric, align: 'right' },
-      { title: '95 % interval', align: 'right' },
-      { title: 'memory', align: 'right' },
-      { title: 'saving', align: 'right' },
+      ...numberColumns('λ', metric, '95 % interval', 'memory', 'saving'),
       { title: 'plan' },
       { title: 'bits of the units, in network order' },
     ],

@@ -1,28 +1,23 @@
 import { Option, type Command } from 'commander';
-import type { ModelSpace } from '../../experiment/open/model-space.js';
-import { runSweep, type SweepRun } from '../../experiment/runs/sweep-run.js';
+import type { Study } from '../../experiment/open/study.js';
+import { runSweep } from '../../experiment/runs/sweep-run.js';
 import { PRECISION_LIST } from '../../experiment/runs/uniform.js';
+import type { QuantizerName } from '../../quant/quantizers.js';
 import type { SensitivityRow } from '../../search/sensitivity.js';
 import type { Level } from '../../search/space.js';
-import type { MetricName } from '../../tasks/metrics/metrics.js';
-import type { Host } from '../host.js';
-import { formatMetric } from '../../tasks/metrics/metrics.js';
+import { formatMetric, type MetricName } from '../../tasks/metrics/metrics.js';
 import { formatFixed, formatPercent } from '../../util/format.js';
-import { bitWidths } from '../options/common.js';
-import type { QuantizerName } from '../../quant/quantizers.js';
-import { quantizerOption } from '../options/common.js';
-import { asOneBar } from '../run-progress.js';
-import { storedLabel } from '../format/run-tables.js';
-import { Session } from '../session.js';
-import { studyFacts, withStudy, withStudyOptions, type StudyFlags } from '../options/study.js';
+import { runJson } from '../format/json.js';
+import { metricCell, unitGrid } from '../format/run-tables.js';
 import { formatFacts, formatTable } from '../format/table.js';
 import { workFacts } from '../format/work-facts.js';
-import { readJson } from '../../experiment/record/folder.js';
-import { join } from 'node:path';
-import { RUN_FILE } from '../../experiment/record/schema.js';
-import type { Study } from '../../experiment/open/study.js';
+import type { Host } from '../host.js';
+import { bitWidths, quantizerOption } from '../options/common.js';
+import { studyFacts, withStudy, withStudyOptions, type StudyFlags } from '../options/study.js';
+import { asOneBar } from '../run-progress.js';
+import { Session } from '../session.js';
 
-/** What a table can show. */
+/** Figures that a table can show. */
 const FIGURES = ['metric', 'kl', 'flips', 'sqnr'] as const;
 type Figure = (typeof FIGURES)[number];
 const LEVELS = ['block', 'module', 'matrix'] as const;
@@ -78,12 +73,9 @@ async function sweep(
 ): Promise<void> {
   const { metric } = study.task;
   session.note(formatFacts(studyFacts(study)));
-  const settings = {
-    bits: flags.bits,
-    quantizer: flags.quantizer,
-    levels: LEVELS.filter((level) => flags.level.includes(level)),
-    observables: flags.observe,
-  };
+  const { bits, quantizer, observe: observables } = flags;
+  const levels = LEVELS.filter((level) => flags.level.includes(level));
+  const settings = { bits, quantizer, levels, observables };
   const run = await runSweep(study, settings, {
     runs: flags.runs,
     command,
@@ -91,61 +83,33 @@ async function sweep(
     signal: session.signal,
   });
   if (run.resumed) session.note('taken up where it was interrupted');
-  const space = study.space({ granularity: 'module', quantizer: settings.quantizer });
-  const tables = settings.levels.map((level) => tableOf(run, space, level, flags.show, metric));
+  const { table, folder } = run;
+  const { storedBits } = study.space({ granularity: 'module', quantizer });
+  const titles = { metric, kl: 'KL, nats', flips: 'spike flips', sqnr: 'SQNR, dB' };
+  const tables = levels.map((level) => {
+    const title = `${level}, ${titles[flags.show]}`;
+    const show = (row: SensitivityRow): string => figureOf(row, flags.show, metric);
+    const { columns, rows } = unitGrid({ table, level, storedBits }, title, show);
+    return formatTable(columns, rows);
+  });
   const observed = run.observed === undefined ? [] : [['observed', run.observed] as const];
   const facts = formatFacts([
-    ['unquantized', formatMetric(metric, run.table.baseline.metric)],
+    ['unquantized', formatMetric(metric, table.baseline.metric)],
     ...observed,
     ...workFacts(run.report),
-    ['run', run.folder],
+    ['run', folder],
   ]);
-  const value = {
-    ...((await readJson(join(run.folder, RUN_FILE))) as object),
-    folder: run.folder,
-    rows: run.table.rows,
-  };
+  const value = { ...(await runJson(folder)), rows: table.rows };
   await session.result(value, [...tables, facts].join('\n\n'), flags.out);
 }
 
-/** Units down, bit widths across. */
-function tableOf(
-  { table }: SweepRun,
-  space: Pick<ModelSpace, 'storedBits'>,
-  level: Level,
-  show: Figure,
-  metric: MetricName,
-): string {
-  const rows = table.rows.filter((row) => row.level === level);
-  const units = [...new Set(rows.map(({ unit }) => unit))];
-  const widths = [...new Set(rows.map(({ bits }) => bits))];
-  const cell = (unit: string, bits: number): string => {
-    const row = rows.find((one) => one.unit === unit && one.bits === bits);
-    return row === undefined ? '' : figureOf(row, show, metric);
-  };
-  const titles = { metric, kl: 'KL, nats', flips: 'spike flips', sqnr: 'SQNR, dB' };
-  return formatTable(
-    [
-      { title: `${level}, ${titles[show]}` },
-      ...widths.map((bits) => ({ title: `${bits} bits`, align: 'right' as const })),
-    ],
-    units.map((unit) => [
-      storedLabel(unit, widths, space.storedBits),
-      ...widths.map((bits) => cell(unit, bits)),
-    ]),
-  );
-}
-
-function figureOf(
-  { metric: value, extras }: SensitivityRow,
-  show: Figure,
-  metric: MetricName,
-): string {
+function figureOf(row: SensitivityRow, show: Figure, metric: MetricName): string {
+  const { extras } = row;
   const or = (figure: number | undefined, format: (figure: number) => string): string =>
     figure === undefined ? '' : format(figure);
   switch (show) {
     case 'metric':
-      return Number.isNaN(value) ? 'broken' : formatMetric(metric, value);
+      return metricCell(metric, row.metric);
     case 'kl':
       return or(extras?.klDivergence, (nats) => nats.toPrecision(2));
     case 'flips':

@@ -1,9 +1,11 @@
 import type { Study } from '../../experiment/open/study.js';
-import type { ModelDescription } from '../../model/structure.js';
-import { settingsOf } from '../../model/structure.js';
+import { settingsOf, type ModelDescription } from '../../model/structure.js';
+import { metricOf } from '../../tasks/metrics/metrics.js';
+import type { Task } from '../../tasks/task.js';
+import { formatCounted } from '../../util/format.js';
 import type { Fact } from './table.js';
 
-/** What was assumed of a model beyond its shapes, and on whose word. */
+/** The assumptions on a model beyond its shapes, each with its source. */
 export function configFacts({ family, config, sources }: ConfigFacts): Fact[] {
   const values = settingsOf({ family, config });
   return family.choices.map((choice) => {
@@ -19,12 +21,15 @@ export function configJson({ family, config, sources }: ConfigFacts): object {
   return { family: family.id, config, sources };
 }
 
-/** Which backend runs, and what would have come before it. */
-export function backendFact({
-  name,
-  description,
-  passedOver = [],
-}: Study['options']['backend']): Fact {
+/** The backend that runs, and those before it that are not available. */
+export function backendFact(backend: Study['options']['backend']): Fact {
+  const { name, description, passedOver = [] } = backend;
   const others = passedOver.map((other) => other.name).join(', ');
   return ['backend', `${name}: ${description}${others && ` (${others} is not available)`}`];
+}
+
+/** "872 sentences" */
+export function itemsText({ items, metric }: Pick<Task, 'items' | 'metric'>): string {
+  const { one, many } = metricOf(metric).item;
+  return formatCounted(items, one, many);
 }

@@ -1,14 +1,9 @@
 import { blockKind, blockLabel } from '../../layout/blocks.js';
 import type { Block, Hierarchy, Module, UnitLevel, Vector } from '../../layout/hierarchy.js';
-import { formatBytes } from '../../util/format.js';
-import { formatCount, formatPercent } from '../../util/format.js';
-import { formatTable, type Column } from './table.js';
+import { formatBytes, formatCount, formatPercent } from '../../util/format.js';
+import { formatTable, numberColumns } from './table.js';
 
-const NUMBERS: readonly Column[] = [
-  { title: 'parameters', align: 'right' },
-  { title: 'float32', align: 'right' },
-  { title: 'share', align: 'right' },
-];
+const NUMBERS = numberColumns('parameters', 'float32', 'share');
 
 /**
  * Two tables: the three parts of the network, which add up to all parameters in use, and the tree of
@@ -22,20 +17,16 @@ export function hierarchyTable(hierarchy: Hierarchy, level: UnitLevel, unfold = 
   ];
   const parts = [...partsOf(hierarchy), ['all', hierarchy.parameters] as const];
   const units = runsOf(hierarchy.blocks, unfold).flatMap((run) => unitsOf(run, level));
+  const ifShapes = <T>(cell: T): T[] => (level === 'matrix' ? [cell] : []);
   const tables = [
     formatTable(
       [{ title: 'part' }, ...NUMBERS],
       parts.map(([name, parameters]) => [name, ...numbers(parameters)]),
     ),
-    level === 'matrix'
-      ? formatTable(
-          [{ title: 'unit' }, { title: 'shape' }, ...NUMBERS],
-          units.map(({ name, shape = '', parameters }) => [name, shape, ...numbers(parameters)]),
-        )
-      : formatTable(
-          [{ title: 'unit' }, ...NUMBERS],
-          units.map(({ name, parameters }) => [name, ...numbers(parameters)]),
-        ),
+    formatTable(
+      [{ title: 'unit' }, ...ifShapes({ title: 'shape' }), ...NUMBERS],
+      units.map((unit) => [unit.name, ...ifShapes(unit.shape ?? ''), ...numbers(unit.parameters)]),
+    ),
   ];
   const { names, parameters } = hierarchy.unused;
   if (names.length > 0)
@@ -53,7 +44,7 @@ interface Unit {
 
 function unitsOf(run: readonly Block[], level: UnitLevel): Unit[] {
   const [{ block, parameters, modules, vectors }] = run;
-  const name = run.length === 1 ? block : `${block} to ${lastIndex(run)}, each`;
+  const name = run.length === 1 ? block : `${block} to ${blockLabel(run.at(-1)!.block)}, each`;
   if (level === 'block') return [{ name, parameters }];
   return [
     { name, parameters },
@@ -88,7 +79,7 @@ function partsOf({ blocks }: Hierarchy): [name: string, parameters: number][] {
   const sum = (list: readonly Block[]): number =>
     list.reduce((total, { parameters }) => total + parameters, 0);
   const others = (name: string): [string, number][] =>
-    blocks.filter(({ block }) => block === name).map((block) => [name, block.parameters]);
+    blocks.filter(({ block }) => block === name).map(({ parameters }) => [name, parameters]);
   return [
     ...others('input'),
     [`attention, ${attention.length} blocks`, sum(attention)],
@@ -118,8 +109,4 @@ function structureOf({ modules, vectors }: Block): string {
     ]),
     vectors.length,
   ]);
-}
-
-function lastIndex(run: readonly Block[]): string {
-  return blockLabel(run.at(-1)!.block);
 }

@@ -1,12 +1,11 @@
 import type { Checkpoint } from '../../checkpoint/types.js';
-import { footprintOf } from '../../quant/footprint.js';
 import type { Hierarchy } from '../../layout/hierarchy.js';
+import { footprintOf } from '../../quant/footprint.js';
 import { isPackedCheckpoint } from '../../quant/packed/read.js';
-import { formatBytes } from '../../util/format.js';
-import { formatPercent } from '../../util/format.js';
+import { formatBytes, formatPercent } from '../../util/format.js';
 import type { Fact } from './table.js';
 
-/** What a packed model is made of; nothing for one that is not. */
+/** Plan, size and saving of a packed model; nothing for one that is not. */
 export function packedFacts(checkpoint: Checkpoint, hierarchy: Hierarchy): Fact[] {
   if (!isPackedCheckpoint(checkpoint)) return [];
   const { total } = footprintOf(hierarchy, checkpoint.resolvedPlan);

@@ -1,25 +1,27 @@
 import type { UniformPoint } from '../../experiment/runs/uniform.js';
 import type { ComparisonCells } from '../../tasks/metrics/metric.js';
-import type { MetricName } from '../../tasks/metrics/metrics.js';
-import { metricOf, formatMetric, formatInterval } from '../../tasks/metrics/metrics.js';
-import { formatBytes } from '../../util/format.js';
-import { formatPercent } from '../../util/format.js';
-import type { Column } from './table.js';
+import {
+  formatInterval,
+  formatMetric,
+  metricOf,
+  type MetricName,
+} from '../../tasks/metrics/metrics.js';
+import { formatBytes, formatPercent } from '../../util/format.js';
+import { numberColumns, type Column } from './table.js';
 
 /** Of the baseline, which is compared with nothing, and of a model that broke. */
 const NO_COMPARISON: ComparisonCells = { change: '', certainty: '' };
 
-/** A measured plan, and what to call it. */
+/** A measured plan with its label. */
 export interface PointRow {
   readonly label: string;
   readonly point: Pick<UniformPoint, 'measurement' | 'failure' | 'comparison' | 'bytes' | 'saving'>;
 }
 
-/** MetricName, interval, memory, saving and the paired comparison: columns of the tables of results. */
+/** Metric, interval, memory, saving and the paired comparison: columns of the tables of results. */
 export function pointColumns(label: string, metric: MetricName): Column[] {
   const { change, certainty } = metricOf(metric).comparison;
-  const titles = [label, metric, '95 % interval', 'memory', 'saving', change, certainty];
-  return titles.map((title) => ({ title, align: 'right' }));
+  return numberColumns(label, metric, '95 % interval', 'memory', 'saving', change, certainty);
 }
 
 export function pointCells({ label, point }: PointRow): string[] {

@@ -1,42 +1,31 @@
-import type { SensitivityTable } from '../../search/sensitivity.js';
+import type { SearchResult } from '../../experiment/runs/search-result.js';
 import type { StoredBits } from '../../figures/records.js';
+import type { Limits } from '../../search/constraints.js';
+import type { SensitivityRow, SensitivityTable } from '../../search/sensitivity.js';
 import type { Level } from '../../search/space.js';
 import type { Candidate } from '../../search/trace.js';
-import type { MetricName } from '../../tasks/metrics/metrics.js';
-import { metricOf } from '../../tasks/metrics/metrics.js';
-import { BYTES_PER_MB, formatBytes } from '../../util/format.js';
-import type { Limits } from '../../search/constraints.js';
-import { formatInterval, formatMetric } from '../../tasks/metrics/metrics.js';
-import { formatPercent } from '../../util/format.js';
-import type { Column } from './table.js';
-import type { SearchResult } from '../../experiment/runs/search-result.js';
+import {
+  formatInterval,
+  formatMetric,
+  metricOf,
+  type MetricName,
+} from '../../tasks/metrics/metrics.js';
+import { BYTES_PER_MB, formatBytes, formatPercent } from '../../util/format.js';
+import { numberColumns, type Column } from './table.js';
 
-const NOTHING = 'no plan keeps both limits';
-
-const megabytes = (bytes: number): string => `${(bytes / BYTES_PER_MB).toFixed(2)} MB`;
-
-/** Limits of each case, and what its search found: on the data searched on, and judged. */
+/** Limits of each case, and the result of its search: on the data searched on, and judged. */
 export function judgedColumns(metric: MetricName): Column[] {
   const { change, certainty } = metricOf(metric).comparison;
-  const right = [`${metric}, search`, 'memory', 'saving', `${metric}, held out`, 'fp32'];
-  return [
-    { title: 'case' },
-    { title: 'limits' },
-    ...[...right, change, certainty].map((title) => ({ title, align: 'right' as const })),
-  ];
+  const measured = [`${metric}, search`, 'memory', 'saving', `${metric}, held out`, 'fp32'];
+  return [{ title: 'case' }, { title: 'limits' }, ...numberColumns(...measured, change, certainty)];
 }
 
 export function judgedRow(run: SearchResult, metric: MetricName): string[] {
   const { settings, outcome, selected, heldOut } = run;
   const { limits, fp32Bytes } = outcome;
   const head = [settings.case ?? '', describeLimits(limits, fp32Bytes)];
-  if (selected === undefined) return [...head, NOTHING, '', '', '', '', '', ''];
-  const { candidate } = selected;
-  const own = [
-    formatMetric(metric, candidate.metric),
-    megabytes(candidate.bytes),
-    formatPercent(1 - candidate.bytes / fp32Bytes),
-  ];
+  if (selected === undefined) return [...head, 'no plan keeps both limits', '', '', '', '', '', ''];
+  const own = candidateCells(selected.candidate, metric, fp32Bytes);
   if (heldOut === undefined) return [...head, ...own, '', '', '', ''];
   const { baseline, quantized, comparison } = heldOut;
   const { change, certainty } = metricOf(comparison.metric).compared(comparison);
@@ -50,15 +39,15 @@ export function judgedRow(run: SearchResult, metric: MetricName): string[] {
   ];
 }
 
-/** What the weights select in each case: a line a plan. */
+/** Metric, memory and saving of a candidate. */
+function candidateCells(found: Candidate, metric: MetricName, fp32Bytes: number): string[] {
+  const memory = `${(found.bytes / BYTES_PER_MB).toFixed(2)} MB`;
+  return [formatMetric(metric, found.metric), memory, formatPercent(1 - found.bytes / fp32Bytes)];
+}
+
+/** The plans that the weights select in each case: a line a plan. */
 export function selectionColumns(metric: MetricName): Column[] {
-  return [
-    { title: 'case' },
-    ...['λ', metric, 'memory', 'saving', 'plan'].map((title) => ({
-      title,
-      align: 'right' as const,
-    })),
-  ];
+  return [{ title: 'case' }, ...numberColumns('λ', metric, 'memory', 'saving', 'plan')];
 }
 
 export function selectionRows(run: SearchResult, metric: MetricName): string[][] {
@@ -72,22 +61,14 @@ export function selectionRows(run: SearchResult, metric: MetricName): string[][]
   return plans.map((candidate) => [
     settings.case ?? '',
     weightsOf(candidate),
-    formatMetric(metric, candidate.metric),
-    megabytes(candidate.bytes),
-    formatPercent(1 - candidate.bytes / outcome.fp32Bytes),
+    ...candidateCells(candidate, metric, outcome.fp32Bytes),
     `step ${candidate.step + 1}`,
   ]);
 }
 
 /** Columns of {@link yardstickRows}. */
 export function yardstickColumns(metric: MetricName): Column[] {
-  return [
-    { title: 'plan' },
-    ...[metric, '95 % interval', 'memory', 'saving'].map((title) => ({
-      title,
-      align: 'right' as const,
-    })),
-  ];
+  return [{ title: 'plan' }, ...numberColumns(metric, '95 % interval', 'memory', 'saving')];
 }
 
 /** A search's result beside plans of no search, by rising size. */
@@ -106,41 +87,50 @@ export function yardstickRows(
     .map(({ name, point }) => [name, ...scoreCells(point, metric, outcome.fp32Bytes)]);
 }
 
-/** Units of a level down, bit widths across; a unit whose width is not what is stored says so. */
-export function sensitivityGrid(
-  { table, level, storedBits }: GridInput,
-  metric: MetricName,
-): { columns: Column[]; rows: string[][] } {
-  const own = table.rows.filter((row) => row.level === level);
-  const units = [...new Set(own.map(({ unit }) => unit))];
-  const widths = [...new Set(own.map(({ bits }) => bits))];
-  return {
-    columns: [
-      { title: `${level} alone` },
-      ...widths.map((bits) => ({ title: `${bits} bits`, align: 'right' as const })),
-    ],
-    rows: units.map((unit) => [
-      storedLabel(unit, widths, storedBits),
-      ...widths.map((bits) => {
-        const row = own.find((one) => one.unit === unit && one.bits === bits)!;
-        return Number.isNaN(row.metric) ? 'broken' : formatMetric(metric, row.metric);
-      }),
-    ]),
-  };
-}
-
-export interface GridInput {
+interface GridInput {
   readonly table: SensitivityTable;
   readonly level: Level;
   readonly storedBits: StoredBits;
 }
 
+interface Grid {
+  readonly columns: Column[];
+  readonly rows: string[][];
+}
+
+/** Units of a level down, bit widths across; a unit whose width is not what is stored says so. */
+export function unitGrid(
+  { table, level, storedBits }: GridInput,
+  title: string,
+  show: (row: SensitivityRow) => string,
+): Grid {
+  const own = table.rows.filter((row) => row.level === level);
+  const units = [...new Set(own.map(({ unit }) => unit))];
+  const widths = [...new Set(own.map(({ bits }) => bits))];
+  return {
+    columns: [{ title }, ...numberColumns(...widths.map((bits) => `${bits} bits`))],
+    rows: units.map((unit) => [
+      storedLabel(unit, widths, storedBits),
+      ...widths.map((bits) => {
+        const row = own.find((one) => one.unit === unit && one.bits === bits);
+        return row === undefined ? '' : show(row);
+      }),
+    ]),
+  };
+}
+
+/** {@link unitGrid} of the metric. */
+export function sensitivityGrid(input: GridInput, metric: MetricName): Grid {
+  return unitGrid(input, `${input.level} alone`, (row) => metricCell(metric, row.metric));
+}
+
+/** A plan's metric; "broken" where it has no number. */
+export function metricCell(metric: MetricName, value: number): string {
+  return Number.isNaN(value) ? 'broken' : formatMetric(metric, value);
+}
+
 /** "attention.0"; "input (stored in 1 bit)" for what takes the same at every width. */
-export function storedLabel(
-  unit: string,
-  widths: readonly number[],
-  storedBits: StoredBits,
-): string {
+function storedLabel(unit: string, widths: readonly number[], storedBits: StoredBits): string {
   const stored = new Set(widths.map((bits) => storedBits(unit, bits)));
   const [only] = stored;
   if (stored.size !== 1 || (widths.length === 1 && only === widths[0])) return unit;
@@ -168,7 +158,7 @@ interface Shown {
   readonly bytes: number;
 }
 
-/** MetricName, interval, memory and saving of a plan. */
+/** Metric, interval, memory and saving of a plan. */
 export function scoreCells(
   point: Shown | Candidate,
   metric: MetricName,
@@ -178,7 +168,7 @@ export function scoreCells(
   const interval =
     low === undefined || high === undefined ? '' : formatInterval(metric, { low, high });
   return [
-    Number.isNaN(point.metric) ? 'broken' : formatMetric(metric, point.metric),
+    metricCell(metric, point.metric),
     interval,
     formatBytes(point.bytes),
     formatPercent(1 - point.bytes / fp32Bytes),

@@ -1,13 +1,12 @@
-import { paretoFront } from '../../search/pareto.js';
-import { formatBytes } from '../../util/format.js';
-import { UsageError } from '../../util/errors.js';
-import { canonicalJson, type Json } from '../../util/json.js';
-import { formatMetric } from '../../tasks/metrics/metrics.js';
-import { formatCount, formatDuration, formatPercent } from '../../util/format.js';
-import { formatTable } from './table.js';
 import type { SavedSearch } from '../../experiment/record/saved-search.js';
 import { candidateJson } from '../../experiment/record/search-files.js';
 import { planId } from '../../quant/plan.js';
+import { paretoFront } from '../../search/pareto.js';
+import { formatMetric } from '../../tasks/metrics/metrics.js';
+import { UsageError } from '../../util/errors.js';
+import { formatBytes, formatCount, formatDuration, formatPercent } from '../../util/format.js';
+import { canonicalJson, type Json } from '../../util/json.js';
+import { formatTable, numberColumns } from './table.js';
 
 /** A plan of the common table. */
 interface Entry {
@@ -25,17 +24,15 @@ interface Entry {
  */
 export function compareRuns(searches: readonly SavedSearch[]): { value: object; text: string } {
   requireComparable(searches);
-  const names = searches.map(({ json }) => json.id);
   const [{ fp32Bytes, limits }] = searches.map(({ outcome }) => outcome);
   const { metric } = limits.quality;
-  const settings = differingSettings(searches);
   const entries = commonTable(searches);
   const show = (point: { metric: number; bytes: number } | undefined): string =>
     point === undefined
       ? 'none'
       : `${formatMetric(metric, point.metric)}, ${formatBytes(point.bytes)} (−${formatPercent(1 - point.bytes / fp32Bytes)})`;
   const rows: string[][] = [
-    ...settings.map(({ name, values }) => [name, ...values]),
+    ...differingSettings(searches),
     row('evaluations', ({ evaluations: { table, search } }) =>
       table === 0 ? formatCount(search) : `${formatCount(search)} + ${formatCount(table)} table`,
     ),
@@ -54,12 +51,11 @@ export function compareRuns(searches: readonly SavedSearch[]): { value: object; 
         : `${formatMetric(metric, heldOut.quantized.value)} (fp32 ${formatMetric(metric, heldOut.baseline.value)})`,
     ),
   ];
-  const sideBySide = formatTable([{ title: '' }, ...names.map((name) => ({ title: name }))], rows);
+  const ids = searches.map(({ json }) => ({ title: json.id }));
+  const sideBySide = formatTable([{ title: '' }, ...ids], rows);
   const fronts = formatTable(
     [
-      { title: 'memory', align: 'right' },
-      { title: 'saving', align: 'right' },
-      { title: metric, align: 'right' },
+      ...numberColumns('memory', 'saving', metric),
       { title: 'front' },
       { title: 'plan' },
       { title: 'of' },
@@ -109,15 +105,13 @@ function requireComparable(searches: readonly SavedSearch[]): void {
     });
 }
 
-function differingSettings(searches: readonly SavedSearch[]): { name: string; values: string[] }[] {
+/** Settings in which the searches differ, a row each: the name, then the values. */
+function differingSettings(searches: readonly SavedSearch[]): string[][] {
   const all = searches.map(({ json }) => json.config.settings as Readonly<Record<string, Json>>);
   const names = new Set(all.flatMap((settings) => Object.keys(settings)));
   return [...names]
-    .map((name) => ({
-      name,
-      values: all.map((settings) => (name in settings ? shortJson(settings[name]) : '')),
-    }))
-    .filter(({ values }) => new Set(values).size > 1);
+    .map((name) => [name, ...all.map((own) => (name in own ? shortJson(own[name]) : ''))])
+    .filter(([, ...values]) => new Set(values).size > 1);
 }
 
 function shortJson(value: Json): string {
@@ -148,9 +142,6 @@ function commonTable(searches: readonly SavedSearch[]): Entry[] {
     paretoFront(distinct, metric).map(({ bytes, metric: value }) => `${bytes} ${value}`),
   );
   return distinct
-    .map((point) => ({
-      ...point,
-      onFront: front.has(`${point.bytes} ${point.metric}`),
-    }))
+    .map((point) => ({ ...point, onFront: front.has(`${point.bytes} ${point.metric}`) }))
     .sort((a, b) => a.bytes - b.bytes);
 }

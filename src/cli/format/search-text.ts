@@ -1,20 +1,16 @@
-import type { HeldOutResult } from '../../experiment/runs/held-out.js';
+import type { SearchRun } from '../../experiment/runs/search-result.js';
 import type { NearestPlan } from '../../search/nearest.js';
-import type { MetricName } from '../../tasks/metrics/metrics.js';
-import { metricOf } from '../../tasks/metrics/metrics.js';
-import { formatBytes } from '../../util/format.js';
-import { formatMetric } from '../../tasks/metrics/metrics.js';
-import { formatCount, formatCounted, formatFixed } from '../../util/format.js';
+import { formatMetric, metricOf, type MetricName } from '../../tasks/metrics/metrics.js';
+import { formatBytes, formatCount, formatCounted, formatFixed } from '../../util/format.js';
 import { pointCells, pointColumns } from './points.js';
 import { describeLimits, scoreCells, yardstickColumns, yardstickRows } from './run-tables.js';
-import { formatFacts, formatTable, type Fact } from './table.js';
+import { formatFacts, formatTable, numberColumns, type Fact } from './table.js';
 import { workFacts } from './work-facts.js';
-import type { SearchRun } from '../../experiment/runs/search-result.js';
 
 /** A search's result for people. */
 export function describeSearch(run: SearchRun, metric: MetricName): string {
   const { outcome, evaluations, report, folder } = run;
-  const { trace, candidates, limits, baseline, fp32Bytes } = outcome;
+  const { trace, candidates, limits, baseline, fp32Bytes, nearest } = outcome;
   const table =
     evaluations.table === 0 ? '' : `, after ${formatCounted(evaluations.table, 'row')} of a table`;
   const facts: Fact[] = [
@@ -27,15 +23,12 @@ export function describeSearch(run: SearchRun, metric: MetricName): string {
     ...workFacts(report),
     ['run', folder],
   ];
-  const { nearest } = outcome;
   const parts =
     nearest === undefined
       ? [selectionTable(run, metric), comparisonTable(run, metric), ...heldOutText(run, metric)]
       : [nearestText(nearest, metric)];
   return [formatFacts(facts), ...parts].join('\n\n');
 }
-
-const right = { align: 'right' } as const;
 
 function selectionTable({ selections, selected, outcome }: SearchRun, metric: MetricName): string {
   const rows = selections.map(({ lambda, candidate }) => [
@@ -44,14 +37,7 @@ function selectionTable({ selections, selected, outcome }: SearchRun, metric: Me
     `${candidate.stage}, step ${candidate.step + 1}`,
   ]);
   const table = formatTable(
-    [
-      { title: 'λ', ...right },
-      { title: metric, ...right },
-      { title: '95 % interval', ...right },
-      { title: 'memory', ...right },
-      { title: 'saving', ...right },
-      { title: 'found in' },
-    ],
+    [...numberColumns('λ', metric, '95 % interval', 'memory', 'saving'), { title: 'found in' }],
     rows,
   );
   return `Selected by the trade-off score, on the data searched on (* the result):\n${table}`;
@@ -66,29 +52,19 @@ function heldOutText({ heldOut, selected, outcome }: SearchRun, metric: MetricNa
   if (selected === undefined) return [];
   if (heldOut === undefined)
     return ['Not judged: without held-out data the figures above favour what was selected.'];
+  const { baseline, quantized, comparison } = heldOut;
   const { fp32Bytes } = outcome;
   const { bytes } = selected.candidate;
-  return [
-    `The result, judged once on held-out data:\n${heldOutTable(heldOut, bytes, fp32Bytes, metric)}`,
-  ];
-}
-
-export function heldOutTable(
-  { baseline, quantized, comparison }: HeldOutResult,
-  bytes: number,
-  fp32Bytes: number,
-  metric: MetricName,
-): string {
-  return formatTable(pointColumns('plan', metric), [
-    pointCells({ label: 'fp32', point: { measurement: baseline, bytes: fp32Bytes, saving: 0 } }),
-    pointCells({
-      label: 'selected',
-      point: { measurement: quantized, comparison, bytes, saving: 1 - bytes / fp32Bytes },
-    }),
+  const fp32 = { measurement: baseline, bytes: fp32Bytes, saving: 0 };
+  const own = { measurement: quantized, comparison, bytes, saving: 1 - bytes / fp32Bytes };
+  const table = formatTable(pointColumns('plan', metric), [
+    pointCells({ label: 'fp32', point: fp32 }),
+    pointCells({ label: 'selected', point: own }),
   ]);
+  return [`The result, judged once on held-out data:\n${table}`];
 }
 
-/** What comes closest to limits that nothing keeps. */
+/** The plan that comes closest to limits that nothing keeps. */
 function nearestText(
   { assignment, metric: value, bytes, misses }: NearestPlan,
   metric: MetricName,

@@ -5,6 +5,11 @@ export interface Column {
   readonly align?: 'left' | 'right';
 }
 
+/** Columns of numbers. */
+export function numberColumns(...titles: readonly string[]): Column[] {
+  return titles.map((title) => ({ title, align: 'right' }));
+}
+
 /** Between two columns. */
 const GAP = '  ';
 

@@ -2,15 +2,9 @@ import type { EvaluatorReport } from '../../experiment/scoring/evaluator.js';
 import { formatCount, formatDuration, formatPercent } from '../../util/format.js';
 import type { Fact } from './table.js';
 
-/** What a run cost, and what each acceleration saved it. */
-export function workFacts({
-  measured,
-  stopped,
-  remembered,
-  seconds,
-  work,
-  fullWork,
-}: EvaluatorReport): Fact[] {
+/** The cost of a run, and the work that each acceleration saved it. */
+export function workFacts(report: EvaluatorReport): Fact[] {
+  const { measured, stopped, remembered, seconds, work, fullWork } = report;
   const begun = measured + stopped;
   const facts: Fact[] = [
     [

@@ -1,7 +1,6 @@
 import { InvalidArgumentError } from 'commander';
 import type { Bound, Constraints } from '../../search/constraints.js';
-import type { MetricName } from '../../tasks/metrics/metrics.js';
-import { metricOf } from '../../tasks/metrics/metrics.js';
+import { metricOf, type MetricName } from '../../tasks/metrics/metrics.js';
 
 /** A loss as it is written: in the metric's own unit, or in percent of the unquantized model's metric. */
 export interface LossAmount {

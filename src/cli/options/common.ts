@@ -5,6 +5,7 @@ import type { ConfigChoice, StatedConfig } from '../../model/config.js';
 import { knownFamilies } from '../../model/families.js';
 import { QUANTIZERS } from '../../quant/quantizers.js';
 import { MAX_BITS, MIN_BITS } from '../../quant/scheme/scheme.js';
+import { TASK_NAMES } from '../../tasks/kinds.js';
 import { UsageError } from '../../util/errors.js';
 import type { CommonFlags } from '../session.js';
 
@@ -20,7 +21,7 @@ export interface ModelFlags extends CommonFlags {
   readonly family?: string;
 }
 
-/** Adds what every command has. */
+/** Adds the options that every command has. */
 export function withCommonOptions(command: Command): Command {
   return command
     .option('--json', 'the result as JSON on the standard output')
@@ -28,8 +29,9 @@ export function withCommonOptions(command: Command): Command {
     .option('--debug', 'a stack with errors');
 }
 
-export function withResultFile(command: Command): Command {
-  return command.option('--out <file>', 'also write the result to a JSON file');
+/** Adds a file for the result, and {@link withCommonOptions}. */
+export function withResultOptions(command: Command): Command {
+  return withCommonOptions(command.option('--out <file>', 'also write the result to a JSON file'));
 }
 
 export function withBackendOption(command: Command): Command {
@@ -50,7 +52,13 @@ function configChoices(): readonly ConfigChoice[] {
   return [...new Map(all.map((choice) => [choice.name, choice])).values()];
 }
 
-/** What the shapes in a checkpoint cannot tell. */
+/** Adds a command's model and all that is needed to compute with it. */
+export function withModelOptions(command: Command): Command {
+  command.argument('<model>', 'checkpoint file, folder, or name of a bundled model');
+  return withBackendOption(withConfigOptions(withTokenizerOption(command)));
+}
+
+/** Adds the settings that the shapes in a checkpoint cannot tell. */
 export function withConfigOptions(command: Command): Command {
   command.addOption(
     new Option('--family <name>', 'kind of model; default: by the names of its tensors').choices(
@@ -77,7 +85,7 @@ function parsed<T>(parse: () => T): T {
   }
 }
 
-/** What the flags say of a model's family and its settings. */
+/** A model's family and settings, as far as the flags state them. */
 export function statedOf(flags: ModelFlags): StatedConfig {
   const said: Readonly<Record<string, unknown>> = { ...flags };
   const names = ['family', ...configChoices().map(({ name }) => name)];
@@ -87,6 +95,35 @@ export function statedOf(flags: ModelFlags): StatedConfig {
 /** {@link statedOf}, and the tokenizer. */
 export function modelOptionsOf(flags: ModelFlags): ModelOptions {
   return { tokenizer: flags.tokenizer, ...statedOf(flags) };
+}
+
+/** Options of the data to measure on, to be added in the order of a command's help. */
+export function dataOptions() {
+  const positive = (flag: string, help: string): Option =>
+    new Option(flag, help).argParser(positiveInteger);
+  return {
+    task: new Option(
+      '--task <task>',
+      'sst2: accuracy; wikitext2: perplexity; default: by data and model',
+    ).choices(TASK_NAMES),
+    natural: new Option(
+      '--natural',
+      "the data is ordinary text: bring it into the task's style first",
+    ),
+    context: positive('--context <tokens>', "inputs of a window; default: the model's context"),
+    limit: positive('--limit <count>', 'first sentences, or tokens to predict, at most'),
+    pooling: new Option(
+      '--pooling <kind>',
+      'what a sentence is averaged over; all-positions includes padding, as the prototype does',
+    ).choices(['real-tokens', 'all-positions']),
+  };
+}
+
+/** One bit width for the whole model, in place of a plan. */
+export function bitsOption(): Option {
+  return new Option('--bits <width>', 'every matrix at this bit width, 1 to 16')
+    .argParser(bitWidth)
+    .conflicts('plan');
 }
 
 export function quantizerOption(): Option {
@@ -123,7 +160,7 @@ export function numberWhere(
   };
 }
 
-export function bitWidth(text: string): number {
+function bitWidth(text: string): number {
   const bits = /^\d+$/.test(text) ? Number(text) : NaN;
   if (bits >= MIN_BITS && bits <= MAX_BITS) return bits;
   throw new InvalidArgumentError(`Expected a bit width from ${MIN_BITS} to ${MAX_BITS}.`);

@@ -4,7 +4,7 @@ import { CHECKPOINT_FILE, TOKENIZER_FILE } from '../../experiment/open/model-fil
 import { OutputError } from '../../util/errors.js';
 import { saveFile } from '../../util/files.js';
 
-/** Where a command writes a model. A folder is meant by a path that ends in a separator, or that is one. */
+/** The file that a model is written to. A path that ends in a separator, or is a folder, means a folder. */
 export async function outputPath(out: string): Promise<string> {
   return (await isFolderPath(out)) ? join(out, CHECKPOINT_FILE) : out;
 }
@@ -46,7 +46,7 @@ async function kindOf(path: string): Promise<'nothing' | 'folder' | 'file'> {
   return found.isDirectory() ? 'folder' : 'file';
 }
 
-/** Where the tokenizer of a model in this file belongs. */
+/** The path at which the tokenizer of a model in this file belongs. */
 export function tokenizerBeside(model: string): string {
   return join(dirname(model), TOKENIZER_FILE);
 }

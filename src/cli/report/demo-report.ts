@@ -1,13 +1,14 @@
 import type { BackendReport } from '../../backend/start.js';
 import type { UniformPoint } from '../../experiment/runs/uniform.js';
+import { uniformRecords } from '../../figures/study-figures.js';
 import type { ModelDescription } from '../../model/structure.js';
-import type { HtmlTable } from '../../plots/render/html.js';
-import type { TaskName, UniformRecord } from '../../plots/records.js';
-import type { Report, ReportSection } from '../../plots/render/report.js';
 import { uniformChart } from '../../plots/figures/uniform.js';
+import type { HtmlTable } from '../../plots/render/html.js';
+import type { Report, ReportSection } from '../../plots/render/report.js';
 import type { Task } from '../../tasks/task.js';
 import { backendFact, configFacts } from '../format/facts.js';
 import { bitsLabel, pointCells, pointColumns } from '../format/points.js';
+import { htmlTable } from './run-sections.js';
 
 /** A bundled model, measured at uniform bit widths. */
 export interface DemoRun {
@@ -15,7 +16,7 @@ export interface DemoRun {
   /** Of the checkpoint. */
   readonly sha256: string;
   readonly description: ModelDescription;
-  /** How a width becomes a plan. */
+  /** Name of the quantizer that makes a plan of a width. */
   readonly quantizer: string;
   readonly task: Task;
   readonly points: readonly UniformPoint[];
@@ -23,7 +24,7 @@ export interface DemoRun {
 
 const DATA_NAMES = { sst2: 'Movie sentences (UCI)', wikitext2: 'Encyclopaedic articles' };
 
-/** What `npm start` found, as a page. */
+/** The results of `npm start` as a page. */
 export function demoReport(
   runs: readonly DemoRun[],
   backend: BackendReport,
@@ -45,7 +46,10 @@ export function demoReport(
           'Memory counts all parameters in use: packed integers, scales, zero points, and the vectors in float32. 1 MB is 10⁶ bytes. Bars are 95 % intervals.',
           'The intervals show how far a model would land from its value on other samples of the same kind. Whether two bit widths differ is told more sharply by the paired comparison in the tables, because both answer the same sentences or windows.',
         ],
-        chart: uniformChart(runs.flatMap(recordsOf), DATA_NAMES),
+        chart: uniformChart(
+          runs.flatMap(({ name, task, points }) => uniformRecords({ name }, task, points)),
+          DATA_NAMES,
+        ),
       },
       ...runs.map((run) => ({
         heading: `${run.name}: ${run.task.metric}`,
@@ -70,31 +74,12 @@ const COMPARISON_NOTES = {
     'Change in the mean negative log-likelihood against the unquantized model, in nats a token, and its standard error over windows. Perplexity is per token of this model’s vocabulary; it does not compare with models that have another one.',
 } as const;
 
-function recordsOf({ name, task, points }: DemoRun): UniformRecord[] {
-  return points.flatMap(({ measurement, bits, bytes, saving }) =>
-    measurement === undefined
-      ? []
-      : [
-          {
-            task: task.name as TaskName,
-            model: name,
-            bits,
-            metric: measurement.value,
-            low: measurement.interval.low,
-            high: measurement.interval.high,
-            bytes,
-            saving,
-          },
-        ],
-  );
-}
-
 function tableOf({ name, task, points }: DemoRun): HtmlTable {
-  return {
-    caption: `${name} on ${task.source}`,
-    columns: pointColumns('bits', task.metric).map(({ title }) => title),
-    rows: points.map((point) => pointCells({ label: bitsLabel(point.bits), point })),
-  };
+  return htmlTable(
+    `${name} on ${task.source}`,
+    pointColumns('bits', task.metric),
+    points.map((point) => pointCells({ label: bitsLabel(point.bits), point })),
+  );
 }
 
 function settingsTable({ name, description, task, quantizer, sha256 }: DemoRun): HtmlTable {

@@ -1,8 +1,12 @@
 import type { SavedRun } from '../../experiment/record/open-run.js';
-import type { HtmlTable } from '../../plots/render/html.js';
 import type { PaperRecord } from '../../plots/records.js';
+import type { HtmlTable } from '../../plots/render/html.js';
 import type { Report, ReportSection } from '../../plots/render/report.js';
-import { formatCounted } from '../../util/format.js';
+import { groupBy } from '../../util/group.js';
+import { itemsText } from '../format/facts.js';
+import { describeLimits } from '../format/run-tables.js';
+import type { Fact } from '../format/table.js';
+import { workFacts } from '../format/work-facts.js';
 import {
   detailSections,
   planByPlan,
@@ -11,11 +15,6 @@ import {
   sweepSections,
   type RunGroup,
 } from './run-sections.js';
-import { describeLimits } from '../format/run-tables.js';
-import type { Fact } from '../format/table.js';
-import { workFacts } from '../format/work-facts.js';
-import { metricOf } from '../../tasks/metrics/metrics.js';
-import { groupBy } from '../../util/group.js';
 
 /** Finished runs as a page; those of one model on the same data are shown together. */
 export function runReport(runs: readonly SavedRun[], paper: readonly PaperRecord[]): Report {
@@ -81,15 +80,11 @@ function sectionsOf(group: RunGroup, paper: readonly PaperRecord[]): ReportSecti
 function settingsTable(run: SavedRun): HtmlTable {
   const { json, study } = run;
   const { task, options, sha256 } = study;
-  const { heldOut } = options;
-  const counted = ({ items, metric }: typeof task): string => {
-    const { one, many } = metricOf(metric).item;
-    return formatCounted(items, one, many);
-  };
+  const held = options.heldOut?.task;
   const rows: Fact[] = [
     ['model', `${options.file.name}, sha256 ${sha256}`],
-    ['data', `${task.source}: ${counted(task)}`],
-    ...(heldOut ? [['held out', `${heldOut.task.source}: ${counted(heldOut.task)}`] as const] : []),
+    ['data', `${task.source}: ${itemsText(task)}`],
+    ...(held ? [['held out', `${held.source}: ${itemsText(held)}`] as const] : []),
     ...settingsFacts(run),
     ...workFacts(run.report),
     ['versions', `qslm ${json.versions.qslm}, Node ${json.versions.node}`],
@@ -105,10 +100,7 @@ function settingsFacts(run: SavedRun): Fact[] {
     ['quantizer', quantizer],
   ];
   if (run.kind === 'sweep')
-    return [
-      ...common,
-      ...(run.observed === undefined ? [] : [['observed', run.observed] as const]),
-    ];
+    return run.observed === undefined ? common : [...common, ['observed', run.observed]];
   const { settings, outcome } = run;
   return [
     ['method', `${settings.method}, finest: ${settings.granularity}`],

@@ -1,11 +1,13 @@
 import type { SavedStudy } from '../../experiment/record/saved-study.js';
-import { hierarchyFigure, paretoFigure, traceFigure } from '../../figures/study-figures.js';
+import type { SearchResult } from '../../experiment/runs/search-result.js';
+import type { SweepResult } from '../../experiment/runs/sweep-result.js';
 import { flipsOf, sensitivityOf, shownLevel } from '../../figures/run-figures.js';
 import { savingRecords } from '../../figures/savings.js';
-import type { HtmlTable } from '../../plots/render/html.js';
-import type { PaperRecord } from '../../plots/records.js';
-import type { ReportSection } from '../../plots/render/report.js';
+import { hierarchyFigure, paretoFigure, traceFigure } from '../../figures/study-figures.js';
 import { savingsChart } from '../../plots/figures/savings.js';
+import type { PaperRecord } from '../../plots/records.js';
+import type { HtmlTable } from '../../plots/render/html.js';
+import type { ReportSection } from '../../plots/render/report.js';
 import { FULL_PRECISION } from '../../search/space.js';
 import { formatPercent } from '../../util/format.js';
 import {
@@ -18,10 +20,8 @@ import {
   yardstickRows,
 } from '../format/run-tables.js';
 import type { Column } from '../format/table.js';
-import type { SweepResult } from '../../experiment/runs/sweep-result.js';
-import type { SearchResult } from '../../experiment/runs/search-result.js';
 
-/** A study as it is shown: a `Study`, or what a run keeps of one. */
+/** A study as it is shown: a `Study`, or the part of one that a run keeps. */
 export interface ShownStudy {
   readonly task: Pick<SavedStudy['task'], 'name' | 'metric' | 'source' | 'title'>;
   readonly options: {
@@ -64,9 +64,9 @@ export function sweepSections({ study, sweeps }: RunGroup): ReportSection[] {
         ...(sensitivity && { chart: sensitivity() }),
         tables: [htmlTable(`${metric} with one ${level} quantized`, grid.columns, grid.rows)],
       },
-      ...(flips === undefined
-        ? []
-        : [{ heading: `${name}: spikes flipped against quality lost`, chart: flips() }]),
+      ...(flips
+        ? [{ heading: `${name}: spikes flipped against quality lost`, chart: flips() }]
+        : []),
     ];
   });
 }
@@ -120,38 +120,35 @@ export function planByPlan(
 
 /** The plan that a search ends with, beside plans of no search, and the way to it. */
 export function detailSections(study: ShownStudy, run: SearchResult): ReportSection[] {
-  const { metric } = study.task;
-  const { space, selected, yardsticks } = run;
   const title = titleOf(study, run);
-  const result: ReportSection[] =
-    selected === undefined
-      ? []
-      : [
-          {
-            heading: `${title}, the selected plan`,
-            chart: hierarchyFigure(study.options.file, space.planOf(selected.candidate.assignment)),
-            tables: [
-              htmlTable(
-                `Stored bits a weight (${FULL_PRECISION}: left alone)`,
-                [{ title: 'unit' }, { title: 'bits', align: 'right' }],
-                space.units.map(({ id }) => [
-                  id,
-                  String(space.storedBits(id, selected.candidate.assignment.bitsOf(id))),
-                ]),
-              ),
-              ...(yardsticks.length === 0
-                ? []
-                : [
-                    htmlTable(
-                      'Beside plans that no search chose, on the data searched on',
-                      yardstickColumns(metric),
-                      yardstickRows(run, metric),
-                    ),
-                  ]),
-            ],
-          },
-        ];
-  return [...result, { heading: `${title}, step by step`, chart: traceFigure(study, run) }];
+  return [
+    ...selectedSections(study, run),
+    { heading: `${title}, step by step`, chart: traceFigure(study, run) },
+  ];
+}
+
+function selectedSections(study: ShownStudy, run: SearchResult): ReportSection[] {
+  const { space, selected, yardsticks } = run;
+  if (selected === undefined) return [];
+  const { metric } = study.task;
+  const { assignment } = selected.candidate;
+  const bits = htmlTable(
+    `Stored bits a weight (${FULL_PRECISION}: left alone)`,
+    [{ title: 'unit' }, { title: 'bits' }],
+    space.units.map(({ id }) => [id, String(space.storedBits(id, assignment.bitsOf(id)))]),
+  );
+  const beside = htmlTable(
+    'Beside plans that no search chose, on the data searched on',
+    yardstickColumns(metric),
+    yardstickRows(run, metric),
+  );
+  return [
+    {
+      heading: `${titleOf(study, run)}, the selected plan`,
+      chart: hierarchyFigure(study.options.file, space.planOf(assignment)),
+      tables: yardsticks.length === 0 ? [bits] : [bits, beside],
+    },
+  ];
 }
 
 function savingInPaper({ settings }: SearchResult, paper: readonly PaperRecord[]): string {
@@ -167,7 +164,7 @@ export function htmlTable(
   return { caption, columns: columns.map(({ title }) => title), rows };
 }
 
-/** What the accelerations saved, where anything was measured at all. */
+/** The work that the accelerations saved, where anything was measured at all. */
 export function savingsSections(groups: readonly RunGroup[]): ReportSection[] {
   const records = groups.flatMap(({ study, sweeps, searches }) => {
     const { name } = study.options.file;

@@ -27,21 +27,21 @@ export async function measureFiringRates(
   { checkpoint, ...description }: Subject,
   task: Task,
   plans: readonly ResolvedPlan[],
-  { onProgress, signal }: RunOptions = {},
+  options: RunOptions = {},
 ): Promise<FiringRates[]> {
   const model = await LoadedModel.load(checkpoint, { description });
   try {
     const applier = new PlanApplier(model, checkpoint);
     const { batches } = observedItems(task, description.config.vocabSize);
-    // Cases often select the same plan; what it does is measured once.
+    // Cases often select the same plan; it is measured once.
     const found = new Map<string, FiringRates>();
     for (const [done, plan] of plans.entries()) {
       if (found.has(planId(plan))) continue;
-      onProgress?.({ phase: 'firing rates', done, total: plans.length, unit: 'plans' });
-      await applier.apply(plan, { ...(signal && { signal }) });
+      options.onProgress?.({ phase: 'firing rates', done, total: plans.length, unit: 'plans' });
+      await applier.apply(plan, options);
       const counts = new Map<string, Count>();
       for (const batch of batches) {
-        throwIfAborted(signal, 'firing rates');
+        throwIfAborted(options.signal, 'firing rates');
         await countBatch(model, batch, counts);
         await yieldToEvents();
       }
@@ -66,11 +66,10 @@ async function countBatch(
   counts: Map<string, Count>,
 ): Promise<void> {
   const { spikes } = await observe(model, batch.inputs, { spikes: true, embedding: true });
-  for (const record of spikes!) {
-    const { path } = record.layer;
-    const count = counts.get(path) ?? { spikes: 0, all: 0 };
-    countSpikes(record.spikes, batch, count);
-    counts.set(path, count);
+  for (const { layer, spikes: values } of spikes!) {
+    const count = counts.get(layer.path) ?? { spikes: 0, all: 0 };
+    countSpikes(values, batch, count);
+    counts.set(layer.path, count);
   }
 }
 

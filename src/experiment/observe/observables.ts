@@ -12,14 +12,14 @@ import { PlanApplier } from '../scoring/plan-applier.js';
 import { klDivergence } from './divergence.js';
 import type { ObservedBatch, ObservedItems } from './observed-items.js';
 
-/** What a plan does inside the model, beside the task's metric. */
+/** The effects of a plan inside the model, beside the task's metric. */
 export interface Observables {
   /**
    * Mean KL divergence of the outputs from the unquantized model's, in nats: of next-token distributions
    * over scored positions, or of class distributions over sentences.
    */
   readonly klDivergence: number;
-  /** Share of the values of all spiking layers after the embedding that differ from the unquantized model's. */
+  /** Share of all spiking layers' values after the embedding that differ from the unquantized model's. */
   readonly flipRate: number;
   /**
    * Signal-to-quantization-noise ratio of the plan's quantized matrices together, 10 · log10(Σ w² /
@@ -34,7 +34,7 @@ export const OBSERVABLES = ['klDivergence', 'flipRate', 'sqnr'] as const;
 /** Raise when the meaning of an observable changes: stored ones of before do not count. */
 export const OBSERVABLES_VERSION = 1;
 
-/** What the unquantized model did with a batch. */
+/** Outputs and spikes of the unquantized model for a batch. */
 interface Reference {
   readonly outputs: Float32Array;
   readonly spikes: readonly Int8Array[];
@@ -70,7 +70,7 @@ export class Observer {
     return new Observer(model, checkpoint, task, items.batches);
   }
 
-  /** @throws {AbortedError} between batches. */
+  /** The observables of a plan. @throws {AbortedError} between batches. */
   async measure(plan: ResolvedPlan, options: RunOptions = {}): Promise<Observables> {
     this.references ??= await this.observeAll(new Map(), options);
     const found = await this.observeAll(plan, options);
@@ -108,11 +108,10 @@ export class Observer {
   }
 
   private async observeBatch(batch: ObservedBatch): Promise<Reference> {
-    const classifies = this.model.classes > 0;
     const { pooling } = this.task;
     const { logits, classLogits, spikes } = await observe(this.model, batch.inputs, {
       spikes: true,
-      ...(classifies ? { classLengths: batch.lengths } : { logits: true }),
+      ...(this.model.classes > 0 ? { classLengths: batch.lengths } : { logits: true }),
       ...(pooling && { pooling }),
     });
     return {
@@ -139,6 +138,7 @@ export class Observer {
     return noise === 0 ? Infinity : 10 * Math.log10(signal / noise);
   }
 
+  /** Frees the weights. */
   close(): void {
     this.model.dispose();
   }
@@ -154,15 +154,12 @@ function positionsOf<T extends Float32Array | Int8Array>(
   const channels = values.length / (batch * time);
   const rows = [...from.keys()];
   const size = rows.reduce((sum, row) => sum + (to[row] - from[row]) * channels, 0);
-  const joined = (
-    values instanceof Float32Array ? new Float32Array(size) : new Int8Array(size)
-  ) as T;
+  const joined = values.slice(0, size) as T; // of the same type, to be overwritten
   let at = 0;
   for (const row of rows) {
-    const first = row * time;
-    const part = values.subarray((first + from[row]) * channels, (first + to[row]) * channels);
-    joined.set(part, at);
-    at += part.length;
+    const [first, end] = [row * time + from[row], row * time + to[row]];
+    joined.set(values.subarray(first * channels, end * channels), at);
+    at += (end - first) * channels;
   }
   return joined;
 }

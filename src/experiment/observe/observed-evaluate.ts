@@ -3,9 +3,9 @@ import type { Evaluate, EvaluationContext } from '../../search/evaluation.js';
 import { FULL_PRECISION, type Assignment } from '../../search/space.js';
 import type { RunOptions } from '../../util/progress.js';
 import type { ModelSpace } from '../open/model-space.js';
+import type { Study } from '../open/study.js';
 import { OBSERVABLES, OBSERVABLES_VERSION, Observer, type Observables } from './observables.js';
 import { observedItems, type ObservedItems, type ObservedLimits } from './observed-items.js';
-import type { Study } from '../open/study.js';
 
 /**
  * A study's evaluations with {@link Observables} among their extras. They are kept in the store beside the
@@ -23,11 +23,12 @@ export class ObservedEvaluate {
     this.items = observedItems(study.task, study.options.file.config.vocabSize, limits);
   }
 
-  /** What the observables are taken from: "first 200 sentences". */
+  /** The items that the observables are taken from: "first 200 sentences". */
   get description(): string {
     return this.items.description;
   }
 
+  /** The study's `evaluate`, with observables. */
   readonly evaluate: Evaluate = async (assignment: Assignment, context: EvaluationContext) => {
     const evaluation = await this.study.evaluator.evaluateIn(this.space)(assignment, context);
     if (evaluation.kind === 'verdict' || Number.isNaN(evaluation.metric)) return evaluation;
@@ -43,13 +44,10 @@ export class ObservedEvaluate {
     const key = evaluator.keyOf(plan);
     const stored = accelerations.memo ? store.get(key) : undefined;
     const known = OBSERVABLES.map((name) => stored?.extras?.[this.keptAs(name)]);
-    const [klDivergence, flipRate, sqnr] = known;
-    if (
-      typeof klDivergence === 'number' &&
-      typeof flipRate === 'number' &&
-      typeof sqnr === 'number'
-    )
+    if (known.every((value) => typeof value === 'number')) {
+      const [klDivergence, flipRate, sqnr] = known;
       return { klDivergence, flipRate, sqnr };
+    }
     const found = await (await this.opened()).measure(plan, options);
     if (stored !== undefined) {
       const extras = OBSERVABLES.map((name) => [this.keptAs(name), found[name]] as const);
@@ -58,7 +56,7 @@ export class ObservedEvaluate {
     return found;
   }
 
-  /** What an observable is called in the store: another definition or other items are another figure. */
+  /** An observable's name in the store: another definition or other items are another figure. */
   private keptAs(name: string): string {
     return `${name}@${OBSERVABLES_VERSION}, ${this.items.description}`;
   }

@@ -1,9 +1,9 @@
-import type { TokenBatch } from '../../model/types.js';
+import { selectRows, type TokenBatch } from '../../model/types.js';
 import type { SequenceBatch } from '../../tasks/batching.js';
 import { metricOf } from '../../tasks/metrics/metrics.js';
 import type { Task } from '../../tasks/task.js';
 
-/** Items of a task that are looked into, and how much of them at most. */
+/** The most of a task that is observed. */
 export interface ObservedLimits {
   /** Sentences, or windows. */
   readonly sentences: number;
@@ -35,7 +35,7 @@ export interface ObservedBatch {
   readonly scoredTo: Int32Array;
 }
 
-/** What of a task is observed. */
+/** The part of a task that is observed. */
 export interface ObservedItems {
   readonly batches: readonly ObservedBatch[];
   /** Sentences or windows, the first of the data. */
@@ -53,24 +53,17 @@ export function observedItems(
   const count =
     task.context === undefined
       ? Math.min(task.items, limits.sentences)
-      : windowsWithin(
-          task,
-          Math.min(limits.positions, limits.logitBytes / (4 * vocabSize)),
-          limits,
-        );
+      : windowsWithin(task, vocabSize, limits);
   const batches = task.batches.flatMap((batch) => firstItems(task, batch, count));
   const { one, many } = metricOf(task.metric).item;
   return { batches, count, description: `first ${count} ${count === 1 ? one : many}` };
 }
 
-/** How many windows from the start have at most so many scored positions together; at least one. */
-function windowsWithin(
-  { itemTokens }: Task,
-  positions: number,
-  { windows }: ObservedLimits,
-): number {
+/** The number of windows from the start whose scored positions keep the limits together; at least one. */
+function windowsWithin({ itemTokens }: Task, vocabSize: number, limits: ObservedLimits): number {
+  const positions = Math.min(limits.positions, limits.logitBytes / (4 * vocabSize));
   let [count, sum] = [0, 0];
-  for (const tokens of itemTokens.slice(0, windows)) {
+  for (const tokens of itemTokens.slice(0, limits.windows)) {
     sum += tokens;
     if (sum > positions && count > 0) break;
     count++;
@@ -86,15 +79,10 @@ function firstItems(
 ): ObservedBatch[] {
   const rows = [...indices.keys()].filter((row) => indices[row] < count);
   if (rows.length === 0) return [];
-  const { time } = inputs;
-  const ids = new Int32Array(rows.length * time);
-  rows.forEach((row, at) => {
-    ids.set(inputs.ids.subarray(row * time, (row + 1) * time), at * time);
-  });
   const scored = rows.map((row) => task.scoredPositions(indices[row], lengths[row]));
   return [
     {
-      inputs: { ids, batch: rows.length, time },
+      inputs: selectRows(inputs, rows),
       lengths: Int32Array.from(rows, (row) => lengths[row]),
       scoredFrom: Int32Array.from(scored, ([from]) => from),
       scoredTo: Int32Array.from(scored, ([, to]) => to),

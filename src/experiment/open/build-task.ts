@@ -4,18 +4,18 @@ import type { ModelStructure } from '../../model/structure.js';
 import type { Pooling, TokenPolicy } from '../../model/types.js';
 import { DEFAULT_BATCH_TOKENS } from '../../tasks/batching.js';
 import { loadSentimentSamples, loadTextSamples } from '../../tasks/data/samples.js';
-import { sst2Task, type Sst2Options } from '../../tasks/sst2.js';
-import type { Task } from '../../tasks/task.js';
 import { readTextFile } from '../../tasks/data/text.js';
 import { readSst2Tsv } from '../../tasks/data/tsv.js';
+import type { TaskName } from '../../tasks/kinds.js';
+import { sst2Task, type Sst2Options } from '../../tasks/sst2.js';
+import type { Task } from '../../tasks/task.js';
 import { wikitext2Task, type Wikitext2Options } from '../../tasks/wikitext2.js';
 import { toSst2, toWikiText } from '../../tokenizer/normaliser.js';
 import type { Tokenizer } from '../../tokenizer/tokenizer.js';
 import { TokenizerError, UsageError } from '../../util/errors.js';
 import { articlesOfPart, sentencesOfPart, type SamplePart } from './sample-parts.js';
-import type { TaskName } from '../../tasks/kinds.js';
 
-/** What to measure on. Everything left out follows from the model and the data. */
+/** The data to measure on. Everything left out follows from the model and the data. */
 export interface TaskRequest {
   readonly task?: TaskName | undefined;
   /** A TSV (sst2) or text (wikitext2) file; without it the bundled samples. */
@@ -33,7 +33,7 @@ export interface TaskRequest {
   readonly pooling?: Pooling | undefined;
 }
 
-/** What of a model its tasks depend on. */
+/** The part of a model that its tasks depend on. */
 export type TaskModel = Pick<ModelStructure, 'family' | 'config'>;
 
 /**
@@ -47,19 +47,15 @@ export async function buildTask(
   tokenizer: Tokenizer,
   model: TaskModel,
 ): Promise<Task> {
-  const task = request.task ?? taskOfFile(request.data) ?? taskOfModel(model.config);
-  return task === 'sst2'
-    ? buildSst2(request, tokenizer, model)
-    : buildWikitext2(request, tokenizer, model);
+  const task = request.task ?? taskFor(request.data, model);
+  const build = task === 'sst2' ? buildSst2 : buildWikitext2;
+  return build(request, tokenizer, model);
 }
 
-function taskOfFile(path: string | undefined): TaskName | undefined {
-  if (path === undefined) return undefined;
-  return extname(path).toLowerCase() === '.tsv' ? 'sst2' : 'wikitext2';
-}
-
-function taskOfModel({ classes }: ModelConfig): TaskName {
-  return classes > 0 ? 'sst2' : 'wikitext2';
+function taskFor(path: string | undefined, { config }: TaskModel): TaskName {
+  const classifies =
+    path === undefined ? config.classes > 0 : extname(path).toLowerCase() === '.tsv';
+  return classifies ? 'sst2' : 'wikitext2';
 }
 
 async function buildSst2(
@@ -88,12 +84,9 @@ function specialTokens(tokenizer: Tokenizer, names: readonly string[]): number[]
   return names.map((name) => {
     const id = tokenizer.idOf(name);
     if (id !== undefined) return id;
-    throw new TokenizerError({
-      what: 'the vocabulary lacks a special token',
-      where: 'tokenizer',
-      got: `no ${name}`,
-      expected: "the tokenizer that the model's family was trained with",
-    });
+    const what = 'the vocabulary lacks a special token';
+    const expected = "the tokenizer that the model's family was trained with";
+    throw new TokenizerError({ what, where: 'tokenizer', got: `no ${name}`, expected });
   });
 }
 
@@ -153,9 +146,8 @@ async function prose(
   if (path === undefined) {
     const { texts, source } = await loadTextSamples();
     const chosen = part === undefined ? texts : articlesOfPart(texts, part);
-    const text = chosen.join('');
     return {
-      text,
+      text: chosen.join(''),
       source: `${source} (bundled, ${chosen.length} articles${partName(part)})`,
       title: 'Articles (bundled)',
     };

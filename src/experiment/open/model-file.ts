@@ -13,7 +13,7 @@ import type { RunOptions } from '../../util/progress.js';
 export const BUNDLED_MODELS = ['spikegpt-mini', 'spikegpt-mini-sst2'] as const;
 export type BundledModel = (typeof BUNDLED_MODELS)[number];
 
-/** What a folder of a converted model holds. */
+/** The files in a folder of a converted model. */
 export const CHECKPOINT_FILE = 'model.safetensors';
 export const TOKENIZER_FILE = 'tokenizer.json';
 
@@ -24,7 +24,7 @@ export interface LocatedCheckpoint {
 }
 
 /**
- * Where a model's checkpoint lies: the name of a bundled model, a checkpoint file, or a folder that
+ * The place of a model's checkpoint, from the name of a bundled model, a checkpoint file, or a folder that
  * holds `model.safetensors`. A file or folder of that name wins over a bundled model.
  *
  * @throws {CheckpointError} when there is no such model, file or folder.
@@ -82,10 +82,11 @@ export interface ModelFile extends ModelDescription {
   /** A packed file of `export` gives the values that it stands for. */
   readonly checkpoint: Checkpoint;
   readonly tokenizer: Tokenizer;
+  /** Closes the checkpoint. */
   close(): Promise<void>;
 }
 
-/** What may be said of a model beside where it is: its family's settings, and its tokenizer. */
+/** Settings of a model that its path does not give: its family's, and its tokenizer. */
 export interface ModelOptions extends StatedConfig {
   /** Path of a tokenizer.json; by default the one beside the checkpoint. */
   readonly tokenizer?: string | undefined;
@@ -94,7 +95,7 @@ export interface ModelOptions extends StatedConfig {
 /**
  * Opens a model's files and checks all that can be checked without reading weights.
  *
- * @param model a path or the name of a bundled model, as {@link locateCheckpoint} takes it.
+ * @param model a path or the name of a bundled model, as `locateCheckpoint` takes it.
  * @throws {CheckpointError} {TokenizerError} for files that are missing, damaged or do not fit.
  */
 export async function openModelFile(
@@ -112,7 +113,7 @@ export async function openModelFile(
   }
 }
 
-/** A model ready to be evaluated, and what it was made of. */
+/** A model ready to be evaluated, and the files it was made of. */
 export interface OpenModel extends ModelFile {
   readonly model: LoadedModel;
   /** Frees the weights and closes the file. */

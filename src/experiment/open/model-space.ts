@@ -1,20 +1,17 @@
-import { footprintOf } from '../../quant/footprint.js';
 import { blockKind, blockOf } from '../../layout/blocks.js';
 import { matricesOf, type Hierarchy } from '../../layout/hierarchy.js';
+import { footprintOf } from '../../quant/footprint.js';
 import { resolvePlan, type Plan, type ResolvedPlan } from '../../quant/plan.js';
-import type { SchemeMaker } from '../../quant/quantizers.js';
+import { schemeMaker, type QuantizerName, type SchemeMaker } from '../../quant/quantizers.js';
 import { affineMinMax, UNQUANTIZED_BITS } from '../../quant/scheme/scheme.js';
-import {
-  FULL_PRECISION,
-  type Assignment,
-  type SearchSpace,
-  type UnitInfo,
-} from '../../search/space.js';
+import { FULL_PRECISION, type Assignment, type SearchSpace } from '../../search/space.js';
 
 /** A model's units as a search sees them, and the way back from an assignment to a plan. */
 export interface ModelSpace extends SearchSpace {
   readonly hierarchy: Hierarchy;
+  /** The plan of an assignment, by unit. */
   planOf(assignment: Assignment): Plan;
+  /** The plan of an assignment, by matrix. */
   resolve(assignment: Assignment): ResolvedPlan;
   /**
    * Bits that a value of a unit, or of a whole block or module, is stored in at a width: another number
@@ -34,7 +31,7 @@ export function modelSpace(
   hierarchy: Hierarchy,
   { granularity = 'module', makeScheme = affineMinMax }: ModelSpaceOptions = {},
 ): ModelSpace {
-  const units = matricesOf(hierarchy).map(({ path }): UnitInfo => {
+  const units = matricesOf(hierarchy).map(({ path }) => {
     const module = path.split('/', 2).join('/');
     return {
       id: granularity === 'matrix' ? path : module,
@@ -70,6 +67,20 @@ export function modelSpace(
       return bytes;
     },
   };
+}
+
+/** The fineness of a plan's choices, and the meaning of a width. */
+export interface SpaceSettings {
+  readonly granularity: 'module' | 'matrix';
+  readonly quantizer: QuantizerName;
+}
+
+/** {@link modelSpace} from settings. */
+export function spaceOf(
+  hierarchy: Hierarchy,
+  { granularity, quantizer }: SpaceSettings,
+): ModelSpace {
+  return modelSpace(hierarchy, { granularity, makeScheme: schemeMaker(quantizer, hierarchy) });
 }
 
 /** The bits that each unit that is quantized is stored in, in network order. */

@@ -3,12 +3,12 @@ import { requireUnpacked } from '../../quant/packed/read.js';
 import { openStore, type MeasurementStore, type SetAside } from '../../store/index.js';
 import type { Accelerations } from '../scoring/options.js';
 import { openModelFile, type ModelOptions } from './model-file.js';
-import { Study } from './study.js';
 import { buildStudyTasks, type StudyTasksRequest } from './study-tasks.js';
+import { Study } from './study.js';
 
 /** All that a study can be told; what is left out follows from the model. */
 export interface OpenStudyOptions extends StudyTasksRequest {
-  /** Where to compute; `auto` by default. */
+  /** The backend to compute on; `auto` by default. */
   readonly backend?: string;
   /** Path of a store, or an open one, which stays open. By default nothing measured outlives the study. */
   readonly store?: string | MeasurementStore;
@@ -18,7 +18,7 @@ export interface OpenStudyOptions extends StudyTasksRequest {
   readonly accelerations?: Partial<Accelerations>;
   /** Device memory for kept streams, in all threads together. */
   readonly budgetBytes?: number;
-  /** What its files do not say of the model: a tokenizer, a family, a family's settings. */
+  /** Settings of the model that its files do not give: a tokenizer, a family, a family's settings. */
   readonly model?: ModelOptions;
 }
 

@@ -4,7 +4,7 @@ import { DataError } from '../../util/errors.js';
 import { buildTask, type TaskModel, type TaskRequest } from './build-task.js';
 import type { StudyTask, StudyTasks } from './study.js';
 
-/** What to search on, and what to judge the result by. */
+/** The data to search on, and the data to judge the result by. */
 export interface StudyTasksRequest extends Omit<TaskRequest, 'part'> {
   /** A file for the final measurement; without `data` the part of the bundled samples that is held out. */
   readonly heldOut?: string | undefined;

@@ -1,24 +1,23 @@
 import { backendIdentity, type BackendReport } from '../../backend/start.js';
 import { FIRST_FAMILY } from '../../model/families.js';
-import { schemeMaker, type QuantizerName } from '../../quant/quantizers.js';
 import { memoryStore, type MeasurementStore } from '../../store/index.js';
 import type { Task } from '../../tasks/task.js';
-import { Evaluator } from '../scoring/evaluator.js';
-import type { ModelFile } from './model-file.js';
-import { modelSpace, type ModelSpace } from './model-space.js';
-import type { SharedPool } from '../scoring/shared-pool.js';
-import type { RunConfig, DataJson } from '../record/schema.js';
-import {
-  type Accelerations,
-  ALL_ACCELERATIONS,
-  openPool,
-  MEASUREMENT_VERSION,
-} from '../scoring/options.js';
 import { UsageError } from '../../util/errors.js';
+import type { DataJson, RunConfig } from '../record/schema.js';
 import type { Measurable } from '../runs/measure-plans.js';
-import { type TaskRequest, buildTask } from './build-task.js';
+import { Evaluator } from '../scoring/evaluator.js';
+import {
+  ALL_ACCELERATIONS,
+  MEASUREMENT_VERSION,
+  openPool,
+  type Accelerations,
+} from '../scoring/options.js';
+import type { SharedPool } from '../scoring/shared-pool.js';
+import { buildTask, type TaskRequest } from './build-task.js';
+import type { ModelFile } from './model-file.js';
+import { spaceOf, type ModelSpace, type SpaceSettings } from './model-space.js';
 
-/** A task, and which part of which data it is. */
+/** A task, and the part of the data that it is. */
 export interface StudyTask {
   readonly task: Task;
   /** "search", "held-out" */
@@ -29,7 +28,7 @@ export interface StudyTask {
   readonly context?: number | undefined;
 }
 
-/** The data of a study: what decisions are made on, and what they are judged by. */
+/** The data of a study: one part for decisions, another for their judgement. */
 export interface StudyTasks {
   readonly search: StudyTask;
   /** Absent where there is none: then no figure of the result is free of selection. */
@@ -40,18 +39,12 @@ export interface StudyOptions extends StudyTasks {
   readonly file: Omit<ModelFile, 'tokenizer' | 'close'> & Partial<Pick<ModelFile, 'tokenizer'>>;
   /** The running backend. */
   readonly backend: Omit<BackendReport, 'passedOver'> & Partial<BackendReport>;
-  /** By default in memory: then nothing is left of what was measured. */
+  /** By default in memory: then nothing is left of the measurements. */
   readonly store?: MeasurementStore | undefined;
   readonly accelerations?: Partial<Accelerations> | undefined;
   readonly budgetBytes?: number | undefined;
-  /** What was opened for this study alone, and is closed with it. */
+  /** Things opened for this study alone, and closed with it. */
   readonly owned?: readonly { close(): void | Promise<void> }[];
-}
-
-/** How finely a plan can be chosen, and what a width means. */
-export interface SpaceSettings {
-  readonly granularity: 'module' | 'matrix';
-  readonly quantizer: QuantizerName;
 }
 
 /**
@@ -98,17 +91,14 @@ export class Study {
   /** Reads the whole checkpoint once, for its hash; weights are loaded when a plan is first measured. */
   static async open(options: StudyOptions): Promise<Study> {
     const { file, backend, budgetBytes } = options;
+    const { checkpoint } = file;
     const accelerations = { ...ALL_ACCELERATIONS, ...options.accelerations };
-    const pool = openPool({
-      checkpoint: file.checkpoint.path,
-      model: file,
-      backend: backend.name,
-      accelerations,
-      budgetBytes,
-    });
-    return new Study(options, await file.checkpoint.sha256(), accelerations, pool);
+    const place = { checkpoint: checkpoint.path, model: file, backend: backend.name };
+    const pool = openPool({ ...place, accelerations, budgetBytes });
+    return new Study(options, await checkpoint.sha256(), accelerations, pool);
   }
 
+  /** The task that is searched on. */
   get task(): Task {
     return this.options.search.task;
   }
@@ -116,7 +106,7 @@ export class Study {
   /**
    * A task of the study's model on further data: for {@link measurable}.
    *
-   * @param split what to call the part of the data in the store
+   * @param split name of the part of the data in the store
    * @throws as `buildTask`; {UsageError} for a study that was opened without a tokenizer.
    */
   async buildTask(request: TaskRequest, split: string): Promise<StudyTask> {
@@ -131,14 +121,15 @@ export class Study {
     return { task, split, limit: request.limit, context: task.context };
   }
 
-  space({ granularity, quantizer }: SpaceSettings): ModelSpace {
-    const { hierarchy } = this.options.file;
-    return modelSpace(hierarchy, { granularity, makeScheme: schemeMaker(quantizer, hierarchy) });
+  /** The plans to search among. */
+  space(settings: SpaceSettings): ModelSpace {
+    return spaceOf(this.options.file.hierarchy, settings);
   }
 
   /** All of model and data that can change a result: two runs are the same where this is. */
   identity(): Omit<RunConfig, 'settings'> {
     const { file, backend, search, heldOut } = this.options;
+    const { name, family, config } = file;
     const dataOf = ({ task, split, limit, context }: StudyTask): DataJson => ({
       task: task.name,
       source: task.source,
@@ -151,13 +142,13 @@ export class Study {
     });
     return {
       model: {
-        ...(file.family.id !== FIRST_FAMILY && { family: file.family.id }),
-        name: file.name,
+        ...(family.id !== FIRST_FAMILY && { family: family.id }),
+        name,
         sha256: this.sha256,
-        config: { ...file.config },
+        config: { ...config },
       },
       search: dataOf(search),
-      heldOut: heldOut === undefined ? null : dataOf(heldOut),
+      heldOut: heldOut ? dataOf(heldOut) : null,
       backend: backendIdentity(backend.name),
       measurements: MEASUREMENT_VERSION,
     };

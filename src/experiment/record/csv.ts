@@ -1,4 +1,4 @@
-/** What a cell of a CSV can hold; undefined is an empty cell. */
+/** A cell of a CSV; undefined is an empty cell. */
 export type Cell = string | number | boolean | undefined;
 
 /** CSV after RFC 4180 with line feeds: a line of titles, then the rows. Numbers as JavaScript prints them. */

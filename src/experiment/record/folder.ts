@@ -2,23 +2,18 @@ import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as v from 'valibot';
 import { DataError, UsageError } from '../../util/errors.js';
-import { saveFile } from '../../util/files.js';
 import {
-  CANDIDATES,
   CANDIDATES_JSON,
   RUN,
   RUN_FILE,
-  SENSITIVITY,
   SENSITIVITY_JSON,
-  TRACE,
   TRACE_JSON,
-  type CandidatesJson,
   type RunJson,
-  type SensitivityJson,
-  type TraceJson,
 } from './schema.js';
+import { CANDIDATES, TRACE, type CandidatesJson, type TraceJson } from './search-schema.js';
+import { SENSITIVITY, type SensitivityJson } from './sweep-schema.js';
 
-/** Where runs are kept, unless a caller says otherwise. */
+/** The folder of all runs, unless a caller says otherwise. */
 export const RUNS_FOLDER = join('out', 'runs');
 
 /**
@@ -82,11 +77,9 @@ async function readChecked<T>(path: string, schema: v.GenericSchema<unknown, T>)
 export async function readJson(path: string): Promise<unknown> {
   try {
     return JSON.parse(await readFile(path, 'utf8'));
-  } catch (error) {
-    throw new DataError(
-      { what: 'cannot be read', where: path, got: String(error), expected: 'a file of a run' },
-      { cause: error },
-    );
+  } catch (cause) {
+    const detail = { what: 'cannot be read', where: path, got: String(cause) };
+    throw new DataError({ ...detail, expected: 'a file of a run' }, { cause });
   }
 }
 
@@ -107,11 +100,6 @@ export function checked<T>(value: unknown, schema: v.GenericSchema<unknown, T>, 
     got: received,
     ...(expected !== null && { expected }),
   });
-}
-
-/** Writes a file of a run, whole or not at all. @throws {OutputError} when it cannot be written. */
-export async function writeRunFile(folder: string, name: string, content: string): Promise<void> {
-  await saveFile(join(folder, name), content);
 }
 
 /** JSON as it is written to files: indented, with a line break at the end. */

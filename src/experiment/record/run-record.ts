@@ -1,15 +1,16 @@
 import { join, resolve } from 'node:path';
-import { describeMachine } from '../../store/machine.js';
 import type { Run, RunState } from '../../store/index.js';
+import { describeMachine } from '../../store/machine.js';
 import { AbortedError } from '../../util/errors.js';
+import { saveFile } from '../../util/files.js';
 import { canonicalJson, type Json } from '../../util/json.js';
 import { packageVersion } from '../../util/version.js';
 import type { Study } from '../open/study.js';
-import { RUNS_FOLDER, writeRunFile, jsonText, readRun } from './folder.js';
-import { type RunJson, RUN_FORMAT, RUN_FILE, type WorkJson, type RunConfig } from './schema.js';
+import { jsonText, readRun, RUNS_FOLDER } from './folder.js';
+import { RUN_FILE, RUN_FORMAT, type RunConfig, type RunJson, type WorkJson } from './schema.js';
 import { plainJson } from './search-files.js';
 
-/** Where measurements are kept, unless a caller says otherwise. */
+/** The file of measurements, unless a caller says otherwise. */
 export const STORE_FILE = join('out', 'measurements.sqlite');
 
 export interface RunPlace {
@@ -39,7 +40,7 @@ export class RunRecord {
     private readonly config: RunConfig,
     /** Path of the run's folder. */
     readonly folder: string,
-    /** Whether it continues one that was interrupted. */
+    /** True where it continues one that was interrupted. */
     readonly resumed: boolean,
     private readonly starts: string[],
   ) {}
@@ -59,20 +60,21 @@ export class RunRecord {
         ? log.create({ kind, config: kept })
         : log.update(interrupted.id, { state: 'running' });
     const folder = join(runs, run.id);
-    const before = interrupted && (await startsOf(folder));
-    const starts = [...(before ?? []), new Date().toISOString()];
+    const before = interrupted ? await startsOf(folder) : [];
+    const starts = [...before, new Date().toISOString()];
     const record = new RunRecord(start, run, config, folder, interrupted !== undefined, starts);
     await record.save('running', {});
     return record;
   }
 
+  /** The run's id in the store, and the name of its folder. */
   get id(): string {
     return this.run.id;
   }
 
-  /** Writes a file into the run's folder. @throws {OutputError} when it cannot be written. */
+  /** Writes a file into the run's folder, whole or not at all. @throws {OutputError} when that fails. */
   async write(name: string, content: string): Promise<void> {
-    await writeRunFile(this.folder, name, content);
+    await saveFile(join(this.folder, name), content);
   }
 
   /**
@@ -83,10 +85,7 @@ export class RunRecord {
    */
   async finish(result: Json, work: WorkJson, summary: Json): Promise<void> {
     await this.save('finished', { result, work });
-    this.study.store.runs.update(this.id, {
-      state: 'finished',
-      result: { folder: resolve(this.folder), ...(summary as Readonly<Record<string, Json>>) },
-    });
+    this.report('finished', summary as Readonly<Record<string, Json>>);
   }
 
   /** Closes the run after an error: interrupted on request, or failed. */
@@ -94,14 +93,12 @@ export class RunRecord {
     const state = error instanceof AbortedError ? 'interrupted' : 'failed';
     const message = error instanceof Error ? error.message : String(error);
     await this.save(state, { error: message });
-    this.study.store.runs.update(this.id, {
-      state,
-      result: { folder: resolve(this.folder), error: message },
-    });
+    this.report(state, { error: message });
   }
 
-  private get study(): Study {
-    return this.start.study;
+  private report(state: RunState, result: Readonly<Record<string, Json>>): void {
+    const { runs } = this.start.study.store;
+    runs.update(this.id, { state, result: { folder: resolve(this.folder), ...result } });
   }
 
   private async save(

@@ -9,15 +9,14 @@ import type { ModelSpace } from '../open/model-space.js';
 import type { SearchResult } from '../runs/search-result.js';
 import { checked, readCandidates, readTrace } from './folder.js';
 import { savedReport, savedSpace, savedStudy, type SavedStudy } from './saved-study.js';
+import { RUN_FILE, TRACE_JSON, type RunJson } from './schema.js';
 import {
-  RUN_FILE,
   SEARCH_RESULT,
   SEARCH_SETTINGS,
-  TRACE_JSON,
+  type CandidateJson,
   type CandidatesJson,
-  type RunJson,
   type StepJson,
-} from './schema.js';
+} from './search-schema.js';
 
 /** A finished search, read back from its folder. */
 export interface SavedSearch extends SearchResult {
@@ -38,10 +37,10 @@ export async function readSearch(folder: string, json: RunJson): Promise<SavedSe
   const space = savedSpace(study, settings);
   requireUnits(space, kept, folder);
   const { metric, bytes: fp32Bytes, ...extras } = result.baseline;
-  const intervals = new Map(kept.candidates.map(({ step, low, high }) => [step, { low, high }]));
-  const trace = steps.map((step) =>
-    stepOf({ ...withoutNulls(intervals.get(step.index)), ...step }, kept.metric),
+  const intervals = new Map(
+    kept.candidates.map((candidate) => [candidate.step, intervalOf(candidate)]),
   );
+  const trace = steps.map((step) => stepOf({ ...intervals.get(step.index), ...step }, kept.metric));
   const candidates = trace.flatMap(candidateOf);
   const at = (step: number): Candidate => candidateAt(candidates, step, folder);
   const { selected, smallest, heldOut } = result;
@@ -72,30 +71,18 @@ export async function readSearch(folder: string, json: RunJson): Promise<SavedSe
 function requireUnits({ units }: ModelSpace, kept: CandidatesJson, folder: string): void {
   const [expected, got] = [units.map(({ id }) => id).join(' '), kept.units.join(' ')];
   if (expected === got) return;
-  throw new DataError({
-    what: 'the units of the candidates are not those of the model',
-    where: folder,
-    got,
-    expected,
-  });
+  const what = 'the units of the candidates are not those of the model';
+  throw new DataError({ what, where: folder, got, expected });
 }
 
 function limitsOf({ metric, baseline, limits }: CandidatesJson): Limits {
   const { loss, bytes } = limits;
-  return {
-    quality: { metric, baseline, allowedLoss: loss ?? Infinity },
-    maxBytes: bytes ?? Infinity,
-  };
+  const quality = { metric, baseline, allowedLoss: loss ?? Infinity };
+  return { quality, maxBytes: bytes ?? Infinity };
 }
 
 /** The interval of a candidate: a trace of an earlier version leaves it to the candidates. */
-function withoutNulls(
-  interval: { readonly low: number | null; readonly high: number | null } = {
-    low: null,
-    high: null,
-  },
-): { low?: number; high?: number } {
-  const { low, high } = interval;
+function intervalOf({ low, high }: CandidateJson): { low?: number; high?: number } {
   return { ...(low !== null && { low }), ...(high !== null && { high }) };
 }
 
@@ -119,7 +106,7 @@ function evaluationOf(
   { metric: value, bound, low, high, accepted }: StepJson,
   metric: MetricName,
 ): Evaluation {
-  // What was measured to the end has a metric, or null for NaN.
+  // A step measured to the end has a metric, or null for NaN.
   if (value === undefined)
     // JSON has no Infinity, which a perplexity's bound can be.
     return { kind: 'verdict', passes: accepted, bound: bound ?? metricOf(metric).worst };

@@ -2,12 +2,10 @@ import type { ModelConfig } from '../../model/config.js';
 import { familyById, FIRST_FAMILY } from '../../model/families.js';
 import { structureOf, type ModelStructure } from '../../model/structure.js';
 import { noWork } from '../../model/work.js';
-import { schemeMaker } from '../../quant/quantizers.js';
 import { taskKind } from '../../tasks/kinds.js';
 import type { MetricName } from '../../tasks/metrics/metrics.js';
 import { titleOf } from '../../tasks/task.js';
-import { modelSpace, type ModelSpace } from '../open/model-space.js';
-import type { SpaceSettings } from '../open/study.js';
+import { spaceOf, type ModelSpace, type SpaceSettings } from '../open/model-space.js';
 import type { EvaluatorReport } from '../scoring/evaluator.js';
 import type { DataJson, RunJson } from './schema.js';
 
@@ -59,32 +57,18 @@ function earlierTitle(task: string, source: string): string {
   return source.includes('(bundled') ? bundled[task] : titleOf(source);
 }
 
-/** The units of a run's model, and what a width means for them. */
-export function savedSpace(
-  { options }: SavedStudy,
-  { granularity, quantizer }: SpaceSettings,
-): ModelSpace {
-  const { hierarchy } = options.file;
-  return modelSpace(hierarchy, { granularity, makeScheme: schemeMaker(quantizer, hierarchy) });
+/** The units of a run's model, and the meaning of a width for them. */
+export function savedSpace({ options }: SavedStudy, settings: SpaceSettings): ModelSpace {
+  return spaceOf(options.file.hierarchy, settings);
 }
 
-/** A run's report, with the whole task as the unit of work. Where sequences left is not read back. */
+/** A run's report, with the whole task as the unit of work. The boundaries of exits are not read back. */
 export function savedReport({ work }: Pick<RunJson, 'work'>): EvaluatorReport {
   if (work === null)
-    return {
-      work: noWork(),
-      fullWork: 0,
-      ...{ measured: 0, stopped: 0, remembered: 0, seconds: 0 },
-    };
+    return { work: noWork(), fullWork: 0, measured: 0, stopped: 0, remembered: 0, seconds: 0 };
   const { fullEvaluations, measured, stopped, remembered, seconds } = work;
   const { computed: done, ...saved } = fullEvaluations;
+  const kept = { ...noWork(), done, ...saved };
   const fullWork = measured + stopped > 0 ? 1 : 0;
-  return {
-    work: { ...noWork(), done, ...saved },
-    fullWork,
-    measured,
-    stopped,
-    remembered,
-    seconds,
-  };
+  return { work: kept, fullWork, measured, stopped, remembered, seconds };
 }

@@ -2,7 +2,8 @@ import { join } from 'node:path';
 import type { SweepResult } from '../runs/sweep-result.js';
 import { checked, readSensitivity } from './folder.js';
 import { savedReport, savedSpace, savedStudy, type SavedStudy } from './saved-study.js';
-import { RUN_FILE, SWEEP_SETTINGS, type RunJson } from './schema.js';
+import { RUN_FILE, type RunJson } from './schema.js';
+import { SWEEP_SETTINGS } from './sweep-schema.js';
 
 /** A finished sweep, read back from its folder. */
 export interface SavedSweep extends SweepResult {

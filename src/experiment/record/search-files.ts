@@ -7,20 +7,19 @@ import { lambdaIntervals } from '../../search/score.js';
 import { FULL_PRECISION, type Assignment } from '../../search/space.js';
 import type { Candidate, SearchStep } from '../../search/trace.js';
 import type { Json } from '../../util/json.js';
-import type { ModelSpace } from '../open/model-space.js';
-import { storedBitsOf } from '../open/model-space.js';
+import { storedBitsOf, type ModelSpace } from '../open/model-space.js';
 import type { SearchRun } from '../runs/search-result.js';
 import { csvText } from './csv.js';
+import type { BitsJson } from './schema-parts.js';
 import {
   CANDIDATES_FORMAT,
   TRACE_FORMAT,
-  type BitsJson,
   type CandidateJson,
   type CandidatesJson,
   type SearchResultJson,
   type StepJson,
   type TraceJson,
-} from './schema.js';
+} from './search-schema.js';
 
 type Units = Pick<ModelSpace, 'units' | 'storedBits'>;
 
@@ -32,6 +31,7 @@ function askedBitsOf(assignment: Assignment, { units, storedBits }: Units): { as
   return other.length === 0 ? {} : { asked: Object.fromEntries(other) };
 }
 
+/** A candidate for the files of a search. */
 export function candidateJson(candidate: Candidate, space: ModelSpace): CandidateJson {
   const { assignment, metric, bytes, stage, step, extras } = candidate;
   return {
@@ -47,6 +47,7 @@ export function candidateJson(candidate: Candidate, space: ModelSpace): Candidat
   };
 }
 
+/** The content of `candidates.json`. */
 export function candidatesJson(
   { outcome, space }: Pick<SearchRun, 'outcome' | 'space'>,
   quantizer: QuantizerName,
@@ -91,6 +92,7 @@ function limitsJson({ quality, maxBytes }: Limits): CandidatesJson['limits'] {
   return { loss: orNull(quality.allowedLoss), bytes: orNull(maxBytes) };
 }
 
+/** The content of `trace.json`. */
 export function traceJson(steps: readonly SearchStep[], space: ModelSpace): TraceJson {
   return {
     format: TRACE_FORMAT,
@@ -114,7 +116,7 @@ function measuredJson(evaluation: Evaluation): Pick<StepJson, 'metric' | 'low' |
   };
 }
 
-/** What a search found, for its `run.json`; the same whenever it is repeated. */
+/** The result of a search for its `run.json`; the same whenever it is repeated. */
 export function searchResultJson(run: SearchRun): Json {
   const { outcome, space, selected, heldOut } = run;
   const { baseline, fp32Bytes, limits, candidates, nearest } = outcome;
@@ -124,7 +126,7 @@ export function searchResultJson(run: SearchRun): Json {
     metric,
     baseline: { metric: baseline.metric, ...baseline.extras, bytes: fp32Bytes },
     limits: limitsJson(limits),
-    // What a search was spared by early verdicts may add a few: which plan is nearest needs its metric.
+    // Early verdicts may add a few: the choice of the nearest plan needs its metric.
     evaluations: run.evaluations,
     candidates: candidates.length,
     front: run.front.map(kept),
@@ -151,10 +153,9 @@ export function searchResultJson(run: SearchRun): Json {
 
 /** A measurement for a file that is the same whenever it is made: without single answers and times. */
 function withoutItems(measurement: object): object {
-  return Object.fromEntries<unknown>(
-    Object.entries(measurement).filter(
-      ([name, value]) => !Array.isArray(value) && name !== 'seconds',
-    ),
+  const members = Object.entries<unknown>({ ...measurement });
+  return Object.fromEntries(
+    members.filter(([name, value]) => !Array.isArray(value) && name !== 'seconds'),
   );
 }
 
@@ -172,14 +173,11 @@ export function searchSummary({ settings, outcome, selected, heldOut }: SearchRu
       bytes: selected.candidate.bytes,
       saving: 1 - selected.candidate.bytes / outcome.fp32Bytes,
     },
-    heldOut: heldOut && {
-      baseline: heldOut.baseline.value,
-      quantized: heldOut.quantized.value,
-    },
+    heldOut: heldOut && { baseline: heldOut.baseline.value, quantized: heldOut.quantized.value },
   });
 }
 
-/** As JSON has it: what is undefined is left out, what is not finite is null. */
+/** A value as JSON has it: an undefined member is left out, a number that is not finite is null. */
 export function plainJson(value: object): Json {
   return JSON.parse(JSON.stringify(value)) as Json;
 }

@@ -2,9 +2,9 @@ import type { Hierarchy } from '../../layout/hierarchy.js';
 import type { Plan } from '../../quant/plan.js';
 import { schemeMaker } from '../../quant/quantizers.js';
 import { select } from '../../search/score.js';
-import type { CandidateJson, CandidatesJson } from './schema.js';
+import type { CandidateJson, CandidatesJson } from './search-schema.js';
 
-/** What a weight selects from the candidates of a finished search. */
+/** The candidate of a finished search that a weight selects. */
 export interface SavedSelection {
   readonly lambda: number;
   readonly candidate: CandidateJson;

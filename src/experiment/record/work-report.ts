@@ -1,5 +1,5 @@
+import { noWork, WORK_AMOUNTS } from '../../model/work.js';
 import type { EvaluatorReport } from '../scoring/evaluator.js';
-import { noWork } from '../../model/work.js';
 import type { WorkJson } from './schema.js';
 
 /** A copy of a report that later work does not change. */
@@ -7,17 +7,10 @@ export function snapshot(report: EvaluatorReport): EvaluatorReport {
   return { ...report, work: { ...report.work, exits: { ...report.work.exits } } };
 }
 
-/** What an evaluator did between two snapshots: its share of one run. */
+/** The work of an evaluator between two snapshots: its share of one run. */
 export function reportBetween(before: EvaluatorReport, after: EvaluatorReport): EvaluatorReport {
   const work = noWork();
-  for (const name of [
-    'done',
-    'savedByPrefix',
-    'savedByExit',
-    'savedByVerdict',
-    'exitCandidates',
-  ] as const)
-    work[name] = after.work[name] - before.work[name];
+  for (const name of WORK_AMOUNTS) work[name] = after.work[name] - before.work[name];
   for (const [boundary, count] of Object.entries(after.work.exits)) {
     const left = count - (before.work.exits[Number(boundary)] ?? 0);
     if (left > 0) work.exits[Number(boundary)] = left;
@@ -33,17 +26,11 @@ export function reportBetween(before: EvaluatorReport, after: EvaluatorReport): 
 }
 
 /**
- * A report for `run.json`, in evaluations of the whole task: what was computed, and what each acceleration
- * saved of the evaluations that were begun. Those taken from the store are counted apart.
+ * A report for `run.json`, in evaluations of the whole task: the part computed, and the part that each
+ * acceleration saved of the evaluations that were begun. Those taken from the store are counted apart.
  */
-export function reportJson({
-  work,
-  fullWork,
-  measured,
-  stopped,
-  remembered,
-  seconds,
-}: EvaluatorReport): WorkJson {
+export function reportJson(report: EvaluatorReport): WorkJson {
+  const { work, fullWork, measured, stopped, remembered, seconds } = report;
   const inEvaluations = (amount: number): number => (fullWork === 0 ? 0 : amount / fullWork);
   const exits = Object.values(work.exits).reduce((sum, count) => sum + count, 0);
   return {
@@ -58,7 +45,6 @@ export function reportJson({
       savedByVerdict: inEvaluations(work.savedByVerdict),
     },
     exits: {
-      /** Of the sequences that were looked at, once at each boundary. */
       share: work.exitCandidates === 0 ? 0 : exits / work.exitCandidates,
       byBoundary: { ...work.exits },
     },

@@ -1,18 +1,18 @@
 import { CASES, type CaseName } from '../../search/constraints.js';
 import type { SearchProgress } from '../../search/trace.js';
 import type { ProgressEvent } from '../../util/progress.js';
+import type { Study } from '../open/study.js';
 import type { RunPlace } from '../record/run-record.js';
+import type { SearchRun } from './search-result.js';
 import { runSearch } from './search-run.js';
 import { casesFor, DEFAULT_SEARCH, type SearchSettings } from './search-settings.js';
-import type { Study } from '../open/study.js';
-import { runSweep, type SweepRun } from './sweep-run.js';
-import type { SearchRun } from './search-result.js';
 import type { SweepSettings } from './sweep-result.js';
+import { runSweep, type SweepRun } from './sweep-run.js';
 
 export interface CasesOptions extends RunPlace {
   /** By default all of the paper's that the task's metric has. */
   readonly cases?: readonly CaseName[];
-  /** What differs from {@link DEFAULT_SEARCH}; the limits are the cases'. */
+  /** Differences from {@link DEFAULT_SEARCH}; the limits are the cases'. */
   readonly search?: Partial<Omit<SearchSettings, 'case' | 'constraints'>>;
   /** By default blocks alone, at the search's widths, with what happens inside the model. */
   readonly sweep?: Partial<SweepSettings>;
@@ -20,7 +20,7 @@ export interface CasesOptions extends RunPlace {
   readonly signal?: AbortSignal;
 }
 
-/** What the whole flow found for a model and its task. */
+/** The result of the whole flow for a model and its task. */
 export interface CasesRun {
   readonly sweep: SweepRun;
   /** In the order of the cases. */
@@ -40,11 +40,8 @@ export async function runCases(
 ): Promise<CasesRun> {
   const settings = { ...DEFAULT_SEARCH, ...search };
   const { bits, quantizer } = settings;
-  const swept = await runSweep(
-    study,
-    { bits, quantizer, levels: ['block'], observables: true, ...sweep },
-    options,
-  );
+  const sweeping = { bits, quantizer, levels: ['block'], observables: true, ...sweep } as const;
+  const swept = await runSweep(study, sweeping, options);
   const searches: SearchRun[] = [];
   for (const name of cases) {
     const { constraints } = CASES[name];

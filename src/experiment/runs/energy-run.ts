@@ -1,17 +1,12 @@
 import type { FiringRates } from '../../energy/accounting.js';
 import type { ModelStructure } from '../../model/structure.js';
-import { resolvePlan, type Plan, type ResolvedPlan } from '../../quant/plan.js';
+import { resolvePlan, type ResolvedPlan } from '../../quant/plan.js';
 import type { RunOptions } from '../../util/progress.js';
 import { measureFiringRates } from '../observe/firing-rates.js';
 import type { Study } from '../open/study.js';
+import type { NamedPlan } from './measure-plans.js';
 
-/** A plan, and what it is called. */
-export interface NamedPlan {
-  readonly name: string;
-  readonly plan: Plan;
-}
-
-/** What the energy of a plan is modelled from. */
+/** The plan and the firing rates that the energy of a plan is modelled from. */
 export interface EnergyPlan {
   readonly name: string;
   readonly plan: ResolvedPlan;
@@ -31,7 +26,7 @@ export interface EnergyRun {
  * All that the modelled energy of some plans needs beside constants: their bits, the firing rates under
  * each of them on the data that is searched on, and the length of its sentences.
  *
- * @throws {QuantError} as `resolvePlan`. As {@link measureFiringRates}.
+ * @throws {QuantError} as `resolvePlan`. As `measureFiringRates`.
  */
 export async function runEnergy(
   { task, options: { file } }: Pick<Study, 'task' | 'options'>,
@@ -43,10 +38,6 @@ export async function runEnergy(
   return {
     model: file,
     sentenceTokens: task.sentenceTokens,
-    plans: plans.map(({ name }, index) => ({
-      name,
-      plan: resolved[index],
-      firingRates: rates[index],
-    })),
+    plans: plans.map(({ name }, at) => ({ name, plan: resolved[at], firingRates: rates[at] })),
   };
 }

@@ -1,16 +1,15 @@
-import { comparePaired, type PairedComparison } from '../../tasks/metrics/metrics.js';
-import type { Measurement } from '../../tasks/metrics/metrics.js';
 import { Assignment } from '../../search/space.js';
+import {
+  comparePaired,
+  type PairedComparison,
+  type Measurement,
+} from '../../tasks/metrics/metrics.js';
 import type { RunOptions } from '../../util/progress.js';
 import type { ModelSpace } from '../open/model-space.js';
 import type { Study } from '../open/study.js';
-import type { Interval } from '../../tasks/metrics/intervals.js';
 
 /** A measurement without its single answers. */
-export interface MeasuredValue {
-  readonly value: number;
-  readonly interval: Interval;
-}
+export type MeasuredValue = Pick<Measurement, 'value' | 'interval'>;
 
 /** A plan beside the unquantized model, on data that no decision was made on. */
 export interface Judgement {

@@ -12,13 +12,13 @@ import type { ProgressListener, RunOptions } from '../../util/progress.js';
 import type { OpenModel } from '../open/model-file.js';
 import { PlanApplier } from '../scoring/plan-applier.js';
 
-/** A plan and what to call it: "8 bits". */
+/** A plan and its name: "8 bits". */
 export interface NamedPlan {
   readonly name: string;
   readonly plan: Plan;
 }
 
-/** A plan on a task: what it costs and what it weighs. */
+/** A plan on a task: its metric and its footprint. */
 export interface PlanPoint {
   readonly name: string;
   /** {@link planId} */
@@ -29,7 +29,7 @@ export interface PlanPoint {
   readonly saving: number;
   /** Absent where the model broke: its outputs were not finite. */
   readonly measurement?: Measurement;
-  /** Why there is no measurement. */
+  /** The reason why there is no measurement. */
   readonly failure?: string;
   /** Against the unquantized model, item by item; absent for the baseline itself. */
   readonly comparison?: PairedComparison;
@@ -38,7 +38,7 @@ export interface PlanPoint {
 /** The unquantized model. */
 export const BASELINE: NamedPlan = { name: 'fp32', plan: new Map() };
 
-/** A model on some data: what plans are measured with. A study gives one, and {@link inThisThread}. */
+/** A model on some data, to measure plans with. A study gives one, and {@link inThisThread}. */
 export interface Measurable {
   /** Of the model. */
   readonly name: string;
@@ -61,19 +61,18 @@ export async function measurePlans(
   { onProgress, signal }: RunOptions = {},
 ): Promise<PlanPoint[]> {
   const { name: phase, hierarchy } = subject;
-  const resolved = [BASELINE, ...plans].map(({ name, plan }) => ({
-    name,
-    schemes: resolvePlan(plan, hierarchy),
-  }));
+  const named = [BASELINE, ...plans];
+  const resolved = named.map(({ plan }) => resolvePlan(plan, hierarchy));
   let baseline: Measurement | undefined;
   const points: PlanPoint[] = [];
-  for (const [index, { name, schemes }] of resolved.entries()) {
+  for (const [index, { name }] of named.entries()) {
+    const schemes = resolved[index];
     const bytes = footprintOf(hierarchy, schemes).total;
     const point = { name, plan: planId(schemes), bytes, saving: 1 - bytes / hierarchy.fp32Bytes };
     try {
       const measurement = await subject.measure(schemes, bytes, {
         ...(signal && { signal }),
-        ...(onProgress && { onProgress: partOf(onProgress, phase, name, index, resolved.length) }),
+        ...(onProgress && { onProgress: partOf(onProgress, phase, name, index, named.length) }),
       });
       const comparison = baseline && comparePaired(baseline, measurement);
       points.push({ ...point, measurement, ...(comparison && { comparison }) });
@@ -91,15 +90,11 @@ export async function measurePlans(
  * after a failure.
  */
 export async function inThisThread<T>(
-  {
-    name,
-    model,
-    checkpoint,
-    hierarchy,
-  }: Pick<OpenModel, 'name' | 'model' | 'checkpoint' | 'hierarchy'>,
+  open: Pick<OpenModel, 'name' | 'model' | 'checkpoint' | 'hierarchy'>,
   task: Task,
   work: (subject: Measurable) => Promise<T>,
 ): Promise<T> {
+  const { name, model, checkpoint, hierarchy } = open;
   const applier = new PlanApplier(model, checkpoint);
   try {
     return await work({
@@ -123,13 +118,8 @@ function partOf(
   index: number,
   plans: number,
 ): ProgressListener {
-  return ({ done, total, unit, note }) => {
-    listener({
-      phase,
-      done: index * total + done,
-      total: plans * total,
-      unit,
-      note: note === undefined ? label : `${label}: ${note}`,
-    });
+  return ({ done, total, unit, note: figure }) => {
+    const note = figure === undefined ? label : `${label}: ${figure}`;
+    listener({ phase, done: index * total + done, total: plans * total, unit, note });
   };
 }

@@ -20,7 +20,7 @@ export interface SelectedPlan extends Selection {
   readonly planId: string;
 }
 
-/** What is shown of a search: of one that just ran, or one that was read back. */
+/** A search as it is shown: one that just ran, or one that was read back. */
 export interface SearchResult {
   readonly settings: SearchSettings;
   readonly space: ModelSpace;
@@ -42,14 +42,14 @@ export interface SearchResult {
   readonly report: EvaluatorReport;
 }
 
-/** What a search found. */
+/** The result of a search. */
 export interface SearchRun extends SearchResult {
   readonly id: string;
   readonly folder: string;
   readonly resumed: boolean;
   /** With the nearest plan, where nothing keeps both limits. */
   readonly outcome: SearchOutcome;
-  /** Where the search needed one. */
+  /** Present where the search needed one. */
   readonly table?: SensitivityTable;
   /** Candidates that no other beats in metric and bytes, by rising bytes. */
   readonly front: readonly Candidate[];

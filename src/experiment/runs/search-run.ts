@@ -1,5 +1,5 @@
-import { compactPlan, planId } from '../../quant/plan.js';
 import { formatPlan } from '../../quant/plan-json.js';
+import { compactPlan, planId } from '../../quant/plan.js';
 import { knapsackSearch } from '../../search/knapsack/knapsack-search.js';
 import type { SearchOutcome } from '../../search/outcome.js';
 import { paretoFront } from '../../search/pareto.js';
@@ -7,25 +7,26 @@ import { select, type ScoreContext } from '../../search/score.js';
 import type { SensitivityTable } from '../../search/sensitivity.js';
 import { tieredSearch } from '../../search/tiers/tiers.js';
 import type { Candidate, SearchProgress, SearchStep } from '../../search/trace.js';
-import type { ProgressEvent } from '../../util/progress.js';
-import { measureHeldOut } from './held-out.js';
+import type { ProgressEvent, RunOptions } from '../../util/progress.js';
 import type { ModelSpace } from '../open/model-space.js';
-import { RunRecord, type RunPlace } from '../record/run-record.js';
-import { checkSettings, settingsJson, type SearchSettings } from './search-settings.js';
 import type { Study } from '../open/study.js';
-import { reportBetween, reportJson, snapshot } from '../record/work-report.js';
-import { measureYardsticks } from './yardsticks.js';
 import { jsonText } from '../record/folder.js';
-import { TRACE_JSON, CANDIDATES_JSON, CANDIDATES_CSV, SELECTED_PLAN } from '../record/schema.js';
+import { RunRecord, type RunPlace } from '../record/run-record.js';
+import { CANDIDATES_CSV, CANDIDATES_JSON, SELECTED_PLAN, TRACE_JSON } from '../record/schema.js';
 import {
+  candidatesCsv,
+  candidatesJson,
+  plainJson,
   searchResultJson,
   searchSummary,
   traceJson,
-  candidatesJson,
-  candidatesCsv,
 } from '../record/search-files.js';
-import type { SearchRun, Selection, SelectedPlan } from './search-result.js';
+import { reportBetween, reportJson, snapshot } from '../record/work-report.js';
+import { measureHeldOut } from './held-out.js';
+import type { SearchRun, SelectedPlan, Selection } from './search-result.js';
+import { checkSettings, type SearchSettings } from './search-settings.js';
 import { sensitivityOf } from './sensitivity.js';
+import { measureYardsticks } from './yardsticks.js';
 
 export interface SearchRunOptions extends RunPlace {
   /** Of the search itself with {@link SearchProgress}, of what comes before and after plain events. */
@@ -58,13 +59,8 @@ export async function runSearch(
   checkSettings(settings);
   const { runs, command } = options;
   const before = snapshot(study.evaluator.report());
-  const record = await RunRecord.begin({
-    study,
-    kind: 'search',
-    settings: settingsJson(settings),
-    runs,
-    command,
-  });
+  const kept = plainJson(settings);
+  const record = await RunRecord.begin({ study, kind: 'search', settings: kept, runs, command });
   const space = study.space(settings);
   const steps: SearchStep[] = [];
   try {
@@ -97,7 +93,7 @@ async function search(
 ): Promise<Found> {
   const { onProgress, signal } = options;
   const run = { ...(onProgress && { onProgress }), ...(signal && { signal }) };
-  const table = needsTable(settings) ? await measureTable(study, settings, run) : undefined;
+  const table = await measureTable(study, settings, run);
   const evaluate = study.evaluator.evaluateIn(space);
   const outcome = await explore(study, space, settings, table, options);
   const { metric } = study.task;
@@ -107,22 +103,16 @@ async function search(
     const candidate = select(candidates, lambda, context);
     return candidate === undefined ? [] : [{ lambda, candidate }];
   });
-  const selected = selectPlan(candidates, settings.lambda, context, space, study);
-  const yardsticks = await measureYardsticks(
-    space,
-    evaluate,
-    settings,
-    selected?.candidate.assignment,
-    run,
-  );
-  const heldOut =
-    selected && (await measureHeldOut(study, space, selected.candidate.assignment, run));
+  const selected = selectPlan(candidates, settings.lambda, context, space);
+  const chosen = selected?.candidate.assignment;
+  const yardsticks = await measureYardsticks(space, evaluate, settings, chosen, run);
+  const heldOut = chosen && (await measureHeldOut(study, space, chosen, run));
   const front = paretoFront(candidates, metric);
   return {
     space,
     outcome,
     ...(table && { table }),
-    evaluations: { table: table === undefined ? 0 : table.rows.length + 1, search: evaluations },
+    evaluations: { table: table ? table.rows.length + 1 : 0, search: evaluations },
     front,
     selections,
     ...(selected && { selected }),
@@ -132,26 +122,17 @@ async function search(
   };
 }
 
-function needsTable({ method, order }: SearchSettings): boolean {
-  return method === 'knapsack' || order === 'least-sensitive-first';
-}
-
+/** The table that a knapsack search, or one by sensitivity, starts from; undefined for any other. */
 async function measureTable(
   study: Study,
-  { method, granularity, predictor, bits, quantizer }: SearchSettings,
-  run: Pick<SearchRunOptions, 'onProgress' | 'signal'>,
-): Promise<SensitivityTable> {
-  const { table } = await sensitivityOf(
-    study,
-    {
-      bits,
-      quantizer,
-      levels: method === 'knapsack' ? [granularity] : ['block', granularity],
-      observables: method === 'knapsack' && predictor === 'kl',
-    },
-    run,
-  );
-  return table;
+  { method, order, granularity, predictor, bits, quantizer }: SearchSettings,
+  run: RunOptions,
+): Promise<SensitivityTable | undefined> {
+  const knapsack = method === 'knapsack';
+  if (!knapsack && order !== 'least-sensitive-first') return undefined;
+  const levels = knapsack ? [granularity] : (['block', granularity] as const);
+  const observables = knapsack && predictor === 'kl';
+  return (await sensitivityOf(study, { bits, quantizer, levels, observables }, run)).table;
 }
 
 function explore(
@@ -163,31 +144,23 @@ function explore(
 ): Promise<SearchOutcome> {
   const evaluate = study.evaluator.evaluateIn(space);
   const { method, constraints, bits, granularity, slack } = settings;
-  const run = {
-    ...(onProgress && { onProgress }),
-    ...(onStep && { onStep }),
-    ...(signal && { signal }),
-  };
+  const common = { onProgress, onStep, signal, constraints, slack };
   if (method === 'knapsack') {
     const { objective, maxEvaluations, predictor } = settings;
     return knapsackSearch(space, evaluate, table!, {
-      ...run,
-      constraints,
+      ...common,
       level: granularity,
       objective,
       maxEvaluations,
-      slack,
       ...(predictor === 'kl' && { lossOf: (row) => row.extras?.klDivergence ?? NaN }),
     });
   }
   return tieredSearch(space, evaluate, {
-    ...run,
+    ...common,
     metric: study.task.metric,
-    constraints,
     bits,
     granularity,
     strategy: settings.pace,
-    slack,
     ...(table !== undefined && { order: { kind: 'least-sensitive-first', table } }),
   });
 }
@@ -197,12 +170,11 @@ function selectPlan(
   lambda: number,
   context: ScoreContext,
   space: ModelSpace,
-  study: Study,
 ): SelectedPlan | undefined {
   const candidate = select(candidates, lambda, context);
   if (candidate === undefined) return undefined;
   const resolved = space.resolve(candidate.assignment);
-  const plan = compactPlan(resolved, study.options.file.hierarchy);
+  const plan = compactPlan(resolved, space.hierarchy);
   return { lambda, candidate, plan, planId: planId(resolved) };
 }
 

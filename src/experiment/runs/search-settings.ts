@@ -1,11 +1,10 @@
+import type { QuantizerName } from '../../quant/quantizers.js';
 import { CASES, resolveLimits, type CaseName, type Constraints } from '../../search/constraints.js';
-import type { Strategy } from '../../search/tiers/descent.js';
 import type { Objective } from '../../search/knapsack/knapsack-search.js';
 import { select } from '../../search/score.js';
 import { normaliseBits } from '../../search/space.js';
+import type { Strategy } from '../../search/tiers/descent.js';
 import type { MetricName } from '../../tasks/metrics/metrics.js';
-import type { Json } from '../../util/json.js';
-import type { QuantizerName } from '../../quant/quantizers.js';
 import { PRECISION_LIST } from './uniform.js';
 
 /** All that a search's result depends on, beside model and data; plain data. */
@@ -18,25 +17,25 @@ export interface SearchSettings {
   /** The precision list B. */
   readonly bits: readonly number[];
   readonly quantizer: QuantizerName;
-  /** What gets bits of its own at the finest. */
+  /** The finest units that get bits of their own. */
   readonly granularity: 'module' | 'matrix';
-  /** Tiered: in which order the units of a tier descend. */
+  /** Tiered: the order in which the units of a tier descend. */
   readonly order: 'network' | 'least-sensitive-first';
-  /** Tiered: which steps are measured. */
+  /** Tiered: the steps that are measured. */
   readonly pace: Strategy;
-  /** By how much the metric may fail to be monotone, in its unit; see the searches. */
+  /** Amount by which the metric may fail to be monotone, in its unit; see the searches. */
   readonly slack: number;
-  /** Knapsack: what is made best. */
+  /** Knapsack: the figure that is made best. */
   readonly objective: Objective;
   /** Knapsack: evaluations after the table. */
   readonly maxEvaluations: number;
-  /** Knapsack: which column of the table is added up to predict a plan. */
+  /** Knapsack: the column of the table that is added up to predict a plan. */
   readonly predictor: 'metric' | 'kl';
   /** Weights of the trade-off score that a plan is selected for. */
   readonly lambdas: readonly number[];
   /** The weight whose plan is the run's result, and is measured on the held-out split. */
   readonly lambda: number;
-  /** What the result is held against. */
+  /** The plans that the result is held against. */
   readonly yardsticks: Yardsticks;
 }
 
@@ -44,13 +43,14 @@ export interface SearchSettings {
 export interface Yardsticks {
   /** Every unit at one width, for each width of B. */
   readonly uniform: boolean;
-  /** How many random plans of the selected plan's size. */
+  /** Number of random plans of the selected plan's size. */
   readonly random: number;
   readonly seed: number;
 }
 
 export const DEFAULT_LAMBDAS = [0, 0.25, 0.5, 0.75, 1] as const;
 
+/** Settings of a search unless a caller says otherwise: the paper's, walked step by step. */
 export const DEFAULT_SEARCH: Omit<SearchSettings, 'constraints'> = {
   method: 'tiered',
   bits: PRECISION_LIST,
@@ -69,12 +69,11 @@ export const DEFAULT_SEARCH: Omit<SearchSettings, 'constraints'> = {
 
 /** The cases of the paper that a task's metric has, the first being the default one. */
 export function casesFor(metric: MetricName): CaseName[] {
-  const names = Object.keys(CASES) as CaseName[];
-  return names.filter((name) => CASES[name].metric === metric);
+  return (Object.keys(CASES) as CaseName[]).filter((name) => CASES[name].metric === metric);
 }
 
 /**
- * Refuses what a search would only trip over after minutes of work.
+ * Refuses settings that a search would only trip over after minutes of work.
  *
  * @throws {SearchError} for bit widths, weights or limits that make no sense.
  */
@@ -83,10 +82,4 @@ export function checkSettings({ bits, lambda, lambdas, constraints }: SearchSett
   const nothing = { metric: 'accuracy', fp32Bytes: 1 } as const;
   for (const weight of [lambda, ...lambdas]) select([], weight, nothing);
   resolveLimits(constraints, nothing.metric, 1, nothing.fp32Bytes);
-}
-
-/** Settings as they are kept: equal searches have equal JSON. */
-export function settingsJson(settings: SearchSettings): Json {
-  // Through JSON: what is undefined is left out.
-  return JSON.parse(JSON.stringify(settings)) as Json;
 }

@@ -12,24 +12,21 @@ export interface SensitivityOptions extends RunOptions {
 export async function sensitivityOf(
   study: Study,
   { bits, levels, quantizer, observables }: SweepSettings,
-  { onRow, onProgress, signal }: SensitivityOptions = {},
+  { onRow, ...run }: SensitivityOptions = {},
 ): Promise<Pick<SweepResult, 'table' | 'space' | 'observed'>> {
   const granularity = levels.includes('matrix') ? 'matrix' : 'module';
   const space = study.space({ granularity, quantizer });
   const watched = observables ? new ObservedEvaluate(study, space) : undefined;
   try {
-    const table = await measureSensitivity(
-      space,
-      watched?.evaluate ?? study.evaluator.evaluateIn(space),
-      {
-        metric: study.task.metric,
-        bits,
-        levels,
-        ...(signal && { signal }),
-        ...(onProgress && { onProgress }),
-        ...(onRow && { onRow }),
-      },
-    );
+    const evaluate = watched?.evaluate ?? study.evaluator.evaluateIn(space);
+    const { metric } = study.task;
+    const table = await measureSensitivity(space, evaluate, {
+      ...run,
+      metric,
+      bits,
+      levels,
+      onRow,
+    });
     return { table, space, ...(watched && { observed: watched.description }) };
   } finally {
     await watched?.close();

@@ -1,18 +1,14 @@
-import { type SensitivityRow, type SensitivityTable } from '../../search/sensitivity.js';
+import type { SensitivityRow, SensitivityTable } from '../../search/sensitivity.js';
 import { normaliseBits } from '../../search/space.js';
 import type { RunOptions } from '../../util/progress.js';
-import { csvText } from '../record/csv.js';
 import { OBSERVABLES } from '../observe/observables.js';
-import { RunRecord, type RunPlace } from '../record/run-record.js';
 import type { Study } from '../open/study.js';
-import { reportBetween, reportJson, snapshot } from '../record/work-report.js';
+import { csvText } from '../record/csv.js';
 import { jsonText } from '../record/folder.js';
-import {
-  SENSITIVITY_CSV,
-  SENSITIVITY_JSON,
-  type SensitivityJson,
-  SENSITIVITY_FORMAT,
-} from '../record/schema.js';
+import { RunRecord, type RunPlace } from '../record/run-record.js';
+import { SENSITIVITY_CSV, SENSITIVITY_JSON } from '../record/schema.js';
+import { SENSITIVITY_FORMAT, type SensitivityJson } from '../record/sweep-schema.js';
+import { reportBetween, reportJson, snapshot } from '../record/work-report.js';
 import { sensitivityOf } from './sensitivity.js';
 import type { SweepResult, SweepSettings } from './sweep-result.js';
 
@@ -41,13 +37,8 @@ export async function runSweep(
   // Refused before a run is recorded.
   const bits = normaliseBits(settings.bits);
   const before = snapshot(study.evaluator.report());
-  const record = await RunRecord.begin({
-    study,
-    kind: 'sweep',
-    settings: { ...settings, bits },
-    runs,
-    command,
-  });
+  const kept = { ...settings, bits };
+  const record = await RunRecord.begin({ study, kind: 'sweep', settings: kept, runs, command });
   try {
     const found = await sensitivityOf(study, settings, { ...run, onRow });
     const { table, observed } = found;

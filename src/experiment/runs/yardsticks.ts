@@ -4,8 +4,7 @@ import { evaluateExactly, type Evaluate } from '../../search/evaluation.js';
 import type { Assignment } from '../../search/space.js';
 import { SearchError } from '../../util/errors.js';
 import type { RunOptions } from '../../util/progress.js';
-import type { ModelSpace } from '../open/model-space.js';
-import { storedBitsOf } from '../open/model-space.js';
+import { storedBitsOf, type ModelSpace } from '../open/model-space.js';
 import type { SearchSettings } from './search-settings.js';
 
 /** A plan that no search chose, measured on the search split. */
@@ -31,11 +30,10 @@ function randomOfSize(
   { bits, granularity, yardsticks: { random, seed } }: SearchSettings,
   bytes: number,
 ): Assignment[] {
-  if (random === 0) return [];
-  const level = granularity;
+  const sizes = { bits, level: granularity, bytes, tolerance: SIZE_TOLERANCE };
   for (let count = random; count > 0; count--)
     try {
-      return randomPlans(space, { bits, level, bytes, tolerance: SIZE_TOLERANCE, count, seed });
+      return randomPlans(space, { ...sizes, count, seed });
     } catch (error) {
       // Fewer of that size than asked for.
       if (!(error instanceof SearchError)) throw error;
@@ -44,8 +42,8 @@ function randomOfSize(
 }
 
 /**
- * Measures what a search's result is to beat: every width for all units, and random plans of the selected
- * plan's size (up to 5 % smaller), as many as there are up to the number asked for.
+ * Measures the plans that a search's result is to beat: every width for all units, and random plans of the
+ * selected plan's size (up to 5 % smaller), as many as there are up to the number asked for.
  *
  * @param selected without it there are no random plans.
  */
@@ -59,34 +57,18 @@ export async function measureYardsticks(
   const { bits, yardsticks } = settings;
   const uniform = yardsticks.uniform ? uniformPlans(space, bits) : [];
   const taken = new Set([...uniform, ...(selected ? [selected] : [])].map(({ key }) => key));
-  const random = (
-    selected === undefined ? [] : randomOfSize(space, settings, space.bytes(selected))
-  ).filter(({ key }) => !taken.has(key));
+  const sized = selected ? randomOfSize(space, settings, space.bytes(selected)) : [];
+  const random = sized.filter(({ key }) => !taken.has(key));
   const [first] = space.units;
   const plans = [
-    ...uniform.map((assignment) => ({
-      kind: 'uniform' as const,
-      name: `${assignment.bitsOf(first.id)} bits`,
-      assignment,
-    })),
-    ...random.map((assignment, index) => ({
-      kind: 'random' as const,
-      name: `random ${index + 1}`,
-      assignment,
-    })),
+    ...uniform.map((plan) => ['uniform', `${plan.bitsOf(first.id)} bits`, plan] as const),
+    ...random.map((plan, index) => ['random', `random ${index + 1}`, plan] as const),
   ];
+  const step = { phase: 'compare', total: plans.length, unit: 'evaluations' };
   const points: YardstickPoint[] = [];
-  for (const { kind, name, assignment } of plans) {
-    onProgress?.({
-      phase: 'compare',
-      done: points.length,
-      total: plans.length,
-      unit: 'evaluations',
-      note: name,
-    });
-    const { metric, extras } = await evaluateExactly(evaluate, assignment, {
-      ...(signal && { signal }),
-    });
+  for (const [kind, name, assignment] of plans) {
+    onProgress?.({ ...step, done: points.length, note: name });
+    const { metric, extras } = await evaluateExactly(evaluate, assignment, { signal });
     const [low, high] = [extras?.low, extras?.high];
     points.push({
       kind,

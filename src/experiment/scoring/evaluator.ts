@@ -1,11 +1,12 @@
 import { backendIdentity } from '../../backend/start.js';
 import { isUnquantized, planId, type ResolvedPlan } from '../../quant/plan.js';
-import type { Evaluate, Evaluation, VerdictEvaluation } from '../../search/evaluation.js';
+import type { Evaluate, Evaluation } from '../../search/evaluation.js';
 import {
   memoryStore,
   type Answer,
   type MeasurementKey,
   type MeasurementStore,
+  type Outcome,
   type Question,
 } from '../../store/index.js';
 import type { Measurement } from '../../tasks/metrics/metrics.js';
@@ -23,7 +24,7 @@ import type { SharedPool } from './shared-pool.js';
 import { TaskScoring, type ScoringReport } from './task-scoring.js';
 import type { Asked } from './verdict.js';
 
-/** What an evaluator did so far. */
+/** The work of an evaluator so far. */
 export interface EvaluatorReport extends ScoringReport {
   /** Plans whose answer was in the store. */
   readonly remembered: number;
@@ -52,6 +53,7 @@ export class Evaluator {
     return new Evaluator(options, accelerations, options.store ?? memoryStore(), pool);
   }
 
+  /** The work so far. */
   report(): EvaluatorReport {
     const { remembered, seconds } = this;
     return { ...this.scoring.report(), remembered, seconds };
@@ -80,13 +82,12 @@ export class Evaluator {
    * @throws {ModelError} for a plan that breaks the model: its outputs are not finite
    */
   async measure(plan: ResolvedPlan, bytes: number, options: RunOptions = {}): Promise<Measurement> {
-    const ask = async (): Promise<Answer> => {
-      // Without a question there is no verdict.
-      const measurement = (await this.scoring.score(plan, undefined, options)) as Measurement;
-      return { measurement, bytes };
-    };
-    const answer = await this.answer(plan, [], ask, options);
-    return (answer as { readonly measurement: Measurement }).measurement;
+    // Without a question there is no verdict.
+    const ask = async (): Promise<Outcome> => ({
+      measurement: (await this.scoring.score(plan, undefined, options)) as Measurement,
+      bytes,
+    });
+    return ((await this.answer(plan, [], ask, options)) as Outcome).measurement;
   }
 
   /**
@@ -98,13 +99,8 @@ export class Evaluator {
       const plan = space.resolve(assignment);
       const asked = limit && this.accelerations.verdicts ? { need, limit } : undefined;
       const options = { ...(signal && { signal }), ...(onProgress && { onProgress }) };
-      const answer = await this.answer(
-        plan,
-        [BROKEN, ...questionsOf(asked)],
-        () => this.ask(plan, space.bytes(assignment), asked, options),
-        options,
-      );
-      return evaluationOf(answer);
+      const ask = (): Promise<Answer> => this.ask(plan, space.bytes(assignment), asked, options);
+      return evaluationOf(await this.answer(plan, [BROKEN, ...questionsOf(asked)], ask, options));
     };
   }
 
@@ -116,9 +112,8 @@ export class Evaluator {
   ): Promise<Answer> {
     try {
       const found = await this.scoring.score(plan, asked, options);
-      return 'kind' in found
-        ? { verdict: found, limit: asked!.limit }
-        : { measurement: found, bytes };
+      if ('kind' in found) return { verdict: found, limit: asked!.limit };
+      return { measurement: found, bytes };
     } catch (error) {
       // The task throws it for outputs that are not finite; of the unquantized model it is a fault.
       if (!(error instanceof ModelError) || isUnquantized(plan)) throw error;
@@ -136,7 +131,7 @@ export class Evaluator {
     const started = performance.now();
     try {
       const answer = this.accelerations.memo
-        ? await this.store.getOrAnswer(this.keyOf(plan), questions, ask, signal ? { signal } : {})
+        ? await this.store.getOrAnswer(this.keyOf(plan), questions, ask, { signal })
         : await ask();
       if ('fresh' in answer && !answer.fresh) this.remembered++;
       if (isUnquantized(plan) && 'measurement' in answer && this.accelerations.verdicts)
@@ -147,6 +142,7 @@ export class Evaluator {
     }
   }
 
+  /** Ends the threads of a pool of its own. */
   async close(): Promise<void> {
     if (this.options.pool === undefined) await this.pool.close();
   }
@@ -169,6 +165,5 @@ function evaluationOf(answer: Answer): Evaluation {
   }
   const { verdict, limit } = answer;
   if (limit === null) return { kind: 'exact', metric: NaN };
-  const { passes, bound } = verdict;
-  return { kind: 'verdict', passes, bound } satisfies VerdictEvaluation;
+  return { kind: 'verdict', passes: verdict.passes, bound: verdict.bound };
 }

@@ -22,6 +22,7 @@ export interface Accelerations {
   readonly workers: number;
 }
 
+/** Every acceleration, on two threads. */
 export const ALL_ACCELERATIONS: Accelerations = {
   prefix: true,
   exit: true,
@@ -29,6 +30,7 @@ export const ALL_ACCELERATIONS: Accelerations = {
   memo: true,
   workers: 2,
 };
+/** Every batch of every plan computed from the start, in the calling thread. */
 export const NO_ACCELERATIONS: Accelerations = {
   prefix: false,
   exit: false,
@@ -59,7 +61,7 @@ export interface EvaluatorOptions {
   readonly accelerations?: Partial<Accelerations> | undefined;
   readonly budgetBytes?: number | undefined;
   /**
-   * Where plans are scored; by default a pool of this evaluator's own, opened when first needed. A pool
+   * The pool that scores plans; by default one of this evaluator's own, opened when first needed. A pool
    * that is handed in stays its owner's: of the accelerations, prefix, exit and workers are then its own.
    */
   readonly pool?: SharedPool | undefined;
@@ -68,14 +70,9 @@ export interface EvaluatorOptions {
 type Pooled = 'checkpoint' | 'model' | 'backend' | 'accelerations' | 'budgetBytes';
 
 /** The pool an evaluator with these options scores in; the caller closes it. */
-export function openPool({
-  checkpoint,
-  model,
-  backend,
-  accelerations,
-  budgetBytes = DEFAULT_BUDGET_BYTES,
-}: Pick<EvaluatorOptions, Pooled>): SharedPool {
-  const { prefix, exit, workers } = { ...ALL_ACCELERATIONS, ...accelerations };
+export function openPool(options: Pick<EvaluatorOptions, Pooled>): SharedPool {
+  const { checkpoint, model, backend, budgetBytes = DEFAULT_BUDGET_BYTES } = options;
+  const { prefix, exit, workers } = { ...ALL_ACCELERATIONS, ...options.accelerations };
   return new SharedPool({
     checkpoint: resolve(checkpoint),
     stated: statedConfig(model),

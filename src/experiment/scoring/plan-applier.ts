@@ -2,8 +2,8 @@ import type { Checkpoint } from '../../checkpoint/types.js';
 import type { LoadedModel } from '../../model/loaded-model.js';
 import type { ResolvedPlan } from '../../quant/plan.js';
 import { fakeQuantize } from '../../quant/quantizer/quantize.js';
-import { UNQUANTIZED_BITS, type Scheme } from '../../quant/scheme/scheme.js';
 import { schemeToJson } from '../../quant/scheme/scheme-json.js';
+import { UNQUANTIZED_BITS, type Scheme } from '../../quant/scheme/scheme.js';
 import { throwIfAborted } from '../../util/errors.js';
 import { canonicalJson } from '../../util/json.js';
 import { yieldToEvents, type RunOptions } from '../../util/progress.js';
@@ -23,8 +23,10 @@ export class PlanApplier {
   ) {}
 
   /**
+   * Brings the model to a plan's values.
+   *
    * @param plan the scheme of each matrix; a matrix that is not listed gets its own values back.
-   * @returns how many matrices were set.
+   * @returns the number of matrices set.
    * @throws {CheckpointError} when the checkpoint cannot be read. {QuantError} when a matrix cannot be
    *   quantized. {AbortedError} between two matrices. After any of them the next call puts things right.
    */
@@ -38,16 +40,19 @@ export class PlanApplier {
     return changes.length;
   }
 
-  /** The values of the checkpoint, bit for bit. @returns how many matrices were set. */
+  /** The values of the checkpoint, bit for bit. @returns the number of matrices set. */
   restore(options: RunOptions = {}): Promise<number> {
     return this.apply(new Map(), options);
   }
 
-  /** What differs between the model and a plan; undefined stands for the checkpoint's values. */
+  /** The differences between the model and a plan; undefined stands for the checkpoint's values. */
   private changes(plan: ResolvedPlan): [name: string, scheme: Scheme | undefined][] {
     const names = new Set([...plan.keys(), ...this.applied.keys()]);
     return [...names]
-      .map((name): [string, Scheme | undefined] => [name, quantizedOnly(plan.get(name))])
+      .map((name): [string, Scheme | undefined] => {
+        const scheme = plan.get(name);
+        return [name, scheme?.bits === UNQUANTIZED_BITS ? undefined : scheme];
+      })
       .filter(([name, scheme]) => this.applied.get(name) !== keyOf(scheme));
   }
 
@@ -55,21 +60,14 @@ export class PlanApplier {
     const { path, tensors } = this.checkpoint;
     // Until it is through, the matrix counts as neither the old scheme nor the new one.
     this.applied.set(name, 'unknown');
-    const values = await this.checkpoint.readFloat32(name);
-    const shape = tensors.get(name)!.shape;
-    this.model.setParameter(
-      name,
-      scheme === undefined ? values : fakeQuantize(values, shape, scheme, name),
-      path,
-    );
+    const original = await this.checkpoint.readFloat32(name);
+    const { shape } = tensors.get(name)!;
+    const values = scheme ? fakeQuantize(original, shape, scheme, name) : original;
+    this.model.setParameter(name, values, path);
     const key = keyOf(scheme);
     if (key === undefined) this.applied.delete(name);
     else this.applied.set(name, key);
   }
-}
-
-function quantizedOnly(scheme: Scheme | undefined): Scheme | undefined {
-  return scheme?.bits === UNQUANTIZED_BITS ? undefined : scheme;
 }
 
 function keyOf(scheme: Scheme | undefined): string | undefined {

@@ -1,14 +1,13 @@
 import { extname, join } from 'node:path';
 import Piscina from 'piscina';
 import { familyModules } from '../../model/families.js';
+import { addWork, noWork, type Work } from '../../model/work.js';
 import type { ResolvedPlan } from '../../quant/plan.js';
 import type { BatchScores, Task, TaskParts } from '../../tasks/task.js';
-import { AbortedError, fromPlainError } from '../../util/errors.js';
-import type { ScoreReply, ScoreRequest, ScorerOptions } from './scorer.js';
-import { Scorer } from './scorer.js';
+import { fromPlainError, throwIfAborted } from '../../util/errors.js';
+import { Scorer, type ScoreReply, type ScoreRequest, type ScorerOptions } from './scorer.js';
 import { SharedTally, type VerdictQuestion } from './verdict.js';
 import type { WorkerReply, WorkerRequest } from './worker.js';
-import { addWork, noWork, type Work } from '../../model/work.js';
 
 /** One place where batches are scored: a worker thread, or this one. */
 interface ScoringPlace {
@@ -36,7 +35,7 @@ export interface PoolRequest {
   readonly onItems?: ((items: number) => void) | undefined;
 }
 
-/** How often progress is read off the shared tally. */
+/** Time between two looks at the shared tally for progress. */
 const PROGRESS_MS = 200;
 
 /**
@@ -48,6 +47,7 @@ export class ScorerPool {
 
   private constructor(private readonly places: readonly ScoringPlace[]) {}
 
+  /** Starts the threads, each with a model of its own. */
   static async open({ workers, ...options }: PoolOptions): Promise<ScorerPool> {
     if (workers === 0) return new ScorerPool([placeInThisThread(await Scorer.open(options))]);
     const share = { ...options.reuse, budgetBytes: options.reuse.budgetBytes / workers };
@@ -61,15 +61,16 @@ export class ScorerPool {
     return new ScorerPool(places);
   }
 
+  /** Deals the batches of another task, or of another arrangement of one. */
   async useTask(task: Task): Promise<void> {
-    this.shares = dealBatches(
-      task.batches.map(({ inputs: { ids } }) => ids.length),
-      this.places.length,
-    );
+    const tokens = task.batches.map(({ inputs }) => inputs.ids.length);
+    this.shares = dealBatches(tokens, this.places.length);
     await Promise.all(this.places.map((place) => place.useTask(task.parts)));
   }
 
   /**
+   * Scores a plan on the task, all batches or until the question is settled.
+   *
    * @throws {AbortedError} once the signal has fired, after the batches under way.
    * @throws {ModelError} {CheckpointError} {QuantError} as the scoring does.
    */
@@ -78,7 +79,7 @@ export class ScorerPool {
     const stop = (): void => {
       tally.stop();
     };
-    if (signal?.aborted) throw new AbortedError('evaluation');
+    throwIfAborted(signal, 'evaluation');
     signal?.addEventListener('abort', stop);
     const timer =
       onItems &&
@@ -86,17 +87,12 @@ export class ScorerPool {
         onItems(tally.read().items);
       }, PROGRESS_MS);
     try {
+      const request = { plan, tally: tally.buffer, ...(question && { question }) };
       const replies = await this.allSettled(
-        (place, index) =>
-          place.score({
-            plan,
-            batches: this.shares[index],
-            tally: tally.buffer,
-            ...(question && { question }),
-          }),
+        (place, index) => place.score({ ...request, batches: this.shares[index] }),
         stop,
       );
-      if (signal?.aborted) throw new AbortedError('evaluation');
+      throwIfAborted(signal, 'evaluation');
       const work = noWork();
       for (const reply of replies) addWork(work, reply.work);
       return { scores: replies.flatMap((reply) => reply.scores), work };
@@ -121,11 +117,13 @@ export class ScorerPool {
         }
       }),
     );
-    const failed = answers.find((answer) => answer.status === 'rejected');
-    if (failed) throw failed.reason;
-    return answers.flatMap((answer) => (answer.status === 'fulfilled' ? [answer.value] : []));
+    return answers.map((answer) => {
+      if (answer.status === 'rejected') throw answer.reason;
+      return answer.value;
+    });
   }
 
+  /** Ends the threads. */
   async close(): Promise<void> {
     await Promise.all(this.places.map((place) => place.close()));
   }

@@ -1,19 +1,19 @@
 import { startBackend } from '../../backend/start.js';
 import type { Checkpoint } from '../../checkpoint/types.js';
+import { AcceleratedModel, type ReuseOptions } from '../../model/accelerated-model.js';
 import type { StatedConfig } from '../../model/config.js';
 import { LoadedModel } from '../../model/loaded-model.js';
+import { planStages } from '../../model/plan-stages.js';
 import { openDescribed } from '../../model/structure.js';
+import { addWork, noWork, type Work } from '../../model/work.js';
 import type { ResolvedPlan } from '../../quant/plan.js';
 import { taskFromParts } from '../../tasks/kinds.js';
 import type { BatchScores, Task, TaskParts } from '../../tasks/task.js';
 import { yieldToEvents } from '../../util/progress.js';
-import { AcceleratedModel, type ReuseOptions } from '../../model/accelerated-model.js';
 import { PlanApplier } from './plan-applier.js';
-import { planStages } from '../../model/plan-stages.js';
 import { certainVerdict, SharedTally, type VerdictQuestion } from './verdict.js';
-import { addWork, noWork, type Work } from '../../model/work.js';
 
-/** What a scorer is made of; plain data. */
+/** The options of a scorer; plain data. */
 export interface ScorerOptions {
   /** Path of a checkpoint. */
   readonly checkpoint: string;
@@ -51,24 +51,21 @@ export class Scorer {
     private readonly applier: PlanApplier,
   ) {}
 
+  /** Starts the backend and loads the model. */
   static async open({ checkpoint: path, stated, backend, reuse }: ScorerOptions): Promise<Scorer> {
     await startBackend(backend);
     const { checkpoint, description } = await openDescribed(path, stated);
     try {
       const model = await LoadedModel.load(checkpoint, { description });
-      return new Scorer(
-        checkpoint,
-        model,
-        new AcceleratedModel(model, reuse),
-        new PlanApplier(model, checkpoint),
-      );
+      const applier = new PlanApplier(model, checkpoint);
+      return new Scorer(checkpoint, model, new AcceleratedModel(model, reuse), applier);
     } catch (error) {
       await checkpoint.close();
       throw error;
     }
   }
 
-  /** Takes another task, or another arrangement of one; what was kept for the last one goes. */
+  /** Takes another task, or another arrangement of one; the streams kept for the last one go. */
   useTask(parts: TaskParts): void {
     this.accelerated.clear();
     this.task = taskFromParts(parts);
@@ -98,6 +95,7 @@ export class Scorer {
     return { scores, work };
   }
 
+  /** Frees the weights and closes the checkpoint. */
   async close(): Promise<void> {
     this.accelerated.clear();
     this.model.dispose();

@@ -27,6 +27,7 @@ export class SharedPool {
     return pool.score(request);
   }
 
+  /** Ends the threads, where there are any. */
   async close(): Promise<void> {
     const pool = await this.pool?.catch(() => undefined);
     await pool?.close();

@@ -6,9 +6,9 @@ import type { Measurement } from '../../tasks/metrics/metrics.js';
 import type { BatchScores, Task } from '../../tasks/task.js';
 import type { RunOptions } from '../../util/progress.js';
 import type { SharedPool } from './shared-pool.js';
-import { certainVerdict, type Asked, type VerdictQuestion } from './verdict.js';
+import { certainVerdict, type Asked } from './verdict.js';
 
-/** What scoring plans on a task has cost so far. */
+/** The cost of scoring plans on a task so far. */
 export interface ScoringReport {
   readonly work: Work;
   /** Work of one evaluation of the whole task. */
@@ -35,12 +35,13 @@ export class TaskScoring {
     this.task = original;
   }
 
+  /** The cost so far. */
   report(): ScoringReport {
     const { work, fullWork, measured, stopped } = this;
     return { work, fullWork, measured, stopped };
   }
 
-  /** @throws {ModelError} for outputs that are not finite. {AbortedError} between batches. */
+  /** Scores a plan. @throws {ModelError} for outputs that are not finite. {AbortedError} between batches. */
   async score(
     plan: ResolvedPlan,
     asked: Asked | undefined,
@@ -49,22 +50,18 @@ export class TaskScoring {
     const { task } = this;
     const started = performance.now();
     const question = asked && { ...asked, items: task.items, tokens: task.tokens };
-    const { scores, work } = await this.pool.score(task, {
-      plan,
-      question,
-      signal,
-      onItems:
-        onProgress &&
-        ((items) => {
-          onProgress({ phase: 'evaluate', done: items, total: task.items, unit: 'items' });
-        }),
-    });
+    const tell = (done: number): void =>
+      onProgress?.({ phase: 'evaluate', done, total: task.items, unit: 'items' });
+    const request = { plan, question, signal, onItems: onProgress && tell };
+    const { scores, work } = await this.pool.score(task, request);
     addWork(this.work, work);
     this.fullWork = work.done + work.savedByPrefix + work.savedByExit + work.savedByVerdict;
     const tally = tallyOf(scores);
     if (tally.items < task.items) {
       this.stopped++;
-      return verdictOf(question!, tally);
+      const verdict = certainVerdict(question!, tally);
+      if (verdict === undefined) throw new Error('scoring stopped before the verdict was certain');
+      return verdict;
     }
     this.measured++;
     if (isUnquantized(plan)) this.baselineScores = scores;
@@ -80,16 +77,10 @@ export class TaskScoring {
 }
 
 function tallyOf(scores: readonly BatchScores[]): Tally {
-  const sum = (values: Float64Array): number => values.reduce((total, value) => total + value, 0);
-  return scores.reduce(
-    (tally, { values }) => ({ items: tally.items + values.length, sum: tally.sum + sum(values) }),
-    { items: 0, sum: 0 },
-  );
-}
-
-/** The verdict on which the scoring stopped. */
-function verdictOf(question: VerdictQuestion, tally: Tally): VerdictEvaluation {
-  const verdict = certainVerdict(question, tally);
-  if (verdict === undefined) throw new Error('scoring stopped before the verdict was certain');
-  return verdict;
+  let [items, sum] = [0, 0];
+  for (const { values } of scores) {
+    items += values.length;
+    sum += values.reduce((total, value) => total + value, 0);
+  }
+  return { items, sum };
 }

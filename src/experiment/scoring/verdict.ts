@@ -1,10 +1,10 @@
 import { meetsLimit, type MetricLimit } from '../../search/constraints.js';
 import type { Need, VerdictEvaluation } from '../../search/evaluation.js';
-import { metricOf } from '../../tasks/metrics/metrics.js';
 import type { Tally } from '../../tasks/metrics/metric.js';
+import { metricOf } from '../../tasks/metrics/metrics.js';
 import type { BatchScores } from '../../tasks/task.js';
 
-/** What is asked of a plan: whether it keeps a limit, and what for. */
+/** The limit that a plan may keep or break, and the use of the answer. */
 export interface Asked {
   readonly need: Need;
   readonly limit: MetricLimit;
@@ -17,9 +17,7 @@ export interface VerdictQuestion extends Asked {
   readonly tokens: number;
 }
 
-/**
- * The verdict where what is left to score cannot change it, else undefined.
- */
+/** The verdict once no score still to come can change it; undefined before. */
 export function certainVerdict(
   { need, limit, items, tokens }: VerdictQuestion,
   tally: Tally,
@@ -43,9 +41,9 @@ const UNITS_PER_SUM = 1e6;
 const MOST_UNITS = 1e15;
 
 /**
- * A {@link Tally} that several threads add to, as integers, so that concurrent additions lose nothing. What is read never counts items whose score it lacks: the
- * score is added before its items, and read after them. A score ahead of its items is harmless, since it
- * only makes the best that can still come look better.
+ * A {@link Tally} that several threads add to, as integers, so that concurrent additions lose nothing. A
+ * reading never counts items whose score it lacks: the score is added before its items, and read after them.
+ * A score ahead of its items is harmless, since it only makes the best that can still come look better.
  */
 export class SharedTally {
   private readonly cells: BigInt64Array;
@@ -54,12 +52,14 @@ export class SharedTally {
     this.cells = new BigInt64Array(buffer);
   }
 
+  /** Adds a batch. */
   add({ values }: BatchScores): void {
     const sum = values.reduce((total, value) => total + value, 0);
     Atomics.add(this.cells, 1, BigInt(Math.floor(Math.min(sum * UNITS_PER_SUM, MOST_UNITS))));
     Atomics.add(this.cells, 0, BigInt(values.length));
   }
 
+  /** The tally so far. */
   read(): Tally {
     const items = Number(Atomics.load(this.cells, 0));
     const sum = Number(Atomics.load(this.cells, 1)) / UNITS_PER_SUM;
@@ -71,6 +71,7 @@ export class SharedTally {
     Atomics.store(this.cells, 2, 1n);
   }
 
+  /** True once somebody has asked to stop. */
   get stopped(): boolean {
     return Atomics.load(this.cells, 2) !== 0n;
   }

@@ -3,7 +3,7 @@ import type { TaskParts } from '../../tasks/task.js';
 import { toPlainError, type PlainError } from '../../util/errors.js';
 import { Scorer, type ScoreReply, type ScoreRequest, type ScorerOptions } from './scorer.js';
 
-/** What the pool asks of a worker thread. */
+/** A request of the pool to a worker thread. */
 export type WorkerRequest =
   | {
       readonly kind: 'open';

@@ -20,7 +20,7 @@ export function linear(x: Tensor3D, weight: Tensor2D): Tensor3D {
   return reshape(matMul(rows, weight), [batch, time, weight.shape[1]]);
 }
 
-/** What a stage reads and leaves behind of a block's state. */
+/** A stage's output, and the part of a block's state that it leaves behind. */
 export interface StageResult<State> {
   readonly x: Tensor3D;
   readonly state: State;
@@ -89,7 +89,7 @@ export function runFfnStage(
   });
 }
 
-/** What a module hands to its LIF layer: the current, and a gate still to be applied to it. */
+/** Input of a module's LIF layer: the current, and a gate still to be applied to it. */
 interface Current {
   readonly out: Tensor3D;
   readonly gate: Tensor3D | undefined;

@@ -11,7 +11,7 @@ export interface SpikeGPTConfig extends ModelConfig {
   /** Channels inside ChannelMix, 4 x width in the published models. */
   readonly hiddenWidth: number;
   readonly embedding: EmbeddingKind;
-  /** Whether block 0 has a ChannelMix (`ffnPre`) in place of its TimeMix: variant RWKV-ffnPre. */
+  /** True where block 0 has a ChannelMix (`ffnPre`) in place of its TimeMix: variant RWKV-ffnPre. */
   readonly ffnPre: boolean;
 }
 
@@ -92,22 +92,17 @@ function matrixShape({ tensors, path }: CheckpointListing, name: string): [numbe
 }
 
 function countBlocks(tensors: ReadonlyMap<string, TensorInfo>, path: string): number {
-  const numbers = new Set<number>();
-  for (const name of tensors.keys()) {
-    const match = /^blocks\.(\d+)\./.exec(name);
-    if (match) numbers.add(Number(match[1]));
-  }
+  const names = [...tensors.keys()];
+  const numbers = new Set(
+    names.flatMap((name) => /^blocks\.(\d+)\./.exec(name)?.[1] ?? []).map(Number),
+  );
   const layers = numbers.size;
   const gap = [...numbers].find((block) => block >= layers);
-  if (layers === 0 || gap !== undefined)
-    throw new CheckpointError({
-      what: layers === 0 ? 'no blocks' : 'the blocks are not numbered without gaps',
-      where: path,
-      got:
-        layers === 0
-          ? abridgedNames(tensors.keys())
-          : `${layers} blocks, one numbered ${gap ?? ''}`,
-      expected: 'blocks.0 to blocks.N',
-    });
-  return layers;
+  if (layers > 0 && gap === undefined) return layers;
+  throw new CheckpointError({
+    what: layers === 0 ? 'no blocks' : 'the blocks are not numbered without gaps',
+    where: path,
+    got: gap === undefined ? abridgedNames(names) : `${layers} blocks, one numbered ${gap}`,
+    expected: 'blocks.0 to blocks.N',
+  });
 }

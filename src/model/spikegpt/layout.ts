@@ -6,7 +6,7 @@ import type { SpikeGPTConfig } from './config.js';
 const MODULES = { att: 'SRWKV', ffn: 'SRFFN', ffnPre: 'SRFFN-pre' } as const;
 type Part = keyof typeof MODULES;
 
-/** What all parameters of one module share. */
+/** The place that all parameters of one module share. */
 type Place = Pick<Parameter, 'block' | 'boundary'> & { readonly module: string };
 
 /**
@@ -16,10 +16,10 @@ type Place = Pick<Parameter, 'block' | 'boundary'> & { readonly module: string }
 export function spikeGPTLayout(config: SpikeGPTConfig): Layout {
   const { layers, embedding } = config;
   const stages = Array.from({ length: 2 * layers }, (_, stage) => stageOf(config, stage));
-  const embedded: SpikingLayer[] =
-    embedding === 'spike'
-      ? [{ path: 'input/embedding', levels: 'binary', stage: 'embedding' }]
-      : [];
+  const levels = 'binary';
+  const spiking = stages.map(({ path }, stage): SpikingLayer => ({ path, levels, stage }));
+  if (embedding === 'spike')
+    spiking.unshift({ path: 'input/embedding', levels, stage: 'embedding' });
   return {
     parameters: [
       ...inputParameters(config),
@@ -28,10 +28,7 @@ export function spikeGPTLayout(config: SpikeGPTConfig): Layout {
     ],
     stages,
     outputMacs: config.classes > 0 ? 0 : config.width * config.vocabSize,
-    spiking: [
-      ...embedded,
-      ...stages.map(({ path }, stage): SpikingLayer => ({ path, levels: 'binary', stage })),
-    ],
+    spiking,
     // Real values enter the residual stream with the tokens alone; stages add spikes to it.
     discreteStream: true,
   };
@@ -66,7 +63,6 @@ function blockParameters(config: SpikeGPTConfig, block: number): Parameter[] {
   const prefix = `blocks.${block}`;
   const name: BlockName = `attention.${block}`;
   const [mixed, fed] = [2 * block + 1, 2 * block + 2];
-  const first = mixPart(config, block);
   const placeOf = (part: Part, boundary: number): Place => ({
     block: name,
     module: MODULES[part],
@@ -84,7 +80,7 @@ function blockParameters(config: SpikeGPTConfig, block: number): Parameter[] {
     ...(block === 0 ? norm('ln0', mixed) : []),
     ...norm('ln1', mixed),
     ...norm('ln2', fed),
-    ...(first === 'att'
+    ...(mixPart(config, block) === 'att'
       ? timeMix(`${prefix}.att`, config, placeOf('att', mixed))
       : channelMix(`${prefix}.ffnPre`, config, placeOf('ffnPre', mixed))),
     ...channelMix(`${prefix}.ffn`, config, placeOf('ffn', fed)),
@@ -115,13 +111,8 @@ function channelMix(
 }
 
 /** A classifier leaves the language-model head in the file, unused. */
-function outputParameters({
-  width,
-  vocabSize,
-  layers,
-  classes,
-  head,
-}: SpikeGPTConfig): Parameter[] {
+function outputParameters(config: SpikeGPTConfig): Parameter[] {
+  const { width, vocabSize, layers, classes, head } = config;
   const block = { block: 'output', boundary: 2 * layers + 1 } as const;
   const place = { ...block, module: 'head' } as const;
   const list: Parameter[] = ['weight', 'bias'].map((part) => ({
@@ -130,16 +121,14 @@ function outputParameters({
     shape: [width],
     role: 'vector',
   }));
-  if (head)
-    list.push({
-      ...matrix('head.weight', 'head', [vocabSize, width], place),
-      ...(classes > 0 && { unused: true }),
-    });
-  if (classes > 0)
-    list.push({
-      ...matrix('classifier.weight', 'classifier', [classes, width], place),
-      use: 'sequence',
-    });
+  if (head) {
+    const weight = matrix('head.weight', 'head', [vocabSize, width], place);
+    list.push({ ...weight, ...(classes > 0 && { unused: true }) });
+  }
+  if (classes > 0) {
+    const weight = matrix('classifier.weight', 'classifier', [classes, width], place);
+    list.push({ ...weight, use: 'sequence' });
+  }
   return list;
 }
 

@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { Tensor1D, Tensor2D, Tensor3D } from '@tensorflow/tfjs-core';
-import { scoped } from '../../backend/scope.js';
 import { gatherRows, headNll, layerNorm, maskedMean, matMul } from '../../backend/kernels/ops.js';
+import { scoped } from '../../backend/scope.js';
 import type { NetworkHooks, RecurrentForm, SpikingNetwork } from '../family.js';
 import type { Pooling, TokenBatch } from '../types.js';
 import { linear, runFfnStage, runMixStage, type SpikeProbe, type StageResult } from './block.js';
@@ -53,15 +53,8 @@ export class SpikeGPTNetwork implements SpikingNetwork {
       let x = stream;
       for (let stage = from; stage < to; stage++) {
         const rest = initialBlockState(this.config, stream.shape[0]);
-        const result = this.runStage(
-          stage,
-          x,
-          rest,
-          onSpikes &&
-            ((spikes) => {
-              onSpikes(before + stage, spikes);
-            }),
-        );
+        const probe: SpikeProbe = (spikes) => onSpikes?.(before + stage, spikes);
+        const result = this.runStage(stage, x, rest, onSpikes && probe);
         disposeState([rest, result.state]);
         if (x !== stream) x.dispose();
         x = result.x;

@@ -4,8 +4,8 @@ import { EMPTY_EXPONENT } from '../../backend/kernels/names.js';
 import type { SpikeGPTConfig } from './config.js';
 
 /**
- * What one block remembers between tokens, for B sequences. An attention block with `ffnPre` in place
- * of its TimeMix has no WKV sums; the rest is the same.
+ * The memory of one block between tokens, for B sequences. An attention block with `ffnPre` in place of its
+ * TimeMix has no WKV sums; the rest is the same.
  */
 export interface BlockState {
   /** [B, C], the last normalized token each module saw. */
@@ -23,26 +23,27 @@ export type RecurrentState = readonly BlockState[];
 
 /** The state before the first token: nothing seen, potentials at rest. */
 export function initialBlockState(config: SpikeGPTConfig, batch: number): BlockState {
-  const rest = (): Tensor2D => tf.zeros([batch, config.width]);
-  return tf.tidy(() => ({
-    mixShift: rest(),
-    ffnShift: rest(),
-    wkv: tf.concat<Tensor3D>(
-      [
-        tf.zeros([batch, 2, config.width]),
-        tf.fill([batch, 1, config.width], EMPTY_EXPONENT, 'float32'),
-      ],
-      1,
-    ),
-    mixMembrane: rest(),
-    ffnMembrane: rest(),
-  }));
+  const { width } = config;
+  const rest = (): Tensor2D => tf.zeros([batch, width]);
+  return tf.tidy(() => {
+    const sums: Tensor3D = tf.zeros([batch, 2, width]);
+    const exponents: Tensor3D = tf.fill([batch, 1, width], EMPTY_EXPONENT, 'float32');
+    return {
+      mixShift: rest(),
+      ffnShift: rest(),
+      wkv: tf.concat([sums, exponents], 1),
+      mixMembrane: rest(),
+      ffnMembrane: rest(),
+    };
+  });
 }
 
+/** The state of all blocks before the first token. */
 export function initialState(config: SpikeGPTConfig, batch: number): RecurrentState {
   return Array.from({ length: config.layers }, () => initialBlockState(config, batch));
 }
 
+/** Frees the state of some blocks. */
 export function disposeState(state: readonly Partial<BlockState>[]): void {
   for (const block of state) tf.dispose(Object.values(block));
 }

@@ -21,7 +21,7 @@ export class Weights {
     this.shapes = new Map(parameters.map(({ name, shape }) => [name, shape]));
   }
 
-  /** @param values in the checkpoint's layout, row-major; not kept */
+  /** Takes a parameter's values. @param values in the checkpoint's layout, row-major; not kept */
   set(name: string, values: Float32Array): void {
     const shape = this.shapes.get(name)!;
     const mix = /^(.*)\.time_mix_([kvr])$/.exec(name);
@@ -40,9 +40,7 @@ export class Weights {
     this.mixes.set(`${module}.${input}`, values.slice());
     const rows = ['k', 'v', 'r'].flatMap((row) => this.mixes.get(`${module}.${row}`) ?? []);
     const stack = new Float32Array(rows.length * this.config.width);
-    rows.forEach((row, index) => {
-      stack.set(row, index * this.config.width);
-    });
+    for (const [index, row] of rows.entries()) stack.set(row, index * this.config.width);
     this.put(`${module}.mixes`, tf.tensor2d(stack, [rows.length, this.config.width]));
   }
 
@@ -51,6 +49,7 @@ export class Weights {
     this.tensors.set(name, tf.keep(tensor));
   }
 
+  /** A parameter of one dimension, [C]. */
   vector(name: string): Tensor1D {
     return this.get(name) as Tensor1D;
   }
@@ -67,6 +66,7 @@ export class Weights {
     return tensor;
   }
 
+  /** Frees all parameters. */
   dispose(): void {
     for (const tensor of this.tensors.values()) tensor.dispose();
     this.tensors.clear();

@@ -1,25 +1,17 @@
 import { PlotError } from '../../util/errors.js';
-import {
-  accountingColor,
-  accountingOffset,
-  accountingsOf,
-  baselineOf,
-  changeText,
-  checkEnergies,
-  energyPanels,
-  originsOf,
-  PANEL_WIDTH,
-  panelFilter,
-  panelHeight,
-  panelTitle,
-  planAxis,
-  type EnergyPanel,
-} from './energy-panels.js';
 import type { Part } from '../parts/part.js';
-import type { EnergyRecord, PaperPowerRecord } from '../records.js';
 import { chart, values, type ChartSpec } from '../parts/spec.js';
 import type { DataNames } from '../parts/task-view.js';
 import { COLORS } from '../parts/theme.js';
+import type { EnergyRecord, PaperPowerRecord } from '../records.js';
+import {
+  baselineOf,
+  changeText,
+  energyPanels,
+  headOf,
+  TOOLTIP,
+  type EnergyPanel,
+} from './energy-panels.js';
 
 export interface EnergyChangeOptions {
   /** The range that the paper reports for power, to lay ours beside. */
@@ -27,8 +19,8 @@ export interface EnergyChangeOptions {
 }
 
 /**
- * Fig. 10: the change of a token's energy from the unquantized model's (the first plan of a task). A bar is
- * what the middle of the published constants gives, its line what their ends give.
+ * Fig. 10: the change of a token's energy from the unquantized model's (the first plan of a task). A bar
+ * stands for the middle of the published constants, its line for their ends.
  *
  * @throws {PlotError} when there are no records but the baseline, a value is negative or the baseline is 0.
  */
@@ -37,40 +29,31 @@ export function energyChangeChart(
   { paper = [] }: EnergyChangeOptions = {},
   names: DataNames = {},
 ): ChartSpec {
-  checkEnergies(records);
+  const { title, models, notes } = headOf(records);
   const changed = records.filter((record) => record !== baselineOf(record, records));
   const rows = changed.map((record) => rowOf(record, baselineOf(record, records)));
-  const models = [...new Set(records.map(({ model }) => model))].join(', ');
-  const { title, notes } = originsOf(records);
   const widest = Math.min(0, ...rows.map(({ change, left }) => Math.min(change, left ?? change)));
   const most = Math.max(0, ...rows.map(({ change }) => change));
   // Room on the left for the text of the longest bar.
   const domain = [Math.min(-0.25, widest) * 1.3, most];
+  const theirs = paper.length > 0 ? ['Grey: the range of power that the paper reports'] : [];
+  const layers = (panel: EnergyPanel): Part[] => layersOf(panel, paper, domain);
   return chart(
     `${title} energy a token of ${models}: the change of each plan from the unquantized model.`,
     {
       title: {
         text: `${title} energy, change from the unquantized model`,
-        subtitle: [
-          models,
-          ...notes,
-          ...(paper.length > 0 ? ['Grey: the range of power that the paper reports'] : []),
-        ],
+        subtitle: [models, ...notes, ...theirs],
       },
       data: { values: values(rows, 'energy change chart') },
-      vconcat: energyPanels(changed).map((row) => ({
-        hconcat: row.map((panel) => changePanel(panel, paper, domain, names)),
-        spacing: 40,
-        resolve: { scale: { color: 'shared', yOffset: 'shared', y: 'independent' } },
-      })),
-      resolve: { scale: { color: 'independent', yOffset: 'independent' } },
+      ...energyPanels(changed, names, layers, { y: 'independent' }),
     },
   );
 }
 
 interface ChangeRow {
   readonly change: number;
-  /** What the ends of the constants give; null without. */
+  /** From the ends of the constants; null without. */
   readonly left: number | null;
   readonly right: number | null;
 }
@@ -107,16 +90,11 @@ function changeOf(own: number | undefined, baseline: number | undefined): number
     : undefined;
 }
 
-function changePanel(
-  panel: EnergyPanel,
+function layersOf(
+  { task, y, yOffset, color }: EnergyPanel,
   paper: readonly PaperPowerRecord[],
   domain: readonly number[],
-  names: DataNames,
-): Part {
-  const { records, plans, task } = panel;
-  const accountings = accountingsOf(records);
-  const y = planAxis(plans);
-  const yOffset = accountingOffset(accountings);
+): Part[] {
   const x: Part = {
     type: 'quantitative',
     title: 'Change of energy (%)',
@@ -125,42 +103,31 @@ function changePanel(
     axis: { format: '~%', tickCount: 5, labelExpr: "datum.value < -1 ? '' : datum.label" },
   };
   const theirs = paper.find((each) => each.task === task);
-  const bars: Part = {
-    mark: { type: 'bar' },
-    encoding: {
-      y,
-      yOffset,
-      x: { ...x, field: 'change' },
-      color: accountingColor(accountings),
-      tooltip: [
-        { field: 'plan', title: 'Plan' },
-        { field: 'accounting', title: 'Counted' },
-        { field: 'origin', title: 'Origin' },
-        { field: 'setting', title: 'Setting' },
-        { field: 'energyText', title: 'Energy a token' },
-        { field: 'text', title: 'Change' },
-      ],
+  return [
+    ...(theirs === undefined ? [] : [band(theirs, x)]),
+    {
+      mark: { type: 'bar' },
+      encoding: {
+        y,
+        yOffset,
+        x: { ...x, field: 'change' },
+        color,
+        tooltip: [...TOOLTIP, { field: 'text', title: 'Change' }],
+      },
     },
-  };
-  const spread: Part = {
-    transform: [{ filter: 'isValid(datum.left)' }],
-    mark: { type: 'rule', color: COLORS.black, aria: false },
-    encoding: { y, yOffset, x: { ...x, field: 'left' }, x2: { field: 'right' } },
-  };
-  const label: Part = {
-    transform: [
-      { calculate: 'min(datum.change, isValid(datum.left) ? datum.left : 0)', as: 'end' },
-    ],
-    mark: { type: 'text', align: 'right', dx: -4, fontSize: 10, aria: false },
-    encoding: { y, yOffset, x: { ...x, field: 'end' }, text: { field: 'text' } },
-  };
-  return {
-    width: PANEL_WIDTH,
-    height: panelHeight(plans.length, accountings.length),
-    title: panelTitle(panel, names),
-    transform: [panelFilter(panel)],
-    layer: [...(theirs === undefined ? [] : [band(theirs, x)]), bars, spread, label],
-  };
+    {
+      transform: [{ filter: 'isValid(datum.left)' }],
+      mark: { type: 'rule', color: COLORS.black, aria: false },
+      encoding: { y, yOffset, x: { ...x, field: 'left' }, x2: { field: 'right' } },
+    },
+    {
+      transform: [
+        { calculate: 'min(datum.change, isValid(datum.left) ? datum.left : 0)', as: 'end' },
+      ],
+      mark: { type: 'text', align: 'right', dx: -4, fontSize: 10, aria: false },
+      encoding: { y, yOffset, x: { ...x, field: 'end' }, text: { field: 'text' } },
+    },
+  ];
 }
 
 /** The paper's range over the whole height of a panel. */

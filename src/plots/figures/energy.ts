@@ -1,24 +1,16 @@
-import {
-  accountingColor,
-  accountingOffset,
-  accountingsOf,
-  baselineOf,
-  changeText,
-  checkEnergies,
-  energyPanels,
-  originsOf,
-  PANEL_WIDTH,
-  panelFilter,
-  panelHeight,
-  panelTitle,
-  planAxis,
-  type EnergyPanel,
-} from './energy-panels.js';
 import type { Part } from '../parts/part.js';
-import type { EnergyRecord } from '../records.js';
 import { chart, values, type ChartSpec } from '../parts/spec.js';
 import type { DataNames } from '../parts/task-view.js';
 import { COLORS } from '../parts/theme.js';
+import type { EnergyRecord } from '../records.js';
+import {
+  baselineOf,
+  changeText,
+  energyPanels,
+  headOf,
+  TOOLTIP,
+  type EnergyPanel,
+} from './energy-panels.js';
 
 /** The two parts of a bar, from the axis outwards. */
 const PARTS = ['computing', 'reading weights'] as const;
@@ -31,10 +23,8 @@ const PARTS = ['computing', 'reading weights'] as const;
  * @throws {PlotError} when there are no records, or a value is negative.
  */
 export function energyChart(records: readonly EnergyRecord[], names: DataNames = {}): ChartSpec {
-  checkEnergies(records);
+  const { title, models, notes } = headOf(records);
   const rows = records.flatMap((record) => rowsOf(record, baselineOf(record, records)));
-  const models = [...new Set(records.map(({ model }) => model))].join(', ');
-  const { title, notes } = originsOf(records);
   return chart(
     `${title} energy a token of ${models} at different plans, with the change from the unquantized model.`,
     {
@@ -43,14 +33,7 @@ export function energyChart(records: readonly EnergyRecord[], names: DataNames =
         subtitle: [`${models}; numbers: change from the first plan`, ...notes],
       },
       data: { values: values(rows, 'energy chart') },
-      vconcat: energyPanels(records).map((row) => ({
-        hconcat: row.map((panel) => energyPanel(panel, names)),
-        spacing: 40,
-        resolve: {
-          scale: { color: 'shared', yOffset: 'shared', x: 'independent', y: 'independent' },
-        },
-      })),
-      resolve: { scale: { color: 'independent', yOffset: 'independent' } },
+      ...energyPanels(records, names, layersOf, { x: 'independent', y: 'independent' }),
     },
   );
 }
@@ -73,12 +56,8 @@ function rowsOf(record: EnergyRecord, baseline: EnergyRecord): object[] {
   );
 }
 
-function energyPanel(panel: EnergyPanel, names: DataNames): Part {
-  const { records, plans } = panel;
-  const accountings = accountingsOf(records);
+function layersOf({ records, y, yOffset, color }: EnergyPanel): Part[] {
   const largest = Math.max(...records.map(({ microjoules, high }) => high ?? microjoules));
-  const y = planAxis(plans);
-  const yOffset = accountingOffset(accountings);
   const x: Part = {
     type: 'quantitative',
     title: 'Energy a token (µJ)',
@@ -92,45 +71,34 @@ function energyPanel(panel: EnergyPanel, names: DataNames): Part {
     mark: { type: 'rule', color: COLORS.black, aria: false },
     encoding: { y, yOffset, x: { ...x, field: 'low' }, x2: { field: 'high' } },
   };
-  return {
-    width: PANEL_WIDTH,
-    height: panelHeight(plans.length, accountings.length),
-    title: panelTitle(panel, names),
-    transform: [panelFilter(panel)],
-    layer: [
-      {
-        mark: { type: 'bar' },
-        encoding: {
-          y,
-          yOffset,
-          x: { ...x, field: 'value', stack: 'zero' },
-          order: { field: 'order' },
-          color: accountingColor(accountings),
-          ...(records.some(({ weightMicrojoules = 0 }) => weightMicrojoules > 0) && {
-            opacity: {
-              field: 'part',
-              type: 'ordinal',
-              scale: { domain: PARTS, range: [1, 0.4] },
-              legend: { title: null, orient: 'top' },
-            },
-          }),
-          tooltip: [
-            { field: 'plan', title: 'Plan' },
-            { field: 'accounting', title: 'Counted' },
-            { field: 'origin', title: 'Origin' },
-            { field: 'setting', title: 'Setting' },
-            { field: 'energyText', title: 'Energy a token' },
-            { field: 'weightMicrojoules', title: 'of it reading weights (µJ)', format: ',.4~r' },
-            { field: 'changeText', title: 'Change' },
-          ],
-        },
-      },
-      ...(records.some(({ low, high }) => low !== undefined && high !== undefined) ? [spread] : []),
-      {
-        transform: [whole],
-        mark: { type: 'text', align: 'left', dx: 4, fontSize: 10, aria: false },
-        encoding: { y, yOffset, x: { ...x, field: 'top' }, text: { field: 'changeText' } },
-      },
-    ],
+  const opacity: Part = {
+    field: 'part',
+    type: 'ordinal',
+    scale: { domain: PARTS, range: [1, 0.4] },
+    legend: { title: null, orient: 'top' },
   };
+  return [
+    {
+      mark: { type: 'bar' },
+      encoding: {
+        y,
+        yOffset,
+        x: { ...x, field: 'value', stack: 'zero' },
+        order: { field: 'order' },
+        color,
+        ...(records.some(({ weightMicrojoules = 0 }) => weightMicrojoules > 0) && { opacity }),
+        tooltip: [
+          ...TOOLTIP,
+          { field: 'weightMicrojoules', title: 'of it reading weights (µJ)', format: ',.4~r' },
+          { field: 'changeText', title: 'Change' },
+        ],
+      },
+    },
+    ...(records.some(({ low, high }) => low !== undefined && high !== undefined) ? [spread] : []),
+    {
+      transform: [whole],
+      mark: { type: 'text', align: 'left', dx: 4, fontSize: 10, aria: false },
+      encoding: { y, yOffset, x: { ...x, field: 'top' }, text: { field: 'changeText' } },
+    },
+  ];
 }

@@ -1,12 +1,12 @@
-import { PlotError } from '../../util/errors.js';
+import { blockKind, blockLabel, blockOf } from '../../layout/blocks.js';
 import { widthText } from '../parts/blocks.js';
 import { symlogTicks, ticksAt } from '../parts/metric-axis.js';
 import type { Part } from '../parts/part.js';
-import type { BaselineRecord, SensitivityRecord } from '../records.js';
 import { chart, values, type ChartSpec } from '../parts/spec.js';
-import { taskView, tasksOf, type DataNames, type TaskView } from '../parts/task-view.js';
+import { byTask, type DataNames, type TaskRecords } from '../parts/task-view.js';
 import { bitsScale, COLORS } from '../parts/theme.js';
-import { blockKind, blockLabel, blockOf } from '../../layout/blocks.js';
+import { zoomBy } from '../parts/zoom.js';
+import type { BaselineRecord, SensitivityRecord } from '../records.js';
 
 /** Of one panel of two, and of a single one. */
 const WIDTHS = { half: 240, whole: 480 };
@@ -15,7 +15,7 @@ const HEIGHT = 240;
 const LINEAR_SHARE = 0.02;
 
 /**
- * Beyond the paper: how many spikes a quantized block flips, against what the metric loses. Where the
+ * Beyond the paper: the share of spikes that a quantized block flips, against the loss of the metric. If the
  * points lie on one curve, the flip rate (which needs no labels) predicts the loss.
  *
  * @throws {PlotError} when no record has a flip rate, or a task has no baseline.
@@ -28,19 +28,9 @@ export function flipsChart(
   const flipped = records.filter(
     ({ flipRate = 0, metric }) => flipRate > 0 && Number.isFinite(metric),
   );
-  const panels: Part[] = [];
-  const rows: object[] = [];
-  const tasks = tasksOf(flipped);
+  const tasks = byTask(flipped, baselines, names, 'flips chart');
+  const rows = tasks.flatMap((data) => data.own.map((record) => rowOf(record, data)));
   const width = tasks.length > 1 ? WIDTHS.half : WIDTHS.whole;
-  for (const task of tasks) {
-    const baseline = baselines.find((each) => each.task === task);
-    if (baseline === undefined)
-      throw new PlotError({ what: 'the baseline is missing', where: `flips chart, ${task}` });
-    const view = taskView(task, names);
-    const own = flipped.filter((record) => record.task === task);
-    rows.push(...own.map((record) => rowOf(record, baseline, view)));
-    panels.push(panel(own, view, baseline, width));
-  }
   const models = [...new Set(flipped.map(({ model }) => model))].join(', ');
   const without = records.length - flipped.length;
   const note = without === 0 ? '' : `; left out: ${without} without flips or a metric`;
@@ -52,14 +42,16 @@ export function flipsChart(
         subtitle: `${models}; one point a block and bit width, the rest at fp32${note}`,
       },
       data: { values: values(rows, 'flips chart') },
-      hconcat: panels,
+      hconcat: tasks.map((data) => panel(data, width)),
       spacing: 36,
       resolve: { scale: { color: 'shared', shape: 'shared', x: 'independent', y: 'independent' } },
     },
   );
 }
 
-function rowOf(record: SensitivityRecord, baseline: BaselineRecord, view: TaskView): object {
+type Data = TaskRecords<SensitivityRecord>;
+
+function rowOf(record: SensitivityRecord, { baseline, view }: Data): object {
   const { task, unit, bits, stored, metric, flipRate } = record;
   return {
     task,
@@ -74,12 +66,7 @@ function rowOf(record: SensitivityRecord, baseline: BaselineRecord, view: TaskVi
   };
 }
 
-function panel(
-  own: readonly SensitivityRecord[],
-  view: TaskView,
-  baseline: BaselineRecord,
-  width: number,
-): Part {
+function panel({ own, view, baseline }: Data, width: number): Part {
   const { task } = baseline;
   const higher = view.higher;
   const rates = own.map(({ flipRate = 0 }) => flipRate);
@@ -98,13 +85,7 @@ function panel(
         encoding: { y: { datum: 0 } },
       },
       {
-        params: [
-          {
-            name: `zoom_${task}`,
-            select: { type: 'interval', zoom: 'wheel![event.shiftKey]' },
-            bind: 'scales',
-          },
-        ],
+        params: [zoomBy(`zoom_${task}`)],
         mark: { type: 'point', filled: true, size: 60, opacity: 0.9 },
         encoding: {
           x: {
@@ -120,10 +101,7 @@ function panel(
             title: higher ? 'Accuracy lost (% points)' : 'Perplexity gained',
             // Most blocks lose next to nothing, a few very much: both are to be seen.
             scale: { type: 'symlog', constant, domain, nice: false },
-            axis: {
-              format: higher ? '~%' : '~r',
-              ...ticksAt(symlogTicks(...domain, constant)),
-            },
+            axis: { format: higher ? '~%' : '~r', ...ticksAt(symlogTicks(...domain, constant)) },
           },
           color: {
             field: 'bits',

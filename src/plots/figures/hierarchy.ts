@@ -1,9 +1,10 @@
+import { blockLabel } from '../../layout/blocks.js';
 import { PlotError } from '../../util/errors.js';
 import type { Part } from '../parts/part.js';
-import type { MatrixRecord } from '../records.js';
 import { chart, values, type ChartSpec } from '../parts/spec.js';
 import { bitsScale, COLORS, WHITE_TEXT_BITS } from '../parts/theme.js';
-import { blockLabel } from '../../layout/blocks.js';
+import { zoomBy } from '../parts/zoom.js';
+import type { MatrixRecord } from '../records.js';
 
 const WIDTH = 640;
 const LEVELS = ['Model', 'Blocks', 'Modules', 'Matrices'] as const;
@@ -12,7 +13,7 @@ const WHOLE = 'whole model';
 /** Mean width of a character at the label's size, in pixels, and the room beside the text. */
 const CHARACTER = 5.6;
 const MARGIN = 6;
-/** What upright text takes across. */
+/** Width of a line of upright text, in pixels. */
 const LINE = 13;
 
 const KINDS: Readonly<Record<string, string>> = {
@@ -39,8 +40,8 @@ export interface Cell {
 
 /**
  * Fig. 4 and 6: the hierarchy that is quantized, as an icicle. Each level divides the one above; widths
- * are shares of the parameters. Coloured by the plan's bits (the mean where parts differ), else by what
- * the block is. A list under the chart enlarges one block; dragging and shift + wheel do so too.
+ * are shares of the parameters. Coloured by the plan's bits (the mean where parts differ), else by the kind
+ * of the block. A list under the chart enlarges one block; dragging and shift + wheel do so too.
  *
  * @throws {PlotError} when there are no records, or only some have bits.
  */
@@ -49,6 +50,8 @@ export function hierarchyChart(records: readonly MatrixRecord[], model: string):
   const planned = records.some((record) => record.bits !== undefined);
   const total = records.reduce((sum, record) => sum + record.parameters, 0);
   const blocks = cells.filter((cell) => cell.level === 1);
+  const options = [WHOLE, ...blocks.map(({ path }) => path)];
+  const choice = { input: 'select', options, name: 'Enlarge' };
   const ends = Object.fromEntries(blocks.map(({ path, left, right }) => [path, [left, right]]));
   const edges = [0, 1].map(
     (end) => `(focus === '${WHOLE}' ? ${end} : (${JSON.stringify(ends)})[focus][${end}])`,
@@ -65,22 +68,10 @@ export function hierarchyChart(records: readonly MatrixRecord[], model: string):
     `The parameters of ${model}: blocks, their modules, and the modules' matrices, each as wide as its share of ${total} parameters.`,
     {
       title: {
-        text: planned
-          ? `${model}: the plan, by share of parameters`
-          : `${model}: blocks, modules, matrices`,
+        text: `${model}: ${planned ? 'the plan, by share of parameters' : 'blocks, modules, matrices'}`,
         subtitle: `${total.toLocaleString('en-US')} parameters; ${planned ? 'colour: bits a weight' : 'widths: shares of the parameters'}`,
       },
-      params: [
-        {
-          name: 'focus',
-          value: WHOLE,
-          bind: {
-            input: 'select',
-            options: [WHOLE, ...blocks.map(({ path }) => path)],
-            name: 'Enlarge',
-          },
-        },
-      ],
+      params: [{ name: 'focus', value: WHOLE, bind: choice }],
       width: WIDTH,
       height: LEVELS.length * LEVEL_HEIGHT,
       data: { values: values(cells, 'hierarchy chart') },
@@ -132,10 +123,7 @@ function levelCells(
     if (index + 1 < records.length && keyOf(records[index + 1]) === path) return;
     const members = records.slice(from, index + 1);
     const parameters = members.reduce((sum, member) => sum + member.parameters, 0);
-    const weighted = members.reduce(
-      (sum, member) => sum + member.parameters * (member.bits ?? 0),
-      0,
-    );
+    const weighted = members.reduce((sum, each) => sum + each.parameters * (each.bits ?? 0), 0);
     cells.push({
       level,
       path,
@@ -175,9 +163,8 @@ function cellLayer(x: Part, cells: readonly Cell[], planned: boolean): Part {
     legend: { title: null, orient: 'top', values: kinds.filter((kind) => kind !== 'model') },
   };
   const matrices = cells.filter((cell) => cell.level === LEVELS.length - 1);
-  const ownBits = [...new Set(matrices.map((cell) => cell.bits))].sort(
-    (a, b) => (b ?? 0) - (a ?? 0),
-  );
+  const ownBits = [...new Set(matrices.map(({ bits }) => bits ?? 0))].sort((a, b) => b - a);
+  const opacity = planned ? 1 : 0.8;
   const byBits: Part = {
     field: 'bits',
     type: 'ordinal',
@@ -186,20 +173,8 @@ function cellLayer(x: Part, cells: readonly Cell[], planned: boolean): Part {
     legend: { title: 'Bits a weight', orient: 'top', values: ownBits },
   };
   return {
-    params: [
-      {
-        name: 'zoom',
-        select: { type: 'interval', encodings: ['x'], zoom: 'wheel![event.shiftKey]' },
-        bind: 'scales',
-      },
-    ],
-    mark: {
-      type: 'rect',
-      stroke: '#ffffff',
-      strokeWidth: 1,
-      clip: true,
-      opacity: planned ? 1 : 0.8,
-    },
+    params: [zoomBy('zoom', ['x'])],
+    mark: { type: 'rect', stroke: '#ffffff', strokeWidth: 1, clip: true, opacity },
     encoding: {
       x,
       x2: { field: 'right' },
@@ -224,7 +199,7 @@ function labelLayer(x: Part, [from, to]: readonly string[], planned: boolean): P
     transform: [
       { calculate: planned ? "datum.name + ' · ' + datum.bits" : 'datum.name', as: 'long' },
       { calculate: `datum.pixels > ${needs('long')} ? datum.long : datum.name`, as: 'text' },
-      // What has no room across may have it upright.
+      // A name that has no room across may have it upright.
       { calculate: `datum.pixels > ${needs('text')} ? 0 : 270`, as: 'angle' },
       {
         filter: `datum.angle === 0 || (datum.pixels > ${LINE} && ${needs('text')} < ${LEVEL_HEIGHT})`,

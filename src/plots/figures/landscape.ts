@@ -1,8 +1,8 @@
 import { BYTES_PER_MB } from '../../util/format.js';
 import type { Part } from '../parts/part.js';
-import type { LandscapeRecord } from '../records.js';
 import { chart, values, type ChartSpec } from '../parts/spec.js';
 import { CHART_WIDTH, COLORS } from '../parts/theme.js';
+import type { LandscapeRecord } from '../records.js';
 
 const WIDTH = CHART_WIDTH - 90;
 const COLOR_OF = { published: COLORS.purple, 'this project': COLORS.blue } as const;
@@ -19,7 +19,6 @@ export function landscapeChart(records: readonly LandscapeRecord[]): ChartSpec {
     mb: bytes / BYTES_PER_MB,
     energyText: energy === undefined ? 'no source' : `${energy.toPrecision(3)} µJ a token`,
   }));
-  const data = { values: values(rows, 'landscape chart') };
   const kinds = (['published', 'this project'] as const).filter((kind) =>
     records.some((record) => record.kind === kind),
   );
@@ -55,7 +54,7 @@ export function landscapeChart(records: readonly LandscapeRecord[]): ChartSpec {
       },
       width: WIDTH,
       height: 300,
-      data,
+      data: { values: values(rows, 'landscape chart') },
       layer: [
         {
           mark: { type: 'point', filled: true, size: 130, opacity: 1 },

@@ -1,17 +1,13 @@
-import type { OperationRecord } from '../records.js';
 import { chart, values, type ChartSpec } from '../parts/spec.js';
 import { COLORS } from '../parts/theme.js';
+import type { OperationRecord } from '../records.js';
 
 const WIDTH = 470;
 const BAR = 20;
 
 const KINDS = ['product after spikes', 'product of real values', 'elementwise'] as const;
 
-/**
- * Beyond the paper: where the operations of a token go, by part of the model.
- *
- * @throws {PlotError} when there are no records.
- */
+/** Beyond the paper: a token's operations by part of the model. @throws {PlotError} without records. */
 export function operationsChart(records: readonly OperationRecord[]): ChartSpec {
   const total = records.reduce((sum, { operations }) => sum + operations, 0);
   const rows = records.map((record) => {

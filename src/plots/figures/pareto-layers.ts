@@ -1,8 +1,9 @@
 import { BYTES_PER_MB } from '../../util/format.js';
-import { SERIES, type ParetoRow } from './pareto-rows.js';
 import type { Part } from '../parts/part.js';
 import type { TaskView } from '../parts/task-view.js';
 import { COLORS } from '../parts/theme.js';
+import { zoomBy } from '../parts/zoom.js';
+import { SERIES, type ParetoRow } from './pareto-rows.js';
 
 /** Width of the plot in pixels; the strip below is as wide. */
 export const WIDTH = 620;
@@ -24,7 +25,7 @@ const SHAPES: Readonly<Record<string, readonly [color: string, shape: string]>> 
   ],
 };
 
-/** What the axes of the plot span. */
+/** Spans of the plot's axes. */
 export interface Axes {
   readonly x: readonly [number, number];
   readonly y: readonly [number, number];
@@ -41,19 +42,16 @@ export function scatterView(
   fp32Bytes: number,
   view: TaskView,
 ): Part {
+  const fp32 = rows.find((row) => row.series === SERIES.fp32)!.metric;
   const present = new Set<string>([...rows.map((row) => row.series), SELECTED]);
   const series = Object.keys(SHAPES).filter((name) => present.has(name));
   const legend: Part = { title: null, orient: 'top', columns: 7, symbolSize: 70 };
-  const color: Part = {
+  const look = (place: 0 | 1): Part => ({
     type: 'nominal',
-    scale: { domain: series, range: series.map((name) => SHAPES[name][0]) },
+    scale: { domain: series, range: series.map((name) => SHAPES[name][place]) },
     legend,
-  };
-  const shape: Part = {
-    type: 'nominal',
-    scale: { domain: series, range: series.map((name) => SHAPES[name][1]) },
-    legend,
-  };
+    field: 'series',
+  });
   const x: Part = {
     field: 'mb',
     type: 'quantitative',
@@ -67,11 +65,12 @@ export function scatterView(
     scale: { domain: axes.y, nice: false, zero: false },
     axis: { format: view.axisFormat },
   };
+  const points: Part = { x, y, color: look(0), shape: look(1) };
   return {
     width: WIDTH,
     height: HEIGHT,
     layer: [
-      regionLayer(x, y, axes, rows, view),
+      regionLayer(x, y, axes, fp32, view),
       {
         transform: [{ filter: `datum.series === '${SERIES.fp32}'` }],
         mark: {
@@ -100,7 +99,7 @@ export function scatterView(
         mark: { type: 'rule', color: COLORS.vermilion, clip: true, aria: false },
         encoding: { x, y: { ...y, field: 'low' }, y2: { field: 'high' } },
       },
-      pointsLayer(x, y, color, shape, view, present.has(SERIES.paper)),
+      pointsLayer(points, view, present.has(SERIES.paper)),
       {
         transform: [{ filter: 'datum.selected' }, { calculate: `'${SELECTED}'`, as: 'series' }],
         mark: {
@@ -112,28 +111,14 @@ export function scatterView(
           opacity: 1,
           clip: true,
         },
-        encoding: {
-          x,
-          y,
-          color: { ...color, field: 'series' },
-          shape: { ...shape, field: 'series' },
-          tooltip: tooltip(view),
-        },
+        encoding: { ...points, tooltip: tooltip(view) },
       },
     ],
   };
 }
 
-/** What meets both limits: from no memory to the limit, from the limit of quality to the best. */
-function regionLayer(
-  x: Part,
-  y: Part,
-  axes: Axes,
-  rows: readonly ParetoRow[],
-  view: TaskView,
-): Part {
-  const higher = view.higher;
-  const fp32 = rows.find((row) => row.series === SERIES.fp32)!.metric;
+/** The plans that meet both limits: from no memory to the limit, from the limit of quality to the best. */
+function regionLayer(x: Part, y: Part, axes: Axes, fp32: number, { higher }: TaskView): Part {
   return {
     transform: [
       { filter: `datum.series === '${SERIES.fp32}'` },
@@ -178,30 +163,14 @@ function scoreLineLayer(x: Part, y: Part, axes: Axes, fp32Bytes: number, view: T
   };
 }
 
-function pointsLayer(
-  x: Part,
-  y: Part,
-  color: Part,
-  shape: Part,
-  view: TaskView,
-  overlay: boolean,
-): Part {
+function pointsLayer(points: Part, view: TaskView, overlay: boolean): Part {
   return {
     ...(overlay && { transform: [{ filter: `showPaper || datum.series !== '${SERIES.paper}'` }] }),
-    params: [
-      {
-        name: 'zoom',
-        select: { type: 'interval', zoom: 'wheel![event.shiftKey]' },
-        bind: 'scales',
-      },
-    ],
+    params: [zoomBy('zoom')],
     // 1, not left to the default of 0.7, which counts as a group too.
     mark: { type: 'point', filled: true, size: 60, opacity: 1, clip: true },
     encoding: {
-      x,
-      y,
-      color: { ...color, field: 'series' },
-      shape: { ...shape, field: 'series' },
+      ...points,
       // Not `opacity`: the PNG renderer cannot draw a group that lies far outside, as an axis leaves plans.
       fillOpacity: {
         condition: { test: 'datum.feasible || datum.cells.length === 0', value: 0.95 },

@@ -1,6 +1,8 @@
-import { BYTES_PER_MB } from '../../util/format.js';
 import { PlotError } from '../../util/errors.js';
+import { BYTES_PER_MB } from '../../util/format.js';
 import { widthText } from '../parts/blocks.js';
+import { cellsOf } from '../parts/strip.js';
+import type { TaskView } from '../parts/task-view.js';
 import type {
   BaselineRecord,
   LimitsRecord,
@@ -8,10 +10,8 @@ import type {
   StepRecord,
   UniformRecord,
 } from '../records.js';
-import { cellsOf } from '../parts/strip.js';
-import type { TaskView } from '../parts/task-view.js';
 
-/** What Fig. 9 is drawn from. */
+/** The input of Fig. 9. */
 export interface ParetoInput {
   /** All plans that were tried, of one task and model, in order. */
   readonly steps: readonly StepRecord[];
@@ -19,7 +19,7 @@ export interface ParetoInput {
   readonly limits: LimitsRecord;
   readonly uniform?: readonly UniformRecord[];
   readonly paper?: readonly PaperRecord[];
-  /** Where the slider starts; 0.5 by default. */
+  /** Start of the slider; 0.5 by default. */
   readonly lambda?: number;
   /** Name of the case, for the title: 'a1'. */
   readonly name?: string;
@@ -64,10 +64,6 @@ export function paretoRows(input: ParetoInput, view: TaskView): ParetoRow[] {
   // A plan that broke the model has no place on the axis; the chart says how many there are.
   const steps = input.steps.filter(({ metric }) => Number.isFinite(metric));
   const front = frontOf(steps, view);
-  const memory = (bytes: number): string => {
-    const saving = 1 - bytes / baseline.bytes;
-    return `${(bytes / BYTES_PER_MB).toFixed(2)} MB (${(-100 * saving).toFixed(1).replace('-', '−')} %)`;
-  };
   const common = {
     step: steps.length,
     low: null,
@@ -76,11 +72,11 @@ export function paretoRows(input: ParetoInput, view: TaskView): ParetoRow[] {
     front: false,
     cells: [],
   };
-  const place = (bytes: number): Place => ({
-    bytes,
-    mb: bytes / BYTES_PER_MB,
-    memoryText: memory(bytes),
-  });
+  const place = (bytes: number): Place => {
+    const [mb, saving] = [bytes / BYTES_PER_MB, 1 - bytes / baseline.bytes];
+    const change = (-100 * saving).toFixed(1).replace('-', '−');
+    return { bytes, mb, memoryText: `${mb.toFixed(2)} MB (${change} %)` };
+  };
   return [
     ...steps.map((record) => ({
       ...place(record.bytes),
@@ -162,17 +158,10 @@ function frontOf(steps: readonly StepRecord[], view: TaskView): ReadonlySet<Step
 
 /** "step 12, attention.3 at 4 bits"; of a sign "step 7, input at 16 bits (stored: 1)". */
 export function stepText({ step, unit, bits, stored }: StepRecord): string {
-  return bits === undefined
-    ? `step ${step}, ${unit}`
-    : `step ${step}, ${unit} at ${widthText(bits, stored)}`;
+  return `step ${step}, ${unit}${bits === undefined ? '' : ` at ${widthText(bits, stored)}`}`;
 }
 
-interface Measured {
-  readonly metric: number;
-  readonly exact: boolean;
-  readonly low?: number;
-  readonly high?: number;
-}
+type Measured = Pick<StepRecord, 'metric' | 'exact' | 'low' | 'high'>;
 
 /** "77.2 % (74.5 to 79.7 %)", or the bound at which the measurement was broken off. */
 export function measuredText({ metric, exact, low, high }: Measured, view: TaskView): string {

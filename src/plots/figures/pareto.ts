@@ -1,13 +1,13 @@
-import { BYTES_PER_MB } from '../../util/format.js';
 import { PlotError } from '../../util/errors.js';
+import { BYTES_PER_MB } from '../../util/format.js';
 import { limitSlider } from '../parts/limit-slider.js';
-import { paretoRows, SERIES, type ParetoInput, type ParetoRow } from './pareto-rows.js';
-import { scatterView, WIDTH, type Axes } from './pareto-layers.js';
 import type { Part } from '../parts/part.js';
 import { chart, values, type ChartSpec } from '../parts/spec.js';
 import { stripView } from '../parts/strip.js';
 import { taskView, type DataNames, type TaskView } from '../parts/task-view.js';
 import { COLORS } from '../parts/theme.js';
+import { scatterView, WIDTH, type Axes } from './pareto-layers.js';
+import { paretoRows, SERIES, type ParetoInput, type ParetoRow } from './pareto-rows.js';
 
 export type { ParetoInput } from './pareto-rows.js';
 
@@ -15,7 +15,7 @@ const DEFAULT_LAMBDA = 0.5;
 /** As in the search: the differences of two metrics are inexact. */
 const LIMIT_TOLERANCE = 1e-12;
 const LAMBDA_STEP = 0.01;
-/** How far the quality slider goes beyond the limit given. */
+/** End of the quality slider, in units of the limit given. */
 const LOSS_RANGE = 2.5;
 /** Sorts behind every score. */
 const LAST = 1e300;
@@ -73,11 +73,8 @@ export function paretoChart(input: ParetoInput, names: DataNames = {}): ChartSpe
 }
 
 /** Axes that show what the limits are about, and not a plan that is broken beyond measure. */
-function axesOf(
-  { limits, baseline }: ParetoInput,
-  rows: readonly ParetoRow[],
-  view: TaskView,
-): Axes {
+function axesOf(input: ParetoInput, rows: readonly ParetoRow[], view: TaskView): Axes {
+  const { limits, baseline } = input;
   const losses = rows.map((row) => view.metric.lossOf(baseline.metric, row.metric));
   const largest = Math.max(...losses);
   const wanted = Number.isFinite(limits.loss) ? LOSS_RANGE * limits.loss : largest;
@@ -103,13 +100,8 @@ function parametersOf(input: ParetoInput, { maxLoss, x }: Axes, view: TaskView):
       got: String(lambda),
       expected: 'a number from 0 to 1',
     });
-  const range = {
-    input: 'range',
-    min: 0,
-    max: 1,
-    step: LAMBDA_STEP,
-    name: 'λ, the weight of memory',
-  };
+  const name = 'λ, the weight of memory';
+  const range = { input: 'range', min: 0, max: 1, step: LAMBDA_STEP, name };
   const parameters = [
     { name: 'lambda', value: lambda, bind: range },
     ...limitSlider({
@@ -134,9 +126,9 @@ function parametersOf(input: ParetoInput, { maxLoss, x }: Axes, view: TaskView):
   return [...parameters, { name: 'showPaper', value: true, bind: box }];
 }
 
-/** Marks in each row whether it is the one selected: what `select` of the search does, in the chart. */
+/** Marks the row that is selected: the same as `select` of the search, in the chart. */
 function selectionTransforms({ baseline }: ParetoInput, view: TaskView): readonly Part[] {
-  const higher = view.higher;
+  const { higher } = view;
   const loss = higher ? `${baseline.metric} - datum.metric` : `datum.metric - ${baseline.metric}`;
   const cost = `lambda * datum.bytes / ${baseline.bytes}`;
   const feasible = `datum.selectable && ${loss} <= lossLimit + ${LIMIT_TOLERANCE} && datum.bytes <= bytesLimit`;
@@ -144,10 +136,7 @@ function selectionTransforms({ baseline }: ParetoInput, view: TaskView): readonl
     { calculate: feasible, as: 'feasible' },
     { calculate: `datum.metric ${higher ? '-' : '+'} ${cost}`, as: 'score' },
     { calculate: `datum.feasible ? ${higher ? '-' : ''}datum.score : ${LAST}`, as: 'order' },
-    {
-      window: [{ op: 'row_number', as: 'rank' }],
-      sort: [{ field: 'order' }, { field: 'step' }],
-    },
+    { window: [{ op: 'row_number', as: 'rank' }], sort: [{ field: 'order' }, { field: 'step' }] },
     { calculate: 'datum.feasible && datum.rank === 1', as: 'selected' },
   ];
 }

@@ -1,6 +1,6 @@
-import type { SavingRecord } from '../records.js';
 import { chart, values, type ChartSpec } from '../parts/spec.js';
 import { CATEGORIES, COLORS } from '../parts/theme.js';
+import type { SavingRecord } from '../records.js';
 
 /** The part of a run that was really done. */
 export const COMPUTED = 'computed';
@@ -9,17 +9,14 @@ const WIDTH = 500;
 const BAR = 34;
 
 /**
- * Beyond the paper: the work that a run would need with every candidate evaluated in full, split into what
- * each acceleration avoided and what was computed.
+ * Beyond the paper: the work that a run would need with every candidate evaluated in full, split into the
+ * part that each acceleration avoided and the part that was computed.
  *
  * @throws {PlotError} when there are no records.
  */
 export function savingsChart(records: readonly SavingRecord[]): ChartSpec {
   const runs = [...new Set(records.map(({ run }) => run))];
-  const avoiders = [...new Set(records.map(({ part }) => part))].filter(
-    (part) => part !== COMPUTED,
-  );
-  const parts = [COMPUTED, ...avoiders];
+  const parts = [...new Set([COMPUTED, ...records.map(({ part }) => part)])];
   const totals = new Map<string, number>();
   for (const { run, evaluations } of records) totals.set(run, (totals.get(run) ?? 0) + evaluations);
   const rows = records.map((record) => ({

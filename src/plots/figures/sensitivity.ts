@@ -1,13 +1,12 @@
-import { PlotError } from '../../util/errors.js';
+import { blockOf, blockLabel } from '../../layout/blocks.js';
 import { widthText } from '../parts/blocks.js';
 import { metricAxis } from '../parts/metric-axis.js';
 import type { Part } from '../parts/part.js';
-import type { BaselineRecord, SensitivityRecord, TaskName } from '../records.js';
 import { chart, values, type ChartSpec } from '../parts/spec.js';
-import { taskView, tasksOf, type DataNames, type TaskView } from '../parts/task-view.js';
-import { bitsScale, COLORS } from '../parts/theme.js';
-import { blockOf, blockLabel } from '../../layout/blocks.js';
+import { byTask, type DataNames, type TaskRecords, type TaskView } from '../parts/task-view.js';
 import { textWidth } from '../parts/text-width.js';
+import { bitsScale, COLORS } from '../parts/theme.js';
+import type { BaselineRecord, SensitivityRecord, TaskName } from '../records.js';
 
 const WIDTH = 560;
 const LINES_HEIGHT = 190;
@@ -33,17 +32,8 @@ export function sensitivityChart(
   const broken = records.length - drawn.length;
   const note = broken === 0 ? '' : `; ${broken} that broke the model left out`;
   const stored = storedNote(drawn);
-  const rows: object[] = [];
-  const views: Part[] = [];
-  for (const task of tasksOf(drawn)) {
-    const view = taskView(task, names);
-    const own = drawn.filter((record) => record.task === task);
-    const baseline = baselines.find((each) => each.task === task);
-    if (baseline === undefined)
-      throw new PlotError({ what: 'the baseline is missing', where: `sensitivity chart, ${task}` });
-    rows.push(...own.map((record) => rowOf(record, baseline, view)));
-    views.push(linesView(own, baseline, view), heatView(task, own, baseline, view));
-  }
+  const tasks = byTask(drawn, baselines, names, 'sensitivity chart');
+  const rows = tasks.flatMap((data) => data.own.map((record) => rowOf(record, data)));
   return chart(
     `Sensitivity of ${models}: the metric when one block alone is quantized, for each block and bit width.`,
     {
@@ -52,7 +42,7 @@ export function sensitivityChart(
         subtitle: [`${models}; dashed: unquantized; band: its 95 % interval${note}`, ...stored],
       },
       data: { values: values(rows, 'sensitivity chart') },
-      vconcat: views,
+      vconcat: tasks.flatMap((data) => [linesView(data), heatView(data)]),
       spacing: 18,
       resolve: { scale: { color: 'independent' } },
     },
@@ -69,13 +59,14 @@ function storedNote(records: readonly SensitivityRecord[]): string[] {
   return [...new Set(notes)];
 }
 
-function rowOf(record: SensitivityRecord, baseline: BaselineRecord, view: TaskView): object {
+type Data = TaskRecords<SensitivityRecord>;
+
+function rowOf(record: SensitivityRecord, { baseline, view }: Data): object {
   const { task, unit, bits, stored, metric, low, high, klDivergence, flipRate, sqnr } = record;
   const loss = view.metric.lossOf(baseline.metric, metric);
+  const { format } = view.metric;
   const interval =
-    low === undefined || high === undefined
-      ? '—'
-      : `${view.metric.format(low)} to ${view.metric.format(high)}`;
+    low === undefined || high === undefined ? '—' : `${format(low)} to ${format(high)}`;
   return {
     task,
     unit,
@@ -104,15 +95,11 @@ function lossText(loss: number, view: TaskView): string {
   return Number(text) === 0 ? '0' : text.replace('-', '−');
 }
 
-function capitalized(text: string): string {
-  return text.charAt(0).toUpperCase() + text.slice(1);
-}
-
 /** Of the labels of an axis, in pixels. */
 const LABEL_SIZE = 11;
 const LABEL_GAP = 4;
 
-/** Whether labels find room beside each other. */
+/** True where labels find room beside each other. */
 function fits(labels: readonly string[]): boolean {
   const widest = Math.max(...labels.map((label) => textWidth(label, LABEL_SIZE, false)));
   return labels.length * (widest + LABEL_GAP) <= WIDTH;
@@ -133,29 +120,19 @@ function only(task: TaskName): Part {
   return { filter: `datum.task === '${task}'` };
 }
 
-function linesView(
-  own: readonly SensitivityRecord[],
-  baseline: BaselineRecord,
-  view: TaskView,
-): Part {
-  const { task } = baseline;
+function linesView({ own, baseline, view }: Data): Part {
+  const { task, metric, low, high } = baseline;
   const all = own.map((record) => record.metric);
-  const low = Math.min(baseline.low, ...all);
-  const high = Math.max(baseline.high, ...all);
-  const y: Part = {
-    field: 'metric',
-    type: 'quantitative',
-    title: view.axisTitle,
-    ...metricAxis(low, high, view),
+  const y = metricAxis(Math.min(low, ...all), Math.max(high, ...all), view);
+  const axis = blockAxis(own, null);
+  const x = { ...axis, scale: { ...(axis.scale as Part), type: 'band' } };
+  const color: Part = {
+    field: 'bits',
+    type: 'ordinal',
+    scale: bitsScale(own.map(({ bits }) => bits)),
+    legend: { title: 'Bits', orient: 'right' },
   };
-  const x = {
-    ...blockAxis(own, null),
-    scale: { ...(blockAxis(own, null).scale as Part), type: 'band' },
-  };
-  const color = bitsColorOf(own, { title: 'Bits', orient: 'right' });
-  const fp32: Part = {
-    data: { values: [{ metric: baseline.metric, low: baseline.low, high: baseline.high }] },
-  };
+  const fp32: Part = { data: { values: [{ metric, low, high }] } };
   return {
     width: WIDTH,
     height: LINES_HEIGHT,
@@ -181,16 +158,7 @@ function linesView(
   };
 }
 
-function bitsColorOf(own: readonly SensitivityRecord[], legend: Part): Part {
-  return { field: 'bits', type: 'ordinal', scale: bitsScale(own.map(({ bits }) => bits)), legend };
-}
-
-function heatView(
-  task: TaskName,
-  own: readonly SensitivityRecord[],
-  baseline: BaselineRecord,
-  view: TaskView,
-): Part {
+function heatView({ own, baseline, view }: Data): Part {
   const x = blockAxis(own, 'Block (network order)');
   const columns = new Set(own.map(({ unit }) => unit)).size;
   const widths = new Set(own.map(({ bits }) => bits)).size;
@@ -213,12 +181,7 @@ function heatView(
   const color: Part = {
     field: 'loss',
     type: 'quantitative',
-    scale: {
-      type: 'symlog',
-      constant,
-      scheme: 'blueorange',
-      domain: [-largest, largest],
-    },
+    scale: { type: 'symlog', constant, scheme: 'blueorange', domain: [-largest, largest] },
     legend: {
       title: [...view.lostLegend],
       orient: 'right',
@@ -244,7 +207,7 @@ function heatView(
     width: WIDTH,
     height: widths * ROW_HEIGHT,
     title: { text: `${view.title}: ${view.lost}`, fontSize: 12, fontWeight: 'normal', offset: 6 },
-    transform: [only(task)],
+    transform: [only(baseline.task)],
     layer: [
       {
         mark: { type: 'rect', stroke: '#ffffff' },
@@ -256,12 +219,13 @@ function heatView(
 }
 
 function tooltip(view: TaskView): readonly Part[] {
+  const lost = view.lost.charAt(0).toUpperCase() + view.lost.slice(1);
   return [
     { field: 'unit', title: 'Quantized' },
     { field: 'widthText', title: 'Width' },
     { field: 'metric', title: view.axisTitle, format: view.format },
     { field: 'interval', title: '95 % interval' },
-    { field: 'lossText', title: capitalized(view.lost) },
+    { field: 'lossText', title: lost },
     { field: 'klText', title: 'KL divergence (nats)' },
     { field: 'flipText', title: 'Spikes flipped' },
     { field: 'sqnrText', title: 'SQNR of the weights' },

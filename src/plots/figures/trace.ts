@@ -1,14 +1,16 @@
-import { BYTES_PER_MB } from '../../util/format.js';
 import { PlotError } from '../../util/errors.js';
-import { measuredText, stepText } from './pareto-rows.js';
+import { BYTES_PER_MB } from '../../util/format.js';
 import type { Part } from '../parts/part.js';
-import type { BaselineRecord, LimitsRecord, StepRecord } from '../records.js';
 import { chart, values, type ChartSpec } from '../parts/spec.js';
 import { cellsOf, stripView } from '../parts/strip.js';
 import { taskView, type DataNames, type TaskView } from '../parts/task-view.js';
 import { COLORS } from '../parts/theme.js';
+import type { BaselineRecord, LimitsRecord, StepRecord } from '../records.js';
+import { measuredText, stepText } from './pareto-rows.js';
 
 const WIDTH = 610;
+/** Leaves the step that the slider is on. */
+const AT_SLIDER: Part = { filter: 'datum.step === step' };
 
 const VERDICTS = {
   candidate: [COLORS.green, 'circle'],
@@ -17,7 +19,7 @@ const VERDICTS = {
 } as const;
 type Verdict = keyof typeof VERDICTS;
 
-/** What the search step by step is drawn from. */
+/** The input of the search step by step. */
 export interface TraceInput {
   readonly steps: readonly StepRecord[];
   readonly baseline: BaselineRecord;
@@ -39,6 +41,7 @@ export function traceChart(input: TraceInput, names: DataNames = {}): ChartSpec 
   const view = taskView(baseline.task, names);
   const rows = steps.map((step) => rowOf(step, limits, view));
   const last = Math.max(...steps.map(({ step }) => step));
+  const slider = { input: 'range', min: 0, max: last, step: 1, name: 'Step' };
   const title = `${name === undefined ? '' : `Case ${name}: `}${view.title}, the search step by step`;
   return chart(
     `${title} for ${baseline.model}: metric and memory of each plan tried, whether it was kept, and its bits block by block.`,
@@ -47,24 +50,13 @@ export function traceChart(input: TraceInput, names: DataNames = {}): ChartSpec 
         text: title,
         subtitle: `${baseline.model}, ${steps.length} plans tried; dashed: the limits; bars: 95 % intervals`,
       },
-      params: [
-        {
-          name: 'step',
-          value: last,
-          bind: { input: 'range', min: 0, max: last, step: 1, name: 'Step' },
-        },
-      ],
+      params: [{ name: 'step', value: last, bind: slider }],
       data: { values: values(rows, 'trace chart') },
       vconcat: [
         statusView(),
         metricView(input, view),
         memoryView(input),
-        stripView(
-          steps,
-          WIDTH,
-          [{ filter: 'datum.step === step' }],
-          'Bits of the plan tried at this step',
-        ),
+        stripView(steps, WIDTH, [AT_SLIDER], 'Bits of the plan tried at this step'),
       ],
       spacing: 10,
       resolve: {
@@ -103,7 +95,7 @@ function statusView(): Part {
   return {
     width: WIDTH,
     height: 16,
-    transform: [{ filter: 'datum.step === step' }],
+    transform: [AT_SLIDER],
     mark: { type: 'text', align: 'left', fontSize: 12, limit: WIDTH + 20, color: COLORS.black },
     encoding: { x: { value: 0 }, text: { field: 'status' } },
   };
@@ -120,21 +112,16 @@ function stepAxis(steps: readonly StepRecord[], title: string | null): Part {
   };
 }
 
-function metricView({ steps, baseline, limits }: TraceInput, view: TaskView): Part {
-  const higher = view.higher;
-  const worst = baseline.metric + (higher ? -1 : 1) * limits.loss;
+function metricView(input: TraceInput, view: TaskView): Part {
+  const { steps, baseline, limits } = input;
+  const worst = baseline.metric + (view.higher ? -1 : 1) * limits.loss;
   const x = stepAxis(steps, null);
   const y: Part = {
     field: 'metric',
     type: 'quantitative',
     title: view.axisTitle,
     // A plan that is broken beyond measure is drawn at the edge; else it would flatten all others.
-    scale: {
-      domain: metricEnds(steps, baseline, limits, view),
-      zero: false,
-      nice: true,
-      clamp: true,
-    },
+    scale: { domain: metricEnds(input, view), zero: false, nice: true, clamp: true },
     axis: { format: view.axisFormat, tickCount: 5, minExtent: 34 },
   };
   return {
@@ -154,12 +141,7 @@ function metricView({ steps, baseline, limits }: TraceInput, view: TaskView): Pa
 }
 
 /** From the best metric to the worst, or to four times the loss allowed where plans lose more. */
-function metricEnds(
-  steps: readonly StepRecord[],
-  baseline: BaselineRecord,
-  limits: LimitsRecord,
-  view: TaskView,
-): readonly [number, number] {
+function metricEnds({ steps, baseline, limits }: TraceInput, view: TaskView): [number, number] {
   const shown = steps
     .filter(({ metric }) => Number.isFinite(metric))
     .flatMap(({ metric, low = metric, high = metric }) => [low, metric, high]);
@@ -180,22 +162,15 @@ function memoryView({ steps, limits }: TraceInput): Part {
     axis: { tickCount: 4, minExtent: 34 },
   };
   const limit = limits.bytes / BYTES_PER_MB;
-  return {
-    width: WIDTH,
-    height: 100,
-    layer: [
-      cursor(x),
-      ...(Number.isFinite(limit) ? [limitLayer(y, limit)] : []),
-      points(x, y, false),
-    ],
-  };
+  const limitLayers = Number.isFinite(limit) ? [limitLayer(y, limit)] : [];
+  return { width: WIDTH, height: 100, layer: [cursor(x), ...limitLayers, points(x, y, false)] };
 }
 
 /** A band behind the step that the slider is on. */
 function cursor(x: Part): Part {
   return {
     transform: [
-      { filter: 'datum.step === step' },
+      AT_SLIDER,
       { calculate: 'datum.step - 0.5', as: 'left' },
       { calculate: 'datum.step + 0.5', as: 'right' },
     ],
@@ -226,7 +201,7 @@ function points(x: Part, y: Part, legend: boolean): Part {
       y,
       color: { field: 'verdict', type: 'nominal', scale: scale(0), legend: shown },
       shape: { field: 'verdict', type: 'nominal', scale: scale(1), legend: shown },
-      // What lies ahead of the slider is faint.
+      // Steps ahead of the slider are faint.
       opacity: { condition: { test: 'datum.step <= step', value: 1 }, value: 0.25 },
       tooltip: [
         { field: 'plan', title: 'Plan' },

@@ -1,11 +1,12 @@
-import { BYTES_PER_MB } from '../../util/format.js';
 import { PlotError } from '../../util/errors.js';
+import { BYTES_PER_MB } from '../../util/format.js';
 import { metricAxis } from '../parts/metric-axis.js';
 import type { Part } from '../parts/part.js';
-import type { TaskName, UniformRecord } from '../records.js';
 import { chart, values, type ChartSpec } from '../parts/spec.js';
 import { taskView, tasksOf, type DataNames, type TaskView } from '../parts/task-view.js';
 import { COLORS } from '../parts/theme.js';
+import { zoomBy } from '../parts/zoom.js';
+import type { TaskName, UniformRecord } from '../records.js';
 
 const BASELINE_BITS = 32;
 const PANEL = { width: 268, height: 210 };
@@ -17,9 +18,8 @@ const PANEL = { width: 268, height: 210 };
  * @throws {PlotError} when there are no records, or a task has no baseline (32 bits).
  */
 export function uniformChart(records: readonly UniformRecord[], names: DataNames = {}): ChartSpec {
-  const tasks = tasksOf(records);
   const models = [...new Set(records.map((record) => record.model))].join(', ');
-  const rows = tasks.map((task) => taskRow(task, records, taskView(task, names)));
+  const rows = tasksOf(records).map((task) => taskRow(task, records, taskView(task, names)));
   return chart(
     `Uniform quantization of ${models}: the task's metric and its 95 % interval at each bit width, and against memory.`,
     {
@@ -53,12 +53,7 @@ function taskRow(task: TaskName, records: readonly UniformRecord[], view: TaskVi
   const low = Math.min(...own.map((record) => record.low));
   const high = Math.max(...own.map((record) => record.high));
   const largest = Math.max(...own.map((record) => record.bytes)) / BYTES_PER_MB;
-  const y: Part = {
-    field: 'metric',
-    type: 'quantitative',
-    title: view.axisTitle,
-    ...metricAxis(low, high, view),
-  };
+  const y = metricAxis(low, high, view);
   return {
     title: { text: view.title, fontSize: 13 },
     transform: [{ filter: `datum.task === '${task}'` }],
@@ -114,7 +109,7 @@ function byMemory(task: TaskName, y: Part, view: TaskView, largest: number): Par
         encoding: { x, ...interval(bare) },
       },
       points(task, x, bare, view, false),
-      // Where the curve is flat the labels meet it: a rim of white keeps them legible.
+      // Labels meet the curve where it is flat: a rim of white keeps them legible.
       bitLabels(x, bare, view, { stroke: '#ffffff', strokeWidth: 3, strokeJoin: 'round' }),
       bitLabels(x, bare, view, {}),
     ],
@@ -163,20 +158,9 @@ function interval(y: Part): Part {
 /** Pointing at a bit width in one panel marks it in both; dragging moves the axes, shift + wheel zooms. */
 function points(task: TaskName, x: Part, y: Part, view: TaskView, owner: boolean): Part {
   const pointed = `pointed_${task}`;
-  const zoom: Part = {
-    name: `zoom_${task}`,
-    select: { type: 'interval', zoom: 'wheel![event.shiftKey]' },
-    bind: 'scales',
-  };
+  const select = { type: 'point', fields: ['bits'], on: 'pointerover', clear: 'pointerout' };
   return {
-    params: owner
-      ? [
-          {
-            name: pointed,
-            select: { type: 'point', fields: ['bits'], on: 'pointerover', clear: 'pointerout' },
-          },
-        ]
-      : [zoom],
+    params: [owner ? { name: pointed, select } : zoomBy(`zoom_${task}`)],
     mark: { type: 'point', filled: true, opacity: 1 },
     encoding: {
       x,

@@ -1,5 +1,5 @@
-import { groupBy } from '../../util/group.js';
 import { blockLabel } from '../../layout/blocks.js';
+import { groupBy } from '../../util/group.js';
 import type { UnitBits } from '../records.js';
 
 /** One cell of a bit-allocation strip: a unit as a share of its block's height. */

@@ -8,9 +8,9 @@ export interface LimitSlider {
   readonly limit: string;
   /** With the unit shown. */
   readonly label: string;
-  /** Where it starts, in its own unit; Infinity is no limit. */
+  /** Its start, in its own unit; Infinity is no limit. */
   readonly exact: number;
-  /** Where the slider ends, in its own unit. */
+  /** End of the slider, in its own unit. */
   readonly end: number;
   /** One of the unit shown. */
   readonly unit: number;
@@ -22,9 +22,9 @@ const NO_LIMIT = 1e300;
 const PLACES = 200;
 
 /**
- * The signals of a slider that shows round numbers, and of its limit. Where the slider starts the limit is
- * exactly the one given, not the round number: 8.28 MB stands for 8,280,907.776 bytes. It is so again when
- * the slider comes back.
+ * The signals of a slider that shows round numbers, and of its limit. At the start of the slider the limit
+ * is exactly the one given, not the round number: 8.28 MB stands for 8,280,907.776 bytes. It is so again
+ * when the slider comes back.
  */
 export function limitSlider({ slider, limit, label, exact, end, unit }: LimitSlider): Part[] {
   const step = stepFor(end / unit);

@@ -19,16 +19,18 @@ const MULTIPLES = [
 ] as const;
 
 /**
- * Scale and axis for a metric between two values. A perplexity that spans far is drawn logarithmically,
- * from the smallest value to the largest: to the next powers of ten half of the picture would be empty.
+ * The position of a metric between two values. A perplexity that spans far is drawn logarithmically, from
+ * the smallest value to the largest: to the next powers of ten half of the picture would be empty.
  */
 export function metricAxis(low: number, high: number, view: TaskView): Part {
+  const channel: Part = { field: 'metric', type: 'quantitative', title: view.axisTitle };
   const axis: Part = { format: view.axisFormat, tickCount: 6, minExtent: 34 };
   if (!view.logarithmic || high / low <= LOG_RATIO)
-    return { scale: { zero: false, domain: [low, high], nice: true }, axis };
+    return { ...channel, scale: { zero: false, domain: [low, high], nice: true }, axis };
   const pad = (high / low) ** LOG_PAD;
   const domain = [low / pad, high * pad] as const;
   return {
+    ...channel,
     title: `${view.axisTitle}, logarithmic`,
     scale: { type: 'log', domain, nice: false },
     axis: { ...axis, format: high < 1e6 ? ',~r' : '.0~e', ...ticksAt(logTicks(...domain)) },
@@ -58,15 +60,7 @@ export function logTicks(low: number, high: number): number[] {
 /** Zero, and round numbers on both sides of it, for an axis that is linear below `constant` (symlog). */
 export function symlogTicks(low: number, high: number, constant: number): number[] {
   const side = (end: number): number[] => (end > constant ? logTicks(constant, end) : []);
-  const thin = (ticks: readonly number[]): number[] =>
-    ticks.filter(
-      (tick) => /^[125]/.test(tick.toExponential()) && !/^\d\.\d*[1-9]/.test(tick.toExponential()),
-    );
-  return [
-    ...thin(side(-low))
-      .map((tick) => -tick)
-      .reverse(),
-    0,
-    ...thin(side(high)),
-  ];
+  const isThin = (tick: number): boolean => /^[125](\.0*)?e/.test(tick.toExponential());
+  const below = side(-low).filter(isThin).reverse();
+  return [...below.map((tick) => -tick), 0, ...side(high).filter(isThin)];
 }

@@ -10,14 +10,14 @@ import { THEME } from './theme.js';
  */
 export interface ChartSpec {
   readonly $schema: string;
-  /** What is seen, in a sentence: the text for those who cannot see it. */
+  /** The picture in a sentence: the text for those who cannot see it. */
   readonly description: string;
   readonly [member: string]: Json;
 }
 
 const SCHEMA = 'https://vega.github.io/schema/vega-lite/';
 
-/** Adds to a figure what all have: the language version and the theme. */
+/** Adds to a figure the parts that all have: the language version and the theme. */
 export function chart(description: string, body: Part): ChartSpec {
   return { $schema: `${SCHEMA}v6.json`, description, ...body, config: THEME };
 }

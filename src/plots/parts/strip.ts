@@ -1,6 +1,6 @@
+import type { StepRecord, UnitBits } from '../records.js';
 import { blockLabels, stripCells } from './blocks.js';
 import type { Part } from './part.js';
-import type { StepRecord, UnitBits } from '../records.js';
 import { bitsScale, COLORS, WHITE_TEXT_BITS } from './theme.js';
 
 /** The height in pixels that one unit of a block needs for its number to be read. */

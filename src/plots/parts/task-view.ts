@@ -1,15 +1,17 @@
 import { TASK_KINDS, TASK_NAMES, type TaskName } from '../../tasks/kinds.js';
 import type { Metric } from '../../tasks/metrics/metric.js';
 import { metricOf, type MetricName } from '../../tasks/metrics/metrics.js';
+import { PlotError } from '../../util/errors.js';
+import type { BaselineRecord } from '../records.js';
 
-/** How a metric is drawn. */
+/** The look of a metric in figures. */
 interface MetricView {
   /** Name and unit of the metric, for axes. */
   readonly axisTitle: string;
   /** d3 number formats: on an axis, and in a tooltip. */
   readonly axisFormat: string;
   readonly format: string;
-  /** Whether it can span orders of magnitude. */
+  /** True where it can span orders of magnitude. */
   readonly logarithmic: boolean;
   /** "points lost", and as the title of a legend. */
   readonly lost: string;
@@ -17,7 +19,7 @@ interface MetricView {
   readonly lossFormat: string;
   /** A loss where there is room for six characters, in the unit that {@link lost} names. */
   readonly lossText: (loss: number) => string;
-  /** What the slider of the limit is called. */
+  /** Label of the slider of the limit. */
   readonly lossLimit: string;
 }
 
@@ -49,14 +51,14 @@ const VIEWS: Readonly<Record<MetricName, MetricView>> = {
   },
 };
 
-/** How the metric of a task is shown. */
+/** The look of a task's metric, and of its data. */
 export interface TaskView extends MetricView {
   /** Name of the data, for titles. */
   readonly title: string;
   readonly metric: Metric;
-  /** Whether larger is better: it is drawn at the top. */
+  /** Larger is better, and drawn at the top. */
   readonly higher: boolean;
-  /** What a bound says: of a metric that can only be worse, "at most". */
+  /** Words before a bound: of a metric that can only be worse, "at most". */
   readonly bound: 'at most' | 'at least';
 }
 
@@ -75,4 +77,27 @@ export function taskView(task: TaskName, names: DataNames = {}): TaskView {
 export function tasksOf(records: readonly { readonly task: TaskName }[]): readonly TaskName[] {
   const present = new Set(records.map((record) => record.task));
   return TASK_NAMES.filter((task) => present.has(task));
+}
+
+/** The records of one task, with its view and its baseline. */
+export interface TaskRecords<R> {
+  readonly view: TaskView;
+  readonly own: readonly R[];
+  readonly baseline: BaselineRecord;
+}
+
+/** Records task by task. @throws {PlotError} when a task has no baseline. */
+export function byTask<R extends { readonly task: TaskName }>(
+  records: readonly R[],
+  baselines: readonly BaselineRecord[],
+  names: DataNames,
+  where: string,
+): TaskRecords<R>[] {
+  return tasksOf(records).map((task) => {
+    const baseline = baselines.find((each) => each.task === task);
+    if (baseline === undefined)
+      throw new PlotError({ what: 'the baseline is missing', where: `${where}, ${task}` });
+    const own = records.filter((record) => record.task === task);
+    return { view: taskView(task, names), own, baseline };
+  });
 }

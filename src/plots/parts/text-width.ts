@@ -31,7 +31,7 @@ const WIDTHS: readonly (readonly [width: number, characters: string])[] = [
 ];
 /** An unlisted character is taken as wide as a digit. */
 const OTHER = 556;
-/** What these characters are wider at weight 600, which is what the figures mean by bold. */
+/** Width that these characters gain at weight 600, the bold of the figures. */
 const BOLD = 37;
 const WIDER_IN_BOLD = new Set('!&:;?ABKL[]bdfghijlnopqtuw{}‘’JckmrsvxyλσΔ');
 

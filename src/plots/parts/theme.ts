@@ -78,7 +78,7 @@ export function bitsScale(bits: Iterable<number>): Part {
 /** Bits from which white text is read better than black on {@link bitsColor}. */
 export const WHITE_TEXT_BITS = 6;
 
-/** Notebook width in pixels: what a chart may take with axes, titles and legends. */
+/** Notebook width in pixels: the room for a chart with axes, titles and legends. */
 export const CHART_WIDTH = 700;
 
 /** Vega-Lite `config` of every figure. */

@@ -15,7 +15,7 @@ export interface HeadlessView {
 /** Dragging and zooming listen to the browser's window. Without one there is nobody to drag. */
 const NO_WINDOW = 'Can not resolve event source: window';
 
-/** Is told what vega and vega-lite complain about. */
+/** Is told of the complaints of vega and vega-lite. */
 export type WarningListener = (message: string) => void;
 
 /** A text mark as vega measures it: the parts that matter here. */
@@ -46,7 +46,7 @@ async function loadVega() {
   return { vega, vegaLite };
 }
 
-/** What vega and vega-lite expect of a logger. */
+/** A logger as vega and vega-lite expect it. */
 interface Logger {
   level(): number;
   error(...parts: readonly unknown[]): Logger;
@@ -64,14 +64,8 @@ function listeningLogger(onError: WarningListener, onWarning: WarningListener): 
       return logger;
     };
   const ignore = (): Logger => logger;
-  const level = (): number => 2;
-  const logger: Logger = {
-    level,
-    error: tell(onError),
-    warn: tell(onWarning),
-    info: ignore,
-    debug: ignore,
-  };
+  const passed = { error: tell(onError), warn: tell(onWarning) };
+  const logger: Logger = { level: () => 2, ...passed, info: ignore, debug: ignore };
   return logger;
 }
 

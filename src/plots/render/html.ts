@@ -9,8 +9,8 @@ export function escapeHtml(text: string): string {
 }
 
 /**
- * JavaScript or JSON that can stand inside a script element: what would end the element or hide its end
- * is written as an escape, which means the same in strings, regular expressions and JSON.
+ * JavaScript or JSON that can stand inside a script element: text that would end the element or hide its
+ * end is written as an escape, which means the same in strings, regular expressions and JSON.
  */
 export function escapeScript(source: string): string {
   return source.replace(/<(?=\/script|script|!--)/gi, '\\u003c');

@@ -1,10 +1,10 @@
+import type { ChartSpec } from '../parts/spec.js';
 import { escapeHtml, escapeScript, svgImage } from './html.js';
 import { PAGE_STYLE } from './page-style.js';
-import type { ChartSpec } from '../parts/spec.js';
 
 /**
  * The prebuilt browser scripts of vega, vega-lite and vega-embed as text. Reading them is left to the
- * caller (`src/notebook/vega-bundle.ts`): a figure touches no file.
+ * caller (`src/figures/vega-bundle.ts`): a figure touches no file.
  */
 export interface VegaBundle {
   readonly vega: string;
@@ -45,7 +45,7 @@ export function figureHtml(id: string, spec: ChartSpec, svg: string): string {
 
 /**
  * Defines `embedFigure` for the page. The vega editor, a web site, is not offered: nothing may leave
- * the machine. What fails is reported on the console, and the picture stays.
+ * the machine. A failure is reported on the console, and the picture stays.
  */
 const EMBED_FIGURE = `<script>
 function embedFigure(id, spec) {

@@ -1,9 +1,9 @@
 import { readFile } from 'node:fs/promises';
 import type { Resvg } from '@resvg/resvg-wasm';
 import { PlotError } from '../../util/errors.js';
+import type { ChartSpec } from '../parts/spec.js';
 import { FONT_FAMILY, fontFiles } from './fonts.js';
 import { renderSvg } from './headless.js';
-import type { ChartSpec } from '../parts/spec.js';
 
 /** PNG pixels for one pixel of the figure: sharp on a dense screen and in print. */
 export const PNG_SCALE = 2;

@@ -1,8 +1,8 @@
 import { PlotError } from '../../util/errors.js';
+import type { ChartSpec } from '../parts/spec.js';
 import { renderSvg } from './headless.js';
 import { figureHtml, pageHtml, type VegaBundle } from './page.js';
 import { renderPng } from './png.js';
-import type { ChartSpec } from '../parts/spec.js';
 
 /** The figure alone as an HTML page that opens offline. @throws {PlotError} when it cannot be drawn. */
 export async function renderHtml(spec: ChartSpec, bundle: VegaBundle): Promise<string> {
@@ -17,7 +17,7 @@ function titleOf({ title, description }: ChartSpec): string {
   return description;
 }
 
-/** How a figure can be written to a file. */
+/** Formats in which a figure can be written to a file. */
 export type ChartFormat = 'svg' | 'png' | 'html';
 
 /**

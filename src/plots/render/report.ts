@@ -1,7 +1,7 @@
+import type { ChartSpec } from '../parts/spec.js';
 import { renderSvg } from './headless.js';
 import { escapeHtml, tableHtml, type HtmlTable } from './html.js';
 import { figureHtml, pageHtml, type VegaBundle } from './page.js';
-import type { ChartSpec } from '../parts/spec.js';
 
 /** A part of a report: prose, then the figure, then its numbers. */
 export interface ReportSection {
@@ -16,12 +16,12 @@ export interface ReportSection {
 
 export interface Report {
   readonly title: string;
-  /** What was run, in a sentence or two. */
+  /** The work that was done, in a sentence or two. */
   readonly summary?: string;
   /** Pairs such as ["Model", "spikegpt-mini"], shown at the top. */
   readonly facts?: readonly (readonly [name: string, value: string])[];
   readonly sections: readonly ReportSection[];
-  /** When it was written; part of the caller's input so that equal input gives equal bytes. */
+  /** Date of writing; part of the caller's input so that equal input gives equal bytes. */
   readonly date?: string;
 }
 

@@ -17,6 +17,8 @@ export function packedLength(count: number, bits: number): number {
 }
 
 /**
+ * Packs integers, lowest bit first.
+ *
  * @param integers [count], each within the bit width.
  * @param bits 1–16.
  * @returns [packedLength(count, bits)]
@@ -39,7 +41,7 @@ export function packIntegers(integers: Integers, bits: number): Uint8Array {
  * again at every call, and some twenty times slower after a few bit widths (Node 20).
  */
 
-/** @returns whether all integers fit the bit width. */
+/** Packs into zeros. @returns true where all integers fit the bit width. */
 function packInto(packed: Uint8Array, integers: Integers, bits: number): boolean {
   const offset = 2 ** (bits - 1);
   let pending = 0;
@@ -65,8 +67,8 @@ function packInto(packed: Uint8Array, integers: Integers, bits: number): boolean
 /**
  * The inverse of {@link packIntegers}.
  *
- * @param count how many values the bytes hold.
- * @param where what to name in an error: the tensor.
+ * @param count of the values that the bytes hold.
+ * @param where the tensor, for errors.
  * @returns [count], int8 up to 8 bits, int16 above.
  * @throws {QuantError} when there are too few or too many bytes, or the bits left over are not 0.
  */
@@ -96,7 +98,7 @@ export function unpackIntegers(
   return integers;
 }
 
-/** @returns the bits left over, which belong to no value. */
+/** Unpacks all values. @returns the bits left over, which belong to no value. */
 function unpackInto(integers: Integers, packed: Uint8Array, bits: number): number {
   const offset = 2 ** (bits - 1);
   const mask = 2 ** bits - 1;

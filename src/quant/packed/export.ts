@@ -1,36 +1,38 @@
 import { encodeFloat32 } from '../../checkpoint/dtypes.js';
 import { writeSafetensors, type TensorToWrite } from '../../checkpoint/safetensors/write.js';
 import type { Checkpoint } from '../../checkpoint/types.js';
+import { matricesOf, vectorsOf, type Hierarchy, type Matrix } from '../../layout/hierarchy.js';
 import { throwIfAborted } from '../../util/errors.js';
 import { sha256 } from '../../util/hash.js';
 import { yieldToEvents, type RunOptions } from '../../util/progress.js';
-import type { QuantizationError } from '../quantizer/error.js';
 import { footprintOf, type Footprint } from '../footprint.js';
-import { matricesOf, vectorsOf, type Hierarchy, type Matrix } from '../../layout/hierarchy.js';
-import { encodePackedHeader, INTEGERS, SCALES, ZERO_POINTS } from './format.js';
-import { packIntegers } from './bit-packing.js';
 import { formatPlan } from '../plan-json.js';
 import { compactPlan, planId, type ResolvedPlan } from '../plan.js';
+import type { QuantizationError } from '../quantizer/error.js';
 import { quantize } from '../quantizer/quantize.js';
 import { UNQUANTIZED_BITS } from '../scheme/scheme.js';
+import { packIntegers } from './bit-packing.js';
+import { encodePackedHeader, INTEGERS, SCALES, ZERO_POINTS } from './format.js';
 
+/** Options of {@link exportPlan}. */
 export interface ExportOptions extends RunOptions {
-  /** Beside the checkpoint's own metadata: what was said by flag or `config.json` (`embedding`). */
+  /** Beside the checkpoint's own metadata: all that was said by flag or `config.json` (`embedding`). */
   readonly metadata?: Readonly<Record<string, string>>;
 }
 
+/** The file that {@link exportPlan} wrote. */
 export interface ExportResult {
   readonly path: string;
   /** Size of the file: the footprint and the header. */
   readonly bytes: number;
   readonly footprint: Footprint;
   readonly planId: string;
-  /** What quantization cost each quantized matrix, by parameter name. */
+  /** The error of each quantized matrix, by parameter name. */
   readonly errors: ReadonlyMap<string, QuantizationError>;
 }
 
 /**
- * Writes a checkpoint under a plan as a packed safetensors file (packed-format.ts). Matrices are quantized
+ * Writes a checkpoint under a plan as a packed safetensors file (format.ts). Matrices are quantized
  * twice, once for the checksums that the header needs and once to be written, so that the memory used is
  * that of the largest tensor and of all scales. Vectors become float32.
  *
@@ -53,13 +55,21 @@ export async function exportPlan(
   const quantized = matrices.filter(isQuantized);
   const whole = [...vectorsOf(hierarchy), ...matrices.filter((matrix) => !isQuantized(matrix))];
 
-  const step = stepper(options, path, whole.length + quantized.length);
+  const { onProgress, signal } = options;
+  const total = whole.length + quantized.length;
+  let done = 0;
+  const step = async (note: string): Promise<void> => {
+    onProgress?.({ phase: 'quantize', done: ++done, total, unit: 'tensors', note });
+    await yieldToEvents();
+    throwIfAborted(signal, path);
+  };
   const first: TensorToWrite[] = [];
   const last: TensorToWrite[] = [];
   const checksums = new Map<string, string>();
   const errors = new Map<string, QuantizationError>();
   for (const { name, shape } of whole) {
-    const bytes = (): Promise<Uint8Array> => float32Bytes(checkpoint, name);
+    const bytes = async (): Promise<Uint8Array> =>
+      encodeFloat32(await checkpoint.readFloat32(name), 'float32');
     first.push({ name, dtype: 'float32', shape, bytes });
     checksums.set(name, sha256(await bytes()));
     await step(name);
@@ -79,19 +89,17 @@ export async function exportPlan(
     await step(matrix.name);
   }
 
-  const id = planId(plan);
-  const metadata = encodePackedHeader(
-    {
-      plan: formatPlan(compactPlan(plan, hierarchy)),
-      planId: id,
-      shapes: new Map(quantized.map(({ name, shape }) => [name, shape])),
-      sha256: checksums,
-      model: { ...checkpoint.metadata, ...options.metadata },
-    },
-    [...first, ...last],
-  );
-  const bytes = await writeSafetensors(path, [...first, ...last], metadata, options);
-  return { path, bytes, footprint, planId: id, errors };
+  const header = {
+    plan: formatPlan(compactPlan(plan, hierarchy)),
+    planId: planId(plan),
+    shapes: new Map(quantized.map(({ name, shape }) => [name, shape])),
+    sha256: checksums,
+    model: { ...checkpoint.metadata, ...options.metadata },
+  };
+  const tensors = [...first, ...last];
+  const metadata = encodePackedHeader(header, tensors);
+  const bytes = await writeSafetensors(path, tensors, metadata, options);
+  return { path, bytes, footprint, planId: header.planId, errors };
 }
 
 interface Packed {
@@ -114,31 +122,12 @@ async function pack(
     dtype: 'float32' | 'int32',
     { buffer, length }: Float32Array | Int32Array,
   ): TensorToWrite[] => {
-    const bytes = new Uint8Array(buffer);
-    const whenAsked = (): Promise<Uint8Array> => Promise.resolve(bytes);
-    return length === 0 ? [] : [{ name: name + suffix, dtype, shape: [length], bytes: whenAsked }];
+    const bytes = (): Promise<Uint8Array> => Promise.resolve(new Uint8Array(buffer));
+    return length === 0 ? [] : [{ name: name + suffix, dtype, shape: [length], bytes }];
   };
   return {
     integers: packIntegers(integers, scheme.bits),
     groups: [...group(SCALES, 'float32', scales), ...group(ZERO_POINTS, 'int32', zeroPoints)],
     error,
-  };
-}
-
-async function float32Bytes(checkpoint: Checkpoint, name: string): Promise<Uint8Array> {
-  return encodeFloat32(await checkpoint.readFloat32(name), 'float32');
-}
-
-/** Reports a tensor done and lets signals through. */
-function stepper(
-  { onProgress, signal }: RunOptions,
-  path: string,
-  total: number,
-): (note: string) => Promise<void> {
-  let done = 0;
-  return async (note) => {
-    onProgress?.({ phase: 'quantize', done: ++done, total, unit: 'tensors', note });
-    await yieldToEvents();
-    throwIfAborted(signal, path);
   };
 }

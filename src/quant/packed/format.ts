@@ -1,4 +1,5 @@
 import { quoted } from '../../checkpoint/describe.js';
+import { isSizes } from '../../checkpoint/safetensors/header.js';
 import { CheckpointError } from '../../util/errors.js';
 import { sha256 } from '../../util/hash.js';
 import { canonicalJson } from '../../util/json.js';
@@ -6,7 +7,7 @@ import { canonicalJson } from '../../util/json.js';
 /*
  * A quantized model as a safetensors file. A quantized matrix W is stored as
  *
- *   W.integers     uint8   packed, lowest bit first (packing.ts), [ceil(elements · bits / 8)]
+ *   W.integers     uint8   packed, lowest bit first (bit-packing.ts), [ceil(elements · bits / 8)]
  *   W.scales       float32 [groups]; not for sign
  *   W.zero_points  int32   [groups]; affine only
  *
@@ -14,10 +15,14 @@ import { canonicalJson } from '../../util/json.js';
  * matrices, the SHA-256 of each stored tensor, and a digest over the header. The data are exactly the bytes
  * that the footprint counts. Four-byte tensors come first, so that all of them are aligned.
  */
+/** The format of packed files, and its version. */
 export const PACKED_FORMAT = 'qslm-packed/1';
 
+/** Suffix of the packed integers of a matrix. */
 export const INTEGERS = '.integers';
+/** Suffix of its scales. */
 export const SCALES = '.scales';
+/** Suffix of its zero points. */
 export const ZERO_POINTS = '.zero_points';
 
 /** Keys of ours in the metadata; others are the model's own and are passed on. */
@@ -29,6 +34,8 @@ const SHAPES_KEY = 'qslm.shapes';
 const SHA256_KEY = 'qslm.sha256';
 const DIGEST_KEY = 'qslm.digest';
 
+type Metadata = Readonly<Record<string, string>>;
+
 /** A tensor as the header describes it. */
 export interface StoredInfo {
   readonly name: string;
@@ -36,7 +43,7 @@ export interface StoredInfo {
   readonly shape: readonly number[];
 }
 
-/** What the metadata of a packed file say. */
+/** The content of a packed file's metadata. */
 export interface PackedHeader {
   /** The text of a plan file. */
   readonly plan: string;
@@ -46,14 +53,15 @@ export interface PackedHeader {
   /** SHA-256 of each stored tensor's bytes. */
   readonly sha256: ReadonlyMap<string, string>;
   /** The model's own metadata: `embedding`, `context_length`. */
-  readonly model: Readonly<Record<string, string>>;
+  readonly model: Metadata;
 }
 
-/** Whether a file says that it is packed. */
-export function isPacked(metadata: Readonly<Record<string, string>>): boolean {
+/** True for the metadata of a file that says that it is packed. */
+export function isPacked(metadata: Metadata): boolean {
   return FORMAT_KEY in metadata;
 }
 
+/** The metadata of a packed file. */
 export function encodePackedHeader(
   header: PackedHeader,
   stored: readonly StoredInfo[],
@@ -71,26 +79,24 @@ export function encodePackedHeader(
 }
 
 /** Over every byte of meaning in the header: metadata, names, types, shapes. */
-function digestOf(
-  metadata: Readonly<Record<string, string>>,
-  stored: readonly StoredInfo[],
-): string {
+function digestOf(metadata: Metadata, stored: readonly StoredInfo[]): string {
   const tensors = stored.map(({ name, dtype, shape }) => [name, dtype, shape]);
   return sha256(canonicalJson({ metadata, tensors }));
 }
 
 /**
+ * Reads the metadata of a packed file.
+ *
  * @param path for errors.
  * @throws {CheckpointError} for another version of the format, or a header that was edited.
  */
 export function parsePackedHeader(
-  metadata: Readonly<Record<string, string>>,
+  metadata: Metadata,
   stored: readonly StoredInfo[],
   path: string,
 ): PackedHeader {
-  const text: Readonly<Record<string, string | undefined>> = metadata;
   const read = (key: string): string => {
-    const value = text[key];
+    const value = metadata[key] as string | undefined;
     if (value === undefined)
       throw new CheckpointError({ what: 'metadata is missing', where: path, expected: key });
     return value;
@@ -114,6 +120,7 @@ export function parsePackedHeader(
       expected,
     });
   const isText = (value: unknown): value is string => typeof value === 'string';
+  const isShape = (value: unknown): value is number[] => isSizes(value) && !value.includes(0);
   return {
     plan: read(PLAN_KEY),
     planId: read(PLAN_ID_KEY),
@@ -148,13 +155,4 @@ function parseJson(text: string): object | undefined {
   } catch {
     return undefined;
   }
-}
-
-function isShape(value: unknown): value is number[] {
-  return (
-    Array.isArray(value) &&
-    value.every(
-      (size: unknown) => typeof size === 'number' && Number.isSafeInteger(size) && size > 0,
-    )
-  );
 }

@@ -1,17 +1,17 @@
 import { quoted } from '../../checkpoint/describe.js';
 import { encodeFloat32 } from '../../checkpoint/dtypes.js';
-import { elementCount } from '../../checkpoint/shape.js';
 import { openCheckpoint } from '../../checkpoint/open.js';
-import type {
-  Checkpoint,
-  CheckpointFormat,
-  CheckpointListing,
-  TensorInfo,
-} from '../../checkpoint/types.js';
+import { elementCount } from '../../checkpoint/shape.js';
+import type { Checkpoint, CheckpointListing, TensorInfo } from '../../checkpoint/types.js';
 import type { Hierarchy } from '../../layout/hierarchy.js';
 import { CheckpointError, UsageError } from '../../util/errors.js';
 import { sha256 } from '../../util/hash.js';
+import { parsePlan } from '../plan-json.js';
+import { planId, resolvePlan, type Plan, type ResolvedPlan } from '../plan.js';
+import { dequantize } from '../quantizer/quantize.js';
 import { groupingOf } from '../scheme/granularity.js';
+import { UNQUANTIZED_BITS, type Scheme } from '../scheme/scheme.js';
+import { packedLength, unpackIntegers } from './bit-packing.js';
 import {
   INTEGERS,
   isPacked,
@@ -20,11 +20,6 @@ import {
   ZERO_POINTS,
   type PackedHeader,
 } from './format.js';
-import { packedLength, unpackIntegers } from './bit-packing.js';
-import { parsePlan } from '../plan-json.js';
-import { planId, resolvePlan, type Plan, type ResolvedPlan } from '../plan.js';
-import { dequantize } from '../quantizer/quantize.js';
-import { UNQUANTIZED_BITS, type Scheme } from '../scheme/scheme.js';
 
 /** A packed file, read as the model that it simulates: parameters under their own names, in float32. */
 export interface PackedCheckpoint extends Checkpoint {
@@ -43,13 +38,10 @@ export type FindHierarchy = (contents: CheckpointListing) => Hierarchy | Promise
  * @throws {CheckpointError} for a file that is truncated, not packed, or whose header was edited; when a
  *   tensor is read, for data that were. {QuantError} for a plan that does not fit its tensors.
  */
-export async function openPacked(
-  path: string,
-  findHierarchy: FindHierarchy,
-): Promise<PackedCheckpoint> {
+export async function openPacked(path: string, find: FindHierarchy): Promise<PackedCheckpoint> {
   const file = await openCheckpoint(path);
   try {
-    return await readPacked(file, findHierarchy);
+    return await readPacked(file, find);
   } catch (error) {
     await file.close();
     throw error;
@@ -57,118 +49,99 @@ export async function openPacked(
 }
 
 /** Reads an open checkpoint as a packed one; closing that closes this. @throws as {@link openPacked}. */
-export async function readPacked(
-  file: Checkpoint,
-  findHierarchy: FindHierarchy,
-): Promise<PackedCheckpoint> {
-  const { path, format, metadata } = file;
-  if (!isPacked(metadata))
+export async function readPacked(file: Checkpoint, find: FindHierarchy): Promise<PackedCheckpoint> {
+  const { path, format } = file;
+  if (!isPacked(file.metadata))
     throw new CheckpointError({
       what: 'not a packed model',
       where: path,
       got: `${format} with plain weights`,
       expected: 'a file written by an export',
     });
-  const header = parsePackedHeader(metadata, [...file.tensors.values()], path);
-  const tensors = parameters(file, header);
-  const hierarchy = await findHierarchy({ path, format, tensors, metadata: header.model });
-  return new PackedFile(file, header, tensors, hierarchy);
+  const header = parsePackedHeader(file.metadata, [...file.tensors.values()], path);
+  const listing = { path, format, tensors: parameters(file, header), metadata: header.model };
+  const hierarchy = await find(listing);
+  const plan = parsePlan(header.plan, `${path}: plan`, hierarchy);
+  const resolvedPlan = resolvePlan(plan, hierarchy);
+  const id = planId(resolvedPlan);
+  if (id !== header.planId)
+    throw new CheckpointError({
+      what: 'the plan is not the one that was exported',
+      where: `${path}: plan`,
+      got: id,
+      expected: header.planId,
+    });
+  const readFloat32 = (name: string): Promise<Float32Array> =>
+    readValues(file, header, name, resolvedPlan.get(name));
+  return {
+    ...listing,
+    plan,
+    resolvedPlan,
+    planId: id,
+    readFloat32,
+    readBytes: async (name) => encodeFloat32(await readFloat32(name), 'float32'),
+    sha256: () => file.sha256(),
+    close: () => file.close(),
+  };
 }
 
-class PackedFile implements PackedCheckpoint {
-  readonly path: string;
-  readonly format: CheckpointFormat;
-  readonly metadata: Readonly<Record<string, string>>;
-  readonly plan: Plan;
-  readonly resolvedPlan: ResolvedPlan;
-  readonly planId: string;
-
-  constructor(
-    private readonly file: Checkpoint,
-    private readonly header: PackedHeader,
-    readonly tensors: ReadonlyMap<string, TensorInfo>,
-    hierarchy: Hierarchy,
-  ) {
-    this.path = file.path;
-    this.format = file.format;
-    this.metadata = header.model;
-    this.plan = parsePlan(header.plan, `${file.path}: plan`, hierarchy);
-    this.resolvedPlan = resolvePlan(this.plan, hierarchy);
-    this.planId = planId(this.resolvedPlan);
-    if (this.planId !== header.planId)
-      throw new CheckpointError({
-        what: 'the plan is not the one that was exported',
-        where: `${file.path}: plan`,
-        got: this.planId,
-        expected: header.planId,
-      });
+/** The values of a parameter. A matrix that the plan leaves alone, and a vector, are stored as they are. */
+async function readValues(
+  file: Checkpoint,
+  header: PackedHeader,
+  name: string,
+  scheme: Scheme | undefined,
+): Promise<Float32Array> {
+  const shape = header.shapes.get(name);
+  if (scheme === undefined || scheme.bits === UNQUANTIZED_BITS || shape === undefined) {
+    const bytes = await readStored(file, header, name);
+    return new Float32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4);
   }
+  const { bits, method, granularity } = scheme;
+  const elements = elementCount(shape);
+  const packed = await readStored(file, header, name + INTEGERS, packedLength(elements, bits));
+  const where = `${file.path}: tensor ${quoted(name)}`;
+  const integers = unpackIntegers(packed, bits, elements, where);
+  const groupBytes = 4 * groupingOf(shape, granularity).count;
+  const group = async (suffix: string, isStored: boolean): Promise<Uint8Array> =>
+    isStored ? readStored(file, header, name + suffix, groupBytes) : new Uint8Array(0);
+  const scales = await group(SCALES, method !== 'sign');
+  const zeroPoints = await group(ZERO_POINTS, method === 'affine');
+  return dequantize({
+    shape,
+    scheme,
+    integers,
+    scales: new Float32Array(scales.buffer, scales.byteOffset, scales.length / 4),
+    zeroPoints: new Int32Array(zeroPoints.buffer, zeroPoints.byteOffset, zeroPoints.length / 4),
+  });
+}
 
-  async readFloat32(name: string): Promise<Float32Array> {
-    const scheme = this.resolvedPlan.get(name);
-    const shape = this.header.shapes.get(name);
-    if (scheme === undefined || scheme.bits === UNQUANTIZED_BITS || shape === undefined) {
-      const bytes = await this.stored(name);
-      return new Float32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4);
-    }
-    const elements = elementCount(shape);
-    const packed = await this.stored(name + INTEGERS, packedLength(elements, scheme.bits));
-    const where = `${this.path}: tensor ${quoted(name)}`;
-    const integers = unpackIntegers(packed, scheme.bits, elements, where);
-    const { scales, zeroPoints } = await this.groups(name, shape, scheme);
-    return dequantize({ shape, scheme, integers, scales, zeroPoints });
-  }
-
-  async readBytes(name: string): Promise<Uint8Array> {
-    return encodeFloat32(await this.readFloat32(name), 'float32');
-  }
-
-  sha256(): Promise<string> {
-    return this.file.sha256();
-  }
-
-  close(): Promise<void> {
-    return this.file.close();
-  }
-
-  private async groups(
-    name: string,
-    shape: readonly number[],
-    scheme: Scheme,
-  ): Promise<{ scales: Float32Array; zeroPoints: Int32Array }> {
-    const bytes = 4 * groupingOf(shape, scheme.granularity).count;
-    const none = new Uint8Array(0);
-    const scales = scheme.method === 'sign' ? none : await this.stored(name + SCALES, bytes);
-    const zeroPoints =
-      scheme.method === 'affine' ? await this.stored(name + ZERO_POINTS, bytes) : none;
-    return {
-      scales: new Float32Array(scales.buffer, scales.byteOffset, scales.length / 4),
-      zeroPoints: new Int32Array(zeroPoints.buffer, zeroPoints.byteOffset, zeroPoints.length / 4),
-    };
-  }
-
-  /** The bytes of a stored tensor, if they are still what was exported. */
-  private async stored(name: string, length?: number): Promise<Uint8Array> {
-    const bytes = await this.file.readBytes(name);
-    const where = `${this.path}: tensor ${quoted(name)}`;
-    if (length !== undefined && bytes.length !== length)
-      throw new CheckpointError({
-        what: 'wrong size for the plan',
-        where,
-        got: `${bytes.length} bytes`,
-        expected: `${length} bytes`,
-      });
-    const expected = this.header.sha256.get(name);
-    const found = sha256(bytes);
-    if (found !== expected)
-      throw new CheckpointError({
-        what: 'the data were edited or damaged',
-        where,
-        got: `SHA-256 ${found}`,
-        expected: expected ?? 'a checksum in the header',
-      });
-    return bytes;
-  }
+/** The bytes of a stored tensor, if they are still those that were exported. */
+async function readStored(
+  file: Checkpoint,
+  header: PackedHeader,
+  name: string,
+  length?: number,
+): Promise<Uint8Array> {
+  const bytes = await file.readBytes(name);
+  const where = `${file.path}: tensor ${quoted(name)}`;
+  if (length !== undefined && bytes.length !== length)
+    throw new CheckpointError({
+      what: 'wrong size for the plan',
+      where,
+      got: `${bytes.length} bytes`,
+      expected: `${length} bytes`,
+    });
+  const expected = header.sha256.get(name);
+  const found = sha256(bytes);
+  if (found !== expected)
+    throw new CheckpointError({
+      what: 'the data were edited or damaged',
+      where,
+      got: `SHA-256 ${found}`,
+      expected: expected ?? 'a checksum in the header',
+    });
+  return bytes;
 }
 
 /** The parameters that stored tensors stand for, in the order of the file. */
@@ -197,7 +170,7 @@ function parameters(file: Checkpoint, { shapes }: PackedHeader): Map<string, Ten
   return found;
 }
 
-/** Whether a checkpoint is a packed one, read as {@link openPacked} does. */
+/** True for a packed checkpoint, read as {@link openPacked} does. */
 export function isPackedCheckpoint(checkpoint: Checkpoint): checkpoint is PackedCheckpoint {
   return 'resolvedPlan' in checkpoint;
 }

@@ -1,4 +1,4 @@
-/** What quantization cost a tensor. */
+/** The error that quantization made in a tensor. */
 export interface QuantizationError {
   /** Largest |x − x'|. */
   readonly largest: number;

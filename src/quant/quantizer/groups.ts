@@ -1,5 +1,5 @@
-import { ROUNDER } from './rounding.js';
 import type { Grid } from './grid.js';
+import { ROUNDER } from './rounding.js';
 
 /*
  * The loops over values [from, to) of one group. All of them compute, in float32 as PyTorch does,
@@ -22,14 +22,12 @@ export function fakeQuantizeGroup(
   { scale, low, high }: Grid,
   out: Float32Array,
 ): void {
-  if (scale === 0) {
-    out.fill(0, from, to);
-    return;
-  }
-  for (let i = from; i < to; i++) {
-    const k = Math.min(Math.max(Math.fround(values[i] / scale), low), high) + MAGIC - MAGIC;
-    out[i] = k * scale;
-  }
+  if (scale === 0) out.fill(0, from, to);
+  else
+    for (let i = from; i < to; i++) {
+      const k = Math.min(Math.max(Math.fround(values[i] / scale), low), high) + MAGIC - MAGIC;
+      out[i] = k * scale;
+    }
 }
 
 /** k + zero point of each value into `out` at the same indices. */
@@ -40,14 +38,12 @@ export function quantizeGroup(
   { scale, zeroPoint, low, high }: Grid,
   out: Integers,
 ): void {
-  if (scale === 0) {
-    out.fill(zeroPoint, from, to);
-    return;
-  }
-  for (let i = from; i < to; i++) {
-    const k = Math.min(Math.max(Math.fround(values[i] / scale), low), high) + MAGIC - MAGIC;
-    out[i] = k + zeroPoint;
-  }
+  if (scale === 0) out.fill(zeroPoint, from, to);
+  else
+    for (let i = from; i < to; i++) {
+      const k = Math.min(Math.max(Math.fround(values[i] / scale), low), high) + MAGIC - MAGIC;
+      out[i] = k + zeroPoint;
+    }
 }
 
 /** (q − zero point) · scale of each stored integer into `out` at the same indices. */
@@ -92,7 +88,8 @@ export function signIntegers(values: Float32Array, out: Integers): void {
   for (let i = 0; i < values.length; i++) out[i] = values[i] >= 0 ? 0 : -1;
 }
 
-/** +1 for each value or stored integer that is at least 0, −1 for the others. */
-export function signValues(values: Float32Array | Integers, out: Float32Array): void {
+/** +1 for each value or stored integer that is at least 0, −1 for the others; returns `out`. */
+export function signValues(values: Float32Array | Integers, out: Float32Array): Float32Array {
   for (let i = 0; i < values.length; i++) out[i] = values[i] >= 0 ? 1 : -1;
+  return out;
 }

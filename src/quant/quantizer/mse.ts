@@ -42,13 +42,10 @@ export function smallestErrorGrid(
 
   const count = Math.min(to - from, SAMPLE);
   const stride = coprimeStride(to - from, count);
-  const errorAt = (a: number, b: number): number =>
-    squaredError(values, from, to, grid(a, b), stride, count);
-
   let best = { a: 1, b: 1, error: Infinity };
   const tryShares = (a: number, b: number): boolean => {
     if (!(a > 0 && a <= 1 && b > 0 && b <= 1)) return false;
-    const error = errorAt(a, b);
+    const error = squaredError(values, from, to, grid(a, b), stride, count);
     if (!(error < best.error)) return false;
     best = { a, b, error };
     return true;
@@ -72,7 +69,7 @@ export function smallestErrorGrid(
   return better ? found : minMax;
 }
 
-/** About length / count, and coprime to the length: a stride that shares a factor with the row length would see few columns. */
+/** About length / count, and coprime to the length: sharing a factor with a row's, it would see few columns. */
 function coprimeStride(length: number, count: number): number {
   if (count === length) return 1;
   let stride = Math.floor(length / count);

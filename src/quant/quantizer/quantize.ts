@@ -1,7 +1,8 @@
 import { elementCount } from '../../checkpoint/shape.js';
 import { QuantError } from '../../util/errors.js';
-import { quantizationError, type QuantizationError } from './error.js';
 import { forEachGroup, groupingOf } from '../scheme/granularity.js';
+import { UNQUANTIZED_BITS, type Scheme } from '../scheme/scheme.js';
+import { quantizationError, type QuantizationError } from './error.js';
 import {
   dequantizeGroup,
   fakeQuantizeGroup,
@@ -11,7 +12,6 @@ import {
   type Integers,
 } from './groups.js';
 import { gridOf, notFinite } from './range.js';
-import { UNQUANTIZED_BITS, type Scheme } from '../scheme/scheme.js';
 
 /** A tensor as it is stored. */
 export interface QuantizedTensor {
@@ -86,10 +86,7 @@ export function newIntegers(count: number, bits: number): Integers {
 export function dequantize(stored: QuantizedTensor): Float32Array {
   const { shape, scheme, integers, scales, zeroPoints } = stored;
   const values = new Float32Array(integers.length);
-  if (scheme.method === 'sign') {
-    signValues(integers, values);
-    return values;
-  }
+  if (scheme.method === 'sign') return signValues(integers, values);
   forEachGroup(groupingOf(shape, scheme.granularity), (from, to, group) => {
     const zeroPoint = scheme.method === 'affine' ? zeroPoints[group] : 0;
     dequantizeGroup(integers, from, to, scales[group], zeroPoint, values);
@@ -98,7 +95,7 @@ export function dequantize(stored: QuantizedTensor): Float32Array {
 }
 
 /**
- * `dequantize(quantize(values))` bit for bit, without the integers in between: what a search simulates.
+ * `dequantize(quantize(values))` bit for bit, without the integers in between, for the simulation of plans.
  * 32 bits give a copy.
  *
  * @throws {QuantError} as {@link quantize}, 32 bits apart.
@@ -114,12 +111,10 @@ export function fakeQuantize(
   const simulated = new Float32Array(values.length);
   if (scheme.method === 'sign') {
     requireFinite(values, name);
-    signValues(values, simulated);
-    return simulated;
+    return signValues(values, simulated);
   }
   forEachGroup(groupingOf(shape, scheme.granularity), (from, to) => {
-    const grid = gridOf(values, from, to, scheme, name);
-    fakeQuantizeGroup(values, from, to, grid, simulated);
+    fakeQuantizeGroup(values, from, to, gridOf(values, from, to, scheme, name), simulated);
   });
   return simulated;
 }

@@ -1,8 +1,8 @@
 import { QuantError } from '../../util/errors.js';
+import type { Scheme } from '../scheme/scheme.js';
 import { affineGrid, symmetricGrid, type Grid } from './grid.js';
 import { smallestErrorGrid } from './mse.js';
 import { percentileInPlace } from './order-statistics.js';
-import type { Scheme } from '../scheme/scheme.js';
 
 /**
  * The grid of one group, values [from, to), under an affine or symmetric scheme.
@@ -17,10 +17,16 @@ export function gridOf(
   scheme: Scheme,
   name: string,
 ): Grid {
-  const { smallest, largest } = extremes(values, from, to);
+  const [smallest, largest] = extremes(values, from, to);
   if (!Number.isFinite(smallest) || !Number.isFinite(largest)) throw notFinite(values, from, name);
   const grid = fit(values, from, to, smallest, largest, scheme);
-  requireFloat32(grid, name);
+  if (Math.fround(grid.scale * Math.max(-grid.low, grid.high)) === Infinity)
+    throw new QuantError({
+      what: 'range is too wide, a quantized value would be infinite',
+      where: `tensor ${name}`,
+      got: `scale ${grid.scale}`,
+      expected: 'values well below 3.4e38, the largest float32',
+    });
   return grid;
 }
 
@@ -58,18 +64,14 @@ function fit(
 }
 
 /** Smallest and largest value; NaN when any value is. */
-function extremes(
-  values: Float32Array,
-  from: number,
-  to: number,
-): { smallest: number; largest: number } {
+function extremes(values: Float32Array, from: number, to: number): [number, number] {
   let smallest = values[from];
   let largest = smallest;
   for (let i = from; i < to; i++) {
     smallest = Math.min(smallest, values[i]);
     largest = Math.max(largest, values[i]);
   }
-  return { smallest, largest };
+  return [smallest, largest];
 }
 
 /** The error for the first value at or after `from` that is NaN or infinite. */
@@ -82,15 +84,4 @@ export function notFinite(values: Float32Array, from: number, name: string): Qua
     got: String(values[index]),
     expected: 'a finite number',
   });
-}
-
-function requireFloat32({ scale, low, high }: Grid, name: string): void {
-  const farthest = Math.fround(scale * Math.max(-low, high));
-  if (farthest === Infinity)
-    throw new QuantError({
-      what: 'range is too wide, a quantized value would be infinite',
-      where: `tensor ${name}`,
-      got: `scale ${scale}`,
-      expected: 'values well below 3.4e38, the largest float32',
-    });
 }

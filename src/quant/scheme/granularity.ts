@@ -2,7 +2,7 @@ import { elementCount } from '../../checkpoint/shape.js';
 import { QuantError } from '../../util/errors.js';
 
 /*
- * Which values of a tensor share one scale and one zero point. The last axis of a tensor is its input
+ * The values of a tensor that share one scale and one zero point. The last axis of a tensor is its input
  * axis, the ones before it count as rows: a linear weight [out, in] has `out` rows of `in` values.
  */
 
@@ -25,12 +25,15 @@ export interface PerGroup {
   readonly size: number;
 }
 
+/** The values of a tensor that share one scale and one zero point. */
 export type Granularity = PerTensor | PerChannel | PerGroup;
 
+/** One scale for the whole tensor. */
 export const PER_TENSOR: PerTensor = Object.freeze({ kind: 'per-tensor' });
+/** One scale for each row. */
 export const PER_CHANNEL: PerChannel = Object.freeze({ kind: 'per-channel' });
 
-/** @throws {QuantError} unless `size` is a positive integer. */
+/** One scale for every `size` neighbours. @throws {QuantError} unless `size` is a positive integer. */
 export function perGroup(size: number): PerGroup {
   if (!Number.isSafeInteger(size) || size < 1)
     throw new QuantError({
@@ -42,7 +45,7 @@ export function perGroup(size: number): PerGroup {
   return Object.freeze({ kind: 'per-group', size });
 }
 
-/** How a tensor falls into groups: `rows` rows of `rowLength` values, each cut every `groupLength`. */
+/** The groups of a tensor: `rows` rows of `rowLength` values, each cut every `groupLength`. */
 export interface Grouping {
   readonly rows: number;
   readonly rowLength: number;
@@ -51,7 +54,7 @@ export interface Grouping {
   readonly count: number;
 }
 
-/** @param shape any number of axes; a vector counts as one row. */
+/** The groups of a tensor. @param shape any number of axes; a vector counts as one row. */
 export function groupingOf(shape: readonly number[], granularity: Granularity): Grouping {
   const elements = elementCount(shape);
   if (granularity.kind === 'per-tensor')

@@ -6,7 +6,7 @@ import { createScheme, paperMinMax, type Scheme } from './scheme.js';
  *
  * `paper`: the paper's quantizer, {@link paperMinMax}.
  *
- * `best`: affine, per channel, the range of smallest mean squared error. What measured best on spikegpt-mini
+ * `best`: affine, per channel, the range of smallest mean squared error, which measured best on spikegpt-mini
  * (perplexity on the first 16,384 tokens of WikiText-2 valid, context 256, baseline 36.32; embedding by
  * sign, all other matrices alike; footprint in MB):
  *
@@ -21,13 +21,17 @@ import { createScheme, paperMinMax, type Scheme } from './scheme.js';
  * On SST-2 (1,000 sentences) the ranges and granularities differ by less than the noise from 3 bits up.
  */
 export const PRESETS = Object.freeze({
+  /** {@link paperMinMax}. */
   paper: paperMinMax,
+  /** Affine, per channel, smallest mean squared error. */
   best: (bits: number): Scheme =>
     createScheme({ bits, granularity: PER_CHANNEL, range: { kind: 'mse' } }),
 });
 
+/** One of {@link PRESETS}. */
 export type PresetName = keyof typeof PRESETS;
 
+/** True for the name of a preset. */
 export function isPreset(name: unknown): name is PresetName {
   return typeof name === 'string' && Object.hasOwn(PRESETS, name);
 }

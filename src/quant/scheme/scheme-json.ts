@@ -1,4 +1,5 @@
 import { QuantError } from '../../util/errors.js';
+import { isRecord } from '../../util/json.js';
 import { PER_CHANNEL, PER_TENSOR, perGroup, type Granularity } from './granularity.js';
 import { isPreset, PRESETS } from './presets.js';
 import { createScheme, UNQUANTIZED_BITS, type Method, type Range, type Scheme } from './scheme.js';
@@ -20,11 +21,9 @@ export interface SchemeJson {
 export function schemeToJson({ bits, method, granularity, range }: Scheme): SchemeJson {
   if (bits === UNQUANTIZED_BITS) return { bits };
   if (method === 'sign') return { bits, method };
-  return { bits, method, granularity: granularityText(granularity), range: rangeText(range) };
-}
-
-function granularityText(granularity: Granularity): string {
-  return granularity.kind === 'per-group' ? `per-group(${granularity.size})` : granularity.kind;
+  const { kind } = granularity;
+  const groups = kind === 'per-group' ? `${kind}(${granularity.size})` : kind;
+  return { bits, method, granularity: groups, range: rangeText(range) };
 }
 
 function rangeText(range: Range): string {
@@ -38,7 +37,7 @@ function rangeText(range: Range): string {
   }
 }
 
-/** What went wrong where inside a scheme's JSON; `key` is the member at fault. */
+/** Refuses a scheme's JSON; `key` is the member at fault. */
 type Fail = (key: string | undefined, what: string, got: unknown, expected: string) => never;
 
 const METHODS: readonly Method[] = ['affine', 'symmetric', 'sign'];
@@ -48,7 +47,7 @@ const KEYS = ['bits', 'method', 'granularity', 'range'];
  * A scheme from what a person may write: a bit width alone (the default scheme), a preset with its bits
  * (`{ "preset": "paper", "bits": 8 }`), or bits with any of the other members.
  *
- * @param where what to name in an error.
+ * @param where its place, for errors.
  * @throws {QuantError} for an unknown member or word, bits missing or out of range.
  */
 export function schemeFromJson(json: unknown, where = 'scheme'): Scheme {
@@ -61,21 +60,21 @@ export function schemeFromJson(json: unknown, where = 'scheme'): Scheme {
     });
   };
   if (typeof json === 'number') return createScheme({ bits: requireBits(json, fail) }, where);
-  if (typeof json !== 'object' || json === null || Array.isArray(json))
+  if (!isRecord(json))
     return fail(undefined, 'not a scheme', json, 'a bit width, or an object with bits');
-  const members: Readonly<Record<string, unknown>> = { ...json };
-  const known = 'preset' in members ? ['preset', 'bits'] : KEYS;
-  for (const key of Object.keys(members))
+  const known = 'preset' in json ? ['preset', 'bits'] : KEYS;
+  for (const key of Object.keys(json))
     if (!known.includes(key)) fail(key, 'unknown scheme option', key, known.join(', '));
-  const bits = requireBits(members.bits, fail);
-  if ('preset' in members) {
-    const { preset } = members;
+  const bits = requireBits(json.bits, fail);
+  if ('preset' in json) {
+    const { preset } = json;
     if (!isPreset(preset))
       return fail('preset', 'unknown preset', preset, Object.keys(PRESETS).join(' or '));
     return PRESETS[preset](bits);
   }
-  const { method = 'affine', granularity, range } = members;
-  if (!isMethod(method)) return fail('method', 'unknown method', method, METHODS.join(', '));
+  const { method: word = 'affine', granularity, range } = json;
+  const method = METHODS.find((one) => one === word);
+  if (method === undefined) return fail('method', 'unknown method', word, METHODS.join(', '));
   return createScheme(
     {
       bits,
@@ -91,21 +90,13 @@ function requireBits(bits: unknown, fail: Fail): number {
   return typeof bits === 'number' ? bits : fail('bits', 'no bit width', bits, 'a number');
 }
 
-function isMethod(word: unknown): word is Method {
-  return METHODS.some((method) => method === word);
-}
-
 function parseGranularity(text: unknown, fail: Fail): Granularity {
   if (text === 'per-tensor') return PER_TENSOR;
   if (text === 'per-channel') return PER_CHANNEL;
   const size = typeof text === 'string' ? /^per-group\((\d+)\)$/.exec(text)?.[1] : undefined;
   if (size !== undefined && Number(size) >= 1) return perGroup(Number(size));
-  return fail(
-    'granularity',
-    'unknown granularity',
-    text,
-    'per-tensor, per-channel or per-group(SIZE)',
-  );
+  const expected = 'per-tensor, per-channel or per-group(SIZE)';
+  return fail('granularity', 'unknown granularity', text, expected);
 }
 
 function parseRange(text: unknown, fail: Fail): Range {

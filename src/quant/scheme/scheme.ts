@@ -1,7 +1,7 @@
 import { QuantError } from '../../util/errors.js';
 import { PER_CHANNEL, PER_TENSOR, perGroup, type Granularity } from './granularity.js';
 
-/** How a tensor's values become integers. */
+/** A method of turning a tensor's values into integers. */
 export type Method =
   /** 2^bits steps between the ends of the range; the zero point says which integer stands for 0. */
   | 'affine'
@@ -31,11 +31,12 @@ export interface MseRange {
   readonly kind: 'mse';
 }
 
+/** The ends between which the levels of a group lie. */
 export type Range = MinMaxRange | PercentileRange | MseRange;
 
 /**
- * How one tensor is stored: frozen, validated, and in one canonical form (a member that the method does
- * not look at has its default), so that equal schemes have equal JSON.
+ * The storage of one tensor: frozen, validated, and in one canonical form (a member that the method does not
+ * look at has its default), so that equal schemes have equal JSON.
  */
 export interface Scheme {
   /** Bits a value, 1–16; 32 leaves the tensor alone. */
@@ -45,7 +46,9 @@ export interface Scheme {
   readonly range: Range;
 }
 
+/** The smallest bit width of integers. */
 export const MIN_BITS = 1;
+/** The largest bit width of integers. */
 export const MAX_BITS = 16;
 /** The bit width that means "not quantized": float32 as it is. */
 export const UNQUANTIZED_BITS = 32;
@@ -53,11 +56,12 @@ export const UNQUANTIZED_BITS = 32;
 const WIDENED: MinMaxRange = Object.freeze({ kind: 'min-max', widenToZero: true });
 const UNWIDENED: MinMaxRange = Object.freeze({ kind: 'min-max', widenToZero: false });
 const MSE: MseRange = Object.freeze({ kind: 'mse' });
+const DEFAULTS = { granularity: PER_TENSOR, range: WIDENED } as const;
 
 /**
  * A scheme from its parts; what is not given is affine, per tensor, min–max widened to hold 0.
  *
- * @param where what to name in an error: the unit or the option.
+ * @param where the unit or the option, for errors.
  * @throws {QuantError} for a bit width out of range, symmetric at 1 bit, sign at any other width, a
  *   percentile or group size that makes no sense.
  */
@@ -103,14 +107,8 @@ function requireBits(bits: number, method: Method, where: string): void {
 }
 
 function canonicalGranularity(granularity: Granularity): Granularity {
-  switch (granularity.kind) {
-    case 'per-tensor':
-      return PER_TENSOR;
-    case 'per-channel':
-      return PER_CHANNEL;
-    case 'per-group':
-      return perGroup(granularity.size);
-  }
+  if (granularity.kind === 'per-group') return perGroup(granularity.size);
+  return granularity.kind === 'per-channel' ? PER_CHANNEL : PER_TENSOR;
 }
 
 function canonicalRange(range: Range, method: Method, where: string): Range {
@@ -135,17 +133,11 @@ function canonicalRange(range: Range, method: Method, where: string): Range {
 export const UNQUANTIZED: Scheme = Object.freeze({
   bits: UNQUANTIZED_BITS,
   method: 'affine',
-  granularity: PER_TENSOR,
-  range: WIDENED,
+  ...DEFAULTS,
 });
 
 /** One bit a value, no scale: exact for a spike embedding, H(x) = 1 where x ≥ 0. */
-export const SIGN: Scheme = Object.freeze({
-  bits: 1,
-  method: 'sign',
-  granularity: PER_TENSOR,
-  range: WIDENED,
-});
+export const SIGN: Scheme = Object.freeze({ bits: 1, method: 'sign', ...DEFAULTS });
 
 /**
  * The quantizer of the paper's prototype: per tensor, affine between the smallest and the largest value,

@@ -1,5 +1,4 @@
 import { SearchError } from '../../util/errors.js';
-import { solveKnapsack, type KnapsackFront, type KnapsackUnit } from './knapsack.js';
 import type { SensitivityRow, SensitivityTable } from '../sensitivity.js';
 import {
   Assignment,
@@ -9,16 +8,17 @@ import {
   type SearchSpace,
   type UnitGroup,
 } from '../space.js';
+import { solveKnapsack, type KnapsackFront, type KnapsackUnit } from './knapsack.js';
 
 export interface AdditiveModelOptions {
-  /** Which rows of the table are used: the groups that get bits of their own. */
+  /** The rows of the table that are used: the groups that get bits of their own. */
   readonly level: Exclude<Level, 'global'>;
   /**
    * The loss of a row; the metric's by default. A smoother figure that grows with damage (KL divergence)
    * adds up better over units than the accuracy of a thousand sentences.
    */
   readonly lossOf?: (row: SensitivityRow) => number;
-  readonly gridBytes?: number;
+  readonly gridBytes?: number | undefined;
 }
 
 /** Predicts a plan's loss as the sum of what each unit loses alone, and its footprint exactly. */
@@ -27,8 +27,8 @@ export interface AdditiveModel {
   /** Of each group, its choices by falling bits, {@link FULL_PRECISION} first. */
   readonly units: readonly KnapsackUnit[];
   /**
-   * Of each group and choice, the metric's own loss, made monotone like the model's; 0 where the table has
-   * no number for it.
+   * Of each group and choice, the metric's own loss, made monotone like the model's; 0 for one that the table
+   * has no number for.
    */
   readonly metricLosses: readonly (readonly number[])[];
   /** The best plans that the model knows, for every budget. */
@@ -68,10 +68,6 @@ export function additiveModel(
   });
   if (units.every((unit) => unit.choices.length === 1))
     throw new SearchError({ what: 'the sensitivity table has no rows', where: `level ${level}` });
-  const front = solveKnapsack(units, {
-    fixedBytes: table.fp32Bytes,
-    ...(gridBytes !== undefined && { gridBytes }),
-  });
   return {
     groups,
     units,
@@ -79,12 +75,9 @@ export function additiveModel(
       0,
       ...monotoneLosses(rows.map(({ loss }) => (Number.isFinite(loss) ? loss : 0))),
     ]),
-    front,
+    front: solveKnapsack(units, { fixedBytes: table.fp32Bytes, gridBytes }),
     assignment: (bits) =>
-      groups.reduce(
-        (assignment, group, index) => assignment.with(group.units, bits[index]),
-        Assignment.unquantized,
-      ),
+      groups.reduce((plan, { units }, at) => plan.with(units, bits[at]), Assignment.unquantized),
   };
 }
 
@@ -97,16 +90,17 @@ export function additiveModel(
 export function monotoneLosses(losses: readonly number[]): number[] {
   const pools: { sum: number; count: number }[] = [];
   for (const loss of losses) {
-    let pool = { sum: loss, count: 1 };
+    let [sum, count] = [loss, 1];
     for (
-      let before = pools.at(-1);
-      before !== undefined && before.sum / before.count > pool.sum / pool.count;
-      before = pools.at(-1)
+      let last = pools.at(-1);
+      last && last.sum / last.count > sum / count;
+      last = pools.at(-1)
     ) {
-      pool = { sum: pool.sum + before.sum, count: pool.count + before.count };
+      sum += last.sum;
+      count += last.count;
       pools.pop();
     }
-    pools.push(pool);
+    pools.push({ sum, count });
   }
   return pools.flatMap(({ sum, count }) => new Array<number>(count).fill(Math.max(0, sum / count)));
 }

@@ -1,12 +1,11 @@
-import { SearchError } from '../../util/errors.js';
-import { additiveModel, type AdditiveModel, type AdditiveModelOptions } from './additive.js';
-import { around, findBoundary, middle, type Verdict } from '../tiers/boundary.js';
+import { metricOf } from '../../tasks/metrics/metrics.js';
 import { lossUnder, resolveLimits, type Constraints } from '../constraints.js';
 import { marginOf, type Evaluate } from '../evaluation.js';
-import type { KnapsackFront } from './knapsack.js';
 import { concludeSearch, type SearchOutcome } from '../outcome.js';
+import { requireThat } from '../require.js';
 import type { SensitivityTable } from '../sensitivity.js';
 import { Assignment, checkSpace, type SearchSpace } from '../space.js';
+import { around, findBoundary, middle, type Verdict } from '../tiers/boundary.js';
 import {
   Tracer,
   type Candidate,
@@ -14,8 +13,9 @@ import {
   type SearchStep,
   type Trial,
 } from '../trace.js';
+import { additiveModel, type AdditiveModel, type AdditiveModelOptions } from './additive.js';
+import type { KnapsackFront } from './knapsack.js';
 import { movesFrom, ShiftExperience, type Move } from './swaps.js';
-import { metricOf } from '../../tasks/metrics/metrics.js';
 
 /** The smallest footprint within the quality limit, or the best metric within the memory limit. */
 export type Objective = 'footprint' | 'quality';
@@ -69,19 +69,14 @@ export async function knapsackSearch(
 ): Promise<KnapsackSearchResult> {
   checkSpace(space);
   const { baseline, fp32Bytes } = table;
-  const { signal } = options;
   const limits = resolveLimits(options.constraints, table.metric, baseline.metric, fp32Bytes);
   const model = additiveModel(space, table, options);
   const tracer = new Tracer(space, evaluate, limits, options);
   const verification = new Verification(model, tracer, options);
   await verification.run();
-
-  const outcome = await concludeSearch(tracer, evaluate, baseline, signal);
-  return {
-    ...outcome,
-    front: model.front,
-    ...(verification.best && { plan: verification.best }),
-  };
+  const { best } = verification;
+  const outcome = await concludeSearch(tracer, evaluate, baseline, options.signal);
+  return { ...outcome, front: model.front, ...(best && { plan: best }) };
 }
 
 /** Measures plans of the front, then swaps around the best. */
@@ -101,13 +96,8 @@ class Verification {
     this.#objective = options.objective ?? 'footprint';
     this.#maxEvaluations = options.maxEvaluations ?? DEFAULT_MAX_EVALUATIONS;
     this.#slack = options.slack ?? 0;
-    if (!(this.#maxEvaluations >= 1))
-      throw new SearchError({
-        what: 'no evaluation allowed',
-        where: 'maxEvaluations',
-        got: String(this.#maxEvaluations),
-        expected: 'at least 1',
-      });
+    const most = this.#maxEvaluations;
+    requireThat(most >= 1, 'no evaluation allowed', 'maxEvaluations', most, 'at least 1');
   }
 
   async run(): Promise<void> {
@@ -118,18 +108,14 @@ class Verification {
   }
 
   private async smallestThatPasses(): Promise<void> {
-    const { quality } = this.tracer.limits;
-    const { front } = this.model;
+    const { allowedLoss } = this.tracer.limits.quality;
+    const { points } = this.model.front;
     const chain = this.usablePoints();
     // Only a loss in the metric's unit can be held against the limit to guess where it breaks.
-    const guess = chain.findLastIndex((point) => front.points[point].loss <= quality.allowedLoss);
+    const guess = chain.findLastIndex((point) => points[point].loss <= allowedLoss);
     const probe = this.options.lossOf === undefined ? around(guess) : middle;
-    await findBoundary(chain.length, (index) => this.verdictAt(chain[index]), {
-      probe,
-      neighbours: 0,
-      slack: 0,
-      startMargin: Infinity,
-    });
+    const options = { probe, neighbours: 0, slack: 0, startMargin: Infinity };
+    await findBoundary(chain.length, (index) => this.verdictAt(chain[index]), options);
   }
 
   private async bestOfTheLargest(): Promise<void> {

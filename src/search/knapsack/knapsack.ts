@@ -3,9 +3,9 @@ import { SearchError } from '../../util/errors.js';
 /** One way to store a unit. */
 export interface KnapsackChoice {
   readonly bits: number;
-  /** What it adds to the footprint, in whole bytes; may be counted from any fixed plan, so also negative. */
+  /** Addition to the footprint, in whole bytes; may be counted from any fixed plan, so also negative. */
   readonly bytes: number;
-  /** What it adds to the loss. Losses are taken to add up over units. */
+  /** Addition to the loss. Losses are taken to add up over units. */
   readonly loss: number;
 }
 
@@ -18,7 +18,7 @@ export interface KnapsackOptions {
   /** Bytes that every plan has; 0 by default. */
   readonly fixedBytes?: number;
   /** Cell of the byte grid; 1, which is exact, by default. See {@link solveKnapsack}. */
-  readonly gridBytes?: number;
+  readonly gridBytes?: number | undefined;
   /** Partial plans kept at most at a time. */
   readonly maxStates?: number;
 }
@@ -39,9 +39,9 @@ const DEFAULT_MAX_STATES = 1_000_000;
  * beats in both bytes and loss (Nemhauser and Ullmann 1969). Footprints of a model are multiples of its
  * matrix sizes, so few distinct sums occur and this stays small (see the tests for SpikeGPT-216M).
  *
- * With `gridBytes` g above 1 each choice's bytes are rounded up to a multiple of g. Every point's plan
- * truly has the bytes said; for any budget the loss is at
- * most the least there is at n·(g − 1) fewer bytes, n being the number of units.
+ * With `gridBytes` g above 1 each choice's bytes are rounded up to a multiple of g. Every point's plan truly
+ * has the bytes said; for any budget the loss is at most the least there is at n·(g − 1) fewer bytes, n being
+ * the number of units.
  *
  * @throws {SearchError} for a unit without choices, figures that are no numbers, or too many states.
  */
@@ -124,9 +124,9 @@ interface States {
   /** True bytes. */
   readonly bytes: Float64Array;
   readonly loss: Float64Array;
-  /** Which partial plan of the unit before was continued, */
+  /** The partial plan of the unit before that was continued, */
   readonly parent: Int32Array;
-  /** and with which of this unit's choices. */
+  /** and the choice of this unit that it was continued with. */
   readonly choice: Uint8Array;
 }
 
@@ -181,16 +181,15 @@ function merge(a: States, b: States): States {
   };
 }
 
-function checkUnit(unit: KnapsackUnit): void {
-  if (unit.choices.length === 0)
-    throw new SearchError({ what: 'no choice', where: `knapsack, unit ${unit.id}` });
-  for (const { bits, bytes, loss } of unit.choices) {
+function checkUnit({ id, choices }: KnapsackUnit): void {
+  const where = `knapsack, unit ${id}`;
+  if (choices.length === 0) throw new SearchError({ what: 'no choice', where });
+  for (const { bits, bytes, loss } of choices)
     if (!Number.isFinite(loss) || !Number.isInteger(bytes))
       throw new SearchError({
         what: 'not a number to add up',
-        where: `knapsack, unit ${unit.id} at ${bits} bits`,
+        where: `${where} at ${bits} bits`,
         got: `loss ${loss}, ${bytes} bytes`,
         expected: 'a finite loss and whole bytes',
       });
-  }
 }

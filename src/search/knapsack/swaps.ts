@@ -1,9 +1,9 @@
-import type { AdditiveModel } from './additive.js';
 import type { Assignment } from '../space.js';
+import type { AdditiveModel } from './additive.js';
 
 /** One unit's bits, a step down or up. */
 export interface Shift {
-  /** Which group of the model. */
+  /** The group of the model. */
   readonly group: number;
   readonly from: number;
   readonly to: number;
@@ -34,26 +34,25 @@ export function movesFrom(
   model: AdditiveModel,
   from: { readonly assignment: Assignment; readonly bytes: number },
 ): Move[] {
-  const places = model.units.map(({ choices }, group) => {
-    const bits = from.assignment.bitsOf(model.groups[group].units[0]);
+  const { units, groups, metricLosses } = model;
+  const places = units.map(({ choices }, group) => {
+    const bits = from.assignment.bitsOf(groups[group].units[0]);
     return choices.findIndex((choice) => choice.bits === bits);
   });
-  const shift = (group: number, there: number): Shift => {
-    const { choices } = model.units[group];
-    const metricLosses = model.metricLosses[group];
-    const here = places[group];
+  const shift = (group: number, to: number): Shift => {
+    const [here, there] = [units[group].choices[places[group]], units[group].choices[to]];
     return {
       group,
-      from: choices[here].bits,
-      to: choices[there].bits,
-      bytes: choices[there].bytes - choices[here].bytes,
-      loss: choices[there].loss - choices[here].loss,
-      metricLoss: metricLosses[there] - metricLosses[here],
+      from: here.bits,
+      to: there.bits,
+      bytes: there.bytes - here.bytes,
+      loss: there.loss - here.loss,
+      metricLoss: metricLosses[group][to] - metricLosses[group][places[group]],
     };
   };
   const raised = places.flatMap((here, group) => (here > 0 ? [shift(group, here - 1)] : []));
   const further = places.map((here, group) =>
-    model.units[group].choices.slice(here + 1).map((_, step) => shift(group, here + 1 + step)),
+    units[group].choices.slice(here + 1).map((_, step) => shift(group, here + 1 + step)),
   );
   const lowered = further.flatMap((shifts) => shifts.slice(0, 1));
   const pairs = lowered.flatMap((down) =>
@@ -63,18 +62,18 @@ export function movesFrom(
   return [...alone, ...pairs].map((parts) => ({
     shifts: parts,
     assignment: parts.reduce(
-      (plan, { group, to }) => plan.with(model.groups[group].units, to),
+      (plan, { group, to }) => plan.with(groups[group].units, to),
       from.assignment,
     ),
     description: parts
-      .map((part) => `${model.units[part.group].id} ${part.from} to ${part.to}`)
+      .map(({ group, from, to }) => `${units[group].id} ${from} to ${to}`)
       .join(', '),
     bytes: parts.reduce((sum, part) => sum + part.bytes, from.bytes),
     loss: parts.reduce((sum, part) => sum + part.loss, 0),
   }));
 }
 
-/** What measured moves have taught beyond the table: the metric's loss of a shift on its own. */
+/** Losses learned from measured moves, beyond the table: the metric's loss of a shift on its own. */
 export class ShiftExperience {
   readonly #seen: { readonly shift: Shift; readonly metricLoss: number }[] = [];
 

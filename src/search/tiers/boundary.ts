@@ -1,4 +1,4 @@
-/** Where a chain of steps, each harder than the one before, stops passing. */
+/** The place at which a chain of steps, each harder than the one before, stops passing. */
 export interface Boundary {
   /** The first step that fails; the number of steps where all pass. */
   readonly firstFailure: number;
@@ -7,7 +7,7 @@ export interface Boundary {
 }
 
 /**
- * Which step to ask next: one strictly between `passed` (−1 where none is known to pass) and `failed`
+ * The step to ask next: one strictly between `passed` (−1 where none is known to pass) and `failed`
  * (the number of steps where none is known to fail).
  */
 export type Probe = (passed: number, failed: number, steps: number) => number;
@@ -36,10 +36,10 @@ export function around(guess: number): Probe {
   };
 }
 
-/** What is known of a step. */
+/** The answer about a step. */
 export interface Verdict {
   readonly passes: boolean;
-  /** How much worse its loss may still get before it fails; only of use where it passes. */
+  /** Loss that may still be added before it fails; only of use where it passes. */
   readonly margin: number;
 }
 
@@ -47,7 +47,7 @@ export interface BoundaryOptions {
   readonly probe: Probe;
   /** Steps right above the last safe one that are asked in any case. */
   readonly neighbours: number;
-  /** How much more than a step below it a step may lose, in the unit of {@link Verdict.margin}. */
+  /** Loss by which a step may exceed a step below it, in the unit of {@link Verdict.margin}. */
   readonly slack: number;
   /** The margin above the first step. */
   readonly startMargin: number;
@@ -62,8 +62,8 @@ export interface BoundaryOptions {
  *
  * Guaranteed: the answer is the one that asking every step in order gives, wherever no step loses more
  * than any step below it by over `slack` (with `slack` 0: wherever the loss only grows down the chain).
- * Where that does not hold, a failure above the last safe step that is no neighbour and was not probed
- * goes unnoticed. Passes below the first failure are not looked for: they cannot change what a walk in
+ * Otherwise a failure above the last safe step that is no neighbour and was not probed goes unnoticed.
+ * Passes below the first failure are not looked for: they cannot change what a walk in
  * order finds. No step is asked twice.
  */
 export async function findBoundary(

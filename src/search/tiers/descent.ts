@@ -1,8 +1,8 @@
-import { SearchError } from '../../util/errors.js';
-import { doubling, findBoundary, inOrder, middle, type Probe, type Verdict } from './boundary.js';
 import { marginOf } from '../evaluation.js';
+import { requireThat } from '../require.js';
 import { Assignment, groupBits, type UnitGroup } from '../space.js';
 import type { Tracer, Trial } from '../trace.js';
+import { doubling, findBoundary, inOrder, middle, type Probe, type Verdict } from './boundary.js';
 
 export type Tier = 'global' | 'block' | 'module';
 
@@ -24,8 +24,8 @@ export interface DescentOptions {
   /** Steps above a found boundary that are measured too (bisection, bracketing); 1 by default. */
   readonly neighbours?: number;
   /**
-   * By how much the metric may fail to be monotone, in its unit: a step is only skipped where one below it
-   * keeps the limit by this margin (bisection, bracketing). 0 by default. The standard error of the
+   * Amount by which the metric may fail to be monotone, in its unit: a step is only skipped where one below
+   * it keeps the limit by this margin (bisection, bracketing). 0 by default. The standard error of the
    * difference of two plans is a fair choice: the larger, the fewer steps are skipped.
    */
   readonly slack?: number;
@@ -57,7 +57,7 @@ export class Descent {
   readonly #strategy: Strategy;
   readonly #neighbours: number;
   readonly #slack: number;
-  /** How far `plan` is within the quality limit. */
+  /** Distance of `plan` from the quality limit. */
   #margin: number;
 
   /** @param bits the precision list B, from high to low. */
@@ -83,16 +83,14 @@ export class Descent {
       const steps = this.stepsOf(this.#strategy === 'bracketing' ? rest : rest.slice(0, 1));
       const verdicts = new Map<number, Verdict>();
       const chain = { tier, steps, groupsLeft: [...rest, ...later], verdicts };
-      const { firstFailure, monotone } = await findBoundary(
-        steps.length,
-        (index) => this.tryStep(chain, index),
-        {
-          probe: this.probe(tier),
-          neighbours: this.#neighbours,
-          slack: this.#slack,
-          startMargin: this.#margin,
-        },
-      );
+      const options = {
+        probe: this.probe(tier),
+        neighbours: this.#neighbours,
+        slack: this.#slack,
+        startMargin: this.#margin,
+      };
+      const ask = (index: number): Promise<Verdict> => this.tryStep(chain, index);
+      const { firstFailure, monotone } = await findBoundary(steps.length, ask, options);
       // The last step that passes has been asked, whatever was skipped above it.
       const reached = verdicts.get(firstFailure - 1);
       if (reached !== undefined) {
@@ -132,7 +130,7 @@ export class Descent {
       bits,
       assignment,
       parent: this.above(chain, index),
-      // Where margins decide what is skipped, they must not depend on how early an evaluator stops.
+      // Margins that decide what is skipped must not depend on how early an evaluator stops.
       ...(this.#strategy !== 'exact' && this.#slack > 0 && { need: 'exact-if-passes' }),
     };
     const step = await this.tracer.try(trial, this.evaluationsLeft(chain, trial.parent));
@@ -165,12 +163,6 @@ export class Descent {
 }
 
 function checkAmount(value: number, where: string): number {
-  if (!(value >= 0))
-    throw new SearchError({
-      what: 'not an amount',
-      where,
-      got: String(value),
-      expected: 'at least 0',
-    });
+  requireThat(value >= 0, 'not an amount', where, value, 'at least 0');
   return value;
 }

@@ -1,7 +1,6 @@
 import type { MetricName } from '../../tasks/metrics/metrics.js';
 import { throwIfAborted } from '../../util/errors.js';
 import { resolveLimits, type Constraints } from '../constraints.js';
-import { Descent, type DescentOptions, type Tier } from './descent.js';
 import { evaluateExactly, type Evaluate } from '../evaluation.js';
 import { concludeSearch, type SearchOutcome } from '../outcome.js';
 import { orderBySensitivity, type SensitivityTable } from '../sensitivity.js';
@@ -14,8 +13,9 @@ import {
   type UnitGroup,
 } from '../space.js';
 import { Tracer, type SearchRunOptions } from '../trace.js';
+import { Descent, type DescentOptions, type Tier } from './descent.js';
 
-/** In which order the units of a tier descend. */
+/** The order in which the units of a tier descend. */
 export type UnitOrder =
   | { readonly kind: 'network' }
   | { readonly kind: 'least-sensitive-first'; readonly table: SensitivityTable };
@@ -25,14 +25,14 @@ export interface TieredSearchOptions extends SearchRunOptions, DescentOptions {
   readonly constraints: Constraints;
   /** The precision list B; any order, repeats are dropped. */
   readonly bits: readonly number[];
-  /** What the module tier descends: modules (the default), or each unit of the space. */
+  /** The units that the module tier descends: modules (the default), or each unit of the space. */
   readonly granularity?: 'module' | 'matrix';
   /** Network order by default. */
   readonly order?: UnitOrder;
 }
 
 export interface TieredSearchResult extends SearchOutcome {
-  /** Where the descents ended: keeps the quality limit, but need not fit the memory limit. */
+  /** The plan that the descents ended at: keeps the quality limit, but need not fit the memory limit. */
   readonly final: Assignment;
   /** Descents in which a step failed above one that passes, and so were walked in order. */
   readonly nonMonotone: readonly string[];
@@ -64,9 +64,7 @@ export async function tieredSearch(
   const tiers = tiersOf(space, options);
   const { signal } = options;
   throwIfAborted(signal, 'search');
-  const baseline = await evaluateExactly(evaluate, Assignment.unquantized, {
-    ...(signal && { signal }),
-  });
+  const baseline = await evaluateExactly(evaluate, Assignment.unquantized, { signal });
   const fp32Bytes = space.bytes(Assignment.unquantized);
   const limits = resolveLimits(options.constraints, options.metric, baseline.metric, fp32Bytes);
   const tracer = new Tracer(space, evaluate, limits, options);
@@ -93,15 +91,12 @@ interface TierGroups {
 
 function tiersOf(space: SearchSpace, options: TieredSearchOptions): TierGroups[] {
   const order = options.order ?? { kind: 'network' };
-  const blocks = groupsOf(space, 'block');
-  const modules = groupsOf(space, options.granularity ?? 'module').filter(
-    (group) => group.inModuleTier,
-  );
+  const finest = groupsOf(space, options.granularity ?? 'module');
   const arrange = (groups: UnitGroup[]): UnitGroup[] =>
     order.kind === 'network' ? groups : orderBySensitivity(groups, order.table);
   return [
     { tier: 'global', groups: groupsOf(space, 'global') },
-    { tier: 'block', groups: arrange(blocks) },
-    { tier: 'module', groups: arrange(modules) },
+    { tier: 'block', groups: arrange(groupsOf(space, 'block')) },
+    { tier: 'module', groups: arrange(finest.filter(({ inModuleTier }) => inModuleTier)) },
   ];
 }

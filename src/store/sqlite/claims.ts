@@ -1,12 +1,12 @@
+import type { Holder } from '../types.js';
 import { textOf, type Connection, type Row } from './connection.js';
 import { livenessOf, type Liveness, type Owner } from './owner.js';
-import type { Holder } from '../types.js';
 
-/** How often a process says that it is still measuring, in milliseconds. */
+/** Time between two signs that a process is still measuring, in milliseconds. */
 const HEARTBEAT_MS = 10_000;
 
 /**
- * How long after its last heartbeat a claim still counts, in milliseconds. Nothing for a process
+ * Time after its last heartbeat for which a claim still counts, in milliseconds. Nothing for a process
  * known to be dead. Long for one known to live: a pure JavaScript backend can keep the event loop,
  * and with it the heartbeat, for minutes. A minute where nobody can tell. Too short costs a second
  * measurement, never a wrong one.
@@ -17,70 +17,65 @@ const PATIENCE_MS: Readonly<Record<Liveness, number>> = {
   alive: 600_000,
 };
 
-/** Who measures what right now, among all processes that share the store. */
+/** The measurements under way, among all processes that share the store. */
 export class Claims {
-  readonly #connection: Connection;
-  readonly #owner: Owner;
-  readonly #held = new Set<string>();
-  #heartbeat: NodeJS.Timeout | undefined;
+  private readonly held = new Set<string>();
+  private heartbeat: NodeJS.Timeout | undefined;
 
-  constructor(connection: Connection, owner: Owner) {
-    this.#connection = connection;
-    this.#owner = owner;
-  }
+  constructor(
+    private readonly connection: Connection,
+    private readonly owner: Owner,
+  ) {}
 
-  /** Takes the claim on a measurement, or returns who has it. */
+  /** Takes the claim on a measurement, or returns its holder. */
   take(id: string): Holder | undefined {
-    const holder = this.#connection.transaction(() => {
-      const row = this.#connection.get(
-        'SELECT owner, CAST(heartbeat_at AS REAL) AS heartbeat_at FROM claims WHERE id = ?',
-        [id],
-      );
-      const other = row === undefined ? undefined : holderOf(row);
+    const select =
+      'SELECT owner, CAST(heartbeat_at AS REAL) AS heartbeat_at FROM claims WHERE id = ?';
+    const holder = this.connection.transaction(() => {
+      const row = this.connection.get(select, [id]);
+      const other = row && holderOf(row);
       if (other !== undefined) return other;
-      this.#connection.run(
+      this.connection.run(
         `INSERT INTO claims (id, token, owner, heartbeat_at) VALUES (?, ?, ?, ?)
          ON CONFLICT (id) DO UPDATE SET
            token = excluded.token, owner = excluded.owner, heartbeat_at = excluded.heartbeat_at`,
-        [id, this.#owner.token, Buffer.from(JSON.stringify(this.#owner)), Date.now()],
+        [id, this.owner.token, Buffer.from(JSON.stringify(this.owner)), Date.now()],
       );
       return undefined;
     });
-    if (holder === undefined) this.#hold(id);
+    if (holder === undefined) this.hold(id);
     return holder;
   }
 
   /** Gives a claim back. Never throws: a claim left behind runs out by itself. */
   release(id: string): void {
-    this.#held.delete(id);
-    if (this.#held.size === 0) clearInterval(this.#heartbeat);
-    this.#quietly('DELETE FROM claims WHERE token = ? AND id = ?', [this.#owner.token, id]);
+    this.held.delete(id);
+    if (this.held.size === 0) clearInterval(this.heartbeat);
+    this.quietly('DELETE FROM claims WHERE token = ? AND id = ?', [this.owner.token, id]);
   }
 
+  /** Gives all claims back. */
   releaseAll(): void {
-    this.#held.clear();
-    clearInterval(this.#heartbeat);
-    this.#quietly('DELETE FROM claims WHERE token = ?', [this.#owner.token]);
+    this.held.clear();
+    clearInterval(this.heartbeat);
+    this.quietly('DELETE FROM claims WHERE token = ?', [this.owner.token]);
   }
 
-  #hold(id: string): void {
-    this.#held.add(id);
-    if (this.#held.size > 1) return;
-    this.#heartbeat = setInterval(() => {
-      this.#quietly('UPDATE claims SET heartbeat_at = ? WHERE token = ?', [
-        Date.now(),
-        this.#owner.token,
-      ]);
+  private hold(id: string): void {
+    this.held.add(id);
+    if (this.held.size > 1) return;
+    const update = 'UPDATE claims SET heartbeat_at = ? WHERE token = ?';
+    this.heartbeat = setInterval(() => {
+      this.quietly(update, [Date.now(), this.owner.token]);
     }, HEARTBEAT_MS);
-    this.#heartbeat.unref();
+    this.heartbeat.unref();
   }
 
-  #quietly(sql: string, parameters: readonly (string | number)[]): void {
+  private quietly(sql: string, parameters: readonly (string | number)[]): void {
     try {
-      this.#connection.run(sql, parameters);
+      this.connection.run(sql, parameters);
     } catch {
-      // Disk full, or locked for long: what is lost is a claim, and the measurement itself will say
-      // so.
+      // Disk full, or locked for long: a claim is lost, and the measurement itself will say so.
     }
   }
 }

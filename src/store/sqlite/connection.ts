@@ -17,33 +17,28 @@ export function textOf(value: unknown): string {
 }
 
 /**
- * One SQLite connection through libsql 0.5, typed, with these traits of the driver kept in one
- * place (each seen in 0.5.29):
+ * One SQLite connection through libsql 0.5, typed, with these traits of the driver kept in one place (each
+ * seen in 0.5.29):
  * - parameters go in as one array: a lone Uint8Array argument ends the process;
- * - text that is not UTF-8, as in a damaged file, ends the process when read: select text as
- *   `CAST(… AS BLOB)`;
+ * - text that is not UTF-8, as in a damaged file, ends the process when read: select `CAST(… AS BLOB)`;
  * - a blob is a Buffer from `get`, an ArrayBuffer from `all`: read it with {@link bytesOf};
- * - `pluck().get()` does not pluck, and rows carry an extra member `_metadata`: columns are read by
- *   name;
- * - `close()` lets go of the file once the prepared statements are collected as garbage, at once
- *   where none was prepared.
+ * - `pluck().get()` does not pluck, and rows carry an extra member `_metadata`: columns are read by name;
+ * - `close()` lets go of the file once the prepared statements are collected as garbage, at once for a
+ *   connection that prepared none.
  */
 export class Connection {
-  readonly #statements = new Map<string, Statement>();
-  readonly #database: Database;
-  readonly #where: string;
-  #open = true;
+  private readonly statements = new Map<string, Statement>();
+  private isOpen = true;
 
-  private constructor(database: Database, where: string) {
-    this.#database = database;
-    this.#where = where;
-  }
+  private constructor(
+    private readonly database: Database,
+    private readonly where: string,
+  ) {}
 
   /**
    * @param path a file, made when missing; `where` in errors
-   * @param busyMs how long a call waits for another process's write, in milliseconds
-   * @throws {StoreError} when the file cannot be opened, or no binary of the driver fits this
-   *   platform.
+   * @param busyMs time that a call waits for another process's write, in milliseconds
+   * @throws {StoreError} when the file cannot be opened, or no binary of the driver fits this platform
    */
   static async open(path: string, busyMs: number): Promise<Connection> {
     const Driver = await loadDriver();
@@ -56,25 +51,25 @@ export class Connection {
 
   /** Runs statements that take no parameters; rows are dropped. */
   exec(sql: string): void {
-    this.#try(() => this.#database.exec(sql));
+    this.try(() => this.database.exec(sql));
   }
 
-  /** @returns the number of rows changed. */
+  /** Runs a statement. @returns the number of rows changed. */
   run(sql: string, parameters: readonly SqlValue[] = []): number {
-    return this.#try(() => this.#prepare(sql).run(parameters).changes);
+    return this.try(() => this.prepare(sql).run(parameters).changes);
   }
 
+  /** The first row of a query. */
   get(sql: string, parameters: readonly SqlValue[] = []): Row | undefined {
-    return this.#try(() => this.#prepare(sql).get(parameters)) as Row | undefined;
+    return this.try(() => this.prepare(sql).get(parameters)) as Row | undefined;
   }
 
+  /** All rows of a query. */
   all(sql: string, parameters: readonly SqlValue[] = []): Row[] {
-    return this.#try(() => this.#prepare(sql).all(parameters)) as Row[];
+    return this.try(() => this.prepare(sql).all(parameters)) as Row[];
   }
 
-  /**
-   * All of `work` or nothing; the write lock is taken at its start, so that it cannot fail midway.
-   */
+  /** All of `work` or nothing; the write lock is taken at its start, so that it cannot fail midway. */
   transaction<T>(work: () => T): T {
     this.exec('BEGIN IMMEDIATE');
     try {
@@ -91,28 +86,29 @@ export class Connection {
     }
   }
 
+  /** Closes the file; closing twice is allowed. */
   close(): void {
-    if (!this.#open) return;
-    this.#open = false;
-    this.#statements.clear();
-    this.#database.close();
+    if (!this.isOpen) return;
+    this.isOpen = false;
+    this.statements.clear();
+    this.database.close();
   }
 
-  #prepare(sql: string): Statement {
-    let statement = this.#statements.get(sql);
+  private prepare(sql: string): Statement {
+    let statement = this.statements.get(sql);
     if (statement === undefined) {
-      statement = this.#database.prepare(sql);
-      this.#statements.set(sql, statement);
+      statement = this.database.prepare(sql);
+      this.statements.set(sql, statement);
     }
     return statement;
   }
 
-  #try<T>(work: () => T): T {
-    if (!this.#open) throw new StoreError({ what: 'the store is closed', where: this.#where });
+  private try<T>(work: () => T): T {
+    if (!this.isOpen) throw new StoreError({ what: 'the store is closed', where: this.where });
     try {
       return work();
     } catch (error) {
-      throw asStoreError(error, this.#where);
+      throw asStoreError(error, this.where);
     }
   }
 }
@@ -120,15 +116,13 @@ export class Connection {
 async function loadDriver() {
   try {
     return (await import('libsql')).default;
-  } catch (error) {
-    throw new StoreError(
-      {
-        what: 'the SQLite driver does not load',
-        where: 'package libsql',
-        got: error instanceof Error ? error.message : String(error),
-        expected: `a binary for ${process.platform} ${process.arch}`,
-      },
-      { cause: error },
-    );
+  } catch (cause) {
+    const detail = {
+      what: 'the SQLite driver does not load',
+      where: 'package libsql',
+      got: cause instanceof Error ? cause.message : String(cause),
+      expected: `a binary for ${process.platform} ${process.arch}`,
+    };
+    throw new StoreError(detail, { cause });
   }
 }

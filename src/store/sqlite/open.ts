@@ -2,32 +2,31 @@ import { mkdir, realpath, rename, stat } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { StoreError } from '../../util/errors.js';
-import { Connection } from './connection.js';
 import { DamagedStoreError, LockedStoreError } from '../errors.js';
 import { inspect } from '../inspect.js';
+import type { MeasurementStore, SetAside } from '../types.js';
+import { Connection } from './connection.js';
 import { salvage, takeOver, type SalvagedRow } from './salvage.js';
 import { configure, createTables, SCHEMA_VERSION, upgradeTables } from './schema.js';
 import { SqliteStore } from './store.js';
-import type { MeasurementStore, SetAside } from '../types.js';
 
-/** How long a call waits for another process's write, in milliseconds; a write takes about one. */
+/** Time that a call waits for another process's write, in milliseconds; a write takes about one. */
 const BUSY_MS = 10_000;
-/** How long to wait for others that are opening the same store, in milliseconds. */
+/** Time to wait for others that are opening the same store, in milliseconds. */
 const OPENING_MS = 60_000;
 const OPENING_POLL_MS = 20;
 
 /**
- * Opens the measurements in a file, or makes it. Any number of processes on one machine may share
- * it (SQLite's log does not work on network folders).
+ * Opens the measurements in a file, or makes it. Any number of processes on one machine may share it
+ * (SQLite's log does not work on network folders).
  *
- * A damaged file (not SQLite, truncated, tables missing, a value that does not fit its checksum) is
- * renamed to `<path>.damaged-<time>`, never deleted; what can still be read and checked is taken
- * over into a fresh store, and `setAside` of the result says so. Beside the store lies an empty
- * `<path>.lock`, which serializes opening.
+ * A damaged file (not SQLite, truncated, tables missing, a value that does not fit its checksum) is renamed
+ * to `<path>.damaged-<time>`, never deleted; what can still be read and checked is taken over into a fresh
+ * store, and `setAside` of the result says so. Beside the store lies an empty `<path>.lock`, which
+ * serializes opening.
  *
- * @throws {StoreError} when the folder or file cannot be made, read or written, when the file is a
- *   newer version's store or another program's database, or when opening takes others more than a
- *   minute.
+ * @throws {StoreError} when the folder or file cannot be made, read or written, when the file is a newer
+ *   version's store or another program's database, or when opening takes others more than a minute.
  */
 export async function openStore(path: string): Promise<MeasurementStore> {
   // SQLite puts its log beside what a link points to.
@@ -41,11 +40,9 @@ export async function openStore(path: string): Promise<MeasurementStore> {
   }
 }
 
-/**
- * Looks at the file, sets it aside if need be, makes the tables: nobody else is opening meanwhile.
- */
+/** Looks at the file, sets it aside if need be, makes the tables: nobody else is opening meanwhile. */
 async function openAlone(path: string): Promise<SqliteStore> {
-  if (await isLogWithoutFile(path)) {
+  if ((await sizeOf(`${path}-wal`)) > 0 && (await sizeOf(path)) === 0) {
     // Before SQLite sees it: it deletes a log whose file is empty.
     const reason = `${path}: there is a log, but its file is gone or empty`;
     const setAside = { path: await moveAside(path), reason, recovered: 0 };
@@ -101,11 +98,9 @@ function startStore(
 async function makeFolder(file: string): Promise<void> {
   try {
     await mkdir(dirname(file), { recursive: true });
-  } catch (error) {
-    throw new StoreError(
-      { what: 'the folder cannot be made', where: dirname(file), got: String(error) },
-      { cause: error },
-    );
+  } catch (cause) {
+    const detail = { what: 'the folder cannot be made', where: dirname(file), got: String(cause) };
+    throw new StoreError(detail, { cause });
   }
 }
 
@@ -130,10 +125,6 @@ async function lockOpening(file: string): Promise<Connection> {
   }
 }
 
-async function isLogWithoutFile(path: string): Promise<boolean> {
-  return (await sizeOf(`${path}-wal`)) > 0 && (await sizeOf(path)) === 0;
-}
-
 /** Size in bytes; 0 for what is not there. */
 async function sizeOf(path: string): Promise<number> {
   return (await stat(path).catch(() => undefined))?.size ?? 0;
@@ -144,20 +135,13 @@ async function moveAside(path: string): Promise<string> {
   const time = new Date().toISOString().replace(/[-:.]/g, '');
   const aside = `${path}.damaged-${time}`;
   // The file last: as long as it is there under its name, nobody takes the place for a free one.
-  for (const suffix of ['-journal', '-wal', '-shm', '']) {
+  for (const suffix of ['-journal', '-wal', '-shm', ''])
     try {
       await rename(path + suffix, aside + suffix);
-    } catch (error) {
-      if (error instanceof Error && 'code' in error && error.code === 'ENOENT') continue;
-      throw new StoreError(
-        {
-          what: 'the store is damaged and cannot be renamed',
-          where: path + suffix,
-          got: String(error),
-        },
-        { cause: error },
-      );
+    } catch (cause) {
+      if (cause instanceof Error && 'code' in cause && cause.code === 'ENOENT') continue;
+      const what = 'the store is damaged and cannot be renamed';
+      throw new StoreError({ what, where: path + suffix, got: String(cause) }, { cause });
     }
-  }
   return aside;
 }

@@ -2,11 +2,9 @@ import { randomBytes } from 'node:crypto';
 import { readFileSync, readlinkSync } from 'node:fs';
 import { hostname } from 'node:os';
 
-/** Who wrote a claim or a run, in a form that tells later whether that process still lives. */
+/** The writer of a claim or a run, in a form that tells later whether that process still lives. */
 export interface Owner {
-  /**
-   * One a store object: two stores in one process do not take each other's claims for their own.
-   */
+  /** One a store object: two stores in one process do not take each other's claims for their own. */
   readonly token: string;
   readonly pid: number;
   /** Host and process namespace: inside one, a process id means one process. */
@@ -15,11 +13,10 @@ export interface Owner {
   readonly started: string | null;
 }
 
-/**
- * `unknown`: another host or container, or a platform that does not tell processes of one id apart.
- */
+/** `unknown`: another host or container, or a platform that does not tell processes of one id apart. */
 export type Liveness = 'alive' | 'dead' | 'unknown';
 
+/** This process as an owner. */
 export function thisProcess(): Owner {
   return {
     token: randomBytes(8).toString('hex'),
@@ -29,6 +26,7 @@ export function thisProcess(): Owner {
   };
 }
 
+/** The liveness of the process that an owner names. */
 export function livenessOf(owner: Owner): Liveness {
   if (owner.scope !== scopeHere()) return 'unknown';
   if (!processExists(owner.pid)) return 'dead';

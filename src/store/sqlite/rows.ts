@@ -1,20 +1,18 @@
+import { checkedKey, keyId, verdictId } from '../key.js';
+import { seal, sealMeasurement, type Sealed } from '../record.js';
+import type { KeptRun } from '../rows.js';
+import type { StoredMeasurement, StoredVerdict } from '../types.js';
 import { bytesOf, type Connection, type Row, type SqlValue } from './connection.js';
-import type { Sealed } from '../record.js';
-import { keyId, verdictId } from '../key.js';
-import { seal, sealMeasurement } from '../record.js';
 import type { SealedTable } from './schema.js';
-import type { Run, StoredMeasurement, StoredVerdict } from '../types.js';
 
 /** Rows fetched at a time: a listing's memory does not grow with the store. */
 const PAGE = 200;
 
-/**
- * The sealed part of a row. Blobs whatever the file claims: the driver ends the process on damaged
- * text.
- */
+/** The sealed part of a row. Blobs whatever the file claims: the driver ends the process on damaged text. */
 export const SEALED_COLUMNS =
   'CAST(record AS BLOB) AS record, CAST(items AS BLOB) AS items, CAST(digest AS BLOB) AS digest';
 
+/** The sealed part of a row that was read. */
 export function sealedOf(row: Row): Sealed {
   return { record: bytesOf(row.record), items: bytesOf(row.items), digest: bytesOf(row.digest) };
 }
@@ -34,99 +32,54 @@ export function* sealedRows(connection: Connection, table: SealedTable): Generat
   }
 }
 
-const MEASUREMENT_COLUMNS = [
-  'id',
-  'checkpoint',
-  'plan',
-  'task',
-  'data',
-  'split',
-  'limit',
-  'context',
-  'backend',
-  'version',
-  'metric',
-  'value',
-  'bytes',
-  'seconds',
-  'created_at',
-  'machine',
-  'record',
-  'items',
-  'digest',
-] as const;
-
-const UPSERT_MEASUREMENT = upsert('measurements', MEASUREMENT_COLUMNS);
-const UPSERT_VERDICT = upsert('verdicts', [
-  'id',
-  'measurement',
-  'plan',
-  'task',
-  'passes',
-  'bound',
-  'created_at',
-  'record',
-  'items',
-  'digest',
-]);
-const UPSERT_RUN = upsert('runs', [
-  'id',
-  'kind',
-  'state',
-  'started_at',
-  'record',
-  'items',
-  'digest',
-]);
-
+/** Writes a measurement's row. */
 export function writeMeasurement(connection: Connection, stored: StoredMeasurement): void {
   const { key, measurement } = stored;
-  const { record, items, digest } = sealMeasurement(stored);
-  const values: Record<(typeof MEASUREMENT_COLUMNS)[number], SqlValue> = {
+  upsert(connection, 'measurements', {
     id: keyId(key),
-    ...key,
+    ...checkedKey(key),
     metric: measurement.metric,
     value: measurement.value,
     bytes: stored.bytes ?? null,
     seconds: measurement.seconds,
     created_at: stored.createdAt,
     machine: stored.machine,
-    record,
-    items,
-    digest,
-  };
-  connection.run(
-    UPSERT_MEASUREMENT,
-    MEASUREMENT_COLUMNS.map((column) => values[column]),
-  );
+    ...sealMeasurement(stored),
+  });
 }
 
+/** Writes a verdict's row. */
 export function writeVerdict(connection: Connection, stored: StoredVerdict): void {
   const { key, limit, passes, bound, createdAt } = stored;
-  const { record, items, digest } = seal(stored);
-  connection.run(UPSERT_VERDICT, [
-    verdictId(key, limit),
-    keyId(key),
-    key.plan,
-    key.task,
-    passes ? 1 : 0,
+  upsert(connection, 'verdicts', {
+    id: verdictId(key, limit),
+    measurement: keyId(key),
+    plan: key.plan,
+    task: key.task,
+    passes: passes ? 1 : 0,
     bound,
-    createdAt,
-    record,
-    items,
-    digest,
-  ]);
+    created_at: createdAt,
+    ...seal(stored),
+  });
 }
 
-export function writeRun(connection: Connection, run: Run, sealed: Sealed): void {
-  const { record, items, digest } = sealed;
-  connection.run(UPSERT_RUN, [run.id, run.kind, run.state, run.startedAt, record, items, digest]);
+/** Writes a run's row. */
+export function writeRun(connection: Connection, run: KeptRun): void {
+  const { id, kind, state, startedAt } = run;
+  upsert(connection, 'runs', { id, kind, state, started_at: startedAt, ...seal(run) });
 }
 
-/** Insert, or overwrite the row of the same id in its place. */
-function upsert(table: string, columns: readonly string[]): string {
-  const quoted = columns.map((column) => `"${column}"`);
-  const updates = quoted.slice(1).map((column) => `${column} = excluded.${column}`);
-  return `INSERT INTO ${table} (${quoted.join(', ')}) VALUES (${quoted.map(() => '?').join(', ')})
-    ON CONFLICT (id) DO UPDATE SET ${updates.join(', ')}`;
+/** Inserts a row, or overwrites the one of the same id in its place. @param row by column, `id` first */
+function upsert(
+  connection: Connection,
+  table: SealedTable,
+  row: Readonly<Record<string, SqlValue>>,
+): void {
+  const columns = Object.keys(row).map((column) => `"${column}"`);
+  const updates = columns.slice(1).map((column) => `${column} = excluded.${column}`);
+  connection.run(
+    `INSERT INTO ${table} (${columns.join(', ')}) VALUES (${columns.map(() => '?').join(', ')})
+     ON CONFLICT (id) DO UPDATE SET ${updates.join(', ')}`,
+    Object.values(row),
+  );
 }

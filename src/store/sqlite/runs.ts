@@ -2,30 +2,21 @@ import { randomBytes } from 'node:crypto';
 import { StoreError } from '../../util/errors.js';
 import type { Json } from '../../util/json.js';
 import { describeMachine } from '../machine.js';
-import { livenessOf, type Owner } from './owner.js';
-import { seal, unseal, type Sealed } from '../record.js';
+import { unseal, type Sealed } from '../record.js';
+import type { KeptRun, StoreRows } from '../rows.js';
 import type { Run, RunChange, RunLog, RunState } from '../types.js';
+import { livenessOf } from './owner.js';
 
-/** A run as it is kept: with who runs it. */
-export interface KeptRun extends Run {
-  readonly owner: Owner;
-}
-
-/** Where runs are kept. */
-export interface RunStorage {
-  readonly where: string;
-  readonly owner: Owner;
-  read(id: string): Sealed | undefined;
-  readAll(): Iterable<Sealed>;
-  write(run: Run, sealed: Sealed): void;
-  /** Runs `work` with no other writer in between. */
-  exclusively<T>(work: () => T): T;
-}
-
-export function runLog(storage: RunStorage): RunLog {
-  const open = (sealed: Sealed): KeptRun => unseal(sealed, storage.where) as KeptRun;
+/** The log of the runs in a store's rows. */
+export function runLog({
+  where,
+  owner,
+  runs,
+  exclusively,
+}: Pick<StoreRows, 'where' | 'owner' | 'runs' | 'exclusively'>): RunLog {
+  const open = (sealed: Sealed): KeptRun => unseal(sealed, where) as KeptRun;
   const write = (run: KeptRun): Run => {
-    storage.write(run, seal(run));
+    runs.write(run);
     return publicRun(run);
   };
   return {
@@ -40,36 +31,32 @@ export function runLog(storage: RunStorage): RunLog {
         finishedAt: null,
         result: null,
         machine: describeMachine(),
-        owner: storage.owner,
+        owner,
       });
     },
     list(filter: { readonly kind?: string; readonly state?: RunState } = {}): Run[] {
-      return Array.from(storage.readAll(), (sealed) => publicRun(open(sealed))).filter(
+      return Array.from(runs.readAll(), (sealed) => publicRun(open(sealed))).filter(
         ({ kind, state }) => (filter.kind ?? kind) === kind && (filter.state ?? state) === state,
       );
     },
     show(id: string): Run | undefined {
-      const sealed = storage.read(id);
-      return sealed === undefined ? undefined : publicRun(open(sealed));
+      const sealed = runs.read(id);
+      return sealed && publicRun(open(sealed));
     },
     update(id: string, { state, result }: RunChange): Run {
-      return storage.exclusively(() => {
-        const sealed = storage.read(id);
+      return exclusively(() => {
+        const sealed = runs.read(id);
         if (sealed === undefined)
-          throw new StoreError({ what: 'there is no such run', where: storage.where, got: id });
+          throw new StoreError({ what: 'there is no such run', where, got: id });
         const run = open(sealed);
-        const ended = state !== undefined && state !== 'running';
+        const finishedAt = state === 'running' ? null : new Date().toISOString();
         return write({
           ...run,
           // Whoever reports on a run is the one that runs it, a resumed one included.
-          owner: storage.owner,
+          owner,
           state: state ?? run.state,
           result: result ?? run.result,
-          finishedAt: ended
-            ? new Date().toISOString()
-            : state === undefined
-              ? run.finishedAt
-              : null,
+          finishedAt: state === undefined ? run.finishedAt : finishedAt,
         });
       });
     },

@@ -1,7 +1,7 @@
-import type { Connection } from './connection.js';
 import { isWhole, openMeasurement, openVerdict, unseal, type Sealed } from '../record.js';
+import type { KeptRun } from '../rows.js';
+import type { Connection } from './connection.js';
 import { SEALED_COLUMNS, sealedOf, writeMeasurement, writeRun, writeVerdict } from './rows.js';
-import type { KeptRun } from './runs.js';
 import { SEALED_TABLES, type SealedTable } from './schema.js';
 
 /** A row of a damaged file that fits its checksum. */
@@ -13,8 +13,7 @@ export interface SalvagedRow {
 /** All rows of a damaged file that can be read and fit their checksum. Never throws. */
 export function salvage(connection: Connection): SalvagedRow[] {
   try {
-    // SQLite then reads what there is of a file that is shorter than its header says, instead of
-    // nothing.
+    // SQLite then reads what there is of a file shorter than its header says, instead of nothing.
     connection.exec('PRAGMA writable_schema = ON; PRAGMA query_only = ON');
   } catch {
     // Not a SQLite file: there is nothing to read below either.
@@ -22,9 +21,7 @@ export function salvage(connection: Connection): SalvagedRow[] {
   return SEALED_TABLES.flatMap((table) => salvageTable(connection, table));
 }
 
-/**
- * From the first row up to where the file breaks, then from the last row down to where it breaks.
- */
+/** From the first row up to where the file breaks, then from the last row down to where it breaks. */
 function salvageTable(connection: Connection, table: SealedTable): SalvagedRow[] {
   const found = new Map<number, SalvagedRow>();
   for (const [beyond, order, start] of [
@@ -56,7 +53,7 @@ function salvageTable(connection: Connection, table: SealedTable): SalvagedRow[]
 export function takeOver(connection: Connection, rows: readonly SalvagedRow[]): void {
   if (rows.length === 0) return;
   connection.transaction(() => {
-    for (const { table, sealed } of rows) {
+    for (const { table, sealed } of rows)
       switch (table) {
         case 'measurements':
           writeMeasurement(connection, openMeasurement(sealed, table));
@@ -65,9 +62,8 @@ export function takeOver(connection: Connection, rows: readonly SalvagedRow[]): 
           writeVerdict(connection, openVerdict(sealed, table));
           break;
         case 'runs':
-          writeRun(connection, unseal(sealed, table) as KeptRun, sealed);
+          writeRun(connection, unseal(sealed, table) as KeptRun);
           break;
       }
-    }
   });
 }

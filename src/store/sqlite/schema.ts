@@ -82,27 +82,23 @@ export const TABLES: Readonly<Record<string, Table>> = {
   },
 };
 
-/** The tables whose rows are sealed (record.ts): what a damaged file is searched for. */
+/** The tables whose rows are sealed (record.ts): a damaged file is searched for them. */
 export const SEALED_TABLES = ['measurements', 'verdicts', 'runs'] as const;
 export type SealedTable = (typeof SEALED_TABLES)[number];
 
 /**
  * Settings of each connection.
  *
- * WAL: readers do not wait for the writer, and a commit is one append. A process killed at any
- * moment loses nothing that was committed: the pages are the kernel's by then. `synchronous = FULL`
- * also flushes the log at each commit, so that a power cut loses nothing either where the disk
- * honours fsync; it costs a fraction of a millisecond on an SSD, where a measurement takes a tenth
- * of a second and more.
+ * WAL: readers do not wait for the writer, and a commit is one append. A process killed at any moment loses
+ * nothing that was committed: the pages are the kernel's by then. `synchronous = FULL` also flushes the log
+ * at each commit, so that a power cut loses nothing either where the disk honours fsync; it costs a fraction
+ * of a millisecond on an SSD, where a measurement takes a tenth of a second and more.
  */
 export function configure(connection: Connection): void {
   connection.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;');
 }
 
-/**
- * Makes the tables in one transaction: a process killed here leaves an empty file, which is made
- * again.
- */
+/** Makes the tables in one transaction: a process killed here leaves an empty file, to be made again. */
 export function createTables(connection: Connection): void {
   connection.transaction(() => {
     makeTables(connection, 0);
@@ -111,9 +107,8 @@ export function createTables(connection: Connection): void {
 }
 
 /**
- * Brings a whole store of an older version up to this one, in one transaction: a process killed here
- * leaves the older store. Only adds tables, so a process of the older version that has the file open can
- * go on.
+ * Brings a whole store of an older version up to this one, in one transaction: a process killed here leaves
+ * the older store. Only adds tables, so a process of the older version that has the file open can go on.
  */
 export function upgradeTables(connection: Connection, version: number): void {
   connection.transaction(() => {

@@ -1,14 +1,14 @@
-import { readdir, readFile } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { toSst2 } from '../../tokenizer/normaliser.js';
 import { DataError } from '../../util/errors.js';
 import { sha256 } from '../../util/hash.js';
 import { packagePath } from '../../util/paths.js';
 import { articleToWikiText } from './articles.js';
-import { readTextFile } from './text.js';
+import { codeOf, readBytes, readTextFile } from './text.js';
 import type { LabelledSentence } from './tsv.js';
 
-/** Where samples come from and on what terms, for people. */
+/** The source of samples and their terms, for people. */
 export interface SampleOrigin {
   readonly source: string;
   readonly licence: string;
@@ -49,12 +49,11 @@ const SENTIMENT = {
 export async function loadSentimentSamples(folder = sentimentFolder()): Promise<SentimentSamples> {
   await checkVersion(folder);
   const entries = await readFixture(join(folder, SENTIMENT.file));
-  const examples = entries
-    // One entry is empty and has no label.
-    .filter((entry): entry is { text: string; class: number } => entry.class !== null)
-    .map((entry) => ({ sentence: toSst2(entry.text), label: entry.class }));
   return {
-    examples,
+    // One entry is empty and has no label.
+    examples: entries.flatMap(({ text, class: label }) =>
+      label === null ? [] : [{ sentence: toSst2(text), label }],
+    ),
     source: 'Sentiment Labelled Sentences (Kotzias et al., 2015), imdb.com part, UCI Repository',
     licence: 'CC BY 4.0',
   };
@@ -63,16 +62,14 @@ export async function loadSentimentSamples(folder = sentimentFolder()): Promise<
 function sentimentFolder(): string {
   try {
     return dirname(require.resolve(`${SENTIMENT.package}/package.json`));
-  } catch (error) {
-    throw new DataError(
-      {
-        what: 'npm package is not installed',
-        where: 'bundled sentences',
-        got: `no package "${SENTIMENT.package}"`,
-        expected: `${SENTIMENT.package}@${SENTIMENT.version}, which npm ci installs`,
-      },
-      { cause: error },
-    );
+  } catch (cause) {
+    const detail = {
+      what: 'npm package is not installed',
+      where: 'bundled sentences',
+      got: `no package "${SENTIMENT.package}"`,
+      expected: `${SENTIMENT.package}@${SENTIMENT.version}, which npm ci installs`,
+    };
+    throw new DataError(detail, { cause });
   }
 }
 
@@ -94,23 +91,11 @@ interface FixtureEntry {
 }
 
 async function readFixture(path: string): Promise<FixtureEntry[]> {
-  let bytes: Uint8Array;
-  try {
-    bytes = await readFile(path);
-  } catch (error) {
-    const got = error instanceof Error && 'code' in error ? String(error.code) : String(error);
-    const expected = `the sentences in ${SENTIMENT.package}@${SENTIMENT.version}`;
-    throw new DataError({ what: 'cannot be read', where: path, got, expected }, { cause: error });
-  }
-  const got = sha256(bytes);
-  if (got !== SENTIMENT.sha256) {
-    throw new DataError({
-      what: 'content is not the expected',
-      where: path,
-      got: `sha256 ${got}`,
-      expected: `sha256 ${SENTIMENT.sha256}`,
-    });
-  }
+  const bytes = await readBytes(path, `the sentences in ${SENTIMENT.package}@${SENTIMENT.version}`);
+  const got = `sha256 ${sha256(bytes)}`;
+  const expected = `sha256 ${SENTIMENT.sha256}`;
+  if (got !== expected)
+    throw new DataError({ what: 'content is not the expected', where: path, got, expected });
   // The hash has vouched for the shape.
   return JSON.parse(new TextDecoder().decode(bytes)) as FixtureEntry[];
 }
@@ -125,9 +110,8 @@ async function readFixture(path: string): Promise<FixtureEntry[]> {
 export async function loadTextSamples(
   folder = packagePath('data', 'samples', 'articles'),
 ): Promise<TextSamples> {
-  const names = await articleNames(folder);
   const articles: string[] = [];
-  for (const name of names) {
+  for (const name of await articleNames(folder)) {
     const path = join(folder, name);
     articles.push(articleToWikiText(await readTextFile(path), path));
   }
@@ -142,16 +126,10 @@ export async function loadTextSamples(
 
 async function articleNames(folder: string): Promise<string[]> {
   const expected = 'Markdown files, one an article';
-  let names: string[];
-  try {
-    names = await readdir(folder);
-  } catch (error) {
-    const got = error instanceof Error && 'code' in error ? String(error.code) : String(error);
-    throw new DataError(
-      { what: 'folder cannot be read', where: folder, got, expected },
-      { cause: error },
-    );
-  }
+  const names = await readdir(folder).catch((cause: unknown) => {
+    const got = codeOf(cause);
+    throw new DataError({ what: 'folder cannot be read', where: folder, got, expected }, { cause });
+  });
   // Code units, not locale: the same order, and so the same windows, on every machine.
   const articles = names.filter((name) => name.endsWith('.md') && name !== 'README.md').sort();
   if (articles.length > 0) return articles;

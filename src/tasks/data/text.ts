@@ -7,28 +7,32 @@ import { DataError } from '../../util/errors.js';
  * @throws {DataError} when the file cannot be opened, is empty, or is not UTF-8.
  */
 export async function readTextFile(path: string): Promise<string> {
-  let bytes: Uint8Array;
-  try {
-    bytes = await readFile(path);
-  } catch (error) {
-    const code = error instanceof Error && 'code' in error ? String(error.code) : String(error);
-    throw new DataError(
-      { what: 'cannot be read', where: path, got: code, expected: 'a readable text file' },
-      { cause: error },
-    );
-  }
+  const bytes = await readBytes(path, 'a readable text file');
   let text: string;
   try {
     // Fatal: a replacement character in place of a broken byte would be evaluated as if it were data.
     text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
-  } catch (error) {
-    throw new DataError(
-      { what: 'bytes that are not UTF-8', where: path, expected: 'UTF-8 text' },
-      { cause: error },
-    );
+  } catch (cause) {
+    const what = 'bytes that are not UTF-8';
+    throw new DataError({ what, where: path, expected: 'UTF-8 text' }, { cause });
   }
   requireText(text, path);
   return text;
+}
+
+/** A file's content. @throws {DataError} when it cannot be read; `expected` tells what should be there. */
+export async function readBytes(path: string, expected: string): Promise<Uint8Array> {
+  try {
+    return await readFile(path);
+  } catch (cause) {
+    const got = codeOf(cause);
+    throw new DataError({ what: 'cannot be read', where: path, got, expected }, { cause });
+  }
+}
+
+/** The operating system's code of an error, or all of an error that has none. */
+export function codeOf(error: unknown): string {
+  return error instanceof Error && 'code' in error ? String(error.code) : String(error);
 }
 
 /** @throws {DataError} when the text has nothing but white space. */

@@ -1,4 +1,5 @@
 import { DataError } from '../../util/errors.js';
+import { formatCounted } from '../../util/format.js';
 import { readTextFile, requireText } from './text.js';
 
 /** A sentence and its class; SST-2: 0 negative, 1 positive. */
@@ -10,11 +11,7 @@ export interface LabelledSentence {
 /** GLUE's SST-2 columns. */
 const HEADER = 'sentence\tlabel';
 
-/**
- * {@link parseSst2Tsv} of a file.
- *
- * @throws {DataError} also when the file cannot be read or is not UTF-8.
- */
+/** `parseSst2Tsv` of a file. @throws {DataError} also when the file cannot be read or is not UTF-8. */
 export async function readSst2Tsv(path: string): Promise<LabelledSentence[]> {
   return parseSst2Tsv(await readTextFile(path), path);
 }
@@ -34,20 +31,12 @@ export function parseSst2Tsv(text: string, source: string): LabelledSentence[] {
   const lines = text.replace(/^\uFEFF/, '').split(/\r?\n/);
   while (lines.at(-1)!.trim() === '') lines.pop();
   if (lines[0] !== HEADER) {
-    throw new DataError({
-      what: 'no header',
-      where: `${source} line 1`,
-      got: quote(lines[0]),
-      expected: `the header ${JSON.stringify(HEADER)}`,
-    });
+    const expected = `the header ${JSON.stringify(HEADER)}`;
+    throw fault('no header', `${source} line 1`, quote(lines[0]), expected);
   }
   if (lines.length === 1) {
-    throw new DataError({
-      what: 'no sentences',
-      where: source,
-      got: 'a header and nothing after it',
-      expected: 'one sentence and label a line',
-    });
+    const expected = 'one sentence and label a line';
+    throw fault('no sentences', source, 'a header and nothing after it', expected);
   }
   return lines.slice(1).map((line, index) => parseLine(line, `${source} line ${index + 2}`));
 }
@@ -55,35 +44,22 @@ export function parseSst2Tsv(text: string, source: string): LabelledSentence[] {
 function parseLine(line: string, where: string): LabelledSentence {
   const columns = line.split('\t');
   if (columns.length !== 2) {
-    throw new DataError({
-      what: columns.length < 2 ? 'missing column' : 'too many columns',
-      where,
-      got: `${columns.length} ${columns.length === 1 ? 'column' : 'columns'}: ${quote(line)}`,
-      expected: '2 columns, sentence and label, with one tab between them',
-    });
+    const what = columns.length < 2 ? 'missing column' : 'too many columns';
+    const got = `${formatCounted(columns.length, 'column')}: ${quote(line)}`;
+    throw fault(what, where, got, '2 columns, sentence and label, with one tab between them');
   }
-  const sentence = columns[0].trim();
-  if (sentence === '') {
-    throw new DataError({
-      what: 'empty sentence',
-      where,
-      got: quote(line),
-      expected: 'a sentence',
-    });
-  }
-  if (columns[1] !== '0' && columns[1] !== '1') {
-    throw new DataError({
-      what: 'wrong label',
-      where,
-      got: quote(columns[1]),
-      expected: '0 (negative) or 1 (positive)',
-    });
-  }
-  return { sentence, label: Number(columns[1]) };
+  const [sentence, label] = [columns[0].trim(), columns[1]];
+  if (sentence === '') throw fault('empty sentence', where, quote(line), 'a sentence');
+  if (label !== '0' && label !== '1')
+    throw fault('wrong label', where, quote(label), '0 (negative) or 1 (positive)');
+  return { sentence, label: Number(label) };
+}
+
+function fault(what: string, where: string, got: string, expected: string): DataError {
+  return new DataError({ what, where, got, expected });
 }
 
 /** A line as it may stand in an error message: quoted, its tabs visible, cut when it is long. */
 function quote(line: string): string {
-  const LONGEST = 60;
-  return JSON.stringify(line.length > LONGEST ? `${line.slice(0, LONGEST)}…` : line);
+  return JSON.stringify(line.length > 60 ? `${line.slice(0, 60)}…` : line);
 }

@@ -82,9 +82,8 @@ type Packed = Omit<AccuracyMeasurement, 'correct'> & { readonly sentences: numbe
 const FEWEST_FOR_CHI_SQUARE = 25;
 
 /**
- * McNemar (1947) with Edwards' (1948) continuity correction; below 25 discordant pairs the exact
- * binomial test instead. The chi-square p is good to 7 digits down to about 1e-9; below 1e-15 it
- * reads 0.
+ * McNemar (1947) with Edwards' (1948) continuity correction; below 25 discordant pairs the exact binomial
+ * test instead. The chi-square p is good to 7 digits down to about 1e-9; below 1e-15 it reads 0.
  */
 function compareAnswers(baseline: readonly number[], other: readonly number[]): AccuracyComparison {
   const onlyBaseline = baseline.filter((right, i) => right === 1 && other[i] === 0).length;

@@ -1,6 +1,6 @@
 import type { Interval } from './intervals.js';
 
-/** What every measurement says, whatever it measures. */
+/** The part that all measurements have, whatever they measure. */
 export interface MeasurementBase {
   /** Id of the task that was measured: two measurements compare only where it is equal. */
   readonly taskId: string;
@@ -19,10 +19,7 @@ export interface MeasurementBase {
   readonly beyondContext?: number;
 }
 
-/**
- * How much of the data was scored, and the sum of the scores: all that an evaluation knows that may stop
- * early.
- */
+/** The amount of data scored, and the sum of the scores: all that an evaluation knows that may stop early. */
 export interface Tally {
   /** Items scored. */
   readonly items: number;
@@ -30,7 +27,7 @@ export interface Tally {
   readonly sum: number;
 }
 
-/** How much there is to score. */
+/** The amount of data to score. */
 export interface Whole {
   readonly items: number;
   readonly tokens: number;
@@ -42,10 +39,7 @@ export interface ComparisonCells {
   readonly certainty: string;
 }
 
-/**
- * What is measured: everything about it that is not the same for all. Data carry its name; whoever has to
- * know more asks for it here.
- */
+/** A measured quantity: all that differs between metrics. Data carry its name; all else is asked for here. */
 export interface Metric<
   Measured extends MeasurementBase = MeasurementBase,
   Comparison extends object = object,
@@ -55,9 +49,9 @@ export interface Metric<
   readonly better: 'higher' | 'lower';
   /** The value of a model that does nothing right. */
   readonly worst: number;
-  /** What is scored one by one. */
+  /** The things that are scored one by one. */
   readonly item: { readonly one: string; readonly many: string };
-  /** What a loss is counted in: "points", hundredths of an accuracy; "of perplexity". */
+  /** The unit of a loss: "points", hundredths of an accuracy; "of perplexity". */
   readonly loss: {
     readonly unit: number;
     /** 10 to this power is the unit: amounts that people write are scaled without rounding twice. */
@@ -65,7 +59,7 @@ export interface Metric<
     readonly name: string;
   };
 
-  /** How much worse than the baseline: positive is worse. NaN for a NaN value. */
+  /** Difference from the baseline: positive is worse. NaN for a NaN value. */
   readonly lossOf: (baseline: number, value: number) => number;
   /** The value that is worse than the baseline by a loss. */
   readonly atLoss: (baseline: number, loss: number) => number;
@@ -85,9 +79,11 @@ export interface Metric<
   compare(baseline: Measured, other: Measured): Comparison;
   /** Titles of {@link compared}. */
   readonly comparison: ComparisonCells;
+  /** A comparison in two cells. */
   compared(comparison: Comparison): ComparisonCells;
 
-  /** Takes the per-item arrays out of a measurement, packed: how it is stored. */
+  /** Takes the per-item arrays out of a measurement, packed: the form that it is stored in. */
   pack(measurement: Measured): { readonly record: object; readonly items: Uint8Array };
+  /** The measurement that {@link pack} was given. */
   unpack(record: object, items: Uint8Array): Measured;
 }

@@ -4,6 +4,7 @@ import type { Interval } from './intervals.js';
 import type { Metric } from './metric.js';
 import { PERPLEXITY, type PerplexityComparison, type PerplexityMeasurement } from './perplexity.js';
 
+/** A value of either metric, with its interval and its items. */
 export type Measurement = AccuracyMeasurement | PerplexityMeasurement;
 export type PairedComparison = AccuracyComparison | PerplexityComparison;
 export type MetricName = Measurement['metric'];

@@ -1,8 +1,8 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { packagePath } from '../../../src/util/paths.js';
 import type { Notebook } from '../../../scripts/notebooks-file.js';
+import { packagePath } from '../../../src/util/paths.js';
 import type { KeptRun } from './runs.js';
 
 /** Where `npm run notebooks` writes to. */

@@ -1,9 +1,9 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { meetsLimit } from '../../../src/search/constraints.js';
+import type { CandidatesJson } from '../../../src/experiment/record/search-schema.js';
 import type { ParetoInput } from '../../../src/plots/figures/pareto.js';
+import { meetsLimit } from '../../../src/search/constraints.js';
 import { select } from '../../../src/search/score.js';
-import type { CandidatesJson } from '../../../src/experiment/record/schema.js';
 
 /** A plan that a search tried; without a metric where its evaluation was stopped early. */
 export interface TracedStep {

@@ -4,10 +4,10 @@ import { measureFiringRates } from '../../../src/experiment/observe/firing-rates
 import { observe } from '../../../src/model/observe.js';
 import { resolvePlan, uniformPlan } from '../../../src/quant/plan.js';
 import { AbortedError } from '../../../src/util/errors.js';
+import { sst2Parts } from '../../support/parts.js';
+import { deriveConfig, hierarchyFor, SpikeGPT } from '../../support/spikegpt.js';
 import { toyCheckpoint, TOY } from '../../support/toy.js';
 import { toySentences } from '../study-support.js';
-import { deriveConfig, hierarchyFor, SpikeGPT } from '../../support/spikegpt.js';
-import { sst2Parts } from '../../support/parts.js';
 
 const checkpoint = toyCheckpoint();
 const subject = async () => ({ checkpoint, ...(await deriveConfig(checkpoint)) });

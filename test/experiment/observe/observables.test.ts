@@ -4,17 +4,17 @@ import { startBackend } from '../../../src/backend/start.js';
 import { klDivergence, logSumExp } from '../../../src/experiment/observe/divergence.js';
 import { Observer, type Observables } from '../../../src/experiment/observe/observables.js';
 import { observedItems, OBSERVED_LIMITS } from '../../../src/experiment/observe/observed-items.js';
+import { PlanApplier } from '../../../src/experiment/scoring/plan-applier.js';
 import { observe, type Observation } from '../../../src/model/observe.js';
 import { resolvePlan, uniformPlan, withUnit, type ResolvedPlan } from '../../../src/quant/plan.js';
 import { fakeQuantize } from '../../../src/quant/quantizer/quantize.js';
 import { affineMinMax, SIGN } from '../../../src/quant/scheme/scheme.js';
-import { PlanApplier } from '../../../src/experiment/scoring/plan-applier.js';
 import type { Task } from '../../../src/tasks/task.js';
-import { toyCheckpoint, TOY } from '../../support/toy.js';
-import { toySentences, toyText } from '../study-support.js';
-import { deriveConfig, hierarchyFor, SpikeGPT } from '../../support/spikegpt.js';
 import type { Wikitext2Parts } from '../../../src/tasks/wikitext2.js';
 import { sst2Parts, wikitext2Parts } from '../../support/parts.js';
+import { deriveConfig, hierarchyFor, SpikeGPT } from '../../support/spikegpt.js';
+import { toyCheckpoint, TOY } from '../../support/toy.js';
+import { toySentences, toyText } from '../study-support.js';
 
 describe('experiment/divergence', () => {
   it('is Σ p ln(p/q) of the softmax distributions', () => {

@@ -4,16 +4,16 @@ import { cardPath, withFileTable } from '../../../scripts/model-card.js';
 import { startBackend } from '../../../src/backend/start.js';
 import { decodeFloat32, encodeFloat32 } from '../../../src/checkpoint/dtypes.js';
 import { openCheckpoint } from '../../../src/checkpoint/open.js';
-import type { SpikeGPTConfig } from '../../../src/model/spikegpt/config.js';
+import { buildTask, type TaskRequest } from '../../../src/experiment/open/build-task.js';
 import {
   BUNDLED_MODELS,
   locateCheckpoint,
   openModel,
   type BundledModel,
 } from '../../../src/experiment/open/model-file.js';
-import { buildTask, type TaskRequest } from '../../../src/experiment/open/build-task.js';
-import { itShared } from '../../support/shared.js';
+import type { SpikeGPTConfig } from '../../../src/model/spikegpt/config.js';
 import { type Measurement } from '../../../src/tasks/metrics/metrics.js';
+import { itShared } from '../../support/shared.js';
 
 async function measure(name: BundledModel, request: TaskRequest): Promise<Measurement> {
   const open = await openModel(name);

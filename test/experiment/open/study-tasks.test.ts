@@ -3,8 +3,8 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
-import { openModelFile, type ModelFile } from '../../../src/experiment/open/model-file.js';
 import { buildTask } from '../../../src/experiment/open/build-task.js';
+import { openModelFile, type ModelFile } from '../../../src/experiment/open/model-file.js';
 import { articlesOfPart, sentencesOfPart } from '../../../src/experiment/open/sample-parts.js';
 import {
   buildStudyTasks,

@@ -1,16 +1,16 @@
 import assert from 'node:assert/strict';
 import { startBackend } from '../../../src/backend/start.js';
-import { Evaluator } from '../../../src/experiment/scoring/evaluator.js';
 import { ObservedEvaluate } from '../../../src/experiment/observe/observed-evaluate.js';
+import type { Study } from '../../../src/experiment/open/study.js';
+import { Evaluator } from '../../../src/experiment/scoring/evaluator.js';
+import type { EvaluatorOptions } from '../../../src/experiment/scoring/options.js';
 import type { PoolScores } from '../../../src/experiment/scoring/scorer-pool.js';
 import { SharedPool } from '../../../src/experiment/scoring/shared-pool.js';
-import type { Study } from '../../../src/experiment/open/study.js';
 import type { EvaluationContext } from '../../../src/search/evaluation.js';
 import { Assignment } from '../../../src/search/space.js';
 import { memoryStore, type MeasurementStore } from '../../../src/store/index.js';
 import { ModelError } from '../../../src/util/errors.js';
 import { closeStudy, inFolder, toyStudy } from '../study-support.js';
-import type { EvaluatorOptions } from '../../../src/experiment/scoring/options.js';
 
 /** A pool in which everything fails. */
 class FailingPool extends SharedPool {

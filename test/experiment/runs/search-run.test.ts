@@ -3,23 +3,6 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { startBackend } from '../../../src/backend/start.js';
-import { Evaluator } from '../../../src/experiment/scoring/evaluator.js';
-import { runSearch } from '../../../src/experiment/runs/search-run.js';
-import {
-  casesFor,
-  DEFAULT_SEARCH,
-  type SearchSettings,
-} from '../../../src/experiment/runs/search-settings.js';
-import { runSweep } from '../../../src/experiment/runs/sweep-run.js';
-import { planId, resolvePlan } from '../../../src/quant/plan.js';
-import { parsePlan } from '../../../src/quant/plan-json.js';
-import { evaluateExactly } from '../../../src/search/evaluation.js';
-import { merit } from '../../../src/search/score.js';
-import { Assignment } from '../../../src/search/space.js';
-import { tieredSearch } from '../../../src/search/tiers/tiers.js';
-import { memoryStore } from '../../../src/store/index.js';
-import { AbortedError, DataError, SearchError, UsageError } from '../../../src/util/errors.js';
-import { closeStudy, inFolder, toyStudy, type ToyStudy } from '../study-support.js';
 import type { Study } from '../../../src/experiment/open/study.js';
 import { readRun, locateRun, readCandidates } from '../../../src/experiment/record/folder.js';
 import {
@@ -31,7 +14,24 @@ import {
 } from '../../../src/experiment/record/schema.js';
 import { selectSaved, planOfKept } from '../../../src/experiment/record/select-saved.js';
 import { type SearchRun } from '../../../src/experiment/runs/search-result.js';
+import { runSearch } from '../../../src/experiment/runs/search-run.js';
+import {
+  casesFor,
+  DEFAULT_SEARCH,
+  type SearchSettings,
+} from '../../../src/experiment/runs/search-settings.js';
+import { runSweep } from '../../../src/experiment/runs/sweep-run.js';
+import { Evaluator } from '../../../src/experiment/scoring/evaluator.js';
 import { NO_ACCELERATIONS } from '../../../src/experiment/scoring/options.js';
+import { parsePlan } from '../../../src/quant/plan-json.js';
+import { planId, resolvePlan } from '../../../src/quant/plan.js';
+import { evaluateExactly } from '../../../src/search/evaluation.js';
+import { merit } from '../../../src/search/score.js';
+import { Assignment } from '../../../src/search/space.js';
+import { tieredSearch } from '../../../src/search/tiers/tiers.js';
+import { memoryStore } from '../../../src/store/index.js';
+import { AbortedError, DataError, SearchError, UsageError } from '../../../src/util/errors.js';
+import { closeStudy, inFolder, toyStudy, type ToyStudy } from '../study-support.js';
 
 const SETTINGS: SearchSettings = {
   ...DEFAULT_SEARCH,

@@ -7,14 +7,14 @@ import {
   type UniformOptions,
   type UniformRun,
 } from '../../../src/experiment/runs/uniform.js';
+import type { Measurement } from '../../../src/tasks/metrics/metrics.js';
 import { sst2Task, type Sst2Task } from '../../../src/tasks/sst2.js';
 import type { Task } from '../../../src/tasks/task.js';
 import { AbortedError, ModelError } from '../../../src/util/errors.js';
 import type { ProgressEvent } from '../../../src/util/progress.js';
 import { seededRandom } from '../../../src/util/random.js';
-import { toyCheckpoint, TOY } from '../../support/toy.js';
 import { hierarchyFor, SpikeGPT } from '../../support/spikegpt.js';
-import type { Measurement } from '../../../src/tasks/metrics/metrics.js';
+import { toyCheckpoint, TOY } from '../../support/toy.js';
 
 /** Sentences without meaning; labels at random. */
 function toyTask(sentences = 40): Sst2Task {

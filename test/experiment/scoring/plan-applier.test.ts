@@ -8,8 +8,8 @@ import { resolvePlan, uniformPlan, withUnit, type ResolvedPlan } from '../../../
 import { fakeQuantize } from '../../../src/quant/quantizer/quantize.js';
 import { affineMinMax, paperMinMax, SIGN, UNQUANTIZED } from '../../../src/quant/scheme/scheme.js';
 import { AbortedError } from '../../../src/util/errors.js';
-import { someTokens, toyCheckpoint, TOY } from '../../support/toy.js';
 import { hierarchyFor, SpikeGPT } from '../../support/spikegpt.js';
+import { someTokens, toyCheckpoint, TOY } from '../../support/toy.js';
 
 /** Stands for a model: keeps what it was given, and counts. */
 class Receiver {

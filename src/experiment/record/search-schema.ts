@@ -1,0 +1,166 @@
+import * as v from 'valibot';
+import { CASES, type Bound, type CaseName } from '../../search/constraints.js';
+import type { Stage, StepReason } from '../../search/trace.js';
+import type { SearchSettings } from '../runs/search-settings.js';
+import {
+  bits,
+  count,
+  flag,
+  metric,
+  number,
+  numberOrNull,
+  orNaN,
+  quantizer,
+  text,
+} from './schema-parts.js';
+
+export const TRACE_FORMAT = 'qslm-trace/1';
+export const CANDIDATES_FORMAT = 'qslm-candidates/1';
+
+const interval = v.object({ low: number, high: number, level: number });
+
+/** No limit: null. */
+const limits = v.object({ loss: numberOrNull, bytes: numberOrNull });
+
+const bound: v.GenericSchema<unknown, Bound> = v.variant('kind', [
+  v.object({ kind: v.literal('absolute'), value: number }),
+  v.object({ kind: v.literal('share'), share: number }),
+]);
+
+const candidate = v.object({
+  /** Place in the trace. */
+  step: count,
+  stage: v.picklist(['global', 'block', 'module', 'knapsack', 'swap'] satisfies Stage[]),
+  /** Id of its plan. */
+  plan: text,
+  metric: number,
+  /** 95 % interval of the metric. */
+  low: numberOrNull,
+  high: numberOrNull,
+  bytes: number,
+  /** Bits that each unit that is quantized is stored in, in network order. */
+  bits,
+  /** Bits that units were asked for, where they are stored in others. */
+  asked: v.optional(bits),
+});
+export type CandidateJson = v.InferOutput<typeof candidate>;
+
+/** candidates.json: no model, no store is needed to select from it, and nothing is measured. */
+export const CANDIDATES = v.object({
+  format: v.literal(CANDIDATES_FORMAT),
+  metric,
+  baseline: number,
+  fp32Bytes: number,
+  limits,
+  /** Meaning of a width: with the bits of a candidate, its plan. */
+  quantizer,
+  /** All units of the search space, in network order. */
+  units: v.array(text),
+  /** In the order they were found: of equal scores the first is selected. */
+  candidates: v.array(candidate),
+});
+export type CandidatesJson = v.InferOutput<typeof CANDIDATES>;
+
+const step = v.object({
+  index: count,
+  stage: candidate.entries.stage,
+  unit: text,
+  bits: v.optional(number),
+  bytes: number,
+  accepted: flag,
+  candidate: flag,
+  reason: v.picklist([
+    'meets both limits',
+    'too large yet',
+    'loses too much',
+    'metric is not a number',
+  ] satisfies StepReason[]),
+  /** Of an evaluation to the end. */
+  metric: v.optional(numberOrNull),
+  /** 95 % interval of the metric, where there is one. */
+  low: v.optional(number),
+  high: v.optional(number),
+  /**
+   * Of one that stopped early: the metric is no better. With several threads it depends on their timing,
+   * unlike the verdict.
+   */
+  bound: v.optional(numberOrNull),
+  /** Bits that each unit that is quantized is stored in, in network order. */
+  plan: bits,
+  asked: v.optional(bits),
+});
+export type StepJson = v.InferOutput<typeof step>;
+
+/** trace.json */
+export const TRACE = v.object({ format: v.literal(TRACE_FORMAT), steps: v.array(step) });
+export type TraceJson = v.InferOutput<typeof TRACE>;
+
+const measured = v.looseObject({ value: number, interval });
+
+const comparison = v.variant('metric', [
+  v.object({
+    metric: v.literal('accuracy'),
+    difference: number,
+    onlyBaseline: count,
+    onlyOther: count,
+    pValue: number,
+    test: v.picklist(['exact binomial', 'chi-square with continuity correction']),
+  }),
+  v.object({
+    metric: v.literal('perplexity'),
+    difference: number,
+    standardError: v.exactOptional(number),
+    interval: v.exactOptional(interval),
+    ratio: number,
+    ratioInterval: v.exactOptional(interval),
+  }),
+]);
+
+/** The result of a search, in its run.json. */
+export const SEARCH_RESULT = v.object({
+  metric,
+  baseline: v.objectWithRest({ metric: number, bytes: number }, number),
+  limits,
+  /** Asked for: of the table, and of the search. */
+  evaluations: v.object({ table: count, search: count }),
+  candidates: count,
+  front: v.array(candidate),
+  selections: v.array(v.object({ lambda: number, ...candidate.entries })),
+  intervals: v.array(v.object({ from: number, to: number, step: count })),
+  selected: v.optional(v.object({ lambda: number, ...candidate.entries, saving: number })),
+  smallest: v.optional(candidate),
+  yardsticks: v.array(
+    v.object({
+      kind: v.picklist(['uniform', 'random']),
+      name: text,
+      plan: text,
+      metric: orNaN,
+      low: v.exactOptional(number),
+      high: v.exactOptional(number),
+      bytes: number,
+      bits,
+    }),
+  ),
+  heldOut: v.optional(v.object({ baseline: measured, quantized: measured, comparison })),
+});
+export type SearchResultJson = v.InferOutput<typeof SEARCH_RESULT>;
+
+const constraints = v.object({ loss: v.exactOptional(bound), memory: v.exactOptional(bound) });
+
+export const SEARCH_SETTINGS: v.GenericSchema<unknown, SearchSettings> = v.object({
+  method: v.picklist(['tiered', 'knapsack']),
+  case: v.exactOptional(v.picklist(Object.keys(CASES) as CaseName[])),
+  constraints,
+  bits: v.array(number),
+  quantizer,
+  granularity: v.picklist(['module', 'matrix']),
+  order: v.picklist(['network', 'least-sensitive-first']),
+  pace: v.picklist(['exact', 'bisection', 'bracketing']),
+  slack: number,
+  objective: v.picklist(['footprint', 'quality']),
+  maxEvaluations: count,
+  predictor: v.picklist(['metric', 'kl']),
+  lambdas: v.array(number),
+  lambda: number,
+  yardsticks: v.object({ uniform: flag, random: count, seed: number }),
+});

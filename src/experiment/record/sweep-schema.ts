@@ -1,0 +1,44 @@
+import * as v from 'valibot';
+import type { SweepSettings } from '../runs/sweep-result.js';
+import { flag, metric, number, numberOrNull, orNaN, quantizer, text } from './schema-parts.js';
+
+export const SENSITIVITY_FORMAT = 'qslm-sensitivity/1';
+
+export const SWEEP_SETTINGS: v.GenericSchema<unknown, SweepSettings> = v.object({
+  bits: v.array(number),
+  levels: v.array(v.picklist(['block', 'module', 'matrix'])),
+  quantizer,
+  observables: flag,
+});
+
+/** Extras of an evaluation; an entry that is no number is left out. */
+const extras = v.pipe(
+  v.record(text, numberOrNull),
+  v.transform((all): Readonly<Record<string, number>> => {
+    const isNumber = (entry: [string, number | null]): entry is [string, number] =>
+      entry[1] !== null;
+    return Object.fromEntries(Object.entries(all).filter(isNumber));
+  }),
+);
+
+/** sensitivity.json */
+export const SENSITIVITY = v.object({
+  format: v.literal(SENSITIVITY_FORMAT),
+  /** The items that the observables were taken from: "first 200 sentences". */
+  observed: v.nullable(text),
+  metric,
+  baseline: v.object({ kind: v.literal('exact'), metric: number, extras: v.exactOptional(extras) }),
+  fp32Bytes: number,
+  rows: v.array(
+    v.object({
+      level: v.picklist(['global', 'block', 'module', 'matrix']),
+      unit: text,
+      bits: number,
+      metric: orNaN,
+      loss: orNaN,
+      bytes: number,
+      extras: v.exactOptional(extras),
+    }),
+  ),
+});
+export type SensitivityJson = v.InferOutput<typeof SENSITIVITY>;
