@@ -43,10 +43,12 @@ describe('cli: report', () => {
     assert.equal(title, 'Searching bit widths for toy');
     const html = await readFile(path, 'utf8');
     assert.deepEqual(headingsOf(html), [
+      'Findings',
       'toy: the searches, judged on held-out data',
       'toy: the search, plan by plan',
       'toy: the search, the selected plan',
       'toy: the search, step by step',
+      'toy: modelled energy of the selected plans',
       'What the evaluator did not have to compute',
       'What was run',
     ]);
@@ -64,18 +66,41 @@ describe('cli: report', () => {
     json(await toy.runs('report', sweep.id, search.folder, '--out', out, '--json'));
     const html = await readFile(out, 'utf8');
     const headings = headingsOf(html);
-    assert.deepEqual(headings.slice(0, 3), [
+    assert.deepEqual(headings.slice(0, 4), [
+      'Findings',
       'toy: which blocks are sensitive',
       'toy: spikes flipped against quality lost',
       'toy: the searches, judged on held-out data',
     ]);
     const still = withoutScripts(html);
-    assert.equal(still.match(/<img src="data:image\/svg\+xml;base64,/g)?.length, 6);
-    assert.equal(html.match(/embedFigure\("figure-/g)?.length, 6);
+    assert.equal(still.match(/<img src="data:image\/svg\+xml;base64,/g)?.length, 7);
+    assert.equal(html.match(/embedFigure\("figure-/g)?.length, 7);
     assert.match(still, /<th scope="row">input \(stored in 1 bit\)<\/th>/);
     const targets = [...still.matchAll(/(?:src|href)="([^"]*)"/g)].map((match) => match[1]);
     for (const target of targets) assert.match(target, /^(data:|#)/);
     assert.match(html, /@media print \{[^@]*figure, tr \{ break-inside: avoid; \}/);
+  });
+
+  it('opens with sentences computed from the numbers, before the contents', async () => {
+    const out = at('findings.html');
+    json(await toy.runs('report', sweep.id, search.id, '--out', out, '--json'));
+    const html = withoutScripts(await readFile(out, 'utf8'));
+    assert.ok(html.indexOf('<h2>Findings</h2>') < html.indexOf('<nav'));
+    const [, list] = /<ul>([\s\S]*?)<\/ul>/.exec(html) ?? [];
+    const found = list.match(/<li>.*<\/li>/g) ?? [];
+    assert.equal(found.length, 2);
+    const percent = String.raw`\d+\.\d %`;
+    assert.match(
+      found[0],
+      new RegExp(
+        `toy, one block alone at 2 bits, unquantized ${percent}: of \\d blocks the most sensitive, ` +
+          `\\S+ gives ${percent} \\(95 %: .*; the least, \\S+ gives ${percent}`,
+      ),
+    );
+    const { quantized } = search.result.heldOut;
+    const value = `${(100 * quantized.value).toFixed(1)} %`;
+    assert.ok(found[1].includes(`On held-out data it has accuracy ${value} (95 %: `), found[1]);
+    assert.match(found[1], /points \(McNemar p [=<].*\), (no|a) clear change\./);
   });
 
   it('is the same bytes when it is written again', async () => {

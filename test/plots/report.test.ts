@@ -97,6 +97,19 @@ describe('plots/report', () => {
     assert.ok(html.includes('<th scope="row">8 bit</th><td class="number">3.69</td>'));
   });
 
+  it('puts the lead before the contents, points in a list, lines of a cell under each other', async () => {
+    const sections = [
+      { heading: 'One', tables: [{ caption: 'T', columns: ['a\nb'], rows: [['<x>\ny']] }] },
+      { heading: 'Two' },
+      { heading: 'Three' },
+    ];
+    const lead = { heading: 'Lead', points: ['1 < 2'] };
+    const html = await renderReport({ title: 'Lead', lead, sections }, TINY);
+    assert.ok(html.includes('<h2>Lead</h2>\n<ul><li>1 &lt; 2</li></ul>'));
+    assert.ok(html.indexOf('<h2>Lead</h2>') < html.indexOf('<nav'));
+    assert.ok(html.includes('a<br>b') && html.includes('&lt;x&gt;<br>y'));
+  });
+
   it('leaves the scripts out where there is no figure', async () => {
     const html = await renderReport({ title: 'Bare', sections: [{ heading: 'One' }] }, TINY);
     assert.equal(scriptsOf(html).length, 0);

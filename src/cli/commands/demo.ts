@@ -7,7 +7,7 @@ import type { Study } from '../../experiment/open/study.js';
 import { searchResultJson } from '../../experiment/record/search-files.js';
 import { runCases, type CasesRun } from '../../experiment/runs/cases-run.js';
 import { PRECISION_LIST, runUniform } from '../../experiment/runs/uniform.js';
-import { loadPaperResults } from '../../figures/paper-data.js';
+import { loadPaperPower, loadPaperResults } from '../../figures/paper-data.js';
 import { loadVegaBundle } from '../../figures/vega-bundle.js';
 import { renderReport } from '../../plots/render/report.js';
 import { type QuantizerName, quantizerPlan } from '../../quant/quantizers.js';
@@ -38,6 +38,8 @@ import {
 import { requireFolder } from '../options/model-output.js';
 import { withStore } from '../options/study.js';
 import { demoReport, type DemoRun } from '../report/demo-report.js';
+import { energySections } from '../report/energy-section.js';
+import { groupFindings } from '../report/findings.js';
 import { groupSections, savingsSections } from '../report/run-sections.js';
 import { asOneBar } from '../run-progress.js';
 import { Session } from '../session.js';
@@ -91,10 +93,13 @@ async function demo(session: Session, flags: DemoFlags): Promise<void> {
   const date = new Date().toISOString().slice(0, 10);
   const groups = searches.map(({ sweep, ...found }) => ({ ...found, sweeps: [sweep] }));
   const paper = await loadPaperResults();
-  const report = demoReport(runs, backend, date, [
-    ...groups.flatMap((group) => groupSections(group, paper)),
+  const power = await loadPaperPower();
+  const sections = [
+    ...groups.flatMap((group) => [...groupSections(group, paper), ...energySections(group, power)]),
     ...savingsSections(groups),
-  ]);
+  ];
+  const findings = groups.flatMap((group) => groupFindings(group, paper));
+  const report = demoReport(runs, backend, date, sections, findings);
   const [html, json] = [join(flags.out, 'report.html'), join(flags.out, 'uniform.json')];
   const value = demoJson(runs, searches, backend);
   await saveFile(html, await renderReport(report, await loadVegaBundle()));

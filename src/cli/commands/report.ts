@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { openRun, type SavedRun } from '../../experiment/record/open-run.js';
-import { loadPaperResults } from '../../figures/paper-data.js';
+import { loadPaperPower, loadPaperResults } from '../../figures/paper-data.js';
 import { loadVegaBundle } from '../../figures/vega-bundle.js';
 import { renderReport } from '../../plots/render/report.js';
 import { saveFile } from '../../util/files.js';
@@ -47,7 +47,10 @@ async function report(
   const runs: SavedRun[] = [];
   for (const name of new Set(named)) runs.push(await openRun(name, folder));
   const path = out ?? join(runs.length === 1 ? runs[0].folder : folder, 'report.html');
-  const page = runReport(runs, await loadPaperResults());
+  const page = runReport(runs, {
+    paper: await loadPaperResults(),
+    power: await loadPaperPower(),
+  });
   const html = await renderReport(page, await loadVegaBundle());
   await saveFile(path, html);
   const bytes = Buffer.byteLength(html);

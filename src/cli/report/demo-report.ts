@@ -8,6 +8,7 @@ import type { Report, ReportSection } from '../../plots/render/report.js';
 import type { Task } from '../../tasks/task.js';
 import { backendFact, configFacts } from '../format/facts.js';
 import { bitsLabel, pointCells, pointColumns } from '../format/points.js';
+import { findingsSection, uniformFinding } from './findings.js';
 import { htmlTable } from './run-sections.js';
 
 /** A bundled model, measured at uniform bit widths. */
@@ -30,6 +31,7 @@ export function demoReport(
   backend: BackendReport,
   date: string,
   searches: readonly ReportSection[],
+  findings: readonly string[],
 ): Report {
   return {
     title:
@@ -39,6 +41,10 @@ export function demoReport(
     date,
     summary: [UNIFORM_SUMMARY, ...(searches.length === 0 ? [] : [SEARCH_SUMMARY])].join(' '),
     facts: [['models', runs.map(({ name }) => name).join(', ')], backendFact(backend)],
+    ...findingsSection([
+      ...runs.flatMap(({ name, task, points }) => uniformFinding(name, task.metric, points)),
+      ...findings,
+    ]),
     sections: [
       {
         heading: 'Quality against bit width and memory',
@@ -89,7 +95,7 @@ function settingsTable({ name, description, task, quantizer, sha256 }: DemoRun):
     ['quantizer', quantizer],
     ['sha256 of the checkpoint', sha256],
   ] as const;
-  return { caption: name, columns: ['setting', 'value'], rows };
+  return { caption: name, columns: ['setting', 'value'], rows, wraps: true };
 }
 
 function failuresOf({ points }: DemoRun): string[] {

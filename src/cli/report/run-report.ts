@@ -1,5 +1,5 @@
 import type { SavedRun } from '../../experiment/record/open-run.js';
-import type { PaperRecord } from '../../plots/records.js';
+import type { PaperPowerRecord, PaperRecord } from '../../plots/records.js';
 import type { HtmlTable } from '../../plots/render/html.js';
 import type { Report, ReportSection } from '../../plots/render/report.js';
 import { groupBy } from '../../util/group.js';
@@ -7,17 +7,25 @@ import { itemsText } from '../format/facts.js';
 import { describeLimits } from '../format/run-tables.js';
 import type { Fact } from '../format/table.js';
 import { workFacts } from '../format/work-facts.js';
+import { energySections } from './energy-section.js';
+import { findingsSection, groupFindings } from './findings.js';
+import type { RunGroup } from './group.js';
 import {
   detailSections,
   planByPlan,
   resultSections,
   savingsSections,
   sweepSections,
-  type RunGroup,
 } from './run-sections.js';
 
+/** The paper's results for its cases, and the power that it reports. */
+export interface PaperNumbers {
+  readonly paper: readonly PaperRecord[];
+  readonly power: readonly PaperPowerRecord[];
+}
+
 /** Finished runs as a page; those of one model on the same data are shown together. */
-export function runReport(runs: readonly SavedRun[], paper: readonly PaperRecord[]): Report {
+export function runReport(runs: readonly SavedRun[], numbers: PaperNumbers): Report {
   const groups = groupsOf(runs);
   const models = [...new Set(runs.map(({ study }) => study.options.file.name))];
   return {
@@ -35,8 +43,9 @@ export function runReport(runs: readonly SavedRun[], paper: readonly PaperRecord
       ['backend', distinct(runs.map(({ json }) => json.versions.backend))],
       ['machine', distinct(runs.map(({ json }) => json.machine))],
     ],
+    ...findingsSection(groups.flatMap((group) => groupFindings(group, numbers.paper))),
     sections: [
-      ...groups.flatMap((group) => sectionsOf(group, paper)),
+      ...groups.flatMap((group) => sectionsOf(group, numbers)),
       ...savingsSections(groups),
       { heading: 'What was run', tables: runs.map(settingsTable) },
     ],
@@ -67,12 +76,13 @@ function groupsOf(runs: readonly SavedRun[]): RunGroup[] {
   }));
 }
 
-function sectionsOf(group: RunGroup, paper: readonly PaperRecord[]): ReportSection[] {
+function sectionsOf(group: RunGroup, { paper, power }: PaperNumbers): ReportSection[] {
   const { study, searches } = group;
   return [
     ...sweepSections(group),
     ...resultSections(group, paper),
     ...searches.flatMap((run) => [planByPlan(study, run, paper), ...detailSections(study, run)]),
+    ...energySections(group, power),
   ];
 }
 
@@ -90,7 +100,7 @@ function settingsTable(run: SavedRun): HtmlTable {
     ['versions', `qslm ${json.versions.qslm}, Node ${json.versions.node}`],
     ...(json.command ? [['command', `qslm ${json.command.join(' ')}`] as const] : []),
   ];
-  return { caption: `${run.kind} ${json.id}`, columns: ['setting', 'value'], rows };
+  return { caption: `${run.kind} ${json.id}`, columns: ['setting', 'value'], rows, wraps: true };
 }
 
 function settingsFacts(run: SavedRun): Fact[] {

@@ -1,6 +1,4 @@
-import type { SavedStudy } from '../../experiment/record/saved-study.js';
 import type { SearchResult } from '../../experiment/runs/search-result.js';
-import type { SweepResult } from '../../experiment/runs/sweep-result.js';
 import { flipsOf, sensitivityOf, shownLevel } from '../../figures/run-figures.js';
 import { savingRecords } from '../../figures/savings.js';
 import { hierarchyFigure, paretoFigure, traceFigure } from '../../figures/study-figures.js';
@@ -9,10 +7,7 @@ import type { PaperRecord } from '../../plots/records.js';
 import type { HtmlTable } from '../../plots/render/html.js';
 import type { ReportSection } from '../../plots/render/report.js';
 import { FULL_PRECISION } from '../../search/space.js';
-import { formatPercent } from '../../util/format.js';
 import {
-  judgedColumns,
-  judgedRow,
   selectionColumns,
   selectionRows,
   sensitivityGrid,
@@ -20,22 +15,8 @@ import {
   yardstickRows,
 } from '../format/run-tables.js';
 import type { Column } from '../format/table.js';
-
-/** A study as it is shown: a `Study`, or the part of one that a run keeps. */
-export interface ShownStudy {
-  readonly task: Pick<SavedStudy['task'], 'name' | 'metric' | 'source' | 'title'>;
-  readonly options: {
-    readonly file: Pick<SavedStudy['options']['file'], 'name' | 'hierarchy'>;
-    readonly heldOut?: { readonly task: { readonly source: string } } | undefined;
-  };
-}
-
-/** Runs of one model on the same data. */
-export interface RunGroup {
-  readonly study: ShownStudy;
-  readonly sweeps: readonly SweepResult[];
-  readonly searches: readonly SearchResult[];
-}
+import type { RunGroup, ShownStudy } from './group.js';
+import { judgedTable } from './judged-table.js';
 
 /** Sensitivities, results and the plans of each search: the short form, for several cases. */
 export function groupSections(group: RunGroup, paper: readonly PaperRecord[]): ReportSection[] {
@@ -43,7 +24,18 @@ export function groupSections(group: RunGroup, paper: readonly PaperRecord[]): R
     ...sweepSections(group),
     ...resultSections(group, paper),
     ...group.searches.map((run) => planByPlan(group.study, run, paper)),
+    ...plansSections(group),
   ];
+}
+
+/** The bits of every plan that the searches end with, in the model's hierarchy. */
+function plansSections({ study, searches }: RunGroup): ReportSection[] {
+  return searches.flatMap((run) => {
+    const { space, selected } = run;
+    if (selected === undefined) return [];
+    const chart = hierarchyFigure(study.options.file, space.planOf(selected.candidate.assignment));
+    return [{ heading: `${titleOf(study, run)}, the selected plan`, chart }];
+  });
 }
 
 export function sweepSections({ study, sweeps }: RunGroup): ReportSection[] {
@@ -86,11 +78,7 @@ export function resultSections(
         `Held out: ${heldOut?.task.source ?? 'nothing'}.`,
       ],
       tables: [
-        htmlTable(
-          'Results, and what the paper reports for its own model',
-          [...judgedColumns(metric), { title: 'saving in the paper' }],
-          searches.map((run) => [...judgedRow(run, metric), savingInPaper(run, paper)]),
-        ),
+        judgedTable(searches, metric, paper),
         htmlTable(
           'Selection by λ, on the data searched on',
           selectionColumns(metric),
@@ -149,11 +137,6 @@ function selectedSections(study: ShownStudy, run: SearchResult): ReportSection[]
       tables: yardsticks.length === 0 ? [bits] : [bits, beside],
     },
   ];
-}
-
-function savingInPaper({ settings }: SearchResult, paper: readonly PaperRecord[]): string {
-  const found = paper.find(({ name }) => name === settings.case);
-  return found === undefined ? '' : formatPercent(found.saving);
 }
 
 export function htmlTable(

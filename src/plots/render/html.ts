@@ -25,12 +25,14 @@ export function svgImage(svg: string, alt: string): string {
   return `<img src="data:image/svg+xml;base64,${data}" alt="${escapeHtml(alt)}">`;
 }
 
-/** A value of a table: numbers are set to the right, and shown as they are. */
+/** A value of a table: numbers are set to the right, and shown as they are; text may have several lines. */
 export type Cell = string | number;
 
 /** The numbers behind a figure. */
 export interface HtmlTable {
   readonly caption: string;
+  /** True where long cells break into lines: settings, hashes. */
+  readonly wraps?: boolean;
   readonly columns: readonly string[];
   readonly rows: readonly (readonly Cell[])[];
 }
@@ -39,28 +41,33 @@ export interface HtmlTable {
  * A table that a screen reader can walk: caption, header cells with their scope. The first column names
  * the rows; a column whose cells are all numbers is set to the right.
  */
-export function tableHtml({ caption, columns, rows }: HtmlTable): string {
+export function tableHtml({ caption, columns, rows, wraps = false }: HtmlTable): string {
   const numeric = columns.map(
     (_, column) => column > 0 && rows.every((row) => isNumber(row[column])),
   );
   const css = (column: number): string => (numeric[column] ? ' class="number"' : '');
   const heads = columns.map(
-    (name, column) => `<th scope="col"${css(column)}>${escapeHtml(name)}</th>`,
+    (name, column) => `<th scope="col"${css(column)}>${inLines(name)}</th>`,
   );
   const lines = rows.map((row) => {
     const cells = row.map((cell, column) => {
-      const text = escapeHtml(String(cell));
+      const text = inLines(String(cell));
       return column === 0 ? `<th scope="row">${text}</th>` : `<td${css(column)}>${text}</td>`;
     });
     return `<tr>${cells.join('')}</tr>`;
   });
   return [
-    '<table>',
+    wraps ? '<table class="wraps">' : '<table>',
     `<caption>${escapeHtml(caption)}</caption>`,
     `<thead><tr>${heads.join('')}</tr></thead>`,
     `<tbody>\n${lines.join('\n')}\n</tbody>`,
     '</table>',
   ].join('\n');
+}
+
+/** Escaped text, a line break of HTML for each of its own. */
+function inLines(text: string): string {
+  return escapeHtml(text).replaceAll('\n', '<br>');
 }
 
 /** A number, or text that starts as one: "77.7 %", "−1.2". */

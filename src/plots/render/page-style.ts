@@ -27,6 +27,8 @@ caption { text-align: left; color: #595959; padding-bottom: 4px; }
 th, td { padding: 3px 12px 3px 0; text-align: left; border-bottom: 1px solid #e3e3e3;
   white-space: nowrap; font-weight: normal; }
 thead th { border-bottom: 2px solid #8a8a8a; }
+.wraps th, .wraps td { white-space: normal; overflow-wrap: anywhere; vertical-align: top; }
+.wraps th[scope=row] { min-width: 140px; }
 .number { text-align: right; }
 @page { margin: 14mm; }
 @media print {

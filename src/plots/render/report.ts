@@ -8,6 +8,8 @@ export interface ReportSection {
   readonly heading: string;
   /** Plain text, escaped on writing. */
   readonly paragraphs?: readonly string[];
+  /** The same, as items of a list after the paragraphs. */
+  readonly points?: readonly string[];
   /** HTML that is taken over as it is: trusted content only. */
   readonly html?: string;
   readonly chart?: ChartSpec;
@@ -20,6 +22,8 @@ export interface Report {
   readonly summary?: string;
   /** Pairs such as ["Model", "spikegpt-mini"], shown at the top. */
   readonly facts?: readonly (readonly [name: string, value: string])[];
+  /** Stands before the list of contents. */
+  readonly lead?: ReportSection;
   readonly sections: readonly ReportSection[];
   /** Date of writing; part of the caller's input so that equal input gives equal bytes. */
   readonly date?: string;
@@ -36,11 +40,12 @@ export async function renderReport(report: Report, bundle: VegaBundle): Promise<
   for (const [index, section] of report.sections.entries())
     sections.push(await sectionHtml(section, index + 1));
   const charts = report.sections.some((section) => section.chart !== undefined);
-  const body = [opening(report), ...sections].join('\n');
+  const lead = report.lead === undefined ? [] : [await sectionHtml(report.lead, 0)];
+  const body = [opening(report), ...lead, contents(report), ...sections].join('\n');
   return pageHtml(report.title, body, charts ? bundle : undefined);
 }
 
-function opening({ title, summary, facts, date, sections }: Report): string {
+function opening({ title, summary, facts, date }: Report): string {
   const lines = [`<h1>${escapeHtml(title)}</h1>`];
   if (date !== undefined) lines.push(`<p class="date">${escapeHtml(date)}</p>`);
   if (summary !== undefined) lines.push(`<p>${escapeHtml(summary)}</p>`);
@@ -50,19 +55,23 @@ function opening({ title, summary, facts, date, sections }: Report): string {
     );
     lines.push(`<dl>${items.join('\n')}</dl>`);
   }
-  if (sections.length > 2) {
-    const links = sections.map(
-      ({ heading }, index) => `<li><a href="#section-${index + 1}">${escapeHtml(heading)}</a></li>`,
-    );
-    lines.push(`<nav aria-label="Contents"><ol>${links.join('')}</ol></nav>`);
-  }
   return lines.join('\n');
 }
 
+function contents({ sections }: Report): string {
+  if (sections.length <= 2) return '';
+  const links = sections.map(
+    ({ heading }, index) => `<li><a href="#section-${index + 1}">${escapeHtml(heading)}</a></li>`,
+  );
+  return `<nav aria-label="Contents"><ol>${links.join('')}</ol></nav>`;
+}
+
 async function sectionHtml(section: ReportSection, number: number): Promise<string> {
-  const { heading, paragraphs = [], html, chart, tables = [] } = section;
+  const { heading, paragraphs = [], points = [], html, chart, tables = [] } = section;
   const parts = [`<section id="section-${number}">`, `<h2>${escapeHtml(heading)}</h2>`];
   for (const paragraph of paragraphs) parts.push(`<p>${escapeHtml(paragraph)}</p>`);
+  const items = points.map((point) => `<li>${escapeHtml(point)}</li>`);
+  if (items.length > 0) parts.push(`<ul>${items.join('\n')}</ul>`);
   if (html !== undefined) parts.push(html);
   if (chart !== undefined)
     parts.push(figureHtml(`figure-${number}`, chart, await renderSvg(chart)));

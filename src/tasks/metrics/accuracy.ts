@@ -25,6 +25,9 @@ export interface AccuracyComparison {
   readonly test: 'exact binomial' | 'chi-square with continuity correction';
 }
 
+/** "= 0.43", "< 0.001" */
+const equation = (p: number): string => formatProbability(p).replace(/^(?=\d)/, '= ');
+
 const percent = (share: number): string => (100 * share).toFixed(1);
 
 /** Right answers ÷ all. */
@@ -63,6 +66,10 @@ export const ACCURACY: Metric<AccuracyMeasurement, AccuracyComparison> = {
   compared: ({ difference, pValue }) => ({
     change: formatSigned(100 * difference, 1),
     certainty: formatProbability(pValue),
+  }),
+  stated: ({ difference, pValue }) => ({
+    text: `${formatSigned(100 * difference, 1)} points (McNemar p ${equation(pValue)})`,
+    clear: pValue < 0.05,
   }),
 
   // A bit a sentence.

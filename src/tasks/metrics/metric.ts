@@ -39,6 +39,13 @@ export interface ComparisonCells {
   readonly certainty: string;
 }
 
+/** A paired comparison in words: "−0.7 points (McNemar p = 0.43)". */
+export interface StatedComparison {
+  readonly text: string;
+  /** False where chance alone gives a difference like this in more than one of twenty samples; absent where that cannot be told. */
+  readonly clear?: boolean;
+}
+
 /** A measured quantity: all that differs between metrics. Data carry its name; all else is asked for here. */
 export interface Metric<
   Measured extends MeasurementBase = MeasurementBase,
@@ -81,6 +88,8 @@ export interface Metric<
   readonly comparison: ComparisonCells;
   /** A comparison in two cells. */
   compared(comparison: Comparison): ComparisonCells;
+  /** A comparison as a sentence says it. */
+  stated(comparison: Comparison): StatedComparison;
 
   /** Takes the per-item arrays out of a measurement, packed: the form that it is stored in. */
   pack(measurement: Measured): { readonly record: object; readonly items: Uint8Array };

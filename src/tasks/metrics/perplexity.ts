@@ -43,6 +43,11 @@ function formatEnd(value: number): string {
   return value >= 10 && value < 1000 ? value.toFixed(1) : format(value);
 }
 
+/** A ratio as a change: "+1.3 %". */
+function changeText(ratio: number): string {
+  return `${formatSigned(100 * (ratio - 1), 1)} %`;
+}
+
 /** exp of the mean negative log-likelihood in nats. */
 export const PERPLEXITY: Metric<PerplexityMeasurement, PerplexityComparison> = {
   name: 'perplexity',
@@ -76,6 +81,13 @@ export const PERPLEXITY: Metric<PerplexityMeasurement, PerplexityComparison> = {
     change: formatSigned(difference, 4),
     certainty: standardError === undefined ? '–' : formatFixed(standardError, 4),
   }),
+  stated: ({ ratio, ratioInterval: range }) =>
+    range === undefined
+      ? { text: `${changeText(ratio)} (no interval: a single window)` }
+      : {
+          text: `${changeText(ratio)} (95 %: ${changeText(range.low)} to ${changeText(range.high)})`,
+          clear: range.low > 1 || range.high < 1,
+        },
 
   // 12 bytes a window.
   pack: ({ windowNll, windowTokens, ...rest }) => ({
