@@ -13,3 +13,8 @@ export function withoutNetwork(html: string): string {
     .replace(/<link\b[^>]*\bhref="?https?:[^>]*>/g, '')
     .replace('<head>', `<head>\n${policy}`);
 }
+
+/** Links from a notebook to its neighbours as links from page to page: in an export there are only pages. */
+export function linkedPages(html: string): string {
+  return html.replace(/(<a\b[^>]*\bhref="(?:\.\/)?\d\d-[\w-]+)\.ipynb(?=[#"])/g, '$1.html');
+}

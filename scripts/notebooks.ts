@@ -14,7 +14,7 @@ import { packagePath } from '../src/util/paths.js';
 import { findDrift, findFailures, findRejections } from './notebooks-check.js';
 import { readNotebook, writeNotebook } from './notebooks-file.js';
 import { findJupyter, HOW_TO_GET, type Jupyter } from './notebooks-jupyter.js';
-import { withoutNetwork } from './notebooks-offline.js';
+import { linkedPages, withoutNetwork } from './notebooks-offline.js';
 import { numbered, withoutScripts } from './notebooks-static.js';
 
 const SOURCE = packagePath('notebooks');
@@ -50,7 +50,7 @@ async function check(jupyter: Jupyter, file: string, update: boolean): Promise<s
   const conversion = nbconvert(jupyter, ['--to', 'html', join(OUT, file)]);
   if (!conversion.succeeded) return [conversion.log];
   const page = join(OUT, file.replace(/\.ipynb$/, '.html'));
-  await saveFile(page, withoutNetwork(await readFile(page, 'utf8')));
+  await saveFile(page, linkedPages(withoutNetwork(await readFile(page, 'utf8'))));
   if (!update) return findDrift(executed, committed);
   await writeNotebook(join(SOURCE, file), withoutScripts(executed));
   return [];

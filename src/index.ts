@@ -37,6 +37,7 @@ export { exportPlan } from './quant/packed/export.js';
 // Measure plans.
 export { measurePlans, type NamedPlan, type PlanPoint } from './experiment/runs/measure-plans.js';
 export { PRECISION_LIST, runUniform } from './experiment/runs/uniform.js';
+export { formatComparison } from './tasks/metrics/metrics.js';
 export { runSweep } from './experiment/runs/sweep-run.js';
 export { sensitivityOf } from './experiment/runs/sensitivity.js';
 export { runEnergy } from './experiment/runs/energy-run.js';

@@ -50,6 +50,20 @@ function test(name: string, { address, specs }: ExportedNotebook): void {
     });
   });
 
+  it('leads to the pages of other notebooks, not to files that no browser shows', async () => {
+    await withPage({ allowed }, async (page) => {
+      await page.goto(address);
+      const links: string[] = [];
+      for (const link of await page.locator('a[href]').all()) {
+        const href = (await link.getAttribute('href')) ?? '';
+        if (/^\d\d-/.test(href)) links.push(href);
+      }
+      for (const href of links) assert.match(href, /^[\w-]+\.html(#|$)/);
+      const last = notebookNames().at(-1) === name;
+      assert.ok(last || links.length > 0, 'no link to the next notebook');
+    });
+  });
+
   it('asks nothing of the network, also where its own policy is switched off', async () => {
     await withPage({ allowed, context: { bypassCSP: true } }, async (page) => {
       await page.goto(address);

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { findDrift, findFailures, findRejections } from '../../scripts/notebooks-check.js';
 import type { Cell, Notebook, Output } from '../../scripts/notebooks-file.js';
-import { withoutNetwork } from '../../scripts/notebooks-offline.js';
+import { linkedPages, withoutNetwork } from '../../scripts/notebooks-offline.js';
 import { withoutScripts } from '../../scripts/notebooks-static.js';
 import { chartScriptsHtml, figureOutputHtml } from '../../src/notebook/figure-html.js';
 import { chart } from '../../src/plots/parts/spec.js';
@@ -22,6 +22,13 @@ function stream(text: string, name: 'stdout' | 'stderr' = 'stdout'): Output {
 }
 
 describe('executed notebooks', () => {
+  it('lead from page to page once they are pages, and link other files as they are', () => {
+    const next = '<a href="02-inside-spikegpt.ipynb">02</a>';
+    assert.equal(linkedPages(next), '<a href="02-inside-spikegpt.html">02</a>');
+    const others = '<a href="https://example.org/01-a.ipynb">x</a> 02-inside-spikegpt.ipynb';
+    assert.equal(linkedPages(others), others);
+  });
+
   it('fail on anything that a cell wrote to its standard error', () => {
     const bad = notebook([stream('UnhandledPromiseRejection: Error: x\n', 'stderr')]);
     assert.deepEqual(findFailures(bad), ['cell 1: UnhandledPromiseRejection: Error: x']);

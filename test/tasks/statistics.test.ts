@@ -6,7 +6,7 @@ import {
   ratioEstimate,
   wilsonInterval,
 } from '../../src/tasks/metrics/intervals.js';
-import { comparePaired } from '../../src/tasks/metrics/metrics.js';
+import { comparePaired, formatComparison, metricOf } from '../../src/tasks/metrics/metrics.js';
 import type { PerplexityMeasurement } from '../../src/tasks/metrics/perplexity.js';
 import { DataError } from '../../src/util/errors.js';
 import { seededRandom } from '../../src/util/random.js';
@@ -207,5 +207,29 @@ describe('pairing', () => {
       perplexity([1, 2], [3, 4]),
     ];
     refused(/metric.*perplexity.*accuracy/, () => comparePaired(both[0], both[1]));
+  });
+});
+
+describe('a comparison as a sentence says it', () => {
+  it('gives points and p for accuracy, and whether chance would do', () => {
+    const even = comparePaired(...discordant(3, 2));
+    assert.match(formatComparison(even), /^−\d\.\d points \(McNemar p = 1\.00\)$/);
+    assert.equal(metricOf('accuracy').stated(even).clear, false);
+    const uneven = comparePaired(...discordant(40, 2));
+    assert.match(formatComparison(uneven), /^−\d+\.\d points \(McNemar p < 0\.001\)$/);
+    assert.equal(metricOf('accuracy').stated(uneven).clear, true);
+  });
+
+  it('gives the change of perplexity and its interval, and nothing of the kind for one window', () => {
+    const windows = [10, 10, 10, 10];
+    const worse = comparePaired(
+      perplexity([20, 30, 25, 28], windows),
+      perplexity([21, 31.1, 25.9, 29], windows),
+    );
+    assert.match(formatComparison(worse), /^\+\d+\.\d % \(95 %: \+\d+\.\d % to \+\d+\.\d %\)$/);
+    assert.equal(metricOf('perplexity').stated(worse).clear, true);
+    const single = comparePaired(perplexity([20], [10]), perplexity([21], [10]));
+    assert.equal(formatComparison(single), '+10.5 % (no interval: a single window)');
+    assert.equal(metricOf('perplexity').stated(single).clear, undefined);
   });
 });

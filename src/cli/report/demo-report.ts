@@ -49,6 +49,7 @@ export function demoReport(
       {
         heading: 'Quality against bit width and memory',
         paragraphs: [
+          'Measured on the whole of the bundled samples. The searches use a part of them and are judged on the rest, so that the unquantized model has another value there.',
           'Memory counts all parameters in use: packed integers, scales, zero points, and the vectors in float32. 1 MB is 10⁶ bytes. Bars are 95 % intervals.',
           'The intervals show how far a model would land from its value on other samples of the same kind. Whether two bit widths differ is told more sharply by the paired comparison in the tables, because both answer the same sentences or windows.',
         ],
