@@ -36,7 +36,13 @@ export { comparePaired, metricOf, type Measurement } from './tasks/metrics/metri
 
 export { meetsLimit, resolveLimits } from './search/constraints.js';
 export { paretoFront } from './search/pareto.js';
-export { score } from './search/score.js';
+export {
+  lambdaIntervals as candidateIntervals,
+  score,
+  scoreContext,
+  select as selectCandidate,
+  type ScoreContext,
+} from './search/score.js';
 export { groupBits, groupsOf, type UnitGroup } from './search/space.js';
 
 export { countOperations } from './energy/operations.js';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { existsSync, readdirSync } from 'node:fs';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
   constraintsOf,
@@ -57,7 +57,9 @@ describe('cli: amounts', () => {
 
   it('reads weights of the trade-off', () => {
     assert.deepEqual(weights('0, 0.5,1,0.5'), [0, 0.5, 1]);
-    for (const text of ['', '1.1', '-0.1', 'x']) assert.throws(() => weight(text), /0 to 1/);
+    assert.equal(weight('12'), 12);
+    for (const text of ['', 'Infinity', '-0.1', 'x'])
+      assert.throws(() => weight(text), /0 or more/);
   });
 });
 
@@ -113,6 +115,64 @@ describe('cli: search', () => {
     assert.match(stdout, /^selected plan \* +\d/m);
     assert.match(stdout, /^4 bits +\d/m);
     assert.match(stdout, /^ *selected +\d.* +[+−]?\d+\.\d +(\d|<)/m);
+  });
+
+  it('says score, decisions and a certificate, and shows the chosen λ among the others', async () => {
+    const flags = [...EASY, '--lambdas', '0,1', '--lambda', '0.3'];
+    const { stdout } = await toy.study('search', ...flags);
+    assert.match(stdout, /^score +paper: accuracy − λ · memory\/\d.*, the largest wins$/m);
+    assert.match(
+      stdout,
+      /^decisions +\d+ about the loss limit on the same data: of \d+ measured to the end \d+ within one standard error/m,
+    );
+    assert.match(stdout, /^Certificate: loss at most −?\d+\.\d\d points with 95 %: /m);
+    assert.deepEqual(
+      [...stdout.matchAll(/^ *(0|0\.3 \*|1) +\d+\.\d % +\d/gm)].map(([, lambda]) => lambda),
+      ['0', '0.3 *', '1'],
+    );
+    assert.doesNotMatch(stdout, /candidates were skipped/);
+  });
+
+  it('says of a pace that skips candidates that it does, in its help, its result and its report', async () => {
+    const flags = [...EASY, '--pace', 'bisection'];
+    const { stdout } = await toy.study('search', ...flags);
+    assert.match(
+      stdout,
+      /candidates were skipped, and λ may select another plan than with pace exact/,
+    );
+    const run = json(await toy.study('search', ...flags, '--json')) as unknown as SearchJson;
+    const page = at('pace.html');
+    assert.equal((await toy.runs('report', run.id, '--out', page)).code, 0);
+    const text = (await readFile(page, 'utf8')).replace(/<[^>]*>/g, ' ');
+    assert.ok(text.split('candidates were skipped').length > 2, 'in the table and in the figure');
+    const help = await toy.runs('search', '--help');
+    assert.match(
+      help.stdout.replace(/\s+/g, ' '),
+      /skip candidates, so that λ may select another plan/,
+    );
+  });
+
+  it('selects by the balanced score and by the rule of one standard error where asked to', async () => {
+    const flags = [...EASY, '--score', 'balanced', '--tie', 'one-se'];
+    const { stdout } = await toy.study('search', ...flags);
+    assert.match(stdout, /^score +balanced: \(1 − λ\) · loss\/\d.* points \+ λ · memory\/\d/m);
+    assert.match(stdout, /^ties +the smallest plan within one standard error of the best$/m);
+    const run = json(await toy.study('search', ...flags, '--json')) as unknown as {
+      readonly id: string;
+      readonly result: { readonly selections: readonly { readonly plan: string }[] };
+    };
+    // Its own score and rule, unless others are named.
+    const again = json(await toy.runs('select', run.id, '--lambda', '0,0.25,0.5,0.75,1', '--json'));
+    const plans = (value: unknown): unknown =>
+      (value as { selections: { plan: string }[] }).selections.map(({ plan }) => plan);
+    assert.deepEqual(plans(again), plans(run.result));
+    assert.deepEqual([again.score, again.tie], ['balanced', 'one-se']);
+    const refused = await toy.runs('select', run.id, '--lambda', '2');
+    assert.match(refused.stderr, /got 2; expected a number from 0 to 1 for the balanced score/);
+    const paper = json(
+      await toy.runs('select', run.id, '--score', 'paper', '--lambda', '2', '--json'),
+    );
+    assert.equal(paper.score, 'paper');
   });
 
   it('prints its run.json with --json; repeated, it measures nothing', async () => {

@@ -5,7 +5,7 @@ import { json, toyCommands, type ToyCommands } from './support/study.js';
 
 interface Selected {
   readonly selections: readonly { readonly lambda: number; readonly plan: string }[];
-  readonly intervals: readonly { readonly from: number; readonly to: number }[];
+  readonly intervals: readonly { readonly from: number; readonly to: number | null }[];
 }
 
 describe('cli: select', () => {
@@ -27,7 +27,7 @@ describe('cli: select', () => {
         run.result.selections.map(({ plan }) => plan),
       );
       assert.equal(intervals[0].from, 0);
-      assert.equal(intervals.at(-1)!.to, 1);
+      assert.equal(intervals.at(-1)!.to, null);
     }
     const { stdout } = await toy.runs('select', run.id);
     assert.match(stdout, /^ *λ +accuracy +95 % interval +memory +saving +plan +bits of the units/m);
@@ -48,7 +48,7 @@ describe('cli: select', () => {
     const none = await toy.runs('select', 'nowhere');
     assert.equal(none.code, 2);
     assert.match(none.stderr, /nowhere: there is no such run/);
-    assert.equal((await toy.runs('select', run.id, '--lambda', '2')).code, 2);
+    assert.equal((await toy.runs('select', run.id, '--lambda', '-1')).code, 2);
     const sweep = json(await toy.study('sweep', '--bits', '8', '--level', 'block', '--json'));
     const refused = await toy.runs('select', sweep.id as string);
     assert.equal(refused.code, 3);

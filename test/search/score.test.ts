@@ -42,8 +42,9 @@ describe('search/score', () => {
     assert.equal(select([], 0, ACCURACY), undefined);
   });
 
-  it('refuses λ outside [0, 1]', () => {
-    for (const lambda of [-0.1, 1.1, NaN])
+  it('refuses a λ that is negative or no number, and none above 1', () => {
+    assert.equal(select(plans, 5, ACCURACY)?.name, 'small');
+    for (const lambda of [-0.1, Infinity, NaN])
       assert.throws(() => select(plans, lambda, ACCURACY), SearchError);
   });
 
@@ -52,12 +53,14 @@ describe('search/score', () => {
     // accurate and between meet where 0.8 − 0.8 λ = 0.75 − 0.3 λ
     assert.deepEqual(
       intervals.map(({ candidate }) => candidate.name),
-      ['accurate', 'between'],
+      ['accurate', 'between', 'small'],
     );
     assert.ok(Math.abs(intervals[0].to - 0.1) < 1e-12);
+    // 0.75 − 0.3 λ = 0.7 − 0.28 λ, beyond 1
+    assert.ok(Math.abs(intervals[1].to - 2.5) < 1e-12);
     assert.deepEqual(
-      [intervals[0].from, intervals[1].from, intervals[1].to],
-      [0, intervals[0].to, 1],
+      [intervals[0].from, intervals[1].from, intervals[2].from, intervals[2].to],
+      [0, intervals[0].to, intervals[1].to, Infinity],
     );
     assert.deepEqual(lambdaIntervals([], ACCURACY), []);
   });
@@ -70,7 +73,7 @@ describe('search/score', () => {
     bytes: fc.integer({ min: 0, max: 20 }).map((value) => value * 50),
   });
 
-  it('has intervals that cover [0, 1] and agree with select', () => {
+  it('has intervals that cover [0, ∞) and agree with select', () => {
     fc.assert(
       fc.property(
         fc.array(plan, { maxLength: 12 }),
@@ -83,10 +86,14 @@ describe('search/score', () => {
             assert.equal(from, index === 0 ? 0 : intervals[index - 1].to);
             assert.ok(from < to);
             // Inside, no other scores better; equal lines are the same plan for a reader.
-            const chosen = select(candidates, (from + to) / 2, context)!;
+            const chosen = select(
+              candidates,
+              to === Infinity ? from + 1 : (from + to) / 2,
+              context,
+            )!;
             assert.deepEqual({ ...chosen }, { ...candidate });
           });
-          if (usable) assert.equal(intervals.at(-1)!.to, 1);
+          if (usable) assert.equal(intervals.at(-1)!.to, Infinity);
         },
       ),
       { seed: 4, numRuns: 2000 },

@@ -46,10 +46,11 @@ import {
   requireFree,
   tokenizerBeside,
 } from '../options/model-output.js';
+import { scoreOption, tieOption, type SelectionFlags } from '../options/selection.js';
 import { withRunsOption, type RunsFlags } from '../options/study.js';
 import { Session } from '../session.js';
 
-interface ExportFlags extends ModelFlags, RunsFlags {
+interface ExportFlags extends ModelFlags, RunsFlags, SelectionFlags {
   readonly out: string;
   readonly plan?: string;
   readonly run?: string;
@@ -73,6 +74,8 @@ export function addExport(program: Command, host: Host): void {
       ]),
     )
     .option('--lambda <weight>', 'with --run: the plan that this weight selects', weight)
+    .addOption(scoreOption("with --run: the run's own"))
+    .addOption(tieOption("with --run: the run's own"))
     .addOption(bitsOption())
     .addOption(quantizerOption())
     .option('--force', 'replace files that are there');
@@ -141,14 +144,15 @@ interface Source {
 }
 
 async function sourceOf(model: string | undefined, flags: ExportFlags): Promise<Source> {
-  const { run, plan, bits, lambda } = flags;
+  const { run, plan, bits } = flags;
+  const selecting = (['lambda', 'score', 'tie'] as const).find((name) => flags[name] !== undefined);
   const stated = statedOf(flags);
   if (run === undefined) {
-    if (model === undefined || (plan === undefined && bits === undefined) || lambda !== undefined)
+    if (model === undefined || (plan === undefined && bits === undefined) || selecting)
       throw new UsageError({
         what: 'what to export is not clear',
         where: 'export',
-        got: lambda === undefined ? 'no model, or no plan for it' : '--lambda without --run',
+        got: selecting ? `--${selecting} without --run` : 'no model, or no plan for it',
         expected: 'a model with --plan or --bits, or --run',
       });
     return { model, stated };
@@ -184,13 +188,15 @@ async function requireExportable(checkpoint: Checkpoint, { run }: Source): Promi
 
 async function planOf(
   { run }: Source,
-  { plan, bits, quantizer, lambda }: ExportFlags,
+  { plan, bits, quantizer, lambda, score, tie }: ExportFlags,
   { hierarchy }: ModelDescription,
 ): Promise<Plan> {
   if (plan !== undefined) return parsePlan(await readTextFile(plan), plan);
   if (run === undefined) return quantizerPlan(quantizer, bits!, hierarchy);
   const kept = await readCandidates(run.folder);
-  const selection = selectSaved(kept, lambda ?? resultWeight(run.json), hierarchy);
+  const own = checked(run.json.config.settings, SEARCH_SETTINGS, 'run.json: config.settings');
+  const by = { score: score ?? own.score, tie: tie ?? own.tie };
+  const selection = selectSaved(kept, lambda ?? own.lambda, hierarchy, by);
   if (selection === undefined)
     throw new DataError({
       what: 'no plan of this search keeps its limits',
@@ -199,11 +205,6 @@ async function planOf(
       expected: 'a search that found some',
     });
   return planOfKept(kept, selection.candidate, hierarchy);
-}
-
-/** The weight of a search's own result. */
-function resultWeight({ config }: RunJson): number {
-  return checked(config.settings, SEARCH_SETTINGS, 'run.json: config.settings').lambda;
 }
 
 /** The tokenizer to copy: the one named, and for a folder the model's own. */

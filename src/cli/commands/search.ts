@@ -31,6 +31,7 @@ import {
   positiveInteger,
   quantizerOption,
 } from '../options/common.js';
+import { scoreOption, tieOption } from '../options/selection.js';
 import { studyFacts, withStudy, withStudyOptions, type StudyFlags } from '../options/study.js';
 import { asOneBar } from '../run-progress.js';
 import { Session } from '../session.js';
@@ -82,7 +83,10 @@ export function addSearch(program: Command, host: Host): void {
         .default(DEFAULT_SEARCH.order),
     )
     .addOption(
-      new Option('--pace <name>', 'tiered: every step, or those needed to find where a unit breaks')
+      new Option(
+        '--pace <name>',
+        'tiered: every step, or those needed to find where a unit breaks; these two skip candidates, so that λ may select another plan than with exact',
+      )
         .choices(['exact', 'bisection', 'bracketing'])
         .default(DEFAULT_SEARCH.pace),
     )
@@ -110,11 +114,13 @@ export function addSearch(program: Command, host: Host): void {
     )
     .option(
       '--lambda <weight>',
-      'trade-off between quality and memory of the selected plan, 0 to 1',
+      'trade-off between quality and memory of the selected plan; see --score',
       weight,
       DEFAULT_SEARCH.lambda,
     )
     .option('--lambdas <weights>', 'further ones to show', weights, [...DEFAULT_SEARCH.lambdas])
+    .addOption(scoreOption('paper'))
+    .addOption(tieOption('none, as in the paper'))
     .option('--no-uniform', 'no plans of one width to compare with')
     .option(
       '--random <count>',
@@ -168,7 +174,7 @@ async function search(
 function settingsOf(flags: SearchFlags, metric: MetricName): SearchSettings {
   const { method, bits, quantizer, granularity, order, pace, slack, objective } = flags;
   const { maxEvaluations, predictor, lambda, lambdas, uniform, random, seed } = flags;
-  const { maxLoss, maxMemory } = flags;
+  const { maxLoss, maxMemory, score = 'paper', tie = 'none' } = flags;
   const ownLimits = maxLoss !== undefined || maxMemory !== undefined;
   const name = ownLimits ? undefined : (flags.case ?? casesFor(metric)[0]);
   if (name !== undefined) requireMetric(name, metric);
@@ -179,6 +185,9 @@ function settingsOf(flags: SearchFlags, metric: MetricName): SearchSettings {
       name === undefined ? constraintsOf(maxLoss, maxMemory, metric) : CASES[name].constraints,
     ...{ bits, quantizer, granularity, order, pace, slack, objective },
     ...{ maxEvaluations, predictor, lambda, lambdas },
+    // Left out where they are the paper's: settings tell runs apart.
+    ...(score !== 'paper' && { score }),
+    ...(tie !== 'none' && { tie }),
     yardsticks: { uniform, random, seed },
   };
 }

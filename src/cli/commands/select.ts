@@ -1,23 +1,35 @@
 import type { Command } from 'commander';
-import { locateRun, readCandidates, readRun } from '../../experiment/record/folder.js';
+import { checked, locateRun, readCandidates, readRun } from '../../experiment/record/folder.js';
 import { savedStudy } from '../../experiment/record/saved-study.js';
-import type { CandidatesJson } from '../../experiment/record/search-schema.js';
-import { type SavedSelection, selectSaved } from '../../experiment/record/select-saved.js';
-import type { Hierarchy } from '../../layout/hierarchy.js';
+import { SEARCH_SETTINGS, type CandidatesJson } from '../../experiment/record/search-schema.js';
+import {
+  savedContext,
+  savedTies,
+  selectSaved,
+  type SavedSelection,
+} from '../../experiment/record/select-saved.js';
 import { formatPlan } from '../../quant/plan-json.js';
 import { lambdaIntervals } from '../../search/score.js';
 import { formatInterval, formatMetric } from '../../tasks/metrics/metrics.js';
 import { DataError, UsageError } from '../../util/errors.js';
 import { saveFile } from '../../util/files.js';
 import { formatBytes, formatPercent } from '../../util/format.js';
+import {
+  lambdaText,
+  noiseTexts,
+  paceFacts,
+  scoreText,
+  TIE_FACT,
+} from '../format/selection-text.js';
 import { formatFacts, formatTable, numberColumns } from '../format/table.js';
 import type { Host } from '../host.js';
 import { weights } from '../options/amounts.js';
 import { withResultOptions } from '../options/common.js';
+import { scoreOption, tieOption, type SelectionFlags } from '../options/selection.js';
 import { withRunsOption, type RunsFlags } from '../options/study.js';
 import { Session, type CommonFlags } from '../session.js';
 
-interface SelectFlags extends CommonFlags, RunsFlags {
+interface SelectFlags extends CommonFlags, RunsFlags, SelectionFlags {
   readonly lambda: readonly number[];
   readonly plan?: string;
 }
@@ -27,14 +39,17 @@ export function addSelect(program: Command, host: Host): void {
     .command('select')
     .description('pick a plan of a finished search by its trade-off score; measures nothing')
     .argument('<run>', 'id or folder of a search')
-    .option('--lambda <weights>', 'weights of memory in the score, 0 to 1', weights, [0, 0.5, 1])
+    .option('--lambda <weights>', 'weights of memory in the score', weights, [0, 0.5, 1])
+    .addOption(scoreOption("the run's own"))
+    .addOption(tieOption("the run's own"))
     .option('--plan <file>', 'write the plan that a single weight selects');
   withResultOptions(withRunsOption(command))
     .addHelpText(
       'after',
       `
 Example:
-  $ qslm select 20260131-174502-9f3a1c --lambda 0.3 --plan plan.json`,
+  $ qslm select 20260131-174502-9f3a1c --lambda 0.3 --plan plan.json
+  $ qslm select 20260131-174502-9f3a1c --score balanced --tie one-se --lambda 0,0.5,1`,
     )
     .action((run: string, flags: SelectFlags) =>
       Session.run(host, flags, (session) => select(session, run, flags)),
@@ -54,40 +69,51 @@ async function select(session: Session, run: string, flags: SelectFlags): Promis
   const kept = await readCandidates(folder);
   const json = await readRun(folder);
   const { hierarchy } = savedStudy(json).options.file;
-  const selections = lambdas.map((lambda) => requireCandidate(kept, lambda, hierarchy, folder));
+  const settings = checked(json.config.settings, SEARCH_SETTINGS, 'run.json: config.settings');
+  const { score = settings.score ?? 'paper', tie = settings.tie ?? 'none' } = flags;
+  const by = { score, tie };
+  const selections = lambdas.map((lambda) =>
+    requireCandidate(selectSaved(kept, lambda, hierarchy, by), folder),
+  );
   if (planFile !== undefined) await saveFile(planFile, formatPlan(selections[0].plan));
   const { metric, baseline, fp32Bytes, candidates } = kept;
-  const intervals = lambdaIntervals(candidates, kept);
+  const context = savedContext(kept, score);
+  const intervals = lambdaIntervals(candidates, context);
   const value = {
     run: json.id,
-    ...{ folder, metric, baseline, fp32Bytes },
+    ...{ folder, metric, baseline, fp32Bytes, score, tie },
     selections: selections.map(({ lambda, saving, candidate }) => ({
       lambda,
       saving,
       ...candidate,
     })),
-    intervals: intervals.map(({ candidate, from, to }) => ({ from, to, step: candidate.step })),
+    intervals: intervals.map(({ candidate, from, to }) => ({
+      from,
+      // The paper's score has no end.
+      to: Number.isFinite(to) ? to : null,
+      step: candidate.step,
+    })),
   };
   const facts = formatFacts([
     ['unquantized', `${formatMetric(metric, baseline)}, ${formatBytes(fp32Bytes)}`],
     ['candidates', String(candidates.length)],
+    ['score', scoreText(context)],
+    ...(tie === 'one-se' ? [TIE_FACT] : []),
+    ...paceFacts(settings),
     ...(planFile === undefined ? [] : [['plan', planFile] as const]),
   ]);
   const ranges = formatTable(
     [...numberColumns('λ from', 'to'), { title: 'plan' }],
-    intervals.map(({ candidate, from, to }) => [from.toFixed(4), to.toFixed(4), candidate.plan]),
+    intervals.map(({ candidate, from, to }) => [lambdaText(from), lambdaText(to), candidate.plan]),
   );
-  const text = [facts, selectionTable(kept, selections), ranges].join('\n\n');
+  const shown = selectionTable(kept, selections);
+  const ties = savedTies(kept);
+  const noise = ties === undefined ? [] : noiseTexts({ selections, ties });
+  const text = [facts, [shown, ...noise].join('\n'), ranges].join('\n\n');
   await session.result(value, text, flags.out);
 }
 
-function requireCandidate(
-  kept: CandidatesJson,
-  lambda: number,
-  hierarchy: Hierarchy,
-  folder: string,
-): SavedSelection {
-  const selection = selectSaved(kept, lambda, hierarchy);
+function requireCandidate(selection: SavedSelection | undefined, folder: string): SavedSelection {
   if (selection !== undefined) return selection;
   throw new DataError({
     what: 'no plan of this search keeps its limits',

@@ -51,7 +51,10 @@ export function selectionColumns(metric: MetricName): Column[] {
 }
 
 export function selectionRows(run: SearchResult, metric: MetricName): string[][] {
-  const { settings, selections, outcome, selected } = run;
+  const { settings, outcome, selected } = run;
+  const shown = run.selections.some(({ lambda }) => lambda === selected?.lambda);
+  // A run of an earlier version does not list its result's weight among the others.
+  const selections = shown || !selected ? run.selections : [...run.selections, selected];
   const plans = [...new Set(selections.map(({ candidate }) => candidate))];
   const weightsOf = (plan: Candidate): string =>
     selections

@@ -1,9 +1,16 @@
 import type { SearchRun } from '../../experiment/runs/search-result.js';
 import type { NearestPlan } from '../../search/nearest.js';
-import { formatMetric, metricOf, type MetricName } from '../../tasks/metrics/metrics.js';
-import { formatBytes, formatCount, formatCounted, formatFixed } from '../../util/format.js';
+import { formatMetric, type MetricName } from '../../tasks/metrics/metrics.js';
+import { formatBytes, formatCount, formatCounted } from '../../util/format.js';
 import { pointCells, pointColumns } from './points.js';
 import { describeLimits, scoreCells, yardstickColumns, yardstickRows } from './run-tables.js';
+import {
+  certificateText,
+  decisionFacts,
+  lossText,
+  noiseTexts,
+  selectionFacts,
+} from './selection-text.js';
 import { formatFacts, formatTable, numberColumns, type Fact } from './table.js';
 import { workFacts } from './work-facts.js';
 
@@ -20,6 +27,8 @@ export function describeSearch(run: SearchRun, metric: MetricName): string {
       'search',
       `${formatCounted(trace.length, 'plan')} tried${table}; ${formatCount(candidates.length)} keep both limits`,
     ],
+    ...selectionFacts(run),
+    ...decisionFacts(run),
     ...workFacts(report),
     ['run', folder],
   ];
@@ -30,7 +39,8 @@ export function describeSearch(run: SearchRun, metric: MetricName): string {
   return [formatFacts(facts), ...parts].join('\n\n');
 }
 
-function selectionTable({ selections, selected, outcome }: SearchRun, metric: MetricName): string {
+function selectionTable(run: SearchRun, metric: MetricName): string {
+  const { selections, selected, outcome } = run;
   const rows = selections.map(({ lambda, candidate }) => [
     lambda === selected?.lambda ? `${lambda} *` : String(lambda),
     ...scoreCells(candidate, metric, outcome.fp32Bytes),
@@ -40,7 +50,8 @@ function selectionTable({ selections, selected, outcome }: SearchRun, metric: Me
     [...numberColumns('λ', metric, '95 % interval', 'memory', 'saving'), { title: 'found in' }],
     rows,
   );
-  return `Selected by the trade-off score, on the data searched on (* the result):\n${table}`;
+  const head = 'Selected by the trade-off score, on the data searched on (* the result):';
+  return [head, table, ...noiseTexts(run)].join('\n');
 }
 
 function comparisonTable(run: SearchRun, metric: MetricName): string {
@@ -48,7 +59,8 @@ function comparisonTable(run: SearchRun, metric: MetricName): string {
   return `Beside plans that no search chose, on the same data:\n${table}`;
 }
 
-function heldOutText({ heldOut, selected, outcome }: SearchRun, metric: MetricName): string[] {
+function heldOutText(run: SearchRun, metric: MetricName): string[] {
+  const { heldOut, selected, outcome } = run;
   if (selected === undefined) return [];
   if (heldOut === undefined)
     return ['Not judged: without held-out data the figures above favour what was selected.'];
@@ -61,7 +73,9 @@ function heldOutText({ heldOut, selected, outcome }: SearchRun, metric: MetricNa
     pointCells({ label: 'fp32', point: fp32 }),
     pointCells({ label: 'selected', point: own }),
   ]);
-  return [`The result, judged once on held-out data:\n${table}`];
+  const bound = certificateText(run, metric);
+  const certificate = bound === undefined ? [] : [`Certificate: ${bound} (one-sided, paired).`];
+  return [['The result, judged once on held-out data:', table, ...certificate].join('\n')];
 }
 
 /** The plan that comes closest to limits that nothing keeps. */
@@ -70,7 +84,7 @@ function nearestText(
   metric: MetricName,
 ): string {
   const missed = [
-    ...(misses.quality > 0 ? [describeLoss(misses.quality, metric)] : []),
+    ...(misses.quality > 0 ? [lossText(misses.quality, metric)] : []),
     ...(misses.bytes > 0 ? [formatBytes(misses.bytes)] : []),
   ];
   const by = missed.length === 0 ? 'nothing: it is the unquantized model' : missed.join(' and ');
@@ -83,9 +97,4 @@ function nearestText(
       ['misses by', by],
     ]),
   ].join('\n');
-}
-
-function describeLoss(loss: number, metric: MetricName): string {
-  const { unit, name } = metricOf(metric).loss;
-  return `${formatFixed(loss / unit, 2)} ${name}`;
 }

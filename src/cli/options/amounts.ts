@@ -56,9 +56,9 @@ export function weights(text: string): number[] {
   return [...new Set(text.split(',').map(weight))];
 }
 
-/** A weight of the trade-off score. */
+/** A weight of the trade-off score; whether it may exceed 1 depends on the score. */
 export function weight(text: string): number {
   const value = text.trim() === '' ? NaN : Number(text);
-  if (value >= 0 && value <= 1) return value;
-  throw new InvalidArgumentError('Expected a number from 0 to 1.');
+  if (value >= 0 && Number.isFinite(value)) return value;
+  throw new InvalidArgumentError('Expected a number, 0 or more.');
 }

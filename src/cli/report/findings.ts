@@ -14,6 +14,7 @@ import {
 } from '../../tasks/metrics/metrics.js';
 import { formatBytes, formatPercent } from '../../util/format.js';
 import { describeLimits } from '../format/run-tables.js';
+import { certificateText } from '../format/selection-text.js';
 import type { RunGroup } from './group.js';
 
 /** The first section of a report: what was found, in sentences computed from the numbers below them. */
@@ -114,7 +115,7 @@ function searchFinding(name: string, run: SearchResult, paper: PaperRecord | und
   const judged =
     heldOut === undefined
       ? `It was not judged on held-out data; on the data searched on it has ${formatMetric(metric, value)}, which flatters it.`
-      : judgedSentence(metric, heldOut);
+      : judgedSentence(metric, heldOut, certificateText(run, metric));
   return [`${head}: ${size}. ${judged}`, paperSentence(paper)].filter(Boolean).join(' ');
 }
 
@@ -127,12 +128,14 @@ const CLEAR = {
 function judgedSentence(
   metric: MetricName,
   { quantized, baseline, comparison }: NonNullable<SearchResult['heldOut']>,
+  certificate: string | undefined,
 ): string {
   const { text, clear } = metricOf(comparison.metric).stated(comparison);
   return (
     `On held-out data it has ${metric} ${formatMetric(metric, quantized.value)} ` +
     `(95 %: ${formatInterval(metric, quantized.interval)}), the unquantized model ` +
-    `${formatMetric(metric, baseline.value)}: ${text}, ${CLEAR[String(clear) as keyof typeof CLEAR]}.`
+    `${formatMetric(metric, baseline.value)}: ${text}, ${CLEAR[String(clear) as keyof typeof CLEAR]}.` +
+    (certificate === undefined ? '' : ` Certificate: ${certificate}.`)
   );
 }
 

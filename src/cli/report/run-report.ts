@@ -5,6 +5,7 @@ import type { Report, ReportSection } from '../../plots/render/report.js';
 import { groupBy } from '../../util/group.js';
 import { itemsText } from '../format/facts.js';
 import { describeLimits } from '../format/run-tables.js';
+import { decisionFacts, selectionFacts } from '../format/selection-text.js';
 import type { Fact } from '../format/table.js';
 import { workFacts } from '../format/work-facts.js';
 import { energySections } from './energy-section.js';
@@ -117,5 +118,7 @@ function settingsFacts(run: SavedRun): Fact[] {
     ['limits', describeLimits(outcome.limits, outcome.fp32Bytes)],
     ...common,
     ['λ of the result', String(settings.lambda)],
+    ...selectionFacts(run),
+    ...decisionFacts(run),
   ];
 }

@@ -1,4 +1,5 @@
 import type { SearchResult } from '../../experiment/runs/search-result.js';
+import { paceRemark } from '../../experiment/runs/search-settings.js';
 import { flipsOf, sensitivityOf, shownLevel } from '../../figures/run-figures.js';
 import { savingRecords } from '../../figures/savings.js';
 import { hierarchyFigure, paretoFigure, traceFigure } from '../../figures/study-figures.js';
@@ -14,6 +15,7 @@ import {
   yardstickColumns,
   yardstickRows,
 } from '../format/run-tables.js';
+import { noiseTexts } from '../format/selection-text.js';
 import type { Column } from '../format/table.js';
 import type { RunGroup, ShownStudy } from './group.js';
 import { judgedTable } from './judged-table.js';
@@ -76,6 +78,7 @@ export function resultSections(
       paragraphs: [
         'Each search limits the loss and, as a share of the model, the memory. Of the plans that keep both, the trade-off score selects one for each weight λ. The plan for the λ marked * is the result: it is measured once on data that no decision was made on, and compared with the unquantized model item by item.',
         `Held out: ${heldOut?.task.source ?? 'nothing'}.`,
+        ...searches.flatMap(selectionRemarks),
       ],
       tables: [
         judgedTable(searches, metric, paper),
@@ -87,6 +90,15 @@ export function resultSections(
       ],
     },
   ];
+}
+
+/** Remarks on a selection: skipped candidates, and differences that are noise. */
+function selectionRemarks(run: SearchResult): string[] {
+  const name = run.settings.case === undefined ? 'The search' : `Case ${run.settings.case}`;
+  const pace = paceRemark(run.settings);
+  return [...(pace === undefined ? [] : [`${pace}.`]), ...noiseTexts(run)].map(
+    (text) => `${name}: ${text}`,
+  );
 }
 
 function titleOf({ options }: ShownStudy, { settings }: SearchResult): string {

@@ -1,5 +1,4 @@
 import { join } from 'node:path';
-import type { Limits } from '../../search/constraints.js';
 import type { Evaluation } from '../../search/evaluation.js';
 import { Assignment } from '../../search/space.js';
 import type { Candidate, SearchStep } from '../../search/trace.js';
@@ -17,6 +16,7 @@ import {
   type CandidatesJson,
   type StepJson,
 } from './search-schema.js';
+import { savedLimits, savedTies } from './select-saved.js';
 
 /** A finished search, read back from its folder. */
 export interface SavedSearch extends SearchResult {
@@ -43,7 +43,8 @@ export async function readSearch(folder: string, json: RunJson): Promise<SavedSe
   const trace = steps.map((step) => stepOf({ ...intervals.get(step.index), ...step }, kept.metric));
   const candidates = trace.flatMap(candidateOf);
   const at = (step: number): Candidate => candidateAt(candidates, step, folder);
-  const { selected, smallest, heldOut } = result;
+  const { selected, smallest, heldOut, decisions } = result;
+  const ties = savedTies(kept);
   return {
     kind: 'search',
     json,
@@ -54,13 +55,15 @@ export async function readSearch(folder: string, json: RunJson): Promise<SavedSe
     outcome: {
       baseline: { kind: 'exact', metric, extras },
       fp32Bytes,
-      limits: limitsOf(kept),
+      limits: savedLimits(kept),
       trace,
       candidates,
     },
     selections: result.selections.map(({ lambda, step }) => ({ lambda, candidate: at(step) })),
     ...(selected && { selected: { lambda: selected.lambda, candidate: at(selected.step) } }),
     ...(smallest && { smallest: at(smallest.step) }),
+    ...(ties && { ties }),
+    ...(decisions && { decisions }),
     yardsticks: result.yardsticks,
     evaluations: result.evaluations,
     ...(heldOut && { heldOut }),
@@ -73,12 +76,6 @@ function requireUnits({ units }: ModelSpace, kept: CandidatesJson, folder: strin
   if (expected === got) return;
   const what = 'the units of the candidates are not those of the model';
   throw new DataError({ what, where: folder, got, expected });
-}
-
-function limitsOf({ metric, baseline, limits }: CandidatesJson): Limits {
-  const { loss, bytes } = limits;
-  const quality = { metric, baseline, allowedLoss: loss ?? Infinity };
-  return { quality, maxBytes: bytes ?? Infinity };
 }
 
 /** The interval of a candidate: a trace of an earlier version leaves it to the candidates. */

@@ -3,12 +3,12 @@ import type { QuantizerName } from '../../quant/quantizers.js';
 import type { Limits } from '../../search/constraints.js';
 import type { Evaluation } from '../../search/evaluation.js';
 import { paretoFront } from '../../search/pareto.js';
-import { lambdaIntervals } from '../../search/score.js';
 import { FULL_PRECISION, type Assignment } from '../../search/space.js';
 import type { Candidate, SearchStep } from '../../search/trace.js';
 import type { Json } from '../../util/json.js';
 import { storedBitsOf, type ModelSpace } from '../open/model-space.js';
 import type { SearchRun } from '../runs/search-result.js';
+import { lambdaIntervals } from '../selection/select-run.js';
 import { csvText } from './csv.js';
 import type { BitsJson } from './schema-parts.js';
 import {
@@ -49,7 +49,7 @@ export function candidateJson(candidate: Candidate, space: ModelSpace): Candidat
 
 /** The content of `candidates.json`. */
 export function candidatesJson(
-  { outcome, space }: Pick<SearchRun, 'outcome' | 'space'>,
+  { outcome, space, ties }: Pick<SearchRun, 'outcome' | 'space' | 'ties'>,
   quantizer: QuantizerName,
 ): CandidatesJson {
   return {
@@ -60,7 +60,10 @@ export function candidatesJson(
     limits: limitsJson(outcome.limits),
     quantizer,
     units: space.units.map(({ id }) => id),
-    candidates: outcome.candidates.map((candidate) => candidateJson(candidate, space)),
+    candidates: outcome.candidates.map((candidate) => {
+      const tied = ties?.get(candidate.step);
+      return { ...candidateJson(candidate, space), ...(tied && { ties: [...tied] }) };
+    }),
   };
 }
 
@@ -131,9 +134,12 @@ export function searchResultJson(run: SearchRun): Json {
     candidates: candidates.length,
     front: run.front.map(kept),
     selections: run.selections.map(({ lambda, candidate }) => ({ lambda, ...kept(candidate) })),
-    intervals: lambdaIntervals(candidates, { metric, fp32Bytes }).map(
-      ({ candidate, from, to }) => ({ from, to, step: candidate.step }),
-    ),
+    // The end of the paper's score, infinity, becomes null.
+    intervals: lambdaIntervals(run).map(({ candidate, from, to }) => ({
+      ...{ from, to },
+      step: candidate.step,
+    })),
+    ...(run.decisions && { decisions: run.decisions }),
     selected: selected && {
       lambda: selected.lambda,
       ...kept(selected.candidate),
@@ -145,6 +151,7 @@ export function searchResultJson(run: SearchRun): Json {
       baseline: withoutItems(heldOut.baseline),
       quantized: withoutItems(heldOut.quantized),
       comparison: heldOut.comparison,
+      ...(heldOut.certificate && { certificate: heldOut.certificate }),
     },
     nearest: nearest && { ...nearest, assignment: storedBitsOf(nearest.assignment, space) },
   };

@@ -1,5 +1,7 @@
 import * as v from 'valibot';
 import { CASES, type Bound, type CaseName } from '../../search/constraints.js';
+import { SCORE_NAMES } from '../../search/score.js';
+import { TIE_RULES } from '../../search/ties.js';
 import type { Stage, StepReason } from '../../search/trace.js';
 import type { SearchSettings } from '../runs/search-settings.js';
 import {
@@ -42,6 +44,8 @@ const candidate = v.object({
   bits,
   /** Bits that units were asked for, where they are stored in others. */
   asked: v.optional(bits),
+  /** Steps of the smaller candidates that are worse by at most one standard error of the paired difference. */
+  ties: v.optional(v.array(count)),
 });
 export type CandidateJson = v.InferOutput<typeof candidate>;
 
@@ -126,7 +130,12 @@ export const SEARCH_RESULT = v.object({
   candidates: count,
   front: v.array(candidate),
   selections: v.array(v.object({ lambda: number, ...candidate.entries })),
-  intervals: v.array(v.object({ from: number, to: number, step: count })),
+  /** Of the run's own score; null is no end. */
+  intervals: v.array(v.object({ from: number, to: numberOrNull, step: count })),
+  /** About the limit of the loss. */
+  decisions: v.exactOptional(
+    v.object({ total: count, measured: count, close: count, stopped: count }),
+  ),
   selected: v.optional(v.object({ lambda: number, ...candidate.entries, saving: number })),
   smallest: v.optional(candidate),
   yardsticks: v.array(
@@ -141,7 +150,14 @@ export const SEARCH_RESULT = v.object({
       bits,
     }),
   ),
-  heldOut: v.optional(v.object({ baseline: measured, quantized: measured, comparison })),
+  heldOut: v.optional(
+    v.object({
+      baseline: measured,
+      quantized: measured,
+      comparison,
+      certificate: v.exactOptional(v.object({ loss: number, level: number })),
+    }),
+  ),
 });
 export type SearchResultJson = v.InferOutput<typeof SEARCH_RESULT>;
 
@@ -162,5 +178,7 @@ export const SEARCH_SETTINGS: v.GenericSchema<unknown, SearchSettings> = v.objec
   predictor: v.picklist(['metric', 'kl']),
   lambdas: v.array(number),
   lambda: number,
+  score: v.exactOptional(v.picklist(SCORE_NAMES)),
+  tie: v.exactOptional(v.picklist(TIE_RULES)),
   yardsticks: v.object({ uniform: flag, random: count, seed: number }),
 });

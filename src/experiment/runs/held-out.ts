@@ -4,6 +4,7 @@ import {
   type PairedComparison,
   type Measurement,
 } from '../../tasks/metrics/metrics.js';
+import { certifyLoss, type LossCertificate } from '../../tasks/metrics/paired.js';
 import type { RunOptions } from '../../util/progress.js';
 import type { ModelSpace } from '../open/model-space.js';
 import type { Study } from '../open/study.js';
@@ -17,6 +18,8 @@ export interface Judgement {
   readonly quantized: MeasuredValue;
   /** Item by item. */
   readonly comparison: PairedComparison;
+  /** Absent where the data are too few to say, and of a run of an earlier version. */
+  readonly certificate?: LossCertificate;
 }
 
 /** A plan on data that no decision was made on. */
@@ -50,5 +53,7 @@ export async function measureHeldOut(
     });
   const baseline = await measure(Assignment.unquantized, 'held-out: unquantized');
   const quantized = await measure(selected, 'held-out: selected plan');
-  return { baseline, quantized, comparison: comparePaired(baseline, quantized) };
+  const comparison = comparePaired(baseline, quantized);
+  const certificate = certifyLoss(baseline, quantized);
+  return { baseline, quantized, comparison, ...(certificate && { certificate }) };
 }

@@ -1,6 +1,8 @@
 import type { Plan } from '../../quant/plan.js';
+import type { Decisions } from '../../search/decisions.js';
 import type { SearchOutcome } from '../../search/outcome.js';
 import type { SensitivityTable } from '../../search/sensitivity.js';
+import type { Ties } from '../../search/ties.js';
 import type { Candidate } from '../../search/trace.js';
 import type { ModelSpace } from '../open/model-space.js';
 import type { EvaluatorReport } from '../scoring/evaluator.js';
@@ -28,12 +30,16 @@ export interface SearchResult {
     SearchOutcome,
     'baseline' | 'fp32Bytes' | 'limits' | 'trace' | 'candidates'
   >;
-  /** For each weight asked for. */
+  /** For each weight asked for, the result's among them, in rising λ. */
   readonly selections: readonly Selection[];
   /** Absent, as all after it, where nothing keeps both limits. */
   readonly selected?: Selection;
   /** The smallest candidate; of equal ones the better. */
   readonly smallest?: Candidate;
+  /** Candidates that the data cannot tell apart; absent of a run of an earlier version. */
+  readonly ties?: Ties;
+  /** Decisions about the quality limit; absent where there is none, and of a run of an earlier version. */
+  readonly decisions?: Decisions;
   readonly yardsticks: readonly YardstickPoint[];
   /** Evaluations asked for: of the table, and of the search. */
   readonly evaluations: { readonly table: number; readonly search: number };

@@ -1,12 +1,10 @@
 import { formatPlan } from '../../quant/plan-json.js';
-import { compactPlan, planId } from '../../quant/plan.js';
 import { knapsackSearch } from '../../search/knapsack/knapsack-search.js';
 import type { SearchOutcome } from '../../search/outcome.js';
 import { paretoFront } from '../../search/pareto.js';
-import { select, type ScoreContext } from '../../search/score.js';
 import type { SensitivityTable } from '../../search/sensitivity.js';
 import { tieredSearch } from '../../search/tiers/tiers.js';
-import type { Candidate, SearchProgress, SearchStep } from '../../search/trace.js';
+import type { SearchProgress, SearchStep } from '../../search/trace.js';
 import type { ProgressEvent, RunOptions } from '../../util/progress.js';
 import type { ModelSpace } from '../open/model-space.js';
 import type { Study } from '../open/study.js';
@@ -22,8 +20,10 @@ import {
   traceJson,
 } from '../record/search-files.js';
 import { reportBetween, reportJson, snapshot } from '../record/work-report.js';
+import { certaintyOf } from '../selection/paired-errors.js';
+import { select, selectCandidate } from '../selection/select-run.js';
 import { measureHeldOut } from './held-out.js';
-import type { SearchRun, SelectedPlan, Selection } from './search-result.js';
+import type { SearchRun, Selection } from './search-result.js';
 import { checkSettings, type SearchSettings } from './search-settings.js';
 import { sensitivityOf } from './sensitivity.js';
 import { measureYardsticks } from './yardsticks.js';
@@ -41,8 +41,9 @@ export interface SearchRunOptions extends RunPlace {
  *
  *     table     what each unit costs alone                (least sensitive first, and knapsack, only)
  *     search    tiers, or knapsack: every plan tried      → trace.json
+ *     compare   candidates pair by pair, and with the limit: which of them differ by noise alone
  *     select    for each λ, from the candidates           → candidates.csv, candidates.json
- *     compare   uniform plans, random ones of equal size
+ *     measure   uniform plans, random ones of equal size
  *     judge     selected plan and unquantized model, once, on the held-out split → selected-plan.json
  *
  * Interrupted or killed at any moment, it goes on where it was when it is started again with the same
@@ -96,18 +97,21 @@ async function search(
   const table = await measureTable(study, settings, run);
   const evaluate = study.evaluator.evaluateIn(space);
   const outcome = await explore(study, space, settings, table, options);
-  const { metric } = study.task;
-  const { candidates, fp32Bytes, evaluations } = outcome;
-  const context: ScoreContext = { metric, fp32Bytes };
-  const selections = [...new Set(settings.lambdas)].flatMap((lambda): Selection[] => {
-    const candidate = select(candidates, lambda, context);
-    return candidate === undefined ? [] : [{ lambda, candidate }];
-  });
-  const selected = selectPlan(candidates, settings.lambda, context, space);
+  const { candidates, evaluations } = outcome;
+  const certainty = certaintyOf(outcome, space, study.evaluator);
+  const found = { settings, space, outcome, ...certainty };
+  const weights = new Set([...settings.lambdas, settings.lambda]);
+  const selections = [...weights]
+    .sort((one, other) => one - other)
+    .flatMap((lambda): Selection[] => {
+      const candidate = selectCandidate(found, lambda);
+      return candidate === undefined ? [] : [{ lambda, candidate }];
+    });
+  const selected = candidates.length === 0 ? undefined : select(found, settings.lambda);
   const chosen = selected?.candidate.assignment;
   const yardsticks = await measureYardsticks(space, evaluate, settings, chosen, run);
   const heldOut = chosen && (await measureHeldOut(study, space, chosen, run));
-  const front = paretoFront(candidates, metric);
+  const front = paretoFront(candidates, study.task.metric);
   return {
     space,
     outcome,
@@ -117,6 +121,7 @@ async function search(
     selections,
     ...(selected && { selected }),
     ...(front.length > 0 && { smallest: front[0] }),
+    ...certainty,
     yardsticks,
     ...(heldOut && { heldOut }),
   };
@@ -163,19 +168,6 @@ function explore(
     strategy: settings.pace,
     ...(table !== undefined && { order: { kind: 'least-sensitive-first', table } }),
   });
-}
-
-function selectPlan(
-  candidates: readonly Candidate[],
-  lambda: number,
-  context: ScoreContext,
-  space: ModelSpace,
-): SelectedPlan | undefined {
-  const candidate = select(candidates, lambda, context);
-  if (candidate === undefined) return undefined;
-  const resolved = space.resolve(candidate.assignment);
-  const plan = compactPlan(resolved, space.hierarchy);
-  return { lambda, candidate, plan, planId: planId(resolved) };
 }
 
 async function writeFiles(record: RunRecord, run: SearchRun): Promise<void> {

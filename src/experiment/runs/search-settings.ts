@@ -1,9 +1,10 @@
 import type { QuantizerName } from '../../quant/quantizers.js';
 import { CASES, resolveLimits, type CaseName, type Constraints } from '../../search/constraints.js';
 import type { Objective } from '../../search/knapsack/knapsack-search.js';
-import { select } from '../../search/score.js';
+import { checkLambda, scoreContext, type ScoreName } from '../../search/score.js';
 import { normaliseBits } from '../../search/space.js';
 import type { Strategy } from '../../search/tiers/descent.js';
+import type { TieRule } from '../../search/ties.js';
 import type { MetricName } from '../../tasks/metrics/metrics.js';
 import { PRECISION_LIST } from './uniform.js';
 
@@ -35,6 +36,10 @@ export interface SearchSettings {
   readonly lambdas: readonly number[];
   /** The weight whose plan is the run's result, and is measured on the held-out split. */
   readonly lambda: number;
+  /** The score that λ weighs in; the paper's by default. */
+  readonly score?: ScoreName | undefined;
+  /** Taken where the data cannot tell plans apart; `none` by default, as in the paper. */
+  readonly tie?: TieRule | undefined;
   /** The plans that the result is held against. */
   readonly yardsticks: Yardsticks;
 }
@@ -77,9 +82,21 @@ export function casesFor(metric: MetricName): CaseName[] {
  *
  * @throws {SearchError} for bit widths, weights or limits that make no sense.
  */
-export function checkSettings({ bits, lambda, lambdas, constraints }: SearchSettings): void {
+export function checkSettings(settings: SearchSettings): void {
+  const { bits, lambda, lambdas, constraints, score = 'paper' } = settings;
   normaliseBits(bits);
-  const nothing = { metric: 'accuracy', fp32Bytes: 1 } as const;
-  for (const weight of [lambda, ...lambdas]) select([], weight, nothing);
-  resolveLimits(constraints, nothing.metric, 1, nothing.fp32Bytes);
+  const limits = resolveLimits(constraints, 'accuracy', 1, 1);
+  for (const weight of [lambda, ...lambdas]) checkLambda(weight, scoreContext(score, limits, 1));
+}
+
+/**
+ * A remark on a search that did not measure every step; undefined for one that did. Its candidates are
+ * fewer, so that the same λ may select another plan.
+ */
+export function paceRemark({
+  method,
+  pace,
+}: Pick<SearchSettings, 'method' | 'pace'>): string | undefined {
+  if (method !== 'tiered' || pace === 'exact') return undefined;
+  return `pace ${pace}: candidates were skipped, and λ may select another plan than with pace exact`;
 }

@@ -35,6 +35,8 @@ export interface EvaluatorReport extends ScoringReport {
 export class Evaluator {
   private remembered = 0;
   private seconds = 0;
+  /** Of each plan answered to the end, by its id: paired comparisons need the items. */
+  private readonly known = new Map<string, Measurement>();
   private readonly scoring: TaskScoring;
 
   private constructor(
@@ -90,6 +92,11 @@ export class Evaluator {
     return ((await this.answer(plan, [], ask, options)) as Outcome).measurement;
   }
 
+  /** The measurement of a plan that this evaluator has answered for; nothing is measured for it. */
+  recall(plan: ResolvedPlan): Measurement | undefined {
+    return this.known.get(planId(plan));
+  }
+
   /**
    * The `evaluate` that a search over a space is handed. The metric of a quantized model whose outputs are
    * not finite is NaN. Extras: `low` and `high`, the ends of the metric's interval.
@@ -134,6 +141,7 @@ export class Evaluator {
         ? await this.store.getOrAnswer(this.keyOf(plan), questions, ask, { signal })
         : await ask();
       if ('fresh' in answer && !answer.fresh) this.remembered++;
+      if ('measurement' in answer) this.known.set(planId(plan), answer.measurement);
       if (isUnquantized(plan) && 'measurement' in answer && this.accelerations.verdicts)
         this.scoring.arrange(answer.measurement);
       return answer;

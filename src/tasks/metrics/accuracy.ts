@@ -1,6 +1,7 @@
 import { DataError } from '../../util/errors.js';
 import { formatCount, formatProbability, formatSigned } from '../../util/format.js';
 import { packBits, unpackBits } from '../../util/packing.js';
+import { pairedLossBound } from './loss-bounds.js';
 import type { MeasurementBase, Metric } from './metric.js';
 import { binomialDistribution, errorFunction } from './simple-statistics.js';
 
@@ -71,6 +72,12 @@ export const ACCURACY: Metric<AccuracyMeasurement, AccuracyComparison> = {
     text: `${formatSigned(100 * difference, 1)} points (McNemar p ${equation(pValue)})`,
     clear: pValue < 0.05,
   }),
+
+  influences: ({ correct, value }) => correct.map((right) => (right - value) / correct.length),
+  lossBound: (baseline, other) => {
+    const { onlyBaseline, onlyOther } = compareAnswers(baseline.correct, other.correct);
+    return pairedLossBound(onlyBaseline, onlyOther, baseline.correct.length);
+  },
 
   // A bit a sentence.
   pack: ({ correct, ...rest }) => ({

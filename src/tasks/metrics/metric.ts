@@ -91,6 +91,22 @@ export interface Metric<
   /** A comparison as a sentence says it. */
   stated(comparison: Comparison): StatedComparison;
 
+  /**
+   * Parts by which the items move the value, to first order: they add up to 0, and value and these together
+   * are what the value would be if items weighed otherwise.
+   */
+  influences(measurement: Measured): number[];
+  /**
+   * Upper end of a one-sided 95 % interval of the loss; undefined where the items are too few.
+   *
+   * @param paired the loss and its standard error.
+   */
+  lossBound(
+    baseline: Measured,
+    other: Measured,
+    paired: { readonly loss: number; readonly standardError: number | undefined },
+  ): number | undefined;
+
   /** Takes the per-item arrays out of a measurement, packed: the form that it is stored in. */
   pack(measurement: Measured): { readonly record: object; readonly items: Uint8Array };
   /** The measurement that {@link pack} was given. */

@@ -1,7 +1,8 @@
 import { DataError } from '../../util/errors.js';
 import { formatFixed, formatSigned } from '../../util/format.js';
 import { packCounts, packDoubles, unpackCounts, unpackDoubles } from '../../util/packing.js';
-import { perplexityOf, ratioEstimate, Z_95, type Interval } from './intervals.js';
+import { perplexityOf, plainSum, ratioEstimate, Z_95, type Interval } from './intervals.js';
+import { meanLossBound } from './loss-bounds.js';
 import type { MeasurementBase, Metric } from './metric.js';
 
 /** Token perplexity: exp of the mean negative log-likelihood. */
@@ -88,6 +89,16 @@ export const PERPLEXITY: Metric<PerplexityMeasurement, PerplexityComparison> = {
           text: `${changeText(ratio)} (95 %: ${changeText(range.low)} to ${changeText(range.high)})`,
           clear: range.low > 1 || range.high < 1,
         },
+
+  // d exp(N/T) = exp(N/T)·(dN − (N/T)·dT)/T.
+  influences: ({ windowNll, windowTokens, meanNll, value }) => {
+    const tokens = plainSum(windowTokens);
+    return windowNll.map(
+      (nll, window) => (value * (nll - meanNll * windowTokens[window])) / tokens,
+    );
+  },
+  lossBound: ({ windowNll }, _, { loss, standardError }) =>
+    standardError === undefined ? undefined : meanLossBound(loss, standardError, windowNll.length),
 
   // 12 bytes a window.
   pack: ({ windowNll, windowTokens, ...rest }) => ({

@@ -299,7 +299,8 @@ describe('experiment/search-run', () => {
         for (const change of [
           { bits: [] },
           { bits: [0] },
-          { lambda: 2 },
+          { lambda: -2 },
+          { lambda: 2, score: 'balanced' },
           { lambdas: [0, -1] },
           { constraints: { loss: { kind: 'absolute', value: -1 } } },
         ] as const)
@@ -347,7 +348,8 @@ describe('experiment/search-run', () => {
               assert.ok(merit(best, lambda, kept) >= merit(other, lambda, kept));
           }),
         );
-        assert.throws(() => selectSaved(kept, 1.5, hierarchy), SearchError);
+        assert.throws(() => selectSaved(kept, -1, hierarchy), SearchError);
+        assert.throws(() => selectSaved(kept, 1.5, hierarchy, { score: 'balanced' }), SearchError);
       }));
 
     it('says what is no run, and what has no candidates', () =>

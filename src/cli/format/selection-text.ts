@@ -1,0 +1,105 @@
+import type { SearchResult } from '../../experiment/runs/search-result.js';
+import { paceRemark, type SearchSettings } from '../../experiment/runs/search-settings.js';
+import { runContext } from '../../experiment/selection/select-run.js';
+import type { ScoreContext } from '../../search/score.js';
+import { areTied, type Numbered, type Ties } from '../../search/ties.js';
+import { metricOf, type MetricName } from '../../tasks/metrics/metrics.js';
+import { formatBytes, formatCount, formatFixed, formatPercent } from '../../util/format.js';
+import type { Fact } from './table.js';
+
+/** "1.40 points", "0.83 of perplexity" */
+export function lossText(loss: number, metric: MetricName): string {
+  const { unit, name } = metricOf(metric).loss;
+  return `${formatFixed(loss / unit, 2)} ${name}`;
+}
+
+/** A score with its name and its formula. */
+export function scoreText({ metric, fp32Bytes, balanced }: ScoreContext): string {
+  if (balanced === undefined) {
+    const sign = metricOf(metric).better === 'higher' ? '−' : '+';
+    const best = metricOf(metric).better === 'higher' ? 'largest' : 'smallest';
+    return `paper: ${metric} ${sign} λ · memory/${formatBytes(fp32Bytes)}, the ${best} wins`;
+  }
+  const loss = lossText(balanced.loss, metric);
+  const memory = formatBytes(balanced.bytes);
+  return `balanced: (1 − λ) · loss/${loss} + λ · memory/${memory}, the smallest wins`;
+}
+
+/** Says that the smallest of equally good plans is taken. */
+export const TIE_FACT: Fact = ['ties', 'the smallest plan within one standard error of the best'];
+
+/** The score and the rule for ties that a search selects by, and what its pace leaves out. */
+export function selectionFacts(run: Pick<SearchResult, 'settings' | 'outcome'>): Fact[] {
+  return [
+    ['score', scoreText(runContext(run))],
+    ...(run.settings.tie === 'one-se' ? [TIE_FACT] : []),
+    ...paceFacts(run.settings),
+  ];
+}
+
+/** Says of a search that did not measure every step that it did not. */
+export function paceFacts(settings: Pick<SearchSettings, 'method' | 'pace'>): Fact[] {
+  const remark = paceRemark(settings);
+  return remark === undefined ? [] : [['remark', remark]];
+}
+
+/** The number of decisions that one sample was asked for, and how many of them were close. */
+export function decisionFacts({ decisions }: Pick<SearchResult, 'decisions'>): Fact[] {
+  if (decisions === undefined) return [];
+  const { total, measured, close, stopped } = decisions;
+  const early =
+    stopped === 0
+      ? ''
+      : `; ${formatCount(stopped)} stopped once certain on this data, how close is not known`;
+  return [
+    [
+      'decisions',
+      `${formatCount(total)} about the loss limit on the same data: of ${formatCount(measured)} measured to the end ` +
+        `${formatCount(close)} within one standard error of it, which other data could turn round${early}`,
+    ],
+  ];
+}
+
+/**
+ * A bound of the loss on data that no decision was made on, beside the limit that the search kept on its own
+ * data; undefined where there is none.
+ */
+export function certificateText(
+  { heldOut, outcome }: Pick<SearchResult, 'heldOut' | 'outcome'>,
+  metric: MetricName,
+): string | undefined {
+  if (heldOut?.certificate === undefined) return undefined;
+  const { loss, level } = heldOut.certificate;
+  const { allowedLoss } = outcome.limits.quality;
+  const bound = `loss at most ${lossText(loss, metric)} with ${formatPercent(level, 0)}`;
+  if (!Number.isFinite(allowedLoss)) return bound;
+  const limit = lossText(allowedLoss, metric);
+  return loss <= allowedLoss
+    ? `${bound}: within the limit of ${limit}`
+    : `${bound}: that the limit of ${limit} holds beyond the search's data is not shown`;
+}
+
+/** Selections, and the ties among their candidates. */
+interface Selected {
+  readonly selections: readonly { readonly lambda: number; readonly candidate: Numbered }[];
+  readonly ties?: Ties | undefined;
+}
+
+/** Sentences about neighbouring selections whose difference the data cannot tell from none. */
+export function noiseTexts({ selections, ties }: Selected): string[] {
+  if (ties === undefined) return [];
+  return selections.flatMap((one, index) => {
+    const next = selections.at(index + 1);
+    if (next === undefined || next.candidate.step === one.candidate.step) return [];
+    if (!areTied(one.candidate, next.candidate, ties)) return [];
+    return [
+      `The plans of λ = ${one.lambda} and ${next.lambda} differ in their metric by noise only: ` +
+        'by at most one standard error of the paired difference.',
+    ];
+  });
+}
+
+/** "0.0412", "∞": an end of an interval of λ. */
+export function lambdaText(lambda: number): string {
+  return Number.isFinite(lambda) ? String(Number(lambda.toPrecision(4))) : '∞';
+}

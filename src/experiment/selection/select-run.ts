@@ -1,0 +1,96 @@
+import { compactPlan, planId } from '../../quant/plan.js';
+import {
+  lambdaIntervals as intervalsOf,
+  scoreContext,
+  type LambdaInterval,
+  type ScoreContext,
+  type ScoreName,
+} from '../../search/score.js';
+import { selectWithin, type TieRule } from '../../search/ties.js';
+import type { Candidate } from '../../search/trace.js';
+import { SearchError } from '../../util/errors.js';
+import type { SearchResult, SelectedPlan } from '../runs/search-result.js';
+
+/** A search that a plan is selected from: a `SearchRun`, or one that was read back. */
+export type SelectableRun = Pick<SearchResult, 'settings' | 'space' | 'outcome' | 'ties'>;
+
+/** The score and the rule for ties; those of the run's settings where they are left out. */
+export interface SelectOptions {
+  readonly score?: ScoreName | undefined;
+  readonly tie?: TieRule | undefined;
+}
+
+/** The score of a run, in the units of its limits. */
+export function runContext(
+  { settings, outcome }: Pick<SearchResult, 'settings' | 'outcome'>,
+  score: ScoreName = settings.score ?? 'paper',
+): ScoreContext {
+  return scoreContext(score, outcome.limits, outcome.fp32Bytes);
+}
+
+/**
+ * The plan of a finished search that λ selects; nothing is measured.
+ *
+ *     const small = select(run, 0.8, { score: 'balanced' });
+ *     await exportPlan(checkpoint, hierarchy, resolvePlan(small.plan, hierarchy), 'small.safetensors');
+ *
+ * @param lambda weight of memory: at least 0 in the paper's score, 0 to 1 in the balanced one.
+ * @throws {SearchError} for another λ, for a search without candidates, and for `one-se` on a run that kept
+ *   no paired errors (of an earlier version).
+ */
+export function select(
+  run: SelectableRun,
+  lambda: number,
+  options: SelectOptions = {},
+): SelectedPlan {
+  const candidate = selectCandidate(run, lambda, options);
+  if (candidate === undefined)
+    throw new SearchError({
+      what: 'no plan of this search keeps its limits',
+      where: 'select',
+      got: 'no candidates',
+      expected: 'a search that found some: larger limits',
+    });
+  const { space } = run;
+  const resolved = space.resolve(candidate.assignment);
+  return {
+    lambda,
+    candidate,
+    plan: compactPlan(resolved, space.hierarchy),
+    planId: planId(resolved),
+  };
+}
+
+/** The candidate that {@link select} takes; undefined where there is none. @throws as `select`. */
+export function selectCandidate(
+  run: Omit<SelectableRun, 'space'>,
+  lambda: number,
+  { score, tie = run.settings.tie ?? 'none' }: SelectOptions = {},
+): Candidate | undefined {
+  const { ties, outcome } = run;
+  if (tie === 'one-se') requireTies(ties, 'select');
+  const within = tie === 'one-se' ? ties : undefined;
+  return selectWithin(outcome.candidates, lambda, runContext(run, score), within);
+}
+
+/** @throws {SearchError} where a run does not know which of its plans differ by noise alone. */
+export function requireTies(ties: SearchResult['ties'], where: string): void {
+  if (ties !== undefined) return;
+  throw new SearchError({
+    what: 'the run does not say which of its plans differ by noise alone',
+    where,
+    got: 'a run of an earlier version',
+    expected: "the tie rule 'none', or the search run again: its measurements are in the store",
+  });
+}
+
+/**
+ * The plan that each λ of a score takes, in rising λ: from 0 to 1 of the balanced score, from 0 to infinity
+ * of the paper's. The rule for ties is left aside.
+ */
+export function lambdaIntervals(
+  run: Pick<SearchResult, 'settings' | 'outcome'>,
+  { score }: Pick<SelectOptions, 'score'> = {},
+): LambdaInterval<Candidate>[] {
+  return intervalsOf(run.outcome.candidates, runContext(run, score));
+}
