@@ -1,5 +1,5 @@
 import { CommanderError, InvalidArgumentError } from 'commander';
-import { UnmetConstraintsError } from '../search/nearest.js';
+import { UnmetConstraintsError, UnreachableMemoryError } from '../search/nearest.js';
 import { AbortedError, OutputError, QslmError, UsageError } from '../util/errors.js';
 
 /** Exit codes, for scripts. */
@@ -29,7 +29,8 @@ export const EXIT_HELP = `Exit codes:
   3    an input cannot be used: a file, its content, or the backend
   4    the output cannot be written
   5    no plan keeps the limits of a search
-  130  interrupted (Ctrl-C)`;
+  130  interrupted (Ctrl-C)
+  141  the reader of the output has closed it (qslm … | head)`;
 
 /** The reader of the standard output has closed it. Nothing is wrong, and there is nobody to tell. */
 export class ReaderGoneError extends Error {}
@@ -40,7 +41,8 @@ export function exitCodeOf(error: unknown): number {
   if (error instanceof AbortedError) return EXIT.interrupted;
   if (error instanceof UsageError) return EXIT.usage;
   if (error instanceof OutputError) return EXIT.output;
-  if (error instanceof UnmetConstraintsError) return EXIT.unmet;
+  if (error instanceof UnmetConstraintsError || error instanceof UnreachableMemoryError)
+    return EXIT.unmet;
   return error instanceof QslmError ? EXIT.input : EXIT.defect;
 }
 

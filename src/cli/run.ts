@@ -1,3 +1,4 @@
+import { separateValues } from './arguments.js';
 import { EXIT, errorText, exitCodeOf } from './exit-codes.js';
 import type { Host } from './host.js';
 import { buildProgram } from './program.js';
@@ -10,7 +11,8 @@ import { buildProgram } from './program.js';
  */
 export async function runCommandLine(argv: readonly string[], host: Host): Promise<number> {
   try {
-    await buildProgram(host).parseAsync(argv, { from: 'user' });
+    const program = buildProgram(host);
+    await program.parseAsync(separateValues(program, argv), { from: 'user' });
     return EXIT.ok;
   } catch (error) {
     const text = errorText(error, argv.includes('--debug'));

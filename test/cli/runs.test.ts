@@ -41,7 +41,7 @@ describe('cli: runs', () => {
     const value = json(await toy.runs('runs', 'show', tiered, '--store', toy.store, '--json'));
     assert.equal(value.id, tiered);
     const none = await toy.runs('runs', 'show', 'nowhere', '--store', toy.store);
-    assert.equal(none.code, 2);
+    assert.equal(none.code, 3);
   });
 
   it('compares searches: settings that differ, cost, results, all fronts in one table', async () => {
@@ -71,7 +71,7 @@ describe('cli: runs', () => {
     assert.match(one.stderr, /nothing to compare with/);
     const other = json(await toy.study('search', ...LIMITS, '--limit', '20')).id as string;
     const data = await toy.runs('runs', 'compare', tiered, other);
-    assert.equal(data.code, 2);
+    assert.equal(data.code, 3);
     assert.match(data.stderr, /the runs are of different models or data/);
     const kinds = await toy.runs('runs', 'compare', tiered, sweep);
     assert.equal(kinds.code, 3);

@@ -46,7 +46,7 @@ describe('cli: select', () => {
 
   it('refuses what is no run, and weights that are none', async () => {
     const none = await toy.runs('select', 'nowhere');
-    assert.equal(none.code, 2);
+    assert.equal(none.code, 3);
     assert.match(none.stderr, /nowhere: there is no such run/);
     assert.equal((await toy.runs('select', run.id, '--lambda', '2')).code, 2);
     const sweep = json(await toy.study('sweep', '--bits', '8', '--level', 'block', '--json'));
@@ -56,7 +56,7 @@ describe('cli: select', () => {
   });
 
   it('says where a search found nothing to select', async () => {
-    const flags = ['--bits', '8', '--max-loss', '0', '--max-memory', '1kB', '--json'];
+    const flags = ['--bits', '5', '--max-loss', '0', '--max-memory', '46.95kB', '--json'];
     const unmet = json(await toy.study('search', ...flags), 5);
     const { code, stderr } = await toy.runs('select', unmet.id as string);
     assert.equal(code, 3);

@@ -1,4 +1,4 @@
-import type { Command } from 'commander';
+import { Option, type Command } from 'commander';
 import { checked, locateRun, readRun } from '../../experiment/record/folder.js';
 import { openRun } from '../../experiment/record/open-run.js';
 import { LISTED_CONFIG, type RunJson } from '../../experiment/record/schema.js';
@@ -32,7 +32,7 @@ export function addRuns(program: Command, host: Host): void {
   const list = runs
     .command('list')
     .description('all runs, the last one first')
-    .option('--kind <kind>', 'only those of a kind: search, sweep');
+    .addOption(new Option('--kind <kind>', 'only those of a kind').choices(['search', 'sweep']));
   withResultOptions(withStoreOption(list)).action((flags: ListFlags) =>
     Session.run(host, flags, (session) => listRuns(session, flags)),
   );

@@ -13,7 +13,7 @@ import { formatBytes, formatPercent } from '../../util/format.js';
 import { formatFacts, formatTable, numberColumns } from '../format/table.js';
 import type { Host } from '../host.js';
 import { weights } from '../options/amounts.js';
-import { withResultOptions } from '../options/common.js';
+import { listOption, withResultOptions } from '../options/common.js';
 import { withRunsOption, type RunsFlags } from '../options/study.js';
 import { Session, type CommonFlags } from '../session.js';
 
@@ -27,7 +27,14 @@ export function addSelect(program: Command, host: Host): void {
     .command('select')
     .description('pick a plan of a finished search by its trade-off score; measures nothing')
     .argument('<run>', 'id or folder of a search')
-    .option('--lambda <weights>', 'weights of memory in the score, 0 to 1', weights, [0, 0.5, 1])
+    .addOption(
+      listOption(
+        '--lambda <weights>',
+        'weights of memory in the score, 0 to 1',
+        weights,
+        [0, 0.5, 1],
+      ),
+    )
     .option('--plan <file>', 'write the plan that a single weight selects');
   withResultOptions(withRunsOption(command))
     .addHelpText(
