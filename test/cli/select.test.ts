@@ -30,8 +30,10 @@ describe('cli: select', () => {
       assert.equal(intervals.at(-1)!.to, 1);
     }
     const { stdout } = await toy.runs('select', run.id);
-    assert.match(stdout, /^ *λ +accuracy +95 % interval +memory +saving +plan +bits of the units/m);
-    assert.match(stdout, /^ *1 +\d+\.\d % .* (\d+ ){5}\d+$/m);
+    assert.match(stdout, /^ *λ +accuracy +95 % interval +memory +saving +plan$/m);
+    assert.match(stdout, /^block +module +λ 0/m);
+    assert.match(stdout, /^input +embedding +\d+/m);
+    assert.match(stdout, /^attention\.1 +SRWKV +\d+/m);
   });
 
   it('writes the plan of one weight, which eval takes', async () => {

@@ -188,7 +188,7 @@ function describeSearches({ study, searches, sweep: { table, space } }: DemoSear
 function describe({ name, description, task, points }: DemoRun): string {
   const table = formatTable(
     pointColumns('bits', task.metric),
-    points.map((point) => pointCells({ label: bitsLabel(point.bits), point })),
+    points.map((point) => pointCells({ label: bitsLabel(point.bits), point }, task.metric)),
   );
   const facts = formatFacts([['model', name], ...configFacts(description), ...task.describe()]);
   const failures = points.flatMap(({ failure, name: plan }) =>

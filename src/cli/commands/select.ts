@@ -3,6 +3,7 @@ import { locateRun, readCandidates, readRun } from '../../experiment/record/fold
 import { savedStudy } from '../../experiment/record/saved-study.js';
 import type { CandidatesJson } from '../../experiment/record/search-schema.js';
 import { type SavedSelection, selectSaved } from '../../experiment/record/select-saved.js';
+import { planRows, plansOnce } from '../../experiment/runs/plan-table.js';
 import type { Hierarchy } from '../../layout/hierarchy.js';
 import { formatPlan } from '../../quant/plan-json.js';
 import { lambdaIntervals } from '../../search/score.js';
@@ -10,6 +11,7 @@ import { formatInterval, formatMetric } from '../../tasks/metrics/metrics.js';
 import { DataError, UsageError } from '../../util/errors.js';
 import { saveFile } from '../../util/files.js';
 import { formatBytes, formatPercent } from '../../util/format.js';
+import { planText } from '../format/plan-text.js';
 import { formatFacts, formatTable, numberColumns } from '../format/table.js';
 import type { Host } from '../host.js';
 import { weights } from '../options/amounts.js';
@@ -84,7 +86,9 @@ async function select(session: Session, run: string, flags: SelectFlags): Promis
     [...numberColumns('λ from', 'to'), { title: 'plan' }],
     intervals.map(({ candidate, from, to }) => [from.toFixed(4), to.toFixed(4), candidate.plan]),
   );
-  const text = [facts, selectionTable(kept, selections), ranges].join('\n\n');
+  const plans = plansOnce(selections).map(({ title, candidate: { bits } }) => ({ title, bits }));
+  const bits = planText(planRows(kept.units, plans));
+  const text = [facts, selectionTable(kept, selections), bits, ranges].join('\n\n');
   await session.result(value, text, flags.out);
 }
 
@@ -104,16 +108,9 @@ function requireCandidate(
   });
 }
 
-function selectionTable(
-  { metric, units }: CandidatesJson,
-  selections: readonly SavedSelection[],
-): string {
+function selectionTable({ metric }: CandidatesJson, selections: readonly SavedSelection[]): string {
   return formatTable(
-    [
-      ...numberColumns('λ', metric, '95 % interval', 'memory', 'saving'),
-      { title: 'plan' },
-      { title: 'bits of the units, in network order' },
-    ],
+    [...numberColumns('λ', metric, '95 % interval', 'memory', 'saving'), { title: 'plan' }],
     selections.map(({ lambda, candidate, saving }) => {
       const { low, high } = candidate;
       return [
@@ -123,7 +120,6 @@ function selectionTable(
         formatBytes(candidate.bytes),
         formatPercent(saving),
         candidate.plan,
-        units.map((unit) => candidate.bits[unit] ?? 32).join(' '),
       ];
     }),
   );

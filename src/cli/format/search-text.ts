@@ -1,14 +1,20 @@
-import type { SearchRun } from '../../experiment/runs/search-result.js';
+import { storedBitsOf } from '../../experiment/open/model-space.js';
+import { planRows, planTable } from '../../experiment/runs/plan-table.js';
+import type { SearchResult } from '../../experiment/runs/search-result.js';
 import type { NearestPlan } from '../../search/nearest.js';
 import { formatMetric, metricOf, type MetricName } from '../../tasks/metrics/metrics.js';
 import { formatBytes, formatCount, formatCounted, formatFixed } from '../../util/format.js';
+import { planText } from './plan-text.js';
 import { pointCells, pointColumns } from './points.js';
 import { describeLimits, scoreCells, yardstickColumns, yardstickRows } from './run-tables.js';
 import { formatFacts, formatTable, numberColumns, type Fact } from './table.js';
 import { workFacts } from './work-facts.js';
 
+/** A search that ran or was read back, and its folder. */
+type Told = SearchResult & { readonly folder: string };
+
 /** A search's result for people. */
-export function describeSearch(run: SearchRun, metric: MetricName): string {
+export function describeSearch(run: Told, metric: MetricName): string {
   const { outcome, evaluations, report, folder } = run;
   const { trace, candidates, limits, baseline, fp32Bytes, nearest } = outcome;
   const table =
@@ -25,12 +31,20 @@ export function describeSearch(run: SearchRun, metric: MetricName): string {
   ];
   const parts =
     nearest === undefined
-      ? [selectionTable(run, metric), comparisonTable(run, metric), ...heldOutText(run, metric)]
-      : [nearestText(nearest, metric)];
+      ? [
+          selectionTable(run, metric),
+          plansText(run),
+          comparisonTable(run, metric),
+          ...heldOutText(run, metric),
+        ]
+      : [nearestText(nearest, run, metric)];
   return [formatFacts(facts), ...parts].join('\n\n');
 }
 
-function selectionTable({ selections, selected, outcome }: SearchRun, metric: MetricName): string {
+function selectionTable(
+  { selections, selected, outcome }: SearchResult,
+  metric: MetricName,
+): string {
   const rows = selections.map(({ lambda, candidate }) => [
     lambda === selected?.lambda ? `${lambda} *` : String(lambda),
     ...scoreCells(candidate, metric, outcome.fp32Bytes),
@@ -43,12 +57,16 @@ function selectionTable({ selections, selected, outcome }: SearchRun, metric: Me
   return `Selected by the trade-off score, on the data searched on (* the result):\n${table}`;
 }
 
-function comparisonTable(run: SearchRun, metric: MetricName): string {
+function plansText(run: SearchResult): string {
+  return `Bits of these plans (32: left in float32):\n${planText(planTable(run))}`;
+}
+
+function comparisonTable(run: SearchResult, metric: MetricName): string {
   const table = formatTable(yardstickColumns(metric), yardstickRows(run, metric));
   return `Beside plans that no search chose, on the same data:\n${table}`;
 }
 
-function heldOutText({ heldOut, selected, outcome }: SearchRun, metric: MetricName): string[] {
+function heldOutText({ heldOut, selected, outcome }: SearchResult, metric: MetricName): string[] {
   if (selected === undefined) return [];
   if (heldOut === undefined)
     return ['Not judged: without held-out data the figures above favour what was selected.'];
@@ -58,8 +76,8 @@ function heldOutText({ heldOut, selected, outcome }: SearchRun, metric: MetricNa
   const fp32 = { measurement: baseline, bytes: fp32Bytes, saving: 0 };
   const own = { measurement: quantized, comparison, bytes, saving: 1 - bytes / fp32Bytes };
   const table = formatTable(pointColumns('plan', metric), [
-    pointCells({ label: 'fp32', point: fp32 }),
-    pointCells({ label: 'selected', point: own }),
+    pointCells({ label: 'fp32', point: fp32 }, metric),
+    pointCells({ label: 'selected', point: own }, metric),
   ]);
   return [`The result, judged once on held-out data:\n${table}`];
 }
@@ -67,8 +85,10 @@ function heldOutText({ heldOut, selected, outcome }: SearchRun, metric: MetricNa
 /** The plan that comes closest to limits that nothing keeps. */
 function nearestText(
   { assignment, metric: value, bytes, misses }: NearestPlan,
+  { space }: SearchResult,
   metric: MetricName,
 ): string {
+  const units = space.units.map(({ id }) => id);
   const missed = [
     ...(misses.quality > 0 ? [describeLoss(misses.quality, metric)] : []),
     ...(misses.bytes > 0 ? [formatBytes(misses.bytes)] : []),
@@ -77,11 +97,11 @@ function nearestText(
   return [
     'No quantized plan that was tried keeps both limits.',
     formatFacts([
-      ['nearest', assignment.key.replaceAll(';', ', ')],
-      [metric, formatMetric(metric, value)],
-      ['memory', formatBytes(bytes)],
+      ['nearest', `${formatMetric(metric, value)}, ${formatBytes(bytes)}`],
       ['misses by', by],
     ]),
+    '',
+    planText(planRows(units, [{ title: 'nearest', bits: storedBitsOf(assignment, space) }])),
   ].join('\n');
 }
 

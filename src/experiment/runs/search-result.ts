@@ -26,7 +26,7 @@ export interface SearchResult {
   readonly space: ModelSpace;
   readonly outcome: Pick<
     SearchOutcome,
-    'baseline' | 'fp32Bytes' | 'limits' | 'trace' | 'candidates'
+    'baseline' | 'fp32Bytes' | 'limits' | 'trace' | 'candidates' | 'nearest'
   >;
   /** For each weight asked for. */
   readonly selections: readonly Selection[];
