@@ -1,6 +1,13 @@
 import { CommanderError, InvalidArgumentError } from 'commander';
 import { UnmetConstraintsError, UnreachableMemoryError } from '../search/nearest.js';
-import { AbortedError, OutputError, QslmError, UsageError } from '../util/errors.js';
+import {
+  AbortedError,
+  errorMessage,
+  OutputError,
+  QslmError,
+  UsageError,
+  type ErrorDetail,
+} from '../util/errors.js';
 
 /** Exit codes, for scripts. */
 export const EXIT = {
@@ -49,16 +56,31 @@ export function exitCodeOf(error: unknown): number {
 /**
  * The text to print for an error: one message; with `debug` the stack and the causes too. Nothing for
  * those that were told already, or that nobody waits for.
+ *
+ * @param flags of options by their names, which errors of the library call them by
  */
-export function errorText(error: unknown, debug: boolean): string | undefined {
+export function errorText(
+  error: unknown,
+  debug: boolean,
+  flags: ReadonlyMap<string, string> = new Map(),
+): string | undefined {
   if (error instanceof ReaderGoneError) return undefined;
   // Commander has printed its own.
   if (error instanceof CommanderError && !(error instanceof InvalidArgumentError)) return undefined;
   if (debug) return `${inspectError(error)}\n`;
   if (error instanceof AbortedError) return 'interrupted; nothing half-written is left\n';
   const message = error instanceof Error ? error.message : String(error);
-  if (error instanceof QslmError) return `error: ${message}\n`;
+  if (error instanceof QslmError) return `error: ${withFlags(error.detail, flags)}\n`;
   return `error: this is a defect of qslm: ${message}\n  run again with --debug for the details, and please report them\n`;
+}
+
+/** The message with options as they are typed: `pooling` is --pooling. */
+function withFlags(detail: ErrorDetail, flags: ReadonlyMap<string, string>): string {
+  const where = flags.get(detail.where) ?? detail.where;
+  return errorMessage({ ...detail, where }).replace(
+    /`(\w+)`/g,
+    (quoted, name: string) => flags.get(name) ?? quoted,
+  );
 }
 
 function inspectError(error: unknown): string {

@@ -35,10 +35,7 @@ export function pointCells({ label, point }: PointRow, metric: MetricName): stri
   const measured =
     measurement === undefined
       ? ['broken', '']
-      : [
-          formatMetric(metric, measurement.value),
-          formatInterval(metric, measurement.interval),
-        ];
+      : [formatMetric(metric, measurement.value), formatInterval(metric, measurement.interval)];
   return [label, ...measured, formatBytes(bytes), formatPercent(saving), change, certainty];
 }
 
