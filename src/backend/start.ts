@@ -27,7 +27,7 @@ function backendBy(name: string): Backend {
   if (backend !== undefined) return backend;
   throw new BackendError({
     what: 'unknown backend',
-    where: '--backend',
+    where: 'backend',
     got: `"${name}"`,
     expected: `auto, ${BACKENDS.join(', ')}`,
   });

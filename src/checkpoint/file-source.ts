@@ -3,6 +3,7 @@ import type { Stats } from 'node:fs';
 import { open, stat, type FileHandle } from 'node:fs/promises';
 import { crc32 } from 'node:zlib';
 import { CheckpointError } from '../util/errors.js';
+import { reasonOf, systemCode } from '../util/system-errors.js';
 
 /** Read and hash in pieces: a signal gets through between two, and no buffer grows with the file. */
 const PIECE_BYTES = 8 * 1024 * 1024;
@@ -122,18 +123,9 @@ function requireContent(path: string, stats: Stats): void {
     });
 }
 
-const CAUSES: Readonly<Record<string, string | undefined>> = {
-  ENOENT: 'there is no such file',
-  ENOTDIR: 'a part of the path is a file, not a folder',
-  EACCES: 'no permission to read the file',
-  EPERM: 'no permission to read the file',
-  EBADF: 'the checkpoint is closed',
-  EIO: 'the disk failed while reading',
-};
-
 function asCheckpointError(path: string, error: unknown): unknown {
-  if (!(error instanceof Error) || !('code' in error)) return error;
-  const code = String(error.code);
-  const detail = { what: CAUSES[code] ?? 'cannot read', where: path, got: code };
-  return new CheckpointError(detail, { cause: error });
+  const code = systemCode(error);
+  if (code === undefined) return error;
+  const detail = { what: reasonOf(code) ?? 'cannot read', where: path, got: code };
+  return new CheckpointError({ ...detail, expected: 'a checkpoint file' }, { cause: error });
 }

@@ -1,6 +1,13 @@
 import { CommanderError, InvalidArgumentError } from 'commander';
-import { UnmetConstraintsError } from '../search/nearest.js';
-import { AbortedError, OutputError, QslmError, UsageError } from '../util/errors.js';
+import { UnmetConstraintsError, UnreachableMemoryError } from '../search/nearest.js';
+import {
+  AbortedError,
+  errorMessage,
+  OutputError,
+  QslmError,
+  UsageError,
+  type ErrorDetail,
+} from '../util/errors.js';
 
 /** Exit codes, for scripts. */
 export const EXIT = {
@@ -29,7 +36,8 @@ export const EXIT_HELP = `Exit codes:
   3    an input cannot be used: a file, its content, or the backend
   4    the output cannot be written
   5    no plan keeps the limits of a search
-  130  interrupted (Ctrl-C)`;
+  130  interrupted (Ctrl-C)
+  141  the reader of the output has closed it (qslm … | head)`;
 
 /** The reader of the standard output has closed it. Nothing is wrong, and there is nobody to tell. */
 export class ReaderGoneError extends Error {}
@@ -40,23 +48,39 @@ export function exitCodeOf(error: unknown): number {
   if (error instanceof AbortedError) return EXIT.interrupted;
   if (error instanceof UsageError) return EXIT.usage;
   if (error instanceof OutputError) return EXIT.output;
-  if (error instanceof UnmetConstraintsError) return EXIT.unmet;
+  if (error instanceof UnmetConstraintsError || error instanceof UnreachableMemoryError)
+    return EXIT.unmet;
   return error instanceof QslmError ? EXIT.input : EXIT.defect;
 }
 
 /**
  * The text to print for an error: one message; with `debug` the stack and the causes too. Nothing for
  * those that were told already, or that nobody waits for.
+ *
+ * @param flags of options by their names, which errors of the library call them by
  */
-export function errorText(error: unknown, debug: boolean): string | undefined {
+export function errorText(
+  error: unknown,
+  debug: boolean,
+  flags: ReadonlyMap<string, string> = new Map(),
+): string | undefined {
   if (error instanceof ReaderGoneError) return undefined;
   // Commander has printed its own.
   if (error instanceof CommanderError && !(error instanceof InvalidArgumentError)) return undefined;
   if (debug) return `${inspectError(error)}\n`;
   if (error instanceof AbortedError) return 'interrupted; nothing half-written is left\n';
   const message = error instanceof Error ? error.message : String(error);
-  if (error instanceof QslmError) return `error: ${message}\n`;
+  if (error instanceof QslmError) return `error: ${withFlags(error.detail, flags)}\n`;
   return `error: this is a defect of qslm: ${message}\n  run again with --debug for the details, and please report them\n`;
+}
+
+/** The message with options as they are typed: `pooling` is --pooling. */
+function withFlags(detail: ErrorDetail, flags: ReadonlyMap<string, string>): string {
+  const where = flags.get(detail.where) ?? detail.where;
+  return errorMessage({ ...detail, where }).replace(
+    /`(\w+)`/g,
+    (quoted, name: string) => flags.get(name) ?? quoted,
+  );
 }
 
 function inspectError(error: unknown): string {

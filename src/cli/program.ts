@@ -4,6 +4,7 @@ import { addDemo } from './commands/demo.js';
 import { addEval } from './commands/eval.js';
 import { addExport } from './commands/export.js';
 import { addGenerate } from './commands/generate.js';
+import { addHelp } from './commands/help.js';
 import { addInspect } from './commands/inspect.js';
 import { addPlot } from './commands/plot.js';
 import { addReport } from './commands/report.js';
@@ -21,8 +22,8 @@ export function buildProgram(host: Host): Command {
   const program = new Command('qslm')
     .description('Quantize spiking language models, and measure what it costs.')
     .version(packageVersion(), '--version', 'print the version')
-    .helpOption('--help', 'print this help')
-    .helpCommand('help [command]', 'print the help of a command')
+    .helpOption('-h, --help', 'print this help')
+    .helpCommand(false)
     .addHelpText('after', `\n${EXIT_HELP}`)
     .exitOverride()
     .configureOutput({
@@ -44,6 +45,7 @@ export function buildProgram(host: Host): Command {
     addRuns,
   ])
     add(program, host);
+  addHelp(program);
   for (const command of program.commands)
     command.showHelpAfterError(`See: qslm ${command.name()} --help`);
   return program.showHelpAfterError('See: qslm --help');

@@ -1,12 +1,6 @@
 import { SingleBar } from 'cli-progress';
-import {
-  formatBytes,
-  formatCount,
-  formatDuration,
-  formatPercent,
-  formatRate,
-} from '../util/format.js';
-import type { ProgressEvent, ProgressListener } from '../util/progress.js';
+import { formatBytes, formatDuration, formatPercent, formatRate } from '../util/format.js';
+import { amountText, type ProgressEvent, type ProgressListener } from '../util/progress.js';
 
 /** Shows the progress of one piece of work after another. */
 export interface ProgressDisplay {
@@ -51,12 +45,10 @@ class PhaseClock {
 }
 
 function describe(event: ProgressEvent, pace: string): string {
-  const { done, total, unit, note } = event;
-  const amount =
-    unit === 'bytes'
-      ? `${formatBytes(done)} of ${formatBytes(total)}`
-      : `${formatCount(done)} of ${formatCount(total)} ${unit}`;
-  return [amount, pace, note].filter((part) => part !== undefined && part !== '').join(', ');
+  const { note } = event;
+  return [amountText(event), pace, note]
+    .filter((part) => part !== undefined && part !== '')
+    .join(', ');
 }
 
 /** A bar that is redrawn in place, for a terminal. */

@@ -1,3 +1,5 @@
+import type { Command } from 'commander';
+import { separateValues } from './arguments.js';
 import { EXIT, errorText, exitCodeOf } from './exit-codes.js';
 import type { Host } from './host.js';
 import { buildProgram } from './program.js';
@@ -9,12 +11,19 @@ import { buildProgram } from './program.js';
  * @returns the exit code; every error has been printed.
  */
 export async function runCommandLine(argv: readonly string[], host: Host): Promise<number> {
+  const program = buildProgram(host);
   try {
-    await buildProgram(host).parseAsync(argv, { from: 'user' });
+    await program.parseAsync(separateValues(program, argv), { from: 'user' });
     return EXIT.ok;
   } catch (error) {
-    const text = errorText(error, argv.includes('--debug'));
+    const text = errorText(error, argv.includes('--debug'), flagsOf(program));
     if (text !== undefined) host.stderr.write(text);
     return exitCodeOf(error);
   }
+}
+
+/** The flags of all commands by the names of their options. */
+function flagsOf(program: Command): Map<string, string> {
+  const own = program.options.map((option) => [option.attributeName(), option.long ?? ''] as const);
+  return new Map([...own, ...program.commands.flatMap((command) => [...flagsOf(command)])]);
 }

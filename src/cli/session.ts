@@ -1,6 +1,7 @@
 import { OutputError } from '../util/errors.js';
 import { saveFile } from '../util/files.js';
 import type { ProgressListener, RunOptions } from '../util/progress.js';
+import { systemCode, systemReason } from '../util/system-errors.js';
 import { EXIT, ReaderGoneError } from './exit-codes.js';
 import { progressFor, type Host } from './host.js';
 import type { ProgressDisplay } from './progress.js';
@@ -102,10 +103,14 @@ export class Session {
 }
 
 function asWriteError(error: Error): Error {
-  const code = 'code' in error ? String(error.code) : error.message;
-  if (code === 'EPIPE') return new ReaderGoneError();
+  if (systemCode(error) === 'EPIPE') return new ReaderGoneError();
   return new OutputError(
-    { what: 'cannot write', where: 'standard output', got: code, expected: 'a writable output' },
+    {
+      what: 'cannot write',
+      where: 'standard output',
+      got: systemReason(error),
+      expected: 'a writable output',
+    },
     { cause: error },
   );
 }

@@ -49,7 +49,7 @@ export interface StatedConfig {
 }
 
 /** The origin of a setting. */
-export type ConfigSource = 'flag' | 'checkpoint metadata' | 'config.json' | 'default';
+export type ConfigSource = 'option' | 'checkpoint metadata' | 'config.json' | 'default';
 
 /** A choice as it was made, and on whose word. */
 export interface Chosen {
@@ -74,7 +74,7 @@ export async function makeChoices(
   return new Map(
     choices.map((choice) => {
       const said = [
-        ['flag', stated[choice.name]],
+        ['option', stated[choice.name]],
         ['checkpoint metadata', metadata[choice.key]],
         ['config.json', beside?.[choice.key]],
       ] as const;

@@ -61,6 +61,6 @@ export function familyOf(
     what: `${none ? 'no model family knows' : 'more than one model family claims'} these tensors`,
     where: path,
     got: none ? abridgedNames(tensors.keys()) : titles(claims),
-    expected: none ? `the parameters of ${titles(knownFamilies())}` : '--family to say which it is',
+    expected: none ? `the parameters of ${titles(knownFamilies())}` : '`family` to say which it is',
   });
 }

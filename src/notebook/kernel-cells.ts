@@ -7,6 +7,8 @@ export type CellCompiler = Pick<
   | 'forEachChild'
   | 'isForOfStatement'
   | 'isFunctionLike'
+  | 'isImportDeclaration'
+  | 'isNamedImports'
   | 'isShorthandPropertyAssignment'
   | 'ScriptTarget'
 >;
@@ -37,4 +39,40 @@ export function rewriteCell(code: string, compiler: CellCompiler): string {
     code,
   );
   return awaiting.length > 0 ? `await undefined; ${written}` : written;
+}
+
+/** An import of a cell as code by itself, and what it imports name by name. */
+export interface CellImport {
+  readonly whole: string;
+  /** More than one where it names several: an import of one name each. */
+  readonly parts: readonly string[];
+}
+
+/** The imports of a cell: tslab forgets those of a cell that fails, whatever it failed of. */
+export function importsOf(code: string, compiler: CellCompiler): CellImport[] {
+  const file = compiler.createSourceFile('cell.ts', code, compiler.ScriptTarget.ES2022, true);
+  return file.statements.filter(compiler.isImportDeclaration).map((statement) => {
+    const whole = statement.getText(file);
+    const names = statement.importClause?.namedBindings;
+    if (names === undefined || !compiler.isNamedImports(names)) return { whole, parts: [whole] };
+    const from = statement.moduleSpecifier.getText(file);
+    const parts = names.elements.map((name) => `import { ${name.getText(file)} } from ${from};`);
+    return { whole, parts };
+  });
+}
+
+/**
+ * Imports again what a cell that failed has imported, so that the next one finds it.
+ *
+ * @param execute runs code as a cell; false where that fails.
+ */
+export async function keepImports(
+  imports: readonly CellImport[],
+  execute: (code: string) => Promise<boolean>,
+): Promise<void> {
+  for (const { whole, parts } of imports) {
+    if (await execute(whole)) continue;
+    // One name that there is not must not take the others along.
+    if (parts.length > 1) for (const part of parts) await execute(part);
+  }
 }

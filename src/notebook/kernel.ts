@@ -10,7 +10,7 @@ import { writeSync } from 'node:fs';
 import Module, { createRequire } from 'node:module';
 import { packagePath } from '../util/paths.js';
 import { describeError } from './errors.js';
-import { rewriteCell, type CellCompiler } from './kernel-cells.js';
+import { importsOf, keepImports, rewriteCell, type CellCompiler } from './kernel-cells.js';
 import { forwardCompiler, forwardRequire, type CompilerSystem } from './kernel-resolve.js';
 
 /** The part of `tslab/dist/main` that is used here. */
@@ -25,6 +25,7 @@ interface TslabMain {
 
 /** The part of `tslab/dist/jupyter` that is used here: the handler of a front end's requests. */
 interface Handler {
+  readonly executor: { execute(code: string): Promise<boolean> };
   close: () => void;
   handleExecuteImpl: (request: { readonly code: string }, ...rest: unknown[]) => Promise<unknown>;
 }
@@ -51,7 +52,7 @@ function startKernel(configPath: string): void {
   const { JupyterHandlerImpl } = requireTslab('./jupyter.js') as TslabJupyter;
   const handler = JupyterHandlerImpl.prototype;
   endWhenClosed(handler);
-  rewriteCells(handler, (code) => rewriteCell(code, compiler));
+  rewriteCells(handler, compiler);
   const { startKernel: start } = requireTslab('./main.js') as TslabMain;
   // Another tslab beside the notebook would know nothing of the above.
   start({ configPath, enableFindLocal: false, jsKernel: false, globalVersion: '' });
@@ -66,17 +67,30 @@ function endWhenClosed(handler: Handler): void {
   };
 }
 
-function rewriteCells(handler: Handler, rewrite: (code: string) => string): void {
+function rewriteCells(handler: Handler, compiler: CellCompiler): void {
   const execute = handler.handleExecuteImpl;
-  handler.handleExecuteImpl = function (this: unknown, request, ...rest): Promise<unknown> {
-    return execute.call(this, { ...request, code: rewrite(request.code) }, ...rest);
+  handler.handleExecuteImpl = async function (this: Handler, request, ...rest): Promise<unknown> {
+    const code = rewriteCell(request.code, compiler);
+    try {
+      return await execute.call(this, { ...request, code }, ...rest);
+    } catch (failure) {
+      await keepImports(importsOf(code, compiler), async (part) => {
+        isQuiet = true;
+        return this.executor.execute(part).finally(() => (isQuiet = false));
+      });
+      throw failure;
+    }
   };
 }
+
+/** Set while something is tried whose failure was told already. */
+let isQuiet = false;
 
 /** tslab prints what a cell throws with `console.error(error)`, taken when it starts. */
 function reportReadably(): void {
   const print = console.error.bind(console);
   console.error = (...parts: unknown[]): void => {
+    if (isQuiet) return;
     print(...parts.map((part) => (part instanceof Error ? describeError(part) : part)));
   };
 }

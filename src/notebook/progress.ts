@@ -1,6 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { escapeHtml } from '../plots/render/html.js';
-import type { ProgressEvent, RunOptions } from '../util/progress.js';
+import { amountText, type ProgressEvent, type RunOptions } from '../util/progress.js';
 import { displayLive, inNotebook, type LiveDisplay, type MimeBundle } from './display.js';
 
 /** Milliseconds between two updates of the bar: more would only load the browser. */
@@ -94,10 +94,9 @@ function barOf(title: string, event: ProgressEvent, seconds: number): MimeBundle
   return { 'text/html': html, 'text/plain': `${percent} % ${text}` };
 }
 
-function describe({ phase, done, total, unit, note }: ProgressEvent): string {
-  const count = (value: number): string => Math.round(value).toLocaleString('en-US');
-  const amount = `${phase}, ${count(done)} of ${count(total)} ${unit}`;
-  return note === undefined ? amount : `${amount}, ${note}`;
+function describe(event: ProgressEvent): string {
+  const { phase, note } = event;
+  return [phase, amountText(event), ...(note === undefined ? [] : [note])].join(', ');
 }
 
 /** "12.3 s", "2:05 min". */

@@ -1,7 +1,8 @@
 import { SearchError } from '../util/errors.js';
+import { formatBytes } from '../util/format.js';
 import { lossUnder, meetsLimit, type Limits } from './constraints.js';
 import type { Evaluation, ExactEvaluation } from './evaluation.js';
-import type { Assignment } from './space.js';
+import { Assignment, type SearchSpace } from './space.js';
 
 /** The plan that comes closest to limits that no plan tried keeps. */
 export interface NearestPlan {
@@ -33,6 +34,41 @@ export class UnmetConstraintsError extends SearchError {
       expected: 'a larger loss or footprint to be allowed, or other bit widths',
     });
   }
+}
+
+/** A memory limit that not even every unit at the fewest bits keeps: known before anything is measured. */
+export class UnreachableMemoryError extends SearchError {
+  constructor(
+    readonly smallestBytes: number,
+    readonly maxBytes: number,
+    fewestBits: number,
+  ) {
+    super({
+      what: 'no plan is as small as that',
+      where: 'memory limit',
+      got: `at most ${formatBytes(maxBytes)}`,
+      expected:
+        `${formatBytes(smallestBytes)} or more, which every unit at ${fewestBits} bits takes; ` +
+        'or fewer bits among those to try',
+    });
+  }
+}
+
+/**
+ * Refuses a memory limit below the smallest plan of a search.
+ *
+ * @param bits the precision list.
+ * @throws {UnreachableMemoryError}
+ */
+export function requireReachable(
+  space: SearchSpace,
+  bits: readonly number[],
+  maxBytes: number,
+): void {
+  const fewest = Math.min(...bits);
+  const units = space.units.map(({ id }) => id);
+  const smallest = space.bytes(Assignment.unquantized.with(units, fewest));
+  if (smallest > maxBytes) throw new UnreachableMemoryError(smallest, maxBytes, fewest);
 }
 
 /** A plan that was tried. */

@@ -2,6 +2,7 @@ import { readFile, stat } from 'node:fs/promises';
 import { TokenizerError } from '../util/errors.js';
 import { formatBytes } from '../util/format.js';
 import { isRecord } from '../util/json.js';
+import { systemCode, systemReason } from '../util/system-errors.js';
 
 /** A Hugging Face `tokenizer.json` whose parts are known to be there and to fit each other. */
 export interface TokenizerFile {
@@ -38,9 +39,8 @@ export async function readTokenizerBytes(path: string): Promise<Buffer> {
     throw new TokenizerError({ what: 'file is too large', where: path, got, expected });
   } catch (error) {
     if (error instanceof TokenizerError) throw error;
-    const code = error instanceof Error && 'code' in error ? String(error.code) : String(error);
-    const what = code === 'ENOENT' ? 'file is missing' : 'file cannot be read';
-    const detail = { what, where: path, got: code, expected: EXPECTED };
+    const what = systemCode(error) === 'ENOENT' ? 'file is missing' : 'file cannot be read';
+    const detail = { what, where: path, got: systemReason(error), expected: EXPECTED };
     throw new TokenizerError(detail, { cause: error });
   }
 }

@@ -8,7 +8,10 @@ export interface ErrorDetail {
   readonly expected?: string;
 }
 
-function message({ what, where, got, expected }: ErrorDetail): string {
+/**
+ * The content in one line. Options are called by their names: alone as the place, in backticks elsewhere.
+ */
+export function errorMessage({ what, where, got, expected }: ErrorDetail): string {
   let text = `${where}: ${what}`;
   if (got !== undefined) text += `; got ${got}`;
   if (expected !== undefined) text += `; expected ${expected}`;
@@ -20,7 +23,7 @@ export class QslmError extends Error {
   readonly detail: ErrorDetail;
 
   constructor(detail: ErrorDetail, options?: ErrorOptions) {
-    super(message(detail), options);
+    super(errorMessage(detail), options);
     this.name = new.target.name;
     this.detail = detail;
   }

@@ -3,6 +3,7 @@ import { rmSync } from 'node:fs';
 import { mkdir, open, realpath, rename, rm, stat, type FileHandle } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { OutputError } from './errors.js';
+import { reasonOf, systemCode, systemReason } from './system-errors.js';
 
 type Use<T> = (file: FileHandle) => Promise<T>;
 
@@ -66,24 +67,9 @@ export async function saveFile(path: string, content: string | Uint8Array): Prom
   await writeFileAtomically(path, (file) => file.writeFile(content));
 }
 
-/** The operating system's codes in words for the person who chose the path. */
-const CAUSES: Readonly<Record<string, string | undefined>> = {
-  ENOSPC: 'no space left on the disk',
-  EDQUOT: 'the disk quota is used up',
-  EFBIG: 'the file would exceed the size limit',
-  EACCES: 'no permission to write',
-  EPERM: 'no permission to write',
-  EROFS: 'the file system is read-only',
-  EISDIR: 'the path is a folder',
-  ENOTDIR: 'a part of the path is a file, not a folder',
-  EEXIST: 'a part of the path is a file, not a folder',
-};
-
 function asOutputError(path: string, error: unknown): unknown {
-  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
-  const reason = CAUSES[code];
-  if (reason === undefined) return error;
-  const got = `${code} (${reason})`;
-  const detail = { what: 'cannot write', where: path, got, expected: 'a writable path' };
-  return new OutputError(detail, { cause: error });
+  const code = systemCode(error);
+  if (code === undefined || reasonOf(code) === undefined) return error;
+  const detail = { what: 'cannot write', where: path, got: systemReason(error) };
+  return new OutputError({ ...detail, expected: 'a writable path' }, { cause: error });
 }

@@ -1,3 +1,5 @@
+import { formatBytes, formatCount } from './format.js';
+
 /** One step of long work. The library only reports; terminals and notebooks decide how to show it. */
 export interface ProgressEvent {
   /** The work, in the words a user would use: "evaluate 8 bits". */
@@ -9,6 +11,13 @@ export interface ProgressEvent {
   readonly unit: string;
   /** A short figure worth showing while it runs: "accuracy 0.776". */
   readonly note?: string;
+}
+
+/** "12.35 MB of 17.85 MB", "400 of 1,000 sentences" */
+export function amountText({ done, total, unit }: ProgressEvent): string {
+  return unit === 'bytes'
+    ? `${formatBytes(done)} of ${formatBytes(total)}`
+    : `${formatCount(done)} of ${formatCount(total)} ${unit}`;
 }
 
 /** Hears of each step of long work. */

@@ -323,7 +323,7 @@ describe('checkpoint: bad input', () => {
   it('names a file that is not there, and a folder', async () => {
     await assert.rejects(
       openCheckpoint(file('none.pth')),
-      /none\.pth: there is no such file; got ENOENT/,
+      /none\.pth: there is no such file; got ENOENT; expected a checkpoint file/,
     );
     await mkdir(file('folder'));
     await assert.rejects(

@@ -114,7 +114,10 @@ describe('cli: input that cannot be used', () => {
   });
 
   it('no tokenizer, and a file that is none', async () => {
-    await refused([good], /good\.safetensors: the tokenizer is missing.*--tokenizer FILE/);
+    await refused(
+      [good],
+      /good\.safetensors: the tokenizer is missing.*or a path as --tokenizer$/m,
+    );
     await writeFile(at('not.json'), '{"model": 1');
     await refused([good, '--tokenizer', at('not.json')], /not\.json: file is truncated/);
   });
@@ -153,6 +156,13 @@ describe('cli: input that cannot be used', () => {
       stderr,
       /SpikeGPT: the model has no language-model head; expected a checkpoint with a/,
     );
+  });
+
+  it('an option that does not apply, by its flag', async () => {
+    const argv = ['eval', good, '--tokenizer', TOKENIZER, '--context', '8', '--backend', 'cpu'];
+    const { code, stderr } = await runCli([...argv, '--quiet']);
+    assert.equal(code, 2);
+    assert.match(stderr, /^error: --context: the option does not apply; got 8 for sst2/);
   });
 
   it('a plan with a unit or a width that is not there', async () => {

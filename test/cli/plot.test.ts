@@ -114,7 +114,7 @@ describe('cli: plot', () => {
 
   it('names what is possible where a run, a figure or a path is not', async () => {
     const nowhere = await toy.runs('plot', 'nowhere');
-    assert.equal(nowhere.code, 2);
+    assert.equal(nowhere.code, 3);
     assert.match(nowhere.stderr, /nowhere: there is no such run/);
     const other = await toy.runs('plot', search.id, '--figure', 'flips');
     assert.equal(other.code, 2);

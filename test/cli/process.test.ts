@@ -51,7 +51,7 @@ describe('cli: as a process', () => {
     assert.equal(code, 4);
     assert.equal(
       stderr,
-      'error: standard output: cannot write; got ENOSPC; expected a writable output\n',
+      'error: standard output: cannot write; got ENOSPC (no space left on the disk); expected a writable output\n',
     );
   });
 

@@ -110,7 +110,7 @@ describe('cli: report', () => {
   });
 
   it('says so where nothing keeps the limits, and refuses what is no run', async () => {
-    const flags = ['--bits', '8', '--max-loss', '0', '--max-memory', '1kB', '--json'];
+    const flags = ['--bits', '5', '--max-loss', '0', '--max-memory', '46.95kB', '--json'];
     const unmet = json(await toy.study('search', ...flags), 5) as unknown as Found;
     const out = at('unmet.html');
     json(await toy.runs('report', unmet.id, '--out', out, '--json'));
@@ -118,7 +118,7 @@ describe('cli: report', () => {
     assert.ok(html.includes('no plan keeps both limits'));
     assert.ok(!html.includes('the selected plan'));
     const none = await toy.runs('report', search.id, 'nowhere');
-    assert.equal(none.code, 2);
+    assert.equal(none.code, 3);
     assert.match(none.stderr, /nowhere: there is no such run/);
   });
 });

@@ -1,4 +1,7 @@
 import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
+import { cp, mkdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import { temporaryFolder } from '../checkpoint/support/temporary.js';
 import { runCli } from './support/run.js';
 import { json, toyCommands, type ToyCommands } from './support/study.js';
@@ -25,23 +28,61 @@ describe('cli: runs', () => {
       lines.map((line) => line.split(/ +/)[0]),
       [sweep, knapsack, tiered],
     );
-    assert.match(lines[2], /^\S+ +search +finished +toy +tiered exact +\d/);
+    assert.match(
+      lines[2],
+      /^\S+ +search tiered exact +finished +toy +Film reviews \(bundled\): 40 +loss ≤ 50 points, memory ≤ 40\.0 % +\d+\.\d % \(fp32 \d+\.\d %\), \d.* kB \(−\d.* %\) +\d/,
+    );
+    assert.match(lines[0], /^\S+ +sweep +finished +toy +Film reviews.* fp32 \d+\.\d % +\d/);
     const searches = json(await runCli([...list, '--kind', 'search', '--json']));
     assert.equal((searches.runs as unknown[]).length, 2);
     const empty = await runCli(['runs', 'list', '--store', at('empty.sqlite')]);
     assert.equal(empty.stdout, 'no runs yet\n');
+    assert.equal(existsSync(at('empty.sqlite')), false, 'looking creates nothing');
+  });
+
+  it('lists folders without a store, of the folder that is named alone', async () => {
+    const moved = at('moved');
+    await cp(at('runs'), moved, { recursive: true });
+    await rm(join(moved, knapsack), { recursive: true });
+    await mkdir(join(moved, 'no-run'));
+    const list = ['runs', 'list', '--runs', moved, '--json'];
+    for (const store of [[], ['--store', at('none.sqlite')]]) {
+      const { runs } = json(await runCli([...list, ...store]));
+      assert.deepEqual(
+        (runs as { id: string }[]).map(({ id }) => id),
+        [sweep, tiered],
+      );
+    }
+    // Named as well, the store tells of what lies elsewhere.
+    const { runs } = json(await runCli([...list, '--store', toy.store]));
+    assert.equal((runs as unknown[]).length, 3);
   });
 
   it('shows what a run was and what came of it', async () => {
     const { stdout } = await toy.runs('runs', 'show', tiered, '--store', toy.store);
-    assert.match(stdout, /^state +finished$/m);
+    assert.match(stdout, new RegExp(`^run +${tiered}: a search, finished after \\d`, 'm'));
+    assert.match(stdout, /^data +Film reviews \(bundled\)$/m);
     assert.match(stdout, /^command +qslm search /m);
-    assert.match(stdout, /^ {4}granularity: module$/m);
-    assert.match(stdout, /^ {2}candidates: \d+$/m);
+    assert.match(stdout, /^granularity +module$/m);
+    assert.match(stdout, /^limits +accuracy at least .* %, at most \d.* \(40\.0 %\)$/m);
+    assert.match(stdout, /^The result, judged once on held-out data:$/m);
+    assert.doesNotMatch(stdout, /[{}]|entries$/m);
+    // Names beside bits, in network order, each plan once.
+    const bits = [...stdout.matchAll(/^(input|attention\.\d|output) +(\S+) +([\d ]+)$/gm)];
+    assert.deepEqual(
+      bits.map(([, block, module]) => `${block}/${module}`),
+      [
+        'input/embedding',
+        ...[0, 1].flatMap((block) => [`attention.${block}/SRWKV`, `attention.${block}/SRFFN`]),
+        'output/head',
+      ],
+    );
+    const swept = await toy.runs('runs', 'show', sweep, '--store', toy.store);
+    assert.match(swept.stdout, /^block alone +8 bits$/m);
     const value = json(await toy.runs('runs', 'show', tiered, '--store', toy.store, '--json'));
     assert.equal(value.id, tiered);
     const none = await toy.runs('runs', 'show', 'nowhere', '--store', toy.store);
-    assert.equal(none.code, 2);
+    assert.equal(none.code, 3);
   });
 
   it('compares searches: settings that differ, cost, results, all fronts in one table', async () => {
@@ -71,7 +112,7 @@ describe('cli: runs', () => {
     assert.match(one.stderr, /nothing to compare with/);
     const other = json(await toy.study('search', ...LIMITS, '--limit', '20')).id as string;
     const data = await toy.runs('runs', 'compare', tiered, other);
-    assert.equal(data.code, 2);
+    assert.equal(data.code, 3);
     assert.match(data.stderr, /the runs are of different models or data/);
     const kinds = await toy.runs('runs', 'compare', tiered, sweep);
     assert.equal(kinds.code, 3);

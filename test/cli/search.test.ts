@@ -41,7 +41,13 @@ describe('cli: amounts', () => {
     for (const metric of ['accuracy', 'perplexity'] as const)
       assert.deepEqual(constraintsOf(lossAmount('5 %'), undefined, metric), share);
     assert.deepEqual(constraintsOf(undefined, undefined, 'accuracy'), {});
-    for (const text of ['', 'two', '-1', '2 points', '1e3'])
+    assert.deepEqual(constraintsOf(lossAmount('2 points'), undefined, 'accuracy'), absolute);
+    assert.deepEqual(constraintsOf(lossAmount('2.5ppl'), undefined, 'perplexity'), perplexity);
+    assert.throws(
+      () => constraintsOf(lossAmount('2 points'), undefined, 'perplexity'),
+      /--max-loss: the limit is of another metric; got 2 of accuracy, for a search by perplexity/,
+    );
+    for (const text of ['', 'two', '-1', '2 pints', '1e3'])
       assert.throws(() => lossAmount(text), /Expected accuracy points/, text);
   });
 
@@ -49,10 +55,25 @@ describe('cli: amounts', () => {
     assert.deepEqual(memoryAmount('6.82MB'), { kind: 'absolute', value: 6_820_000 });
     assert.deepEqual(memoryAmount('12 kb'), { kind: 'absolute', value: 12_000 });
     assert.deepEqual(memoryAmount('1.5GB'), { kind: 'absolute', value: 1.5e9 });
-    assert.deepEqual(memoryAmount('4711'), { kind: 'absolute', value: 4711 });
+    assert.deepEqual(memoryAmount('4711B'), { kind: 'absolute', value: 4711 });
+    assert.deepEqual(memoryAmount('6820000'), { kind: 'absolute', value: 6_820_000 });
     assert.deepEqual(memoryAmount('46.4%'), { kind: 'share', share: 0.464 });
     for (const text of ['', 'MB', '-1', '6 MiB', '6,8MB'])
       assert.throws(() => memoryAmount(text), /Expected bytes/, text);
+  });
+
+  it('asks back what a small bare number means', () => {
+    assert.throws(
+      () => lossAmount('0.02'),
+      /means 2% of the metric, or 0\.02 of its unit: write 2%, or 0\.02points, or 0\.02ppl/,
+    );
+    assert.throws(
+      () => memoryAmount('8'),
+      /mean 8 MB or 8 % of float32 or 8 bytes: write 8MB or 8% or 8bytes/,
+    );
+    assert.throws(() => memoryAmount('0.464'), /0\.464 MB or 46\.4 % of float32: write/);
+    assert.throws(() => memoryAmount('400'), /mean 400 MB or 400 bytes: write 400MB or 400bytes/);
+    assert.deepEqual(lossAmount('0'), { value: 0 });
   });
 
   it('reads weights of the trade-off', () => {
@@ -187,12 +208,12 @@ describe('cli: search', () => {
   });
 
   it('ends with code 5 where nothing keeps the limits, and names the nearest plan', async () => {
-    const impossible = ['--bits', '8,4', '--max-loss', '0', '--max-memory', '1kB'];
+    const impossible = ['--bits', '5', '--max-loss', '0', '--max-memory', '46.95kB'];
     const { code, stdout, stderr } = await toy.study('search', ...impossible);
     assert.equal(code, 5);
     assert.match(stdout, /^No quantized plan that was tried keeps both limits\.$/m);
     assert.match(stdout, /^nearest +\S/m);
-    assert.match(stdout, /^misses by +(\d.* points and )?\d.* kB$/m);
+    assert.match(stdout, /^misses by +(\d.* points and )?\d.* (kB|bytes)$/m);
     assert.match(stderr, /^error: search: no quantized plan that was tried keeps both limits/m);
     const value = json(await toy.study('search', ...impossible, '--json'), 5);
     const { result, state } = value as unknown as SearchJson;

@@ -30,8 +30,10 @@ describe('cli: select', () => {
       assert.equal(intervals.at(-1)!.to, null);
     }
     const { stdout } = await toy.runs('select', run.id);
-    assert.match(stdout, /^ *λ +accuracy +95 % interval +memory +saving +plan +bits of the units/m);
-    assert.match(stdout, /^ *1 +\d+\.\d % .* (\d+ ){5}\d+$/m);
+    assert.match(stdout, /^ *λ +accuracy +95 % interval +memory +saving +plan$/m);
+    assert.match(stdout, /^block +module +λ 0/m);
+    assert.match(stdout, /^input +embedding +\d+/m);
+    assert.match(stdout, /^attention\.1 +SRWKV +\d+/m);
   });
 
   it('writes the plan of one weight, which eval takes', async () => {
@@ -46,7 +48,7 @@ describe('cli: select', () => {
 
   it('refuses what is no run, and weights that are none', async () => {
     const none = await toy.runs('select', 'nowhere');
-    assert.equal(none.code, 2);
+    assert.equal(none.code, 3);
     assert.match(none.stderr, /nowhere: there is no such run/);
     assert.equal((await toy.runs('select', run.id, '--lambda', '-1')).code, 2);
     const sweep = json(await toy.study('sweep', '--bits', '8', '--level', 'block', '--json'));
@@ -56,7 +58,7 @@ describe('cli: select', () => {
   });
 
   it('says where a search found nothing to select', async () => {
-    const flags = ['--bits', '8', '--max-loss', '0', '--max-memory', '1kB', '--json'];
+    const flags = ['--bits', '5', '--max-loss', '0', '--max-memory', '46.95kB', '--json'];
     const unmet = json(await toy.study('search', ...flags), 5);
     const { code, stderr } = await toy.runs('select', unmet.id as string);
     assert.equal(code, 3);

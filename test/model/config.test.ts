@@ -49,7 +49,7 @@ describe('configuration of a checkpoint', () => {
       assert.equal(stated.sources.contextLength, 'config.json');
 
       const flagged = await deriveConfig(silent, { embedding: 'spike', contextLength: 64 });
-      assert.deepEqual(flagged.sources, { embedding: 'flag', contextLength: 'flag' });
+      assert.deepEqual(flagged.sources, { embedding: 'option', contextLength: 'option' });
       assert.equal(flagged.config.contextLength, 64);
 
       await writeFile(join(folder, 'config.json'), '{"embedding":');

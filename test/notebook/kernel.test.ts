@@ -2,7 +2,12 @@ import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
-import { rewriteCell, type CellCompiler } from '../../src/notebook/kernel-cells.js';
+import {
+  importsOf,
+  keepImports,
+  rewriteCell,
+  type CellCompiler,
+} from '../../src/notebook/kernel-cells.js';
 import { forwardCompiler, forwardRequire } from '../../src/notebook/kernel-resolve.js';
 import { packagePath } from '../../src/util/paths.js';
 
@@ -116,5 +121,42 @@ describe('code of a cell', () => {
     assert.equal(rewritten(`{ ${loop} }`), `await undefined; { ${loop} }`);
     assert.equal(rewritten(`async () => { ${loop} };`), `async () => { ${loop} };`);
     assert.equal(rewritten('for (const x of y) {}'), 'for (const x of y) {}');
+  });
+
+  it('has its imports kept by tslab where it fails, but for names that there are not', async function () {
+    this.timeout(20_000);
+    interface Executor {
+      execute(code: string): Promise<boolean>;
+      close(): void;
+    }
+    const inTslab = createRequire(createRequire(__filename).resolve('tslab'));
+    const { createConverter } = inTslab('./converter.js') as {
+      createConverter: (options: object) => { close(): void };
+    };
+    const { createExecutor } = inTslab('./executor.js') as {
+      createExecutor: (folder: string, converters: object, console: object) => Executor;
+    };
+    const printed: unknown[] = [];
+    const node = createConverter({ isJS: false, isBrowser: false });
+    const quiet = { log: (text: unknown) => printed.push(text), error: () => undefined };
+    const executor = createExecutor(process.cwd(), { node, close: () => undefined }, quiet);
+    const run = (code: string): Promise<boolean> => executor.execute(code);
+    try {
+      const failing =
+        "import { join, nosuch } from 'node:path';\nimport * as url from 'node:url';\nconst x: number = 'a';";
+      const next = "join('a', 'b') + typeof url.fileURLToPath";
+      assert.equal(await run(failing), false);
+      assert.equal(await run(next), false, 'tslab keeps them by itself');
+      const imports = importsOf(failing, compiler);
+      assert.deepEqual(
+        imports.map(({ parts }) => parts.length),
+        [2, 1],
+      );
+      await keepImports(imports, run);
+      assert.equal(await run(next), true);
+      assert.deepEqual(printed, ['a/bfunction']);
+    } finally {
+      node.close();
+    }
   });
 });

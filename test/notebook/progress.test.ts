@@ -33,6 +33,16 @@ describe('progress', () => {
     assert.match(texts[2], /^Sweep: done after \d+\.\d s$/);
   });
 
+  it('tells bytes in megabytes', async () => {
+    const sent = await inCell(async () => {
+      await progress(({ onProgress }) => {
+        onProgress({ phase: 'load', done: 4_200_000, total: 17_850_000, unit: 'bytes' });
+        return Promise.resolve();
+      });
+    });
+    assert.match(textIn(sent[1].data, 'text/plain'), /load, 4\.20 MB of 17\.85 MB, /);
+  });
+
   it('stops the work on an interrupt, and leaves no listener', async () => {
     const before = process.listenerCount('SIGINT');
     const sent = await inCell(async () => {

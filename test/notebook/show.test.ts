@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { inspect } from 'node:util';
 import { show } from '../../src/notebook/show.js';
 import { chart } from '../../src/plots/parts/spec.js';
 import { inCell, textIn } from './tslab.js';
@@ -34,6 +35,15 @@ describe('show', () => {
 
     const idOf = (html: unknown): string | undefined => /id="([^"]+)"/.exec(String(html))?.[1];
     assert.notEqual(idOf(first['text/html']), idOf(second['text/html']));
+  });
+
+  it('is what a figure that is only printed asks for', () => {
+    const printed = inspect(SPEC);
+    assert.equal(printed, `A figure: ${SPEC.description}\nTo see it: await show(figure)`);
+    assert.deepEqual(
+      Object.keys(SPEC).sort(),
+      [...Object.keys(JSON.parse(JSON.stringify(SPEC)) as object)].sort(),
+    );
   });
 
   it('holds the picture and a script that its own text cannot end', async () => {

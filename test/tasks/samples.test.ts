@@ -66,7 +66,7 @@ describe('tasks: bundled samples', () => {
       await assert.rejects(loadSentimentSamples(folder), {
         name: 'DataError',
         message:
-          /imdb\.json: cannot be read; got ENOENT; expected the sentences in sentiment@5\.0\.2/,
+          /imdb\.json: cannot be read; got ENOENT \(there is no such file\); expected the sentences in sentiment@5\.0\.2/,
       });
       const fixture = await readFile(join(PACKAGE, 'test/fixtures/imdb.json'), 'utf8');
       await mkdir(join(folder, 'test/fixtures'), { recursive: true });

@@ -96,7 +96,7 @@ describe('SST-2 TSV', () => {
     };
 
     it('names a file that is missing, empty or not UTF-8', async () => {
-      assert.equal((await failure(join(folder, 'none.tsv'))).got, 'ENOENT');
+      assert.equal((await failure(join(folder, 'none.tsv'))).got, 'ENOENT (there is no such file)');
       await writeFile(join(folder, 'empty.tsv'), '');
       assert.equal((await failure(join(folder, 'empty.tsv'))).what, 'empty text');
       const latin1 = Buffer.from(`${HEADER}caf\xE9\t1\n`, 'latin1');

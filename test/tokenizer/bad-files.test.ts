@@ -47,12 +47,12 @@ describe('tokenizer: bad input', () => {
     const error = await rejection(join(folder, 'nowhere.json'));
     assert.match(
       error.message,
-      /file is missing; got ENOENT; expected a Hugging Face tokenizer.json/,
+      /file is missing; got ENOENT \(there is no such file\); expected a Hugging Face tokenizer.json/,
     );
   });
 
   it('says that a folder is no file', async () => {
-    assert.match((await rejection(folder)).message, /cannot be read; got EISDIR/);
+    assert.match((await rejection(folder)).message, /cannot be read; got EISDIR \(the path is a folder\)/);
   });
 
   it('says that a file is not JSON', async () => {

@@ -27,7 +27,7 @@ import {
 import { formatFacts, formatTable } from '../format/table.js';
 import type { Host } from '../host.js';
 import {
-  bitWidths,
+  bitsListOption,
   integerFrom,
   positiveInteger,
   quantizerOption,
@@ -61,7 +61,7 @@ export function addDemo(program: Command, host: Host): void {
       'the whole flow on both bundled models: uniform widths, sensitivity, searches; a report',
     )
     .option('--out <folder>', 'where the report, its numbers, runs and the store go', 'out')
-    .option('--bits <widths>', 'bit widths, 1 to 16', bitWidths, [...PRECISION_LIST])
+    .addOption(bitsListOption('bit widths, 1 to 16', PRECISION_LIST))
     .addOption(quantizerOption())
     .option(
       '--limit <count>',
@@ -188,7 +188,7 @@ function describeSearches({ study, searches, sweep: { table, space } }: DemoSear
 function describe({ name, description, task, points }: DemoRun): string {
   const table = formatTable(
     pointColumns('bits', task.metric),
-    points.map((point) => pointCells({ label: bitsLabel(point.bits), point })),
+    points.map((point) => pointCells({ label: bitsLabel(point.bits), point }, task.metric)),
   );
   const facts = formatFacts([['model', name], ...configFacts(description), ...task.describe()]);
   const failures = points.flatMap(({ failure, name: plan }) =>

@@ -139,7 +139,7 @@ function resultFacts(measurement: Measurement, task: Task): Fact[] {
 function comparisonTable(task: Task, points: readonly PlanPoint[]): string {
   return formatTable(
     pointColumns('plan', task.metric),
-    points.map((point) => pointCells({ label: point.name, point })),
+    points.map((point) => pointCells({ label: point.name, point }, task.metric)),
   );
 }
 

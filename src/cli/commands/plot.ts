@@ -108,6 +108,17 @@ interface Target {
   readonly file?: string;
 }
 
+/** A name with an ending, of which no folder is there, is meant for a file. */
+async function requireKnownEnding(out: string, format: Format | undefined): Promise<void> {
+  if (format !== undefined || extname(out) === '' || (await isFolderPath(out))) return;
+  throw new UsageError({
+    what: 'no format of that name',
+    where: '--out',
+    got: out,
+    expected: `a file in ${FORMATS.map((each) => `.${each}`).join(', ')}, or a folder (${out}/)`,
+  });
+}
+
 async function targetOf(
   { out, format }: PlotFlags,
   names: readonly FigureName[],
@@ -115,6 +126,7 @@ async function targetOf(
 ): Promise<Target> {
   if (out === undefined) return { formats: format ?? ['svg'], folder: join(run, 'figures') };
   const byName = FORMATS.find((each) => `.${each}` === extname(out));
+  await requireKnownEnding(out, byName);
   const single = names.length === 1 && (format ?? [byName]).length === 1;
   if (byName === undefined || (await isFolderPath(out))) {
     await requireFolder(out);

@@ -1,15 +1,14 @@
-import type { Command } from 'commander';
-import { checked, locateRun, readRun } from '../../experiment/record/folder.js';
+import { existsSync } from 'node:fs';
+import { Option, type Command } from 'commander';
+import { locateRun, readRun } from '../../experiment/record/folder.js';
+import { listRuns } from '../../experiment/record/list-runs.js';
 import { openRun } from '../../experiment/record/open-run.js';
-import { LISTED_CONFIG, type RunJson } from '../../experiment/record/schema.js';
-import { plainJson } from '../../experiment/record/search-files.js';
+import type { RunJson } from '../../experiment/record/schema.js';
 import type { Run } from '../../store/index.js';
 import { DataError } from '../../util/errors.js';
-import { formatDuration } from '../../util/format.js';
-import type { Json } from '../../util/json.js';
 import { runJson } from '../format/json.js';
 import { compareRuns } from '../format/runs-compare.js';
-import { formatFacts, formatTable, numberColumns } from '../format/table.js';
+import { runPage, runsTable } from '../format/runs-text.js';
 import type { Host } from '../host.js';
 import { withResultOptions } from '../options/common.js';
 import {
@@ -21,7 +20,7 @@ import {
 } from '../options/study.js';
 import { Session, type CommonFlags } from '../session.js';
 
-interface ListFlags extends CommonFlags, StoreFlags {
+interface ListFlags extends CommonFlags, StoreFlags, RunsFlags {
   readonly kind?: string;
 }
 
@@ -32,9 +31,9 @@ export function addRuns(program: Command, host: Host): void {
   const list = runs
     .command('list')
     .description('all runs, the last one first')
-    .option('--kind <kind>', 'only those of a kind: search, sweep');
-  withResultOptions(withStoreOption(list)).action((flags: ListFlags) =>
-    Session.run(host, flags, (session) => listRuns(session, flags)),
+    .addOption(new Option('--kind <kind>', 'only those of a kind').choices(['search', 'sweep']));
+  withResultOptions(withRunsOption(withStoreOption(list))).action((flags: ListFlags) =>
+    Session.run(host, flags, (session) => listAll(session, flags, onlyFolder(list))),
   );
   const show = runs
     .command('show')
@@ -53,73 +52,40 @@ export function addRuns(program: Command, host: Host): void {
   );
 }
 
-async function listRuns(session: Session, { store: path, kind, out }: ListFlags): Promise<void> {
-  const wanted = kind === undefined ? {} : { kind };
-  const runs = await withStore(session, path, (store) => store.runs.list(wanted).reverse());
-  const texts = ['run', 'kind', 'state', 'model', 'what'].map((title) => ({ title }));
-  const table = formatTable([...texts, ...numberColumns('time')], runs.map(rowOf));
-  await session.result({ runs }, runs.length === 0 ? 'no runs yet' : table, out);
+/** Whether a folder of runs was named and no store: then runs that lie elsewhere are not asked for. */
+function onlyFolder(command: Command): boolean {
+  const isGiven = (name: string): boolean => command.getOptionValueSource(name) === 'cli';
+  return isGiven('runs') && !isGiven('store');
 }
 
-function rowOf({ id, kind, state, config, startedAt, finishedAt }: Run): string[] {
-  const time =
-    finishedAt === null
-      ? ''
-      : formatDuration((Date.parse(finishedAt) - Date.parse(startedAt)) / 1000);
-  const { model, settings } = checked(config, LISTED_CONFIG, `run ${id}: configuration`);
-  const what = [settings.method, settings.case, settings.pace].filter(Boolean).join(' ');
-  return [id, kind, state, model.name, what, time];
+async function listAll(session: Session, flags: ListFlags, only: boolean): Promise<void> {
+  const { runs: folder, kind } = flags;
+  const all = await listRuns(folder, await entriesOf(session, flags.store));
+  const runs = all.filter(
+    (run) => (kind === undefined || run.kind === kind) && (!only || run.folder !== undefined),
+  );
+  await session.result({ runs }, runs.length === 0 ? 'no runs yet' : runsTable(runs), flags.out);
 }
 
-async function showRun(session: Session, run: string, flags: ShowFlags): Promise<void> {
-  const folder = await locateRun(run, flags.runs);
+/** What the store says of runs; nothing where there is none, which looking at runs does not change. */
+async function entriesOf(session: Session, path: string): Promise<Run[]> {
+  return existsSync(path) ? withStore(session, path, (store) => store.runs.list()) : [];
+}
+
+async function showRun(session: Session, named: string, flags: ShowFlags): Promise<void> {
+  const folder = await locateRun(named, flags.runs);
   const json = await readRun(folder);
   const state = await currentState(session, json, flags);
-  const facts = formatFacts([
-    ['run', json.id],
-    ['kind', json.kind],
-    ['state', state],
-    ['started', json.starts.join(', ')],
-    ['folder', folder],
-    ['machine', json.machine],
-    ['versions', `qslm ${json.versions.qslm}, ${json.versions.backend}`],
-    ...(json.command ? [['command', `qslm ${json.command.join(' ')}`] as const] : []),
-    ...(json.error === undefined ? [] : [['error', json.error] as const]),
-  ]);
-  const parts = [
-    facts,
-    `configuration:\n${outline(plainJson(json.config))}`,
-    ...(json.result === null ? [] : [`result:\n${outline(json.result)}`]),
-    ...(json.work === null ? [] : [`work:\n${outline(plainJson(json.work))}`]),
-  ];
+  const run = state === 'finished' ? await openRun(folder) : undefined;
   const value = { ...(await runJson(folder)), state };
-  await session.result(value, parts.join('\n\n'), flags.out);
+  await session.result(value, runPage(json, state, folder, run), flags.out);
 }
 
 /** A killed run's file still says that it is running; the store knows better. */
 async function currentState(session: Session, json: RunJson, flags: ShowFlags): Promise<string> {
-  const { id, state } = json;
-  if (state !== 'running') return state;
-  return withStore(session, flags.store, (store) => store.runs.show(id)?.state ?? state);
-}
-
-/** Members of an object, a line each, deeper ones indented; long lists by their length. */
-function outline(value: Json, indent = '  '): string {
-  if (value === null || typeof value !== 'object' || Array.isArray(value))
-    return `${indent}${inline(value)}`;
-  return Object.entries(value as Readonly<Record<string, Json>>)
-    .map(([name, member]) =>
-      typeof member === 'object' && member !== null && !Array.isArray(member)
-        ? `${indent}${name}:\n${outline(member, `${indent}  `)}`
-        : `${indent}${name}: ${inline(member)}`,
-    )
-    .join('\n');
-}
-
-function inline(value: Json): string {
-  if (!Array.isArray(value)) return typeof value === 'string' ? value : JSON.stringify(value);
-  const isShort = value.every((member) => member === null || typeof member !== 'object');
-  return isShort ? value.join(', ') : `${value.length} entries`;
+  if (json.state !== 'running') return json.state;
+  const entries = await entriesOf(session, flags.store);
+  return entries.find(({ id }) => id === json.id)?.state ?? json.state;
 }
 
 async function compareNamed(

@@ -8,8 +8,8 @@ import {
   type Yardsticks,
 } from '../../experiment/runs/search-settings.js';
 import { PRECISION_LIST } from '../../experiment/runs/uniform.js';
-import { CASES, type Bound, type CaseName } from '../../search/constraints.js';
-import { UnmetConstraintsError } from '../../search/nearest.js';
+import { CASES, resolveLimits, type Bound, type CaseName } from '../../search/constraints.js';
+import { requireReachable, UnmetConstraintsError } from '../../search/nearest.js';
 import type { MetricName } from '../../tasks/metrics/metrics.js';
 import { UsageError } from '../../util/errors.js';
 import { runJson } from '../format/json.js';
@@ -25,8 +25,9 @@ import {
   type LossAmount,
 } from '../options/amounts.js';
 import {
-  bitWidths,
+  bitsListOption,
   integerFrom,
+  listOption,
   numberWhere,
   positiveInteger,
   quantizerOption,
@@ -54,7 +55,7 @@ export function addSearch(program: Command, host: Host): void {
     )
     .option(
       '--max-loss <amount>',
-      'accuracy points or perplexity ("2"), or a share ("5%")',
+      'accuracy points ("2points"), perplexity ("2ppl"), or a share ("5%")',
       lossAmount,
     )
     .option(
@@ -70,7 +71,7 @@ export function addSearch(program: Command, host: Host): void {
         .choices(['tiered', 'knapsack'])
         .default(DEFAULT_SEARCH.method),
     )
-    .option('--bits <widths>', 'the precision list, 1 to 16', bitWidths, [...PRECISION_LIST])
+    .addOption(bitsListOption('the precision list, 1 to 16', PRECISION_LIST))
     .addOption(quantizerOption())
     .addOption(
       new Option('--granularity <level>', 'the finest units: modules, or each matrix')
@@ -118,7 +119,9 @@ export function addSearch(program: Command, host: Host): void {
       weight,
       DEFAULT_SEARCH.lambda,
     )
-    .option('--lambdas <weights>', 'further ones to show', weights, [...DEFAULT_SEARCH.lambdas])
+    .addOption(
+      listOption('--lambdas <weights>', 'further ones to show', weights, DEFAULT_SEARCH.lambdas),
+    )
     .addOption(scoreOption('paper'))
     .addOption(tieOption('none, as in the paper'))
     .option('--no-uniform', 'no plans of one width to compare with')
@@ -143,10 +146,44 @@ Examples:
   $ qslm search model.pth --tokenizer tokenizer.json --data search.tsv --held-out dev.tsv`,
     )
     .action((model: string, flags: SearchFlags) =>
-      Session.run(host, flags, (session) =>
-        withStudy(session, model, flags, (study) => search(session, study, flags, program.args)),
-      ),
+      Session.run(host, flags, (session) => {
+        requireOwnMethod(command, flags);
+        noteMissingLimit(session, flags);
+        return withStudy(session, model, flags, (study) =>
+          search(session, study, flags, program.args),
+        );
+      }),
     );
+}
+
+/** Options that only one of the methods looks at. */
+const OF_METHOD = {
+  tiered: ['order', 'pace'],
+  knapsack: ['objective', 'maxEvaluations', 'predictor'],
+} as const;
+
+/** @throws {UsageError} for an option that would be read and do nothing. */
+function requireOwnMethod(command: Command, { method }: SearchFlags): void {
+  const other = method === 'tiered' ? 'knapsack' : 'tiered';
+  for (const name of OF_METHOD[other]) {
+    if (command.getOptionValueSource(name) !== 'cli') continue;
+    const option = command.options.find((each) => each.attributeName() === name)!;
+    throw new UsageError({
+      what: `the option belongs to --method ${other}`,
+      where: option.long!,
+      got: `--method ${method}`,
+      expected: `--method ${other}, or a search without ${option.long!}`,
+    });
+  }
+}
+
+function noteMissingLimit(session: Session, { maxLoss, maxMemory }: SearchFlags): void {
+  if ((maxLoss === undefined) === (maxMemory === undefined)) return;
+  session.note(
+    maxMemory === undefined
+      ? 'only the loss is limited: a plan of any size will do (--max-memory limits that too)'
+      : 'only the memory is limited: a plan of any quality will do (--max-loss limits that too)',
+  );
 }
 
 async function search(
@@ -158,6 +195,9 @@ async function search(
   const { metric } = study.task;
   const settings = settingsOf(flags, metric);
   session.note(formatFacts(studyFacts(study)));
+  const { hierarchy } = study.options.file;
+  const { maxBytes } = resolveLimits(settings.constraints, metric, 1, hierarchy.fp32Bytes);
+  requireReachable(study.space(settings), settings.bits, maxBytes);
   const run = await runSearch(study, settings, {
     runs: flags.runs,
     command,

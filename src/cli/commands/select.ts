@@ -8,12 +8,14 @@ import {
   selectSaved,
   type SavedSelection,
 } from '../../experiment/record/select-saved.js';
+import { planRows, plansOnce } from '../../experiment/runs/plan-table.js';
 import { formatPlan } from '../../quant/plan-json.js';
 import { lambdaIntervals } from '../../search/score.js';
 import { formatInterval, formatMetric } from '../../tasks/metrics/metrics.js';
 import { DataError, UsageError } from '../../util/errors.js';
 import { saveFile } from '../../util/files.js';
 import { formatBytes, formatPercent } from '../../util/format.js';
+import { planText } from '../format/plan-text.js';
 import {
   lambdaText,
   noiseTexts,
@@ -24,7 +26,7 @@ import {
 import { formatFacts, formatTable, numberColumns } from '../format/table.js';
 import type { Host } from '../host.js';
 import { weights } from '../options/amounts.js';
-import { withResultOptions } from '../options/common.js';
+import { listOption, withResultOptions } from '../options/common.js';
 import { scoreOption, tieOption, type SelectionFlags } from '../options/selection.js';
 import { withRunsOption, type RunsFlags } from '../options/study.js';
 import { Session, type CommonFlags } from '../session.js';
@@ -39,7 +41,9 @@ export function addSelect(program: Command, host: Host): void {
     .command('select')
     .description('pick a plan of a finished search by its trade-off score; measures nothing')
     .argument('<run>', 'id or folder of a search')
-    .option('--lambda <weights>', 'weights of memory in the score', weights, [0, 0.5, 1])
+    .addOption(
+      listOption('--lambda <weights>', 'weights of memory in the score', weights, [0, 0.5, 1]),
+    )
     .addOption(scoreOption("the run's own"))
     .addOption(tieOption("the run's own"))
     .option('--plan <file>', 'write the plan that a single weight selects');
@@ -106,10 +110,12 @@ async function select(session: Session, run: string, flags: SelectFlags): Promis
     [...numberColumns('λ from', 'to'), { title: 'plan' }],
     intervals.map(({ candidate, from, to }) => [lambdaText(from), lambdaText(to), candidate.plan]),
   );
+  const plans = plansOnce(selections).map(({ title, candidate: { bits } }) => ({ title, bits }));
+  const bits = planText(planRows(kept.units, plans));
   const shown = selectionTable(kept, selections);
   const ties = savedTies(kept);
   const noise = ties === undefined ? [] : noiseTexts({ selections, ties });
-  const text = [facts, [shown, ...noise].join('\n'), ranges].join('\n\n');
+  const text = [facts, [shown, ...noise].join('\n'), bits, ranges].join('\n\n');
   await session.result(value, text, flags.out);
 }
 
@@ -123,16 +129,9 @@ function requireCandidate(selection: SavedSelection | undefined, folder: string)
   });
 }
 
-function selectionTable(
-  { metric, units }: CandidatesJson,
-  selections: readonly SavedSelection[],
-): string {
+function selectionTable({ metric }: CandidatesJson, selections: readonly SavedSelection[]): string {
   return formatTable(
-    [
-      ...numberColumns('λ', metric, '95 % interval', 'memory', 'saving'),
-      { title: 'plan' },
-      { title: 'bits of the units, in network order' },
-    ],
+    [...numberColumns('λ', metric, '95 % interval', 'memory', 'saving'), { title: 'plan' }],
     selections.map(({ lambda, candidate, saving }) => {
       const { low, high } = candidate;
       return [
@@ -142,7 +141,6 @@ function selectionTable(
         formatBytes(candidate.bytes),
         formatPercent(saving),
         candidate.plan,
-        units.map((unit) => candidate.bits[unit] ?? 32).join(' '),
       ];
     }),
   );

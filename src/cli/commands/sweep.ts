@@ -12,7 +12,7 @@ import { metricCell, unitGrid } from '../format/run-tables.js';
 import { formatFacts, formatTable } from '../format/table.js';
 import { workFacts } from '../format/work-facts.js';
 import type { Host } from '../host.js';
-import { bitWidths, quantizerOption } from '../options/common.js';
+import { bitsListOption, quantizerOption } from '../options/common.js';
 import { studyFacts, withStudy, withStudyOptions, type StudyFlags } from '../options/study.js';
 import { asOneBar } from '../run-progress.js';
 import { Session } from '../session.js';
@@ -34,7 +34,7 @@ export function addSweep(program: Command, host: Host): void {
   const command = program
     .command('sweep')
     .description('measure how sensitive each block and module is: one at a time, at each bit width')
-    .option('--bits <widths>', 'bit widths, 1 to 16', bitWidths, [...PRECISION_LIST])
+    .addOption(bitsListOption('bit widths, 1 to 16', PRECISION_LIST))
     .addOption(quantizerOption())
     .addOption(
       new Option('--level <levels...>', 'what is quantized alone')

@@ -1,3 +1,4 @@
+import type { MeasuredValue } from '../../experiment/runs/held-out.js';
 import type { UniformPoint } from '../../experiment/runs/uniform.js';
 import type { ComparisonCells } from '../../tasks/metrics/metric.js';
 import {
@@ -15,7 +16,9 @@ const NO_COMPARISON: ComparisonCells = { change: '', certainty: '' };
 /** A measured plan with its label. */
 export interface PointRow {
   readonly label: string;
-  readonly point: Pick<UniformPoint, 'measurement' | 'failure' | 'comparison' | 'bytes' | 'saving'>;
+  readonly point: Pick<UniformPoint, 'failure' | 'comparison' | 'bytes' | 'saving'> & {
+    readonly measurement?: MeasuredValue | undefined;
+  };
 }
 
 /** Metric, interval, memory, saving and the paired comparison: columns of the tables of results. */
@@ -24,7 +27,7 @@ export function pointColumns(label: string, metric: MetricName): Column[] {
   return numberColumns(label, metric, '95 % interval', 'memory', 'saving', change, certainty);
 }
 
-export function pointCells({ label, point }: PointRow): string[] {
+export function pointCells({ label, point }: PointRow, metric: MetricName): string[] {
   const { measurement, comparison, bytes, saving } = point;
   const { change, certainty } = comparison
     ? metricOf(comparison.metric).compared(comparison)
@@ -32,10 +35,7 @@ export function pointCells({ label, point }: PointRow): string[] {
   const measured =
     measurement === undefined
       ? ['broken', '']
-      : [
-          formatMetric(measurement.metric, measurement.value),
-          formatInterval(measurement.metric, measurement.interval),
-        ];
+      : [formatMetric(metric, measurement.value), formatInterval(metric, measurement.interval)];
   return [label, ...measured, formatBytes(bytes), formatPercent(saving), change, certainty];
 }
 

@@ -3,7 +3,7 @@ import { candidateJson } from '../../experiment/record/search-files.js';
 import { planId } from '../../quant/plan.js';
 import { paretoFront } from '../../search/pareto.js';
 import { formatMetric } from '../../tasks/metrics/metrics.js';
-import { UsageError } from '../../util/errors.js';
+import { DataError, UsageError } from '../../util/errors.js';
 import { formatBytes, formatCount, formatDuration, formatPercent } from '../../util/format.js';
 import { canonicalJson, type Json } from '../../util/json.js';
 import { formatTable, numberColumns } from './table.js';
@@ -20,7 +20,7 @@ interface Entry {
 /**
  * Searches side by side, and all their fronts in one table with the plans of no search.
  *
- * @throws {UsageError} for fewer than two, or searches of different models or data.
+ * @throws {UsageError} for fewer than two. {DataError} for searches of different models or data.
  */
 export function compareRuns(searches: readonly SavedSearch[]): { value: object; text: string } {
   requireComparable(searches);
@@ -96,12 +96,20 @@ function requireComparable(searches: readonly SavedSearch[]): void {
     ({ json: { config } }) => `${config.model.sha256} ${config.search.id}`,
   );
   const odd = subjects.findIndex((subject) => subject !== subjects[0]);
-  if (searches.length < 2 || odd > 0)
+  const expected = 'two or more searches of one model on the same data';
+  if (odd > 0)
+    throw new DataError({
+      what: 'the runs are of different models or data',
+      where: searches[odd].json.id,
+      got: 'another model, or other data',
+      expected,
+    });
+  if (searches.length < 2)
     throw new UsageError({
-      what: odd > 0 ? 'the runs are of different models or data' : 'nothing to compare with',
-      where: odd > 0 ? searches[odd].json.id : 'runs compare',
-      got: odd > 0 ? 'another model, or other data' : 'one run',
-      expected: 'two or more searches of one model on the same data',
+      what: 'nothing to compare with',
+      where: 'runs compare',
+      got: 'one run',
+      expected,
     });
 }
 

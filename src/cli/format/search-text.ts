@@ -1,7 +1,10 @@
-import type { SearchRun } from '../../experiment/runs/search-result.js';
+import { storedBitsOf } from '../../experiment/open/model-space.js';
+import { planRows, planTable } from '../../experiment/runs/plan-table.js';
+import type { SearchResult } from '../../experiment/runs/search-result.js';
 import type { NearestPlan } from '../../search/nearest.js';
 import { formatMetric, type MetricName } from '../../tasks/metrics/metrics.js';
 import { formatBytes, formatCount, formatCounted } from '../../util/format.js';
+import { planText } from './plan-text.js';
 import { pointCells, pointColumns } from './points.js';
 import { describeLimits, scoreCells, yardstickColumns, yardstickRows } from './run-tables.js';
 import {
@@ -14,8 +17,11 @@ import {
 import { formatFacts, formatTable, numberColumns, type Fact } from './table.js';
 import { workFacts } from './work-facts.js';
 
+/** A search that ran or was read back, and its folder. */
+type Told = SearchResult & { readonly folder: string };
+
 /** A search's result for people. */
-export function describeSearch(run: SearchRun, metric: MetricName): string {
+export function describeSearch(run: Told, metric: MetricName): string {
   const { outcome, evaluations, report, folder } = run;
   const { trace, candidates, limits, baseline, fp32Bytes, nearest } = outcome;
   const table =
@@ -34,12 +40,17 @@ export function describeSearch(run: SearchRun, metric: MetricName): string {
   ];
   const parts =
     nearest === undefined
-      ? [selectionTable(run, metric), comparisonTable(run, metric), ...heldOutText(run, metric)]
-      : [nearestText(nearest, metric)];
+      ? [
+          selectionTable(run, metric),
+          plansText(run),
+          comparisonTable(run, metric),
+          ...heldOutText(run, metric),
+        ]
+      : [nearestText(nearest, run, metric)];
   return [formatFacts(facts), ...parts].join('\n\n');
 }
 
-function selectionTable(run: SearchRun, metric: MetricName): string {
+function selectionTable(run: SearchResult, metric: MetricName): string {
   const { selections, selected, outcome } = run;
   const rows = selections.map(({ lambda, candidate }) => [
     lambda === selected?.lambda ? `${lambda} *` : String(lambda),
@@ -54,12 +65,16 @@ function selectionTable(run: SearchRun, metric: MetricName): string {
   return [head, table, ...noiseTexts(run)].join('\n');
 }
 
-function comparisonTable(run: SearchRun, metric: MetricName): string {
+function plansText(run: SearchResult): string {
+  return `Bits of these plans (32: left in float32):\n${planText(planTable(run))}`;
+}
+
+function comparisonTable(run: SearchResult, metric: MetricName): string {
   const table = formatTable(yardstickColumns(metric), yardstickRows(run, metric));
   return `Beside plans that no search chose, on the same data:\n${table}`;
 }
 
-function heldOutText(run: SearchRun, metric: MetricName): string[] {
+function heldOutText(run: SearchResult, metric: MetricName): string[] {
   const { heldOut, selected, outcome } = run;
   if (selected === undefined) return [];
   if (heldOut === undefined)
@@ -70,8 +85,8 @@ function heldOutText(run: SearchRun, metric: MetricName): string[] {
   const fp32 = { measurement: baseline, bytes: fp32Bytes, saving: 0 };
   const own = { measurement: quantized, comparison, bytes, saving: 1 - bytes / fp32Bytes };
   const table = formatTable(pointColumns('plan', metric), [
-    pointCells({ label: 'fp32', point: fp32 }),
-    pointCells({ label: 'selected', point: own }),
+    pointCells({ label: 'fp32', point: fp32 }, metric),
+    pointCells({ label: 'selected', point: own }, metric),
   ]);
   const bound = certificateText(run, metric);
   const certificate = bound === undefined ? [] : [`Certificate: ${bound} (one-sided, paired).`];
@@ -81,8 +96,10 @@ function heldOutText(run: SearchRun, metric: MetricName): string[] {
 /** The plan that comes closest to limits that nothing keeps. */
 function nearestText(
   { assignment, metric: value, bytes, misses }: NearestPlan,
+  { space }: SearchResult,
   metric: MetricName,
 ): string {
+  const units = space.units.map(({ id }) => id);
   const missed = [
     ...(misses.quality > 0 ? [lossText(misses.quality, metric)] : []),
     ...(misses.bytes > 0 ? [formatBytes(misses.bytes)] : []),
@@ -91,10 +108,10 @@ function nearestText(
   return [
     'No quantized plan that was tried keeps both limits.',
     formatFacts([
-      ['nearest', assignment.key.replaceAll(';', ', ')],
-      [metric, formatMetric(metric, value)],
-      ['memory', formatBytes(bytes)],
+      ['nearest', `${formatMetric(metric, value)}, ${formatBytes(bytes)}`],
       ['misses by', by],
     ]),
+    '',
+    planText(planRows(units, [{ title: 'nearest', bits: storedBitsOf(assignment, space) }])),
   ].join('\n');
 }

@@ -1,46 +1,105 @@
 import { InvalidArgumentError } from 'commander';
 import type { Bound, Constraints } from '../../search/constraints.js';
 import { metricOf, type MetricName } from '../../tasks/metrics/metrics.js';
+import { UsageError } from '../../util/errors.js';
 
-/** A loss as it is written: in the metric's own unit, or in percent of the unquantized model's metric. */
+/** A loss as it is written: in a metric's own unit, or in percent of the unquantized model's metric. */
 export interface LossAmount {
   readonly value: number;
-  readonly isShare: boolean;
+  /** Absent for a bare number, which is in the unit of whatever metric is searched by. */
+  readonly unit?: 'share' | MetricName;
 }
 
-/** "2" (accuracy points, or perplexity) or "5%" (of the unquantized model's metric). */
+const LOSS_UNITS: Readonly<Record<string, LossAmount['unit']>> = {
+  '%': 'share',
+  point: 'accuracy',
+  points: 'accuracy',
+  ppl: 'perplexity',
+  perplexity: 'perplexity',
+};
+
+/**
+ * "2" or "2 points" (accuracy points), "2.5" or "2.5 ppl" (perplexity), "5%" (of the unquantized model's
+ * metric). A bare number below 1 could be a share as well, and is asked back.
+ */
 export function lossAmount(text: string): LossAmount {
-  const match = /^(\d+(?:\.\d+)?)(\s*%)?$/.exec(text.trim());
-  if (match === null)
+  const match = /^(\d+(?:\.\d+)?)\s*([a-z%]*)$/i.exec(text.trim());
+  const unit = match?.[2] === '' ? undefined : LOSS_UNITS[match?.[2].toLowerCase() ?? ''];
+  if (match === null || (unit === undefined && match[2] !== ''))
     throw new InvalidArgumentError(
-      'Expected accuracy points or perplexity ("2"), or a share ("5%").',
+      'Expected accuracy points ("2points"), perplexity ("2ppl"), or a share ("5%").',
     );
-  return { value: Number(match[1]), isShare: match.at(2) !== undefined };
+  const value = Number(match[1]);
+  if (unit !== undefined) return { value, unit };
+  if (value > 0 && value < 1)
+    throw new InvalidArgumentError(
+      `Without a unit it means ${scaled(value, 2)}% of the metric, or ${value} of its unit: ` +
+        `write ${scaled(value, 2)}%, or ${value}points, or ${value}ppl.`,
+    );
+  return { value };
 }
 
-const UNITS: Readonly<Record<string, number | undefined>> = { kb: 1e3, mb: 1e6, gb: 1e9 };
+const UNITS: Readonly<Record<string, number | undefined>> = {
+  b: 1,
+  byte: 1,
+  bytes: 1,
+  kb: 1e3,
+  mb: 1e6,
+  gb: 1e9,
+};
 
-/** "6820000", "6.82MB" or "46.4%" (of the unquantized model's footprint). */
+/** Bytes from which on a bare number can be nothing else. */
+const SURELY_BYTES = 1e5;
+
+/**
+ * "6.82MB", "46.4%" (of the unquantized model's footprint), "6820000" (bytes). A small bare number could be
+ * megabytes or a share, and is asked back.
+ */
 export function memoryAmount(text: string): Bound {
-  const match = /^(\d+(?:\.\d+)?)\s*(%|[kmg]b|)$/i.exec(text.trim());
+  const match = /^(\d+(?:\.\d+)?)\s*(%|[kmg]?b|bytes?|)$/i.exec(text.trim());
   if (match === null)
     throw new InvalidArgumentError(
       'Expected bytes, kB, MB or GB ("6.82MB"), or a share ("46.4%").',
     );
   const [, digits, unit] = match;
-  if (unit === '%') return { kind: 'share', share: scaled(Number(digits), -2) };
-  return { kind: 'absolute', value: Math.round(Number(digits) * (UNITS[unit.toLowerCase()] ?? 1)) };
+  const value = Number(digits);
+  if (unit === '%') return { kind: 'share', share: scaled(value, -2) };
+  if (unit === '' && value < SURELY_BYTES) throw new InvalidArgumentError(memoryReadings(value));
+  return { kind: 'absolute', value: Math.round(value * (UNITS[unit.toLowerCase()] ?? 1)) };
 }
 
-/** The limits that amounts mean for a metric: points are hundredths of an accuracy. */
+/** What a bare number could mean, and how to write each. */
+function memoryReadings(value: number): string {
+  const share = value < 1 ? scaled(value, 2) : value;
+  const readings: string[] = [
+    `${value} MB`,
+    ...(share <= 100 ? [`${share} % of float32`] : []),
+    ...(Number.isInteger(value) ? [`${value} bytes`] : []),
+  ];
+  const written = readings.map((reading) => reading.replace(/ of float32$/, '').replace(' ', ''));
+  return `Without a unit it could mean ${readings.join(' or ')}: write ${written.join(' or ')}.`;
+}
+
+/**
+ * The limits that amounts mean for a metric: points are hundredths of an accuracy.
+ *
+ * @throws {UsageError} for a loss in the unit of another metric.
+ */
 export function constraintsOf(
   loss: LossAmount | undefined,
   memory: Bound | undefined,
   metric: MetricName,
 ): Constraints {
   const lossBound = (): Bound => {
-    const { value, isShare } = loss!;
-    if (isShare) return { kind: 'share', share: scaled(value, -2) };
+    const { value, unit = metric } = loss!;
+    if (unit === 'share') return { kind: 'share', share: scaled(value, -2) };
+    if (unit !== metric)
+      throw new UsageError({
+        what: 'the limit is of another metric',
+        where: '--max-loss',
+        got: `${value} of ${unit}, for a search by ${metric}`,
+        expected: `a loss of ${metric}, or a share (5%)`,
+      });
     return { kind: 'absolute', value: scaled(value, metricOf(metric).loss.exponent) };
   };
   return { ...(loss && { loss: lossBound() }), ...(memory && { memory }) };

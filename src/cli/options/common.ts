@@ -166,6 +166,21 @@ function bitWidth(text: string): number {
   throw new InvalidArgumentError(`Expected a bit width from ${MIN_BITS} to ${MAX_BITS}.`);
 }
 
+/** `--bits` with a list; the help shows the default as it is typed. */
+export function bitsListOption(help: string, fallback: readonly number[]): Option {
+  return listOption('--bits <widths>', help, bitWidths, fallback);
+}
+
+/** An option with values between commas, whose default the help shows in the same form. */
+export function listOption<T>(
+  flags: string,
+  help: string,
+  parse: (text: string) => T[],
+  fallback: readonly T[],
+): Option {
+  return new Option(flags, help).argParser(parse).default([...fallback], fallback.join(','));
+}
+
 /** "16,8,4", each width once, in the order given. */
 export function bitWidths(text: string): number[] {
   return [...new Set(text.split(',').map((part) => bitWidth(part.trim())))];

@@ -85,7 +85,7 @@ function tableOf({ name, task, points }: DemoRun): HtmlTable {
   return htmlTable(
     `${name} on ${task.source}`,
     pointColumns('bits', task.metric),
-    points.map((point) => pointCells({ label: bitsLabel(point.bits), point })),
+    points.map((point) => pointCells({ label: bitsLabel(point.bits), point }, task.metric)),
   );
 }
 

@@ -64,8 +64,8 @@ async function buildSst2(
   { family, config }: TaskModel,
 ): Promise<Task> {
   const policy = family.tokens(config);
-  requireAbsent('--context', context, 'sst2, whose sentences are whole');
-  requireAbsent('--stride', stride, 'sst2, whose sentences are whole');
+  requireAbsent('context', context, 'sst2, whose sentences are whole');
+  requireAbsent('stride', stride, 'sst2, whose sentences are whole');
   return sst2Task({
     ...(await sentences(data, natural, part)),
     tokenizer,
@@ -95,7 +95,7 @@ function poolingOf({ poolings }: TokenPolicy, asked: Pooling | undefined): Pooli
   if (poolings.includes(pooling)) return pooling;
   throw new UsageError({
     what: "the model's family does not pool like that",
-    where: '--pooling',
+    where: 'pooling',
     got: pooling,
     expected: poolings.join(' or '),
   });
@@ -127,7 +127,7 @@ async function buildWikitext2(
   tokenizer: Tokenizer,
   { config }: TaskModel,
 ): Promise<Task> {
-  requireAbsent('--pooling', pooling, 'wikitext2, which pools nothing');
+  requireAbsent('pooling', pooling, 'wikitext2, which pools nothing');
   return wikitext2Task({
     ...(await prose(data, natural, part)),
     tokenizer,

@@ -69,7 +69,7 @@ export async function openTokenizer(
       what: 'the tokenizer is missing',
       where: path,
       got: `no ${TOKENIZER_FILE} beside it`,
-      expected: `${file}, or --tokenizer FILE`,
+      expected: `${file}, or a path as \`tokenizer\``,
     });
   const tokenizer = await loadTokenizer(file);
   checkVocabulary(tokenizer, config.vocabSize, file);

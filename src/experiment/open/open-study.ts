@@ -27,9 +27,8 @@ export interface OpenStudyOptions extends StudyTasksRequest {
  * are read before the first plan is measured.
  *
  * @param model a path or the name of a bundled model.
- * @throws {UsageError} for a packed model, which is quantized already.
  * @throws {CheckpointError} {TokenizerError} {DataError} {BackendError} {StoreError} {UsageError} for what
- *   cannot be opened or does not fit; nothing stays open then.
+ *   cannot be opened or does not fit, a packed model among it; nothing stays open then.
  */
 export async function openStudy(
   model: string,

@@ -1,7 +1,8 @@
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as v from 'valibot';
-import { DataError, UsageError } from '../../util/errors.js';
+import { DataError } from '../../util/errors.js';
+import { systemReason } from '../../util/system-errors.js';
 import {
   CANDIDATES_JSON,
   RUN,
@@ -20,12 +21,12 @@ export const RUNS_FOLDER = join('out', 'runs');
  * A run's folder, by its path or by the id of a run.
  *
  * @param runs folder of all runs.
- * @throws {UsageError} when there is neither.
+ * @throws {DataError} when there is neither.
  */
 export async function locateRun(run: string, runs: string = RUNS_FOLDER): Promise<string> {
   for (const folder of [run, join(runs, run)])
     if (await isFile(join(folder, RUN_FILE))) return folder;
-  throw new UsageError({
+  throw new DataError({
     what: 'there is no such run',
     where: run,
     got: `no ${RUN_FILE} in it, nor in ${join(runs, run)}`,
@@ -78,7 +79,7 @@ export async function readJson(path: string): Promise<unknown> {
   try {
     return JSON.parse(await readFile(path, 'utf8'));
   } catch (cause) {
-    const detail = { what: 'cannot be read', where: path, got: String(cause) };
+    const detail = { what: 'cannot be read', where: path, got: systemReason(cause) };
     throw new DataError({ ...detail, expected: 'a file of a run' }, { cause });
   }
 }

@@ -10,8 +10,8 @@ export type SavedRun = SavedSearch | SavedSweep;
  *
  * @param run id, or folder.
  * @param runs folder of all runs.
- * @throws {UsageError} when there is no such run.
- * @throws {DataError} for a run that did not finish, is of an unknown kind, or whose files are damaged.
+ * @throws {DataError} when there is no such run, it did not finish, is of an unknown kind, or its files are
+ *   damaged.
  */
 export async function openRun(run: string, runs?: string): Promise<SavedRun> {
   const folder = await locateRun(run, runs);

@@ -43,7 +43,7 @@ export async function readSearch(folder: string, json: RunJson): Promise<SavedSe
   const trace = steps.map((step) => stepOf({ ...intervals.get(step.index), ...step }, kept.metric));
   const candidates = trace.flatMap(candidateOf);
   const at = (step: number): Candidate => candidateAt(candidates, step, folder);
-  const { selected, smallest, heldOut, decisions } = result;
+  const { selected, smallest, heldOut, nearest, decisions } = result;
   const ties = savedTies(kept);
   return {
     kind: 'search',
@@ -58,6 +58,9 @@ export async function readSearch(folder: string, json: RunJson): Promise<SavedSe
       limits: savedLimits(kept),
       trace,
       candidates,
+      ...(nearest && {
+        nearest: { ...nearest, assignment: Assignment.of(nearest.assignment) },
+      }),
     },
     selections: result.selections.map(({ lambda, step }) => ({ lambda, candidate: at(step) })),
     ...(selected && { selected: { lambda: selected.lambda, candidate: at(selected.step) } }),

@@ -45,11 +45,18 @@ export function savedStudy({ config, titles }: Pick<RunJson, 'config' | 'titles'
 
 function savedData({ task, source, items }: DataJson, title?: string): SavedData {
   const { metric } = taskKind(task);
-  return { name: task, metric, source, title: title ?? earlierTitle(task, source), items };
+  return { name: task, metric, source, title: titleOfData({ task, source }, title), items };
 }
 
-/** Runs of before titles were written say only in words that their data came with the package. */
-function earlierTitle(task: string, source: string): string {
+/**
+ * The title of a run's data. Runs of before titles were written say only in words that their data came with
+ * the package.
+ */
+export function titleOfData(
+  { task, source }: Pick<DataJson, 'task' | 'source'>,
+  title?: string,
+): string {
+  if (title !== undefined) return title;
   const bundled: Readonly<Record<string, string>> = {
     sst2: 'Film reviews (bundled)',
     wikitext2: 'Articles (bundled)',

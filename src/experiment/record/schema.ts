@@ -1,6 +1,6 @@
 import * as v from 'valibot';
 import type { RunState } from '../../store/index.js';
-import { count, flag, json, number, text } from './schema-parts.js';
+import { constraints, count, flag, json, number, text } from './schema-parts.js';
 
 /*
  * The files of a run's folder. Each is written from these types and those of `search-schema.ts` and
@@ -65,7 +65,13 @@ export type RunConfig = v.InferOutput<typeof config>;
 /** The part of a configuration that a listing shows. */
 export const LISTED_CONFIG = v.object({
   model: v.object({ name: text }),
-  settings: v.object({ method: v.optional(text), case: v.optional(text), pace: v.optional(text) }),
+  search: v.object({ task: text, source: text, items: count }),
+  settings: v.object({
+    method: v.optional(text),
+    case: v.optional(text),
+    pace: v.optional(text),
+    constraints: v.optional(constraints),
+  }),
 });
 
 /** The cost of a run since its last start, in evaluations of the whole task. */

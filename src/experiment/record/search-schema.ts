@@ -1,11 +1,12 @@
 import * as v from 'valibot';
-import { CASES, type Bound, type CaseName } from '../../search/constraints.js';
+import { CASES, type CaseName } from '../../search/constraints.js';
 import { SCORE_NAMES } from '../../search/score.js';
 import { TIE_RULES } from '../../search/ties.js';
 import type { Stage, StepReason } from '../../search/trace.js';
 import type { SearchSettings } from '../runs/search-settings.js';
 import {
   bits,
+  constraints,
   count,
   flag,
   metric,
@@ -23,11 +24,6 @@ const interval = v.object({ low: number, high: number, level: number });
 
 /** No limit: null. */
 const limits = v.object({ loss: numberOrNull, bytes: numberOrNull });
-
-const bound: v.GenericSchema<unknown, Bound> = v.variant('kind', [
-  v.object({ kind: v.literal('absolute'), value: number }),
-  v.object({ kind: v.literal('share'), share: number }),
-]);
 
 const candidate = v.object({
   /** Place in the trace. */
@@ -158,10 +154,17 @@ export const SEARCH_RESULT = v.object({
       certificate: v.exactOptional(v.object({ loss: number, level: number })),
     }),
   ),
+  /** Where nothing keeps both limits: the plan that comes closest. */
+  nearest: v.optional(
+    v.object({
+      assignment: bits,
+      metric: number,
+      bytes: count,
+      misses: v.object({ quality: number, bytes: number }),
+    }),
+  ),
 });
 export type SearchResultJson = v.InferOutput<typeof SEARCH_RESULT>;
-
-const constraints = v.object({ loss: v.exactOptional(bound), memory: v.exactOptional(bound) });
 
 export const SEARCH_SETTINGS: v.GenericSchema<unknown, SearchSettings> = v.object({
   method: v.picklist(['tiered', 'knapsack']),

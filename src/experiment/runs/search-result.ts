@@ -28,7 +28,7 @@ export interface SearchResult {
   readonly space: ModelSpace;
   readonly outcome: Pick<
     SearchOutcome,
-    'baseline' | 'fp32Bytes' | 'limits' | 'trace' | 'candidates'
+    'baseline' | 'fp32Bytes' | 'limits' | 'trace' | 'candidates' | 'nearest'
   >;
   /** For each weight asked for, the result's among them, in rising λ. */
   readonly selections: readonly Selection[];

@@ -17,9 +17,15 @@ export interface ChartSpec {
 
 const SCHEMA = 'https://vega.github.io/schema/vega-lite/';
 
+/** The method that Node's console calls for an object that it prints (`util.inspect.custom`). */
+const INSPECT = Symbol.for('nodejs.util.inspect.custom');
+
 /** Adds to a figure the parts that all have: the language version and the theme. */
 export function chart(description: string, body: Part): ChartSpec {
-  return { $schema: `${SCHEMA}v6.json`, description, ...body, config: THEME };
+  const spec = { $schema: `${SCHEMA}v6.json`, description, ...body, config: THEME };
+  // Where a figure is printed and not shown, in a cell that ends with it, pages of JSON say nothing.
+  const hint = (): string => `A figure: ${description}\nTo see it: await show(figure)`;
+  return Object.defineProperty(spec, INSPECT, { value: hint });
 }
 
 /**

@@ -4,7 +4,7 @@ import { openCheckpoint } from '../../checkpoint/open.js';
 import { elementCount } from '../../checkpoint/shape.js';
 import type { Checkpoint, CheckpointListing, TensorInfo } from '../../checkpoint/types.js';
 import type { Hierarchy } from '../../layout/hierarchy.js';
-import { CheckpointError, UsageError } from '../../util/errors.js';
+import { CheckpointError } from '../../util/errors.js';
 import { sha256 } from '../../util/hash.js';
 import { parsePlan } from '../plan-json.js';
 import { planId, resolvePlan, type Plan, type ResolvedPlan } from '../plan.js';
@@ -179,11 +179,11 @@ export function isPackedCheckpoint(checkpoint: Checkpoint): checkpoint is Packed
  * Refuses to quantize what is quantized: the unquantized model, which it would have to be compared with,
  * is not there any more.
  *
- * @throws {UsageError} for a packed model.
+ * @throws {CheckpointError} for a packed model.
  */
 export function requireUnpacked(checkpoint: Checkpoint): void {
   if (!isPackedCheckpoint(checkpoint)) return;
-  throw new UsageError({
+  throw new CheckpointError({
     what: 'the model is quantized already',
     where: checkpoint.path,
     got: `packed under plan ${checkpoint.planId}`,

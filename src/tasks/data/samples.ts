@@ -4,8 +4,9 @@ import { toSst2 } from '../../tokenizer/normaliser.js';
 import { DataError } from '../../util/errors.js';
 import { sha256 } from '../../util/hash.js';
 import { packagePath } from '../../util/paths.js';
+import { systemReason } from '../../util/system-errors.js';
 import { articleToWikiText } from './articles.js';
-import { codeOf, readBytes, readTextFile } from './text.js';
+import { readBytes, readTextFile } from './text.js';
 import type { LabelledSentence } from './tsv.js';
 
 /** The source of samples and their terms, for people. */
@@ -127,7 +128,7 @@ export async function loadTextSamples(
 async function articleNames(folder: string): Promise<string[]> {
   const expected = 'Markdown files, one an article';
   const names = await readdir(folder).catch((cause: unknown) => {
-    const got = codeOf(cause);
+    const got = systemReason(cause);
     throw new DataError({ what: 'folder cannot be read', where: folder, got, expected }, { cause });
   });
   // Code units, not locale: the same order, and so the same windows, on every machine.

@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { DataError } from '../../util/errors.js';
+import { systemReason } from '../../util/system-errors.js';
 
 /**
  * The text of a UTF-8 file, without its byte order mark.
@@ -25,14 +26,9 @@ export async function readBytes(path: string, expected: string): Promise<Uint8Ar
   try {
     return await readFile(path);
   } catch (cause) {
-    const got = codeOf(cause);
+    const got = systemReason(cause);
     throw new DataError({ what: 'cannot be read', where: path, got, expected }, { cause });
   }
-}
-
-/** The operating system's code of an error, or all of an error that has none. */
-export function codeOf(error: unknown): string {
-  return error instanceof Error && 'code' in error ? String(error.code) : String(error);
 }
 
 /** @throws {DataError} when the text has nothing but white space. */

@@ -90,7 +90,7 @@ describe('experiment/inputs-task', () => {
         assert.match(error.message, option);
         return true;
       });
-    await refused({ context: 128 }, /^--context: the option does not apply; got 128 for sst2/);
+    await refused({ context: 128 }, /^context: the option does not apply; got 128 for sst2/);
     await refused({ stride: 64 }, /^--stride/);
     await refused({ data: at('data.txt'), pooling: 'real-tokens' }, /^--pooling/);
   });

@@ -81,7 +81,7 @@ describe('experiment/inputs', () => {
       assert.equal(open.name, 'whole');
       assert.equal(open.checkpoint.path, path);
       assert.deepEqual(open.model.description.sources, {
-        embedding: 'flag',
+        embedding: 'option',
         contextLength: 'checkpoint metadata',
       });
       assert.equal((open.model.config as SpikeGPTConfig).embedding, 'dense');
