@@ -66,13 +66,26 @@ export function withConfigOptions(command: Command): Command {
     ),
   );
   for (const choice of configChoices()) {
-    const { flag, help, fallback, values } = choice;
-    const option = new Option(flag, `${help}; default: what the checkpoint says, else ${fallback}`);
+    const { flag, help, values } = choice;
+    const option = new Option(
+      flag,
+      `${help}; default: what the checkpoint says, else ${fallbacksOf(choice)}`,
+    );
     if (values !== undefined) option.choices(values);
     else option.argParser((text) => parsed(() => choice.parse(text, flag)));
     command.addOption(option);
   }
   return command;
+}
+
+/** The default of a setting; families that share it may each have their own. */
+function fallbacksOf({ name }: ConfigChoice): string {
+  const own = knownFamilies().flatMap(({ id, choices }) =>
+    choices.filter((choice) => choice.name === name).map(({ fallback }) => ({ id, fallback })),
+  );
+  const values = new Set(own.map(({ fallback }) => fallback));
+  if (values.size === 1) return String(own[0].fallback);
+  return own.map(({ id, fallback }) => `${fallback} (${id})`).join(', ');
 }
 
 /** A parser's refusal as one of the command line. */
