@@ -43,7 +43,10 @@ export function withBackendOption(command: Command): Command {
 }
 
 export function withTokenizerOption(command: Command): Command {
-  return command.option('--tokenizer <file>', 'tokenizer.json; default: the one beside the model');
+  return command.option(
+    '--tokenizer <file>',
+    'tokenizer.json or vocab.txt; default: the one beside the model',
+  );
 }
 
 /** The settings of all families that shapes in a checkpoint cannot tell, each once. */
