@@ -3,6 +3,7 @@ import type { ModelFamily } from '../family.js';
 import { deriveSpikeBERT, SPIKEBERT_CHOICES, type SpikeBERTConfig } from './config.js';
 import { spikeBERTLayout } from './layout.js';
 import { SpikeBERTNetwork } from './network.js';
+import { countOperations } from './operations.js';
 
 /**
  * SpikeBERT (Lv et al., 2023; github.com/Lvchangze/SpikeBERT): a Spikformer on a sign embedding, with spiking
@@ -26,6 +27,7 @@ export const SPIKEBERT: ModelFamily<SpikeBERTConfig> = {
     poolings: ['all-positions'],
   }),
   build: (config) => new SpikeBERTNetwork(config),
+  operations: countOperations,
   variant: ({ heads, timeSteps, tau, threshold }) =>
     `spikebert, ${heads} heads, ${timeSteps} steps, tau ${tau}, threshold ${threshold}`,
   describe: ({ layers, width, hiddenWidth, vocabSize }) => [
