@@ -55,6 +55,8 @@ export interface SpikingLayer {
   readonly levels: 'binary' | 'ternary';
   /** The stage that it fires in; the embedding fires before the first one. */
   readonly stage: number | 'embedding';
+  /** Time steps that it fires in for each token; 1 unless said otherwise. */
+  readonly steps?: number;
 }
 
 /** The parts of a model, in the order of the network: all that follows from its configuration alone. */

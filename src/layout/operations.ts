@@ -67,3 +67,17 @@ export function addOperations(...all: readonly ScalarOperations[]): ScalarOperat
 export function timesOperations(operations: ScalarOperations, count: number): ScalarOperations {
   return ofEachKind((kind) => count * operations[kind]);
 }
+
+/**
+ * (x − mean) / √(variance + ε) · γ + β over C channels: C additions each for the sum, the differences, the
+ * sum of squares and β, one for ε; C multiplications each for squares, scaling and γ, two for the means.
+ */
+export function layerNormOperations(channels: number): ScalarOperations {
+  return {
+    ...NO_OPERATIONS,
+    additions: 4 * channels + 1,
+    multiplications: 3 * channels + 2,
+    divisions: 1,
+    functions: 1,
+  };
+}

@@ -96,7 +96,7 @@ export class AcceleratedModel implements SequenceModel {
     const logitsOf = this.model.finisher('classLogits', 'classifier');
     return this.run(inputs, (stream, rows) => {
       const some = Int32Array.from(rows, (row) => lengths[row]);
-      return logitsOf(stream, some, pooling);
+      return logitsOf(stream, some, pooling, inputs.time);
     });
   }
 

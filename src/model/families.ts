@@ -2,10 +2,13 @@ import { abridgedNames } from '../checkpoint/describe.js';
 import type { CheckpointListing } from '../checkpoint/types.js';
 import { CheckpointError, UsageError } from '../util/errors.js';
 import type { ModelFamily } from './family.js';
+import { SPIKEBERT } from './spikebert/family.js';
 import { SPIKEGPT } from './spikegpt/family.js';
 
 /** Families by id; a new one of ours is a line here. */
-const families = new Map<string, ModelFamily>([[SPIKEGPT.id, SPIKEGPT]]);
+const families = new Map<string, ModelFamily>(
+  [SPIKEGPT, SPIKEBERT].map((family): [string, ModelFamily] => [family.id, family as ModelFamily]),
+);
 
 /** Modules that bring families of others, for worker threads to load. */
 const modules: string[] = [];

@@ -45,7 +45,8 @@ export interface ModelFamily<Config extends ModelConfig = ModelConfig> {
 /** Ways to look inside while a network runs. */
 export interface NetworkHooks {
   /**
-   * Called with the spikes of each layer as they are made, [B, …], which are disposed after the call.
+   * Called with the spikes of each layer as they are made, [B, T, …] at all positions, padding included, which
+   * are disposed after the call. A layer that fires in several steps has them behind each other: [B, T, S * C].
    *
    * @param layer place in the layout's list of spiking layers
    */
@@ -82,8 +83,13 @@ export interface SpikingNetwork {
   tokenNll?(stream: Tensor, targets: Int32Array): Tensor;
   /** Logits over the vocabulary, [B, T, V], from the same. */
   tokenLogits?(stream: Tensor): Tensor;
-  /** Class logits, [B, classes], from the same. @param lengths real tokens of each sequence, [B] */
-  classLogits?(stream: Tensor, lengths: Int32Array, pooling: Pooling): Tensor;
+  /**
+   * Class logits, [B, classes], from the same.
+   *
+   * @param lengths real tokens of each sequence, [B]
+   * @param time positions of each sequence, padding included
+   */
+  classLogits?(stream: Tensor, lengths: Int32Array, pooling: Pooling, time: number): Tensor;
   /** For models that can go on from a state, token by token. */
   readonly recurrent?: RecurrentForm;
   /** Frees the parameters. */

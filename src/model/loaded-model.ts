@@ -111,7 +111,7 @@ export class LoadedModel<Config extends ModelConfig = ModelConfig> implements Se
   ): Promise<Float32Array> {
     this.checkLengths(inputs, lengths);
     const finish = this.finisher('classLogits', 'classifier');
-    return readFloat32(tidy(() => finish(this.stream(inputs), lengths, pooling)));
+    return readFloat32(tidy(() => finish(this.stream(inputs), lengths, pooling, inputs.time)));
   }
 
   /**

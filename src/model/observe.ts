@@ -77,7 +77,7 @@ export async function observe(
         logits: await readFloat32(model.finisher('tokenLogits', 'language-model head')(stream)),
       }),
       ...(classLogitsOf && {
-        classLogits: await readFloat32(classLogitsOf(stream, classLengths, pooling)),
+        classLogits: await readFloat32(classLogitsOf(stream, classLengths, pooling, tokens.time)),
       }),
       ...(request.residuals && { residuals }),
       ...(request.spikes && { spikes: records }),

@@ -2,6 +2,7 @@ import { TokenizerError } from '../util/errors.js';
 import { sha256 } from '../util/hash.js';
 import { buildLibraryTokenizer, type LibraryTokenizer } from './library.js';
 import { parseTokenizerFile, readTokenizerBytes, type TokenizerFile } from './tokenizer-file.js';
+import { isVocabularyList, parseVocabularyList, wantsLowerCase } from './vocabulary-list.js';
 
 /** Text to token ids and back. No special tokens are added at the beginning or the end. */
 export interface Tokenizer {
@@ -38,14 +39,16 @@ export interface Tokenizer {
 }
 
 /**
- * Opens a Hugging Face `tokenizer.json`.
+ * Opens a Hugging Face `tokenizer.json`, or a `vocab.txt` of BERT's word pieces.
  *
  * @throws {TokenizerError} when the file is missing, truncated, not JSON, not a tokenizer.json, or of a
- * kind the library does not know.
+ * kind the library does not know; for a list of word pieces that is damaged.
  */
 export async function loadTokenizer(path: string): Promise<Tokenizer> {
   const bytes = await readTokenizerBytes(path);
-  const file = parseTokenizerFile(bytes, path);
+  const file = isVocabularyList(path)
+    ? parseVocabularyList(bytes, path, await wantsLowerCase(bytes, path))
+    : parseTokenizerFile(bytes, path);
   const library = await buildLibraryTokenizer(file).catch((error: unknown) => {
     throw new TokenizerError(
       {

@@ -1,22 +1,11 @@
 import assert from 'node:assert/strict';
-import type { BackendWasm } from '@tensorflow/tfjs-backend-wasm';
 import * as tf from '@tensorflow/tfjs-core';
 import * as composite from '../../src/backend/kernels/composite.js';
 import { LAYER_NORM_EPSILON, EMPTY_EXPONENT } from '../../src/backend/kernels/names.js';
 import * as ops from '../../src/backend/kernels/ops.js';
-import { wasmArithmetic, type Arithmetic } from '../../src/backend/kernels/wasm-module.js';
-import { registerWasmKernels } from '../../src/backend/kernels/wasm.js';
-import { startBackend } from '../../src/backend/start.js';
-import { seededRandom } from '../../src/util/random.js';
+import { wasmArithmetic } from '../../src/backend/kernels/wasm-module.js';
 import * as reference from './reference-kernels.js';
-
-const onWasm = (arithmetic: Arithmetic) => async (): Promise<void> => {
-  await startBackend('wasm');
-  registerWasmKernels(tf.backend() as BackendWasm, arithmetic);
-};
-const onCpu = async (): Promise<void> => {
-  await startBackend('cpu');
-};
+import { close, normal, onCpu, onWasm, withoutLeaks } from './support.js';
 
 /**
  * Every fast form: our kernels on wasm and cpu, and the whole-tensor scans that `tensorflow` runs. Where
@@ -57,33 +46,6 @@ const PRODUCTS = [
   // More than the logits that are held at once.
   [130, 2, 16400],
 ] as const;
-
-/** Normally distributed float32 values (Box and Muller), so that inputs are exact in both forms. */
-function normal(seed: number, size: number, scale = 1): number[] {
-  const random = seededRandom(seed);
-  return Array.from({ length: size }, () => {
-    const radius = Math.sqrt(-2 * Math.log(1 - random.float()));
-    return Math.fround(scale * radius * Math.cos(2 * Math.PI * random.float()));
-  });
-}
-
-function close(actual: ArrayLike<number>, expected: readonly number[], tolerance: number): void {
-  assert.equal(actual.length, expected.length);
-  expected.forEach((value, index) => {
-    const error = Math.abs(actual[index] - value);
-    assert.ok(
-      error <= tolerance * Math.max(1, Math.abs(value)),
-      `at ${index}: ${actual[index]} against ${value}`,
-    );
-  });
-}
-
-/** Runs in a tidy and demands that nothing but what was there before stays. */
-function withoutLeaks(run: () => void): void {
-  const before = tf.memory().numTensors;
-  tf.tidy(run);
-  assert.equal(tf.memory().numTensors, before, 'tensors leaked');
-}
 
 for (const form of FORMS) {
   describe(`spiking kernels, ${form.title}`, () => {

@@ -1,29 +1,20 @@
 import assert from 'node:assert/strict';
 import { startBackend } from '../../src/backend/start.js';
 import { openCheckpoint } from '../../src/checkpoint/open.js';
-import { type EvaluatorReport } from '../../src/experiment/scoring/evaluator.js';
-import {
-  type Accelerations,
-  ALL_ACCELERATIONS,
-  NO_ACCELERATIONS,
-} from '../../src/experiment/scoring/options.js';
-import { hierarchyOf } from '../../src/layout/hierarchy.js';
+import { ALL_ACCELERATIONS, NO_ACCELERATIONS } from '../../src/experiment/scoring/options.js';
 import { generate } from '../../src/model/generate.js';
-import { select } from '../../src/search/score.js';
-import { tieredSearch, type TieredSearchResult } from '../../src/search/tiers/tiers.js';
-import { sst2Task } from '../../src/tasks/sst2.js';
+import { LoadedModel } from '../../src/model/loaded-model.js';
+import { structureOf } from '../../src/model/structure.js';
+import { sst2Task, type Sst2Task } from '../../src/tasks/sst2.js';
 import type { Task } from '../../src/tasks/task.js';
 import { wikitext2Task } from '../../src/tasks/wikitext2.js';
 import { seededRandom } from '../../src/util/random.js';
-import {
-  deriveConfig,
-  Evaluator,
-  modelSpace,
-  parametersOf,
-  SpikeGPT,
-} from '../support/spikegpt.js';
+import { temporaryFolder } from '../checkpoint/support/temporary.js';
+import { FAMILY_TOYS, saveBalancedToy, type FamilyToy } from '../families/toys.js';
+import { SpikeGPT } from '../support/spikegpt.js';
 import { writeToy } from '../support/toy-file.js';
 import { TOY } from '../support/toy.js';
+import { EACH, pathOf as path, search } from './accelerations-support.js';
 
 /** One token a word: "t17" is token 17. */
 const tokenizer = {
@@ -64,6 +55,32 @@ async function text(model: SpikeGPT): Promise<Task> {
   return wikitext2Task({ text: drawn.join(' '), tokenizer, source: 'toy', ...options });
 }
 
+/** A family's toy, and the same sort of task as its models are fed. */
+async function familyTask(modelPath: string, toy: FamilyToy): Promise<Task> {
+  const { family, config } = toy;
+  const { length, poolings } = family.tokens(config);
+  const random = seededRandom(5);
+  const tokens = Array.from({ length: 60 }, (_, index) => words(index, random.integer(4, 11)));
+  const taskOf = (labels: readonly number[]): Sst2Task =>
+    sst2Task({
+      examples: tokens.map((sentence, index) => ({ sentence, label: labels[index] as 0 | 1 })),
+      ...{ tokenizer, source: 'toy', paddingId: 0, batchTokens: 120, pooling: poolings[0] },
+      length: length === 'longest' ? undefined : length,
+    });
+  const zeros = taskOf(tokens.map(() => 0));
+  await startBackend('wasm');
+  await saveBalancedToy(modelPath, toy, zeros.batches, 7);
+  const checkpoint = await openCheckpoint(modelPath);
+  const model = await LoadedModel.load(checkpoint);
+  try {
+    const { correct } = await zeros.evaluate(model);
+    return taskOf(correct.map((isZero, index) => (index % 5 > 0 ? 1 - isZero : isZero)));
+  } finally {
+    model.dispose();
+    await checkpoint.close();
+  }
+}
+
 async function taskFor(path: string, make: (model: SpikeGPT) => Promise<Task>): Promise<Task> {
   await startBackend('wasm');
   const checkpoint = await openCheckpoint(path);
@@ -76,83 +93,9 @@ async function taskFor(path: string, make: (model: SpikeGPT) => Promise<Task>): 
   }
 }
 
-interface Outcome {
-  readonly result: TieredSearchResult;
-  readonly report: EvaluatorReport;
-}
-
-async function search(
-  path: string,
-  task: Task,
-  accelerations: Accelerations,
-  budgetBytes?: number,
-): Promise<Outcome> {
-  const checkpoint = await openCheckpoint(path);
-  const { config } = await deriveConfig(checkpoint);
-  const space = modelSpace(hierarchyOf(parametersOf(config)), { embedding: config.embedding });
-  const evaluator = Evaluator.open({
-    checkpoint: path,
-    checkpointHash: 'toy',
-    config,
-    backend: 'wasm',
-    task,
-    split: 'search',
-    accelerations,
-    budgetBytes,
-  });
-  try {
-    const result = await tieredSearch(space, evaluator.evaluateIn(space), {
-      metric: task.metric,
-      constraints: {
-        loss: { kind: 'share', share: 0.05 },
-        memory: { kind: 'share', share: 0.45 },
-      },
-      bits: [16, 8, 6, 4, 3],
-    });
-    return { result, report: evaluator.report() };
-  } finally {
-    await evaluator.close();
-    await checkpoint.close();
-  }
-}
-
-/** What must not depend on how the search was computed. A stopped step has no metric to compare. */
-function path({ result }: Outcome, withMetrics: boolean) {
-  return {
-    steps: result.trace.map((step) => [
-      step.assignment.key,
-      step.accepted,
-      step.candidate,
-      withMetrics && step.evaluation.kind === 'exact' ? step.evaluation.metric : undefined,
-    ]),
-    candidates: result.candidates.map(({ assignment, metric, bytes }) => [
-      assignment.key,
-      metric,
-      bytes,
-    ]),
-    final: result.final.key,
-    selected: [0, 0.25, 0.5, 0.75, 1].map(
-      (lambda) =>
-        select(result.candidates, lambda, {
-          metric: result.limits.quality.metric,
-          fp32Bytes: result.fp32Bytes,
-        })?.assignment.key,
-    ),
-  };
-}
-
-const EACH: readonly (readonly [string, Partial<Accelerations>])[] = [
-  ['prefix', { prefix: true }],
-  ['exit', { prefix: true, exit: true }],
-  ['verdicts', { verdicts: true }],
-  ['memo', { memo: true }],
-  ['workers', { workers: 2 }],
-  ['all', ALL_ACCELERATIONS],
-  ['all in this thread', { ...ALL_ACCELERATIONS, workers: 0 }],
-];
-
 describe('accelerations change no bit of a search', function () {
   this.timeout(120_000);
+  const at = temporaryFolder();
   for (const [name, make] of [
     ['accuracy', sentences],
     ['perplexity', text],
@@ -183,6 +126,36 @@ describe('accelerations change no bit of a search', function () {
           await toy.remove();
         }
       });
+
+  for (const toy of FAMILY_TOYS)
+    it(`${toy.family.title}: none, each alone, all`, async () => {
+      const modelPath = at(`${toy.family.id}.safetensors`);
+      const task = await familyTask(modelPath, toy);
+      const memory = 0.7;
+      console.log(
+        (await search(modelPath, task, NO_ACCELERATIONS, undefined, memory)).result.trace.map((s) =>
+          [s.assignment.key, s.accepted, s.candidate, JSON.stringify(s.evaluation)].join(' '),
+        ),
+      );
+      const plain = await search(modelPath, task, NO_ACCELERATIONS, undefined, memory);
+      assert.ok(plain.result.trace.length > 5);
+      assert.ok(plain.result.candidates.length > 1);
+      assert.ok(plain.result.trace.some((step) => !step.accepted));
+      const { discreteStream } = structureOf(toy.family, toy.config).layout;
+      for (const [title, some] of EACH) {
+        const ways = { ...NO_ACCELERATIONS, ...some };
+        const outcome = await search(modelPath, task, ways, undefined, memory);
+        assert.deepEqual(
+          path(outcome, some.verdicts !== true),
+          path(plain, some.verdicts !== true),
+        );
+        const { work } = outcome.report;
+        if (some.prefix) assert.ok(work.savedByPrefix > 0, title);
+        if (some.exit && !discreteStream) assert.equal(work.exitCandidates, 0, title);
+        if (title === 'exit' && discreteStream)
+          assert.ok(work.savedByExit > 0, 'nothing left early');
+      }
+    });
 
   it('keeps within a budget that holds only some streams, or none', async () => {
     const toy = await writeToy({}, 7);

@@ -56,6 +56,36 @@ export function sum4(x: v128): f32 {
   );
 }
 
+/** out[c] = (x[c] - mean) / sqrt(variance + epsilon) * gamma[c] + beta[c] for one row. */
+@inline
+export function normalizeRow(
+  x: usize,
+  gamma: usize,
+  beta: usize,
+  epsilon: f32,
+  channels: usize,
+  out: usize,
+): void {
+  const row = channels << 2;
+  let sum = f32x4.splat(0);
+  for (let c: usize = 0; c < row; c += 16) sum = f32x4.add(sum, v128.load(x + c));
+  const mean4 = f32x4.splat(sum4(sum) / <f32>channels);
+
+  let squares = f32x4.splat(0);
+  for (let c: usize = 0; c < row; c += 16) {
+    const centred = f32x4.sub(v128.load(x + c), mean4);
+    squares = madd(centred, centred, squares);
+  }
+  const variance = sum4(squares) / <f32>channels;
+  const scale = f32x4.splat(<f32>1 / sqrt<f32>(variance + epsilon));
+
+  for (let c: usize = 0; c < row; c += 16) {
+    const centred = f32x4.sub(v128.load(x + c), mean4);
+    const scaled = f32x4.mul(centred, scale);
+    v128.store(out + c, madd(scaled, v128.load(gamma + c), v128.load(beta + c)));
+  }
+}
+
 /** One lane from memory in lane 0; the other lanes repeat it. */
 @inline
 export function splatAt(address: usize): v128 {

@@ -2,37 +2,7 @@
 // the memory of TensorFlow.js; every tensor is row-major with the channel last. The number of channels
 // is a multiple of 4; for other widths the caller runs plain loops.
 
-import { exp4, madd, sum4 } from './math';
-
-/** out[c] = (x[c] - mean) / sqrt(variance + epsilon) * gamma[c] + beta[c] for one row. */
-@inline
-function normalizeRow(
-  x: usize,
-  gamma: usize,
-  beta: usize,
-  epsilon: f32,
-  channels: usize,
-  out: usize,
-): void {
-  const row = channels << 2;
-  let sum = f32x4.splat(0);
-  for (let c: usize = 0; c < row; c += 16) sum = f32x4.add(sum, v128.load(x + c));
-  const mean4 = f32x4.splat(sum4(sum) / <f32>channels);
-
-  let squares = f32x4.splat(0);
-  for (let c: usize = 0; c < row; c += 16) {
-    const centred = f32x4.sub(v128.load(x + c), mean4);
-    squares = madd(centred, centred, squares);
-  }
-  const variance = sum4(squares) / <f32>channels;
-  const scale = f32x4.splat(<f32>1 / sqrt<f32>(variance + epsilon));
-
-  for (let c: usize = 0; c < row; c += 16) {
-    const centred = f32x4.sub(v128.load(x + c), mean4);
-    const scaled = f32x4.mul(centred, scale);
-    v128.store(out + c, madd(scaled, v128.load(gamma + c), v128.load(beta + c)));
-  }
-}
+import { exp4, madd, normalizeRow } from './math';
 
 /** x, out: [rows, channels]; gamma, beta: [channels]. */
 export function layerNorm(

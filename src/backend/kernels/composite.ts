@@ -15,10 +15,15 @@ export function gatherRows(table: Tensor2D, indices: Tensor1D): Tensor2D {
 }
 
 /** Layer norm over the last axis. */
-export function layerNorm<T extends Tensor>(x: T, gamma: Tensor1D, beta: Tensor1D): T {
+export function layerNorm<T extends Tensor>(
+  x: T,
+  gamma: Tensor1D,
+  beta: Tensor1D,
+  epsilon = LAYER_NORM_EPSILON,
+): T {
   return tf.tidy(() => {
     const { mean, variance } = tf.moments(x, -1, true);
-    const scale = tf.rsqrt(tf.add(variance, LAYER_NORM_EPSILON));
+    const scale = tf.rsqrt(tf.add(variance, epsilon));
     const centred = tf.sub(x, mean);
     return tf.add(tf.mul(tf.mul(centred, scale), gamma), beta);
   });

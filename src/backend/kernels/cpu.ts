@@ -1,5 +1,6 @@
 import type { MathBackendCPU } from '@tensorflow/tfjs-backend-cpu';
 import { PLAIN_KERNELS, registerKernels, type Memory } from './plain.js';
+import { STEP_PLAIN_KERNELS } from './steps/plain.js';
 
 function memoryIn(backend: MathBackendCPU): Memory {
   return {
@@ -14,5 +15,5 @@ function memoryIn(backend: MathBackendCPU): Memory {
 
 /** Registers the plain kernels with the `cpu` backend. */
 export function registerCpuKernels(): void {
-  registerKernels('cpu', PLAIN_KERNELS, memoryIn);
+  registerKernels('cpu', [...PLAIN_KERNELS, ...STEP_PLAIN_KERNELS], memoryIn);
 }

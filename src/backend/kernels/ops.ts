@@ -1,18 +1,15 @@
 import {
   concat,
-  engine,
-  getBackend,
-  getKernel,
   matMul as tfMatMul,
   slice,
   tidy,
-  type KernelConfig,
   type Tensor,
   type Tensor1D,
   type Tensor2D,
   type Tensor3D,
 } from '@tensorflow/tfjs-core';
 import * as composite from './composite.js';
+import { hasKernel, runKernel as run } from './dispatch.js';
 import * as names from './names.js';
 
 /**
@@ -20,18 +17,6 @@ import * as names from './names.js';
  * kernel of ours it is used; elsewhere (`tensorflow`) the same result is composed of whole-tensor
  * operations, none of them a loop over tokens. B sequences, T tokens, C channels.
  */
-
-type Attributes = Readonly<Record<string, number | boolean>>;
-
-function run(name: string, inputs: Readonly<Record<string, Tensor>>, attrs: Attributes = {}) {
-  const result: Tensor | Tensor[] = engine().runKernel(name, inputs, attrs);
-  return Array.isArray(result) ? result : [result];
-}
-
-/** Asked anew each time: the backend can change between calls. */
-function hasKernel(name: string): boolean {
-  return (getKernel(name, getBackend()) as KernelConfig | undefined) !== undefined;
-}
 
 /**
  * Rows of a table by index, as `tf.gather`, whose wasm form spends microseconds on each row.
@@ -43,12 +28,16 @@ export function gatherRows(table: Tensor2D, indices: Tensor1D): Tensor2D {
 }
 
 /**
- * (x - mean) / sqrt(variance + 1e-5) * gamma + beta over the last axis, biased variance.
- * x: [..., C]; gamma, beta: [C].
+ * (x - mean) / sqrt(variance + epsilon) * gamma + beta over the last axis, biased variance.
+ * x: [..., C]; gamma, beta: [C]; epsilon: 1e-5 unless said otherwise.
  */
-export function layerNorm<T extends Tensor>(x: T, gamma: Tensor1D, beta: Tensor1D): T {
-  if (!hasKernel(names.LAYER_NORM)) return composite.layerNorm(x, gamma, beta);
-  const epsilon = names.LAYER_NORM_EPSILON;
+export function layerNorm<T extends Tensor>(
+  x: T,
+  gamma: Tensor1D,
+  beta: Tensor1D,
+  epsilon = names.LAYER_NORM_EPSILON,
+): T {
+  if (!hasKernel(names.LAYER_NORM)) return composite.layerNorm(x, gamma, beta, epsilon);
   return run(names.LAYER_NORM, { x, gamma, beta }, { epsilon })[0] as T;
 }
 

@@ -29,6 +29,8 @@ export interface SpikingModule {
   readonly headTerms: Export;
   readonly matMulScratch: (inner: number) => number;
   readonly maskedMean: Export;
+  readonly lifSteps: Export;
+  readonly spikeAttention: Export;
   readonly squareLess: (x: number, y: number) => number;
 }
 

@@ -1,74 +1,9 @@
 import type { BackendWasm } from '@tensorflow/tfjs-backend-wasm';
-import type { TensorInfo } from '@tensorflow/tfjs-core';
-import { BackendError } from '../../util/errors.js';
+import { inLanes, memoryIn, memoryOf, sizeOf, type HeapMemory } from './heap.js';
 import * as names from './names.js';
 import * as plain from './plain.js';
+import { STEP_WASM_KERNELS } from './steps/wasm.js';
 import { loadSpikingModule, type Arithmetic, type SpikingModule } from './wasm-module.js';
-
-/** Lanes of a 128-bit vector: for widths that are no multiple the plain loops run on the heap. */
-const LANES = 4;
-
-/** The heap of the TensorFlow.js backend, which its types leave out. `asm` has the module's raw exports. */
-interface Heap {
-  readonly asm: Readonly<Record<string, unknown>>;
-  readonly HEAPU8: Uint8Array;
-}
-
-const heapOf = (backend: BackendWasm): Heap => backend.wasm as unknown as Heap;
-
-function memoryOf(backend: BackendWasm): WebAssembly.Memory {
-  const memory = Object.values(heapOf(backend).asm).find(
-    (value) => value instanceof WebAssembly.Memory,
-  );
-  if (memory !== undefined) return memory;
-  throw new BackendError({
-    what: 'the memory of the WebAssembly backend is not reachable',
-    where: 'backend wasm',
-    expected: '@tensorflow/tfjs-backend-wasm 4.22, whose module exports it',
-  });
-}
-
-/** The heap as the kernels see it. Its buffer is another one once it has grown. */
-interface HeapMemory extends plain.Memory {
-  /** Addresses of tensors; 0 for one that is absent. */
-  readonly at: (...tensors: readonly (TensorInfo | undefined)[]) => number[];
-  /** A tensor of at least so many bytes. */
-  readonly scratch: (bytes: number) => TensorInfo;
-  readonly release: (tensor: TensorInfo) => void;
-}
-
-function memoryIn(backend: BackendWasm): HeapMemory {
-  const addressOf = ({ dataId }: TensorInfo): number =>
-    (backend.dataIdMap.get(dataId) as unknown as { readonly memoryOffset: number }).memoryOffset;
-  const floats = (tensor: TensorInfo): Float32Array =>
-    new Float32Array(heapOf(backend).HEAPU8.buffer, addressOf(tensor), sizeOf(tensor.shape));
-  const output = (shape: readonly number[]): TensorInfo =>
-    backend.makeOutput([...shape], 'float32');
-  return {
-    at: (...tensors) => tensors.map((tensor) => (tensor === undefined ? 0 : addressOf(tensor))),
-    floats,
-    integers: (tensor) => {
-      const { buffer, byteOffset, length } = floats(tensor);
-      return new Int32Array(buffer, byteOffset, length);
-    },
-    output,
-    scratch: (bytes) => output([Math.ceil(bytes / 4)]),
-    release: ({ dataId }) => {
-      backend.disposeData(dataId);
-    },
-  };
-}
-
-const sizeOf = (shape: readonly number[]): number =>
-  shape.reduce((product, length) => product * length, 1);
-
-/** A kernel for whole vectors along the last axis of input `wide`; other widths run on the plain loops. */
-function inLanes(name: string, wide: string, run: plain.Run<HeapMemory>): plain.Kernel<HeapMemory> {
-  const loops = plain.PLAIN_KERNELS.get(name)!;
-  return plain.kernel(name, (inputs, attrs, memory) =>
-    (inputs[wide].shape.at(-1)! % LANES === 0 ? run : loops)(inputs, attrs, memory),
-  );
-}
 
 function kernels(spiking: SpikingModule): readonly plain.Kernel<HeapMemory>[] {
   return [
@@ -185,5 +120,5 @@ function kernels(spiking: SpikingModule): readonly plain.Kernel<HeapMemory>[] {
  */
 export function registerWasmKernels(backend: BackendWasm, arithmetic: Arithmetic): void {
   const spiking = loadSpikingModule(arithmetic, memoryOf(backend));
-  plain.registerKernels('wasm', kernels(spiking), memoryIn);
+  plain.registerKernels('wasm', [...kernels(spiking), ...STEP_WASM_KERNELS(spiking)], memoryIn);
 }

@@ -43,7 +43,10 @@ export function withBackendOption(command: Command): Command {
 }
 
 export function withTokenizerOption(command: Command): Command {
-  return command.option('--tokenizer <file>', 'tokenizer.json; default: the one beside the model');
+  return command.option(
+    '--tokenizer <file>',
+    'tokenizer.json or vocab.txt; default: the one beside the model',
+  );
 }
 
 /** The settings of all families that shapes in a checkpoint cannot tell, each once. */
@@ -66,13 +69,26 @@ export function withConfigOptions(command: Command): Command {
     ),
   );
   for (const choice of configChoices()) {
-    const { flag, help, fallback, values } = choice;
-    const option = new Option(flag, `${help}; default: what the checkpoint says, else ${fallback}`);
+    const { flag, help, values } = choice;
+    const option = new Option(
+      flag,
+      `${help}; default: what the checkpoint says, else ${fallbacksOf(choice)}`,
+    );
     if (values !== undefined) option.choices(values);
     else option.argParser((text) => parsed(() => choice.parse(text, flag)));
     command.addOption(option);
   }
   return command;
+}
+
+/** The default of a setting; families that share it may each have their own. */
+function fallbacksOf({ name }: ConfigChoice): string {
+  const own = knownFamilies().flatMap(({ id, choices }) =>
+    choices.filter((choice) => choice.name === name).map(({ fallback }) => ({ id, fallback })),
+  );
+  const values = new Set(own.map(({ fallback }) => fallback));
+  if (values.size === 1) return String(own[0].fallback);
+  return own.map(({ id, fallback }) => `${fallback} (${id})`).join(', ');
 }
 
 /** A parser's refusal as one of the command line. */

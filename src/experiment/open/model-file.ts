@@ -5,6 +5,7 @@ import type { StatedConfig } from '../../model/config.js';
 import { LoadedModel } from '../../model/loaded-model.js';
 import { openDescribed, type ModelDescription } from '../../model/structure.js';
 import { checkVocabulary, loadTokenizer, type Tokenizer } from '../../tokenizer/tokenizer.js';
+import { VOCABULARY_FILE } from '../../tokenizer/vocabulary-list.js';
 import { CheckpointError, TokenizerError } from '../../util/errors.js';
 import { packagePath } from '../../util/paths.js';
 import type { RunOptions } from '../../util/progress.js';
@@ -52,8 +53,8 @@ function nameOfFile(path: string): string {
 }
 
 /**
- * Opens the tokenizer of a model: the file given, or `tokenizer.json` beside the checkpoint. Refuses one
- * that can produce tokens the embedding does not have.
+ * Opens the tokenizer of a model: the file given, or `tokenizer.json` or `vocab.txt` beside the checkpoint.
+ * Refuses one that can produce tokens the embedding does not have.
  *
  * @param path of the checkpoint
  * @throws {TokenizerError} when there is none, it cannot be read, or does not fit the model.
@@ -63,17 +64,22 @@ export async function openTokenizer(
   { config }: Pick<ModelDescription, 'config'>,
   given: string | undefined,
 ): Promise<Tokenizer> {
-  const file = given ?? join(dirname(path), TOKENIZER_FILE);
-  if (given === undefined && (await stat(file).catch(() => undefined)) === undefined)
-    throw new TokenizerError({
-      what: 'the tokenizer is missing',
-      where: path,
-      got: `no ${TOKENIZER_FILE} beside it`,
-      expected: `${file}, or a path as \`tokenizer\``,
-    });
+  const file = given ?? (await besideCheckpoint(path));
   const tokenizer = await loadTokenizer(file);
   checkVocabulary(tokenizer, config.vocabSize, file);
   return tokenizer;
+}
+
+async function besideCheckpoint(path: string): Promise<string> {
+  const files = [TOKENIZER_FILE, VOCABULARY_FILE].map((name) => join(dirname(path), name));
+  for (const file of files)
+    if ((await stat(file).catch(() => undefined)) !== undefined) return file;
+  throw new TokenizerError({
+    what: 'the tokenizer is missing',
+    where: path,
+    got: `no ${TOKENIZER_FILE} and no ${VOCABULARY_FILE} beside it`,
+    expected: `${files[0]}, or a path as \`tokenizer\``,
+  });
 }
 
 /** A model as its files: everything but the weights. */
@@ -88,7 +94,7 @@ export interface ModelFile extends ModelDescription {
 
 /** Settings of a model that its path does not give: its family's, and its tokenizer. */
 export interface ModelOptions extends StatedConfig {
-  /** Path of a tokenizer.json; by default the one beside the checkpoint. */
+  /** Path of a tokenizer.json or vocab.txt; by default the one beside the checkpoint. */
   readonly tokenizer?: string | undefined;
 }
 

@@ -1,25 +1,12 @@
 import {
   addOperations as sum,
+  layerNormOperations as layerNorm,
   NO_OPERATIONS,
   timesOperations as times,
   type ScalarOperations,
   type TokenOperations,
 } from '../../layout/operations.js';
 import type { SpikeGPTConfig } from './config.js';
-
-/**
- * (x − mean) / √(variance + ε) · γ + β over C channels: C additions each for the sum, the differences, the
- * sum of squares and β, one for ε; C multiplications each for squares, scaling and γ, two for the means.
- */
-function layerNorm(channels: number): ScalarOperations {
-  return {
-    ...NO_OPERATIONS,
-    additions: 4 * channels + 1,
-    multiplications: 3 * channels + 2,
-    divisions: 1,
-    functions: 1,
-  };
-}
 
 /** x · m + x' · (1 − m) for `mixes` mixes m of which 1 − m is known. */
 function tokenShift(channels: number, mixes: number): ScalarOperations {

@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { Tensor1D, Tensor2D } from '@tensorflow/tfjs-core';
+import { transposed } from '../../backend/transposed.js';
 import { CheckpointError } from '../../util/errors.js';
 import type { SpikeGPTConfig } from './config.js';
 import { spikeGPTLayout } from './layout.js';
@@ -71,21 +72,4 @@ export class Weights {
     for (const tensor of this.tensors.values()) tensor.dispose();
     this.tensors.clear();
   }
-}
-
-/** Side of the tiles that a transposition works in: both faces of one stay in the first-level cache. */
-const TILE = 32;
-
-/** [rows, columns] on the host to [columns, rows] on the device. */
-function transposed(values: Float32Array, rows: number, columns: number): Tensor2D {
-  const turned = new Float32Array(values.length);
-  for (let top = 0; top < rows; top += TILE)
-    for (let left = 0; left < columns; left += TILE) {
-      const bottom = Math.min(top + TILE, rows);
-      const right = Math.min(left + TILE, columns);
-      for (let row = top; row < bottom; row++)
-        for (let column = left; column < right; column++)
-          turned[column * rows + row] = values[row * columns + column];
-    }
-  return tf.tensor2d(turned, [columns, rows]);
 }

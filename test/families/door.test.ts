@@ -1,0 +1,217 @@
+import assert from 'node:assert/strict';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { startBackend } from '../../src/backend/start.js';
+import { openCheckpoint } from '../../src/checkpoint/open.js';
+import type { Accounting } from '../../src/energy/accounting.js';
+import { modelEnergy } from '../../src/energy/model-energy.js';
+import { countOperations } from '../../src/energy/operations.js';
+import { openModel } from '../../src/experiment/open/model-file.js';
+import { openStudy } from '../../src/experiment/open/open-study.js';
+import type { Study } from '../../src/experiment/open/study.js';
+import { openRun, type SavedRun } from '../../src/experiment/record/open-run.js';
+import { runEnergy } from '../../src/experiment/runs/energy-run.js';
+import { inThisThread, measurePlans } from '../../src/experiment/runs/measure-plans.js';
+import { runSearch } from '../../src/experiment/runs/search-run.js';
+import { DEFAULT_SEARCH, type SearchSettings } from '../../src/experiment/runs/search-settings.js';
+import { runSweep } from '../../src/experiment/runs/sweep-run.js';
+import { runFigures } from '../../src/figures/run-figures.js';
+import { describeModel } from '../../src/model/structure.js';
+import { exportPlan } from '../../src/quant/packed/export.js';
+import { resolvePlan } from '../../src/quant/plan.js';
+import { loadSentimentSamples } from '../../src/tasks/data/samples.js';
+import { sst2Task } from '../../src/tasks/sst2.js';
+import { EnergyError } from '../../src/util/errors.js';
+import { temporaryFolder } from '../checkpoint/support/temporary.js';
+import { runCli } from '../cli/support/run.js';
+import { FAMILY_TOYS, resized, saveBalancedToy, saveFamilyToy } from './toys.js';
+
+const SPECIAL = ['[PAD]', '[UNK]', '[CLS]', '[SEP]', '[MASK]'];
+/** Positions of a sentence, special tokens included. */
+const LENGTH = 20;
+
+const SETTINGS: SearchSettings = {
+  ...DEFAULT_SEARCH,
+  bits: [16, 12, 8, 6, 4, 3],
+  constraints: { loss: { kind: 'absolute', value: 0.03 }, memory: { kind: 'share', share: 0.6 } },
+  yardsticks: { uniform: true, random: 1, seed: 1 },
+};
+
+/** The commonest words of some sentences, and the letters that any other is spelled with. */
+function piecesOf(sentences: readonly string[]): string[] {
+  const counts = new Map<string, number>();
+  for (const word of sentences.flatMap((sentence) => sentence.split(' ')))
+    if (/^[a-z]+$/.test(word)) counts.set(word, (counts.get(word) ?? 0) + 1);
+  const words = [...counts].sort(([a, x], [b, y]) => y - x || (a < b ? -1 : 1));
+  const letters = Array.from('abcdefghijklmnopqrstuvwxyz.,!?');
+  const common = words.slice(0, 150).map(([word]) => word);
+  return [
+    ...new Set([...SPECIAL, ...letters, ...letters.map((letter) => `##${letter}`), ...common]),
+  ];
+}
+
+/** All that a study does, through the same functions and commands as for any other model. */
+for (const toy of FAMILY_TOYS)
+  describe(`${toy.family.title} through the same door`, function () {
+    this.timeout(120_000);
+    const at = temporaryFolder();
+    const runs: SavedRun[] = [];
+    let model: string;
+
+    before(async () => {
+      const { examples } = await loadSentimentSamples();
+      const pieces = piecesOf(examples.map(({ sentence }) => sentence));
+      const sized = resized(toy, { vocabSize: pieces.length, contextLength: LENGTH });
+      await mkdir(at('model'));
+      model = at('model/model.safetensors');
+      await saveFamilyToy(model, sized);
+      await writeFile(at('model/vocab.txt'), `${pieces.join('\n')}\n`);
+      await startBackend('wasm');
+      const { tokenizer, ...file } = await openModel(model);
+      const short = examples
+        .filter(({ sentence }) => tokenizer.encode(sentence).length <= LENGTH - 2)
+        .slice(0, 160);
+      assert.ok(short.length > 80, `${short.length} sentences`);
+      const { poolings, length } = toy.family.tokens(sized.config);
+      const task = sst2Task({
+        examples: short.map(({ sentence }) => ({ sentence, label: 0 as const })),
+        ...{ tokenizer, source: 'toy', paddingId: 0, pooling: poolings[0] },
+        ...{ length: length === 'longest' ? undefined : length, before: [2], after: [3] },
+      });
+      await file.close();
+      await saveBalancedToy(model, sized, task.batches);
+      const opened = await openModel(model);
+      const { correct } = await task.evaluate(opened.model);
+      await opened.close();
+      const lines = short.map(
+        ({ sentence }, index) =>
+          `${sentence}\t${index % 10 === 9 ? correct[index] : 1 - correct[index]}\n`,
+      );
+      const half = Math.floor(lines.length / 2);
+      const header = 'sentence\tlabel\n';
+      await writeFile(at('search.tsv'), header + lines.slice(0, half).join(''));
+      await writeFile(at('dev.tsv'), header + lines.slice(half).join(''));
+    });
+
+    async function withStudy<T>(work: (study: Study) => Promise<T>): Promise<T> {
+      const study = await openStudy(model, {
+        ...{ backend: 'wasm', data: at('search.tsv'), heldOut: at('dev.tsv') },
+        accelerations: { workers: 1 },
+      });
+      try {
+        return await work(study);
+      } finally {
+        await study.close();
+      }
+    }
+
+    it('is inspected', async () => {
+      const { stdout, code } = await runCli(['inspect', model]);
+      assert.equal(code, 0);
+      assert.match(stdout, new RegExp(`family +${toy.family.title}`));
+      for (const { name } of toy.family.choices)
+        assert.ok(name in toy.config, `${name} is no member of the configuration`);
+    });
+
+    it('is swept, with what happens inside the model', async () => {
+      const sweep = await withStudy((study) =>
+        runSweep(
+          study,
+          { bits: [8, 3], levels: ['block', 'module'], quantizer: 'min-max', observables: true },
+          { runs: at('runs') },
+        ),
+      );
+      const flips = sweep.table.rows.map(({ extras }) => extras!.flipRate);
+      assert.ok(flips.some((rate) => rate > 0) && flips.every((rate) => rate < 1));
+      runs.push(await openRun(sweep.folder));
+    });
+
+    for (const method of ['tiered', 'knapsack'] as const)
+      it(`is searched by ${method}`, async () => {
+        const run = await withStudy((study) =>
+          runSearch(
+            study,
+            { ...SETTINGS, method, ...(method === 'knapsack' && { predictor: 'kl' as const }) },
+            { runs: at('runs') },
+          ),
+        );
+        assert.ok(run.selected !== undefined && run.heldOut !== undefined);
+        runs.push(await openRun(run.folder));
+      });
+
+    it('is exported and read back, bit for bit what was measured', async () => {
+      const { space, outcome } = runs.flatMap((run) => (run.kind === 'search' ? [run] : []))[0];
+      const candidate = outcome.candidates.at(-1)!;
+      const checkpoint = await openCheckpoint(model);
+      const { hierarchy } = await describeModel(checkpoint);
+      const plan = space.resolve(candidate.assignment);
+      const packedPath = at('model/packed.safetensors');
+      const { footprint } = await exportPlan(checkpoint, hierarchy, plan, packedPath);
+      await checkpoint.close();
+      assert.equal(footprint.total, candidate.bytes);
+      const packed = await openModel(packedPath);
+      assert.deepEqual(packed.config, (await openDescription(model)).config);
+      const [measured] = await withStudy((study) =>
+        inThisThread(packed, study.task, (subject) => measurePlans(subject, [])),
+      );
+      await packed.close();
+      assert.equal(measured.measurement!.value, candidate.metric);
+      const evaluated = await runCli([
+        ...['eval', packedPath, '--data', at('dev.tsv')],
+        ...['--backend', 'wasm', '--json', '--quiet'],
+      ]);
+      assert.equal(evaluated.code, 0, evaluated.stderr);
+    });
+
+    it('has firing rates of every layer', async () => {
+      const run = await withStudy((study) => runEnergy(study, [{ name: 'fp32', plan: new Map() }]));
+      const rates = [...run.plans[0].firingRates];
+      const { layout } = await openDescription(model);
+      assert.deepEqual(
+        rates.map(([path]) => path),
+        layout.spiking.map(({ path }) => path),
+      );
+      assert.ok(rates.every(([, rate]) => rate >= 0 && rate <= 1));
+      assert.ok(rates.filter(([, rate]) => rate > 0 && rate < 1).length >= rates.length - 1);
+    });
+
+    it('has modelled energy: products as many as its stages, each of spikes that are measured', async () => {
+      const description = await openDescription(model);
+      const { layout } = description;
+      const { products, elementwise } = countOperations(description, { sentenceTokens: 10 });
+      const macsOf = (path: string): number =>
+        products
+          .filter(({ matrix }) => matrix.path.startsWith(`${path}/`))
+          .reduce((sum, { macs }) => sum + macs, 0);
+      for (const { path, macs } of layout.stages) assert.equal(macsOf(path), macs, path);
+      const paths = layout.spiking.map(({ path }) => path);
+      const unknown = products.filter(({ spikesOf }) => spikesOf && !paths.includes(spikesOf));
+      assert.deepEqual(unknown, []);
+      assert.ok(products.filter(({ spikesOf }) => spikesOf).length > products.length / 2);
+      for (const [part, counts] of elementwise)
+        for (const count of Object.values(counts)) assert.ok(count >= 0, part);
+      const firingRates = new Map(paths.map((path) => [path, 0.25]));
+      const whole = resolvePlan(new Map(), description.hierarchy);
+      const energyOf = (accounting: Accounting): number =>
+        modelEnergy(description, whole, { accounting, firingRates }).products;
+      assert.ok(energyOf('idealized') < energyOf('as built'));
+      assert.throws(() => countOperations(description, { sentenceTokens: 0 }), EnergyError);
+    });
+
+    it('has every figure of its runs, and a report', async () => {
+      for (const run of runs) for (const [, draw] of runFigures(run)) draw();
+      const out = at('report.html');
+      const outcome = await runCli(['report', ...runs.map(({ folder }) => folder), '--out', out]);
+      assert.equal(outcome.code, 0, outcome.stderr);
+      assert.match(await readFile(out, 'utf8'), /attention\.0\//);
+    });
+  });
+
+/** The description of a checkpoint's model. */
+async function openDescription(path: string) {
+  const checkpoint = await openCheckpoint(path);
+  try {
+    return await describeModel(checkpoint);
+  } finally {
+    await checkpoint.close();
+  }
+}
