@@ -1,5 +1,6 @@
 import { crc32 } from 'node:zlib';
 import { CheckpointError } from '../util/errors.js';
+import type { FileContent } from './content-sums.js';
 import { quoted } from './describe.js';
 import { decodeFloat32, ITEM_BYTES } from './dtypes.js';
 import type { FileSource } from './file-source.js';
@@ -87,6 +88,11 @@ export class CheckpointFile implements Checkpoint {
 
   sha256(): Promise<string> {
     return (this.digest ??= this.source.sha256());
+  }
+
+  async content(): Promise<FileContent> {
+    await this.sha256();
+    return this.source.content;
   }
 
   async close(): Promise<void> {

@@ -1,32 +1,58 @@
 import { createHash } from 'node:crypto';
-import type { Stats } from 'node:fs';
-import { open, stat, type FileHandle } from 'node:fs/promises';
+import { constants, type Stats } from 'node:fs';
+import { open, type FileHandle } from 'node:fs/promises';
 import { crc32 } from 'node:zlib';
 import { CheckpointError } from '../util/errors.js';
 import { reasonOf, systemCode } from '../util/system-errors.js';
+import { BLOCK_BYTES, ContentSums, type FileContent } from './content-sums.js';
 
 /** Read and hash in pieces: a signal gets through between two, and no buffer grows with the file. */
 const PIECE_BYTES = 8 * 1024 * 1024;
 
-/** A file read by position. Every failure is a CheckpointError that names the file. */
+/**
+ * A file read by position. What was read once is read again as the same bytes, or not at all: another file may
+ * be copied over this one while it is open. Every failure is a CheckpointError that names the file.
+ */
 export class FileSource {
+  /** The block that was read last of those that were not wanted whole. */
+  private last: { readonly block: number; readonly bytes: Uint8Array } | undefined;
+
   private constructor(
     readonly path: string,
-    /** Size on opening, in bytes. */
-    readonly size: number,
+    private readonly sums: ContentSums,
     private readonly file: FileHandle,
   ) {}
 
-  /** Opens a file. @throws {CheckpointError} when it is missing, a folder, a device, or empty. */
-  static async open(path: string): Promise<FileSource> {
+  /**
+   * Opens a file.
+   *
+   * @param expected the content that another thread has read at this path
+   * @throws {CheckpointError} when it is missing, a folder, a device, empty, or of another size than expected.
+   */
+  static async open(path: string, expected?: FileContent): Promise<FileSource> {
+    let file: FileHandle | undefined;
     try {
-      // Before opening: opening a named pipe would wait for a writer.
-      const stats = await stat(path);
+      // Without waiting: opening a named pipe would wait for a writer.
+      file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
+      const stats = await file.stat();
       requireContent(path, stats);
-      return new FileSource(path, stats.size, await open(path, 'r'));
+      if (expected !== undefined && stats.size !== expected.size)
+        throw changedError(path, `${stats.size} bytes`, `${expected.size} bytes, as before`);
+      return new FileSource(path, new ContentSums(stats.size, expected), file);
     } catch (error) {
+      await file?.close();
       throw asCheckpointError(path, error);
     }
+  }
+
+  /** Size on opening, in bytes. */
+  get size(): number {
+    return this.sums.size;
+  }
+
+  /** All that was read so far, for {@link open} in another thread. */
+  get content(): FileContent {
+    return { size: this.size, sums: this.sums.sums.slice() };
   }
 
   /** Bytes [position, position + length), in memory of their own. Checks the bounds first. */
@@ -40,10 +66,38 @@ export class FileSource {
   /** Fills `target` from `position` on. */
   async readInto(target: Uint8Array, position: number): Promise<void> {
     this.requireWithin(position, target.length);
+    const end = position + target.length;
+    for (let at = position; at < end;) {
+      const block = Math.floor(at / BLOCK_BYTES);
+      const start = block * BLOCK_BYTES;
+      // Whole blocks go straight to where they are wanted.
+      const whole = end === this.size ? end : end - (end % BLOCK_BYTES);
+      let until = Math.min(whole, at + PIECE_BYTES);
+      if (at === start && until > at) {
+        await this.fill(target.subarray(at - position, until - position), at);
+      } else {
+        until = Math.min(end, start + this.sums.bytesOf(block));
+        const bytes = await this.blockBytes(block);
+        target.set(bytes.subarray(at - start, until - start), at - position);
+      }
+      at = until;
+    }
+  }
+
+  private async blockBytes(block: number): Promise<Uint8Array> {
+    if (this.last?.block !== block) {
+      const bytes = new Uint8Array(this.sums.bytesOf(block));
+      await this.fill(bytes, block * BLOCK_BYTES);
+      this.last = { block, bytes };
+    }
+    return this.last.bytes;
+  }
+
+  /** Reads whole blocks. @throws {CheckpointError} where they are not what they were. */
+  private async fill(target: Uint8Array, position: number): Promise<void> {
     for (let done = 0; done < target.length;) {
-      const length = Math.min(PIECE_BYTES, target.length - done);
       const { bytesRead } = await this.file
-        .read(target, done, length, position + done)
+        .read(target, done, target.length - done, position + done)
         .catch((error: unknown) => {
           throw asCheckpointError(this.path, error);
         });
@@ -56,6 +110,10 @@ export class FileSource {
         });
       done += bytesRead;
     }
+    const changed = this.sums.changed(position / BLOCK_BYTES, target);
+    if (changed === undefined) return;
+    const got = `other content from byte ${changed * BLOCK_BYTES} on`;
+    throw changedError(this.path, got, 'the content that was read before');
   }
 
   /** CRC-32 (zip's) of bytes [position, position + length). */
@@ -91,6 +149,7 @@ export class FileSource {
 
   /** Closes the file. Reading afterwards throws. */
   close(): Promise<void> {
+    this.last = undefined;
     return this.file.close();
   }
 
@@ -104,6 +163,15 @@ export class FileSource {
       expected: `${length} bytes from position ${position}`,
     });
   }
+}
+
+function changedError(path: string, got: string, expected: string): CheckpointError {
+  return new CheckpointError({
+    what: 'the file was changed while it was in use; nothing measured since then is kept',
+    where: path,
+    got,
+    expected,
+  });
 }
 
 function requireContent(path: string, stats: Stats): void {

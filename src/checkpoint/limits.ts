@@ -19,3 +19,10 @@ export const MAX_PICKLE_DEPTH = 1_000;
 
 /** PyTorch's own limit on the dimensions of a tensor (`TensorImpl`, 64). */
 export const MAX_DIMENSIONS = 64;
+
+/**
+ * Characters of a name: of a tensor, a storage, a zip entry, a key of a dictionary. Names of nested modules stay
+ * below 200. The engine hashes strings from 2^14 characters on by their length alone, so that tables of such
+ * names take quadratic time.
+ */
+export const MAX_NAME_CHARACTERS = 1024;

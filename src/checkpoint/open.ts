@@ -5,7 +5,7 @@ import { FileSource } from './file-source.js';
 import { readSafetensors } from './safetensors/read.js';
 import { readTorchLegacy } from './torch/legacy.js';
 import { readTorchZip } from './torch/zip.js';
-import type { Checkpoint, CheckpointFormat } from './types.js';
+import type { Checkpoint, CheckpointFormat, FileContent } from './types.js';
 
 const READERS: Readonly<Record<CheckpointFormat, (source: FileSource) => Promise<Contents>>> = {
   'torch-zip': readTorchZip,
@@ -21,11 +21,12 @@ const MAGIC_BYTES = 9;
  * first bytes, not by the file's name. Reads names, types, shapes and positions, and checks that every
  * tensor lies within the file; no values. Close it after use.
  *
- * @throws {CheckpointError} for a missing, empty, truncated or damaged file, an unknown format, or a
- *   pickle that asks for anything but tensors (nothing is executed).
+ * @param expected the content that another thread has read at this path ({@link Checkpoint.content})
+ * @throws {CheckpointError} for a missing, empty, truncated or damaged file, an unknown format, a
+ *   pickle that asks for anything but tensors (nothing is executed), content other than expected.
  */
-export async function openCheckpoint(path: string): Promise<Checkpoint> {
-  const source = await FileSource.open(path);
+export async function openCheckpoint(path: string, expected?: FileContent): Promise<Checkpoint> {
+  const source = await FileSource.open(path, expected);
   try {
     const format = recognize(await source.read(0, Math.min(MAGIC_BYTES, source.size)), path);
     return new CheckpointFile(source, format, await READERS[format](source));

@@ -1,5 +1,7 @@
+import type { FileContent } from './content-sums.js';
 import type { Dtype } from './dtypes.js';
 
+export type { FileContent } from './content-sums.js';
 export type { Dtype, FloatDtype } from './dtypes.js';
 
 /** A tensor of a checkpoint, without its values. */
@@ -28,7 +30,8 @@ export interface CheckpointListing {
 
 /**
  * An open checkpoint. Names, types, shapes and the place of every tensor in the file were checked on
- * opening; values are read when asked for, one tensor at a time, by position.
+ * opening; values are read when asked for, one tensor at a time, by position. Bytes that were read once, for
+ * a value or for the hash, are read again as the same bytes or not at all.
  */
 export interface Checkpoint extends CheckpointListing {
   /**
@@ -44,6 +47,12 @@ export interface Checkpoint extends CheckpointListing {
 
   /** SHA-256 of the whole file, lower-case hex; computed on the first call. */
   sha256(): Promise<string>;
+
+  /**
+   * The content that {@link sha256} is of, to open the same path with in another thread; absent where values
+   * come from no file.
+   */
+  content?(): Promise<FileContent>;
 
   /** Closes the file. Reading afterwards throws. */
   close(): Promise<void>;

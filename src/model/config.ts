@@ -1,7 +1,7 @@
-import { readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { CheckpointListing } from '../checkpoint/types.js';
 import { CheckpointError, UsageError } from '../util/errors.js';
+import { readRegularFile } from '../util/read-file.js';
 
 /** The configuration that any model has; families have more. */
 export interface ModelConfig {
@@ -61,7 +61,7 @@ export interface Chosen {
  * The choices of a family for a checkpoint: each from what was stated, the checkpoint's own metadata, a
  * `config.json` beside it, or its default, in this order.
  *
- * @throws {CheckpointError} for a `config.json` that is no JSON object; {UsageError} for a setting that the
+ * @throws {CheckpointError} for a `config.json` that is there and cannot be read, or is no JSON object; {UsageError} for a setting that the
  *   family does not have; as {@link ConfigChoice.parse}.
  */
 export async function makeChoices(
@@ -70,7 +70,9 @@ export async function makeChoices(
   stated: StatedConfig,
 ): Promise<ReadonlyMap<string, Chosen>> {
   requireKnown(choices, stated, path);
-  const beside = await readConfigFile(join(dirname(path), 'config.json'));
+  // Not where everything was said: a thread that is told all must not depend on what lies there by then.
+  const isOpen = choices.some(({ name }) => stated[name] === undefined || stated[name] === null);
+  const beside = isOpen ? await readConfigFile(join(dirname(path), 'config.json')) : undefined;
   return new Map(
     choices.map((choice) => {
       const said = [
@@ -98,11 +100,22 @@ function requireKnown(choices: readonly ConfigChoice[], stated: StatedConfig, wh
   throw new UsageError({ what: 'the model has no such setting', where, got, expected });
 }
 
+/** Published ones have some kilobytes. */
+const LARGEST_CONFIG_BYTES = 1e6;
+
+/** @returns undefined where there is no such file; one that is there has to be read, or said not to be. */
 async function readConfigFile(path: string): Promise<Record<string, unknown> | undefined> {
-  const text = await readFile(path, 'utf8').catch(() => undefined);
-  if (text === undefined) return undefined;
+  const bytes = await readRegularFile(path, {
+    Failure: CheckpointError,
+    expected: 'a JSON object',
+    mostBytes: LARGEST_CONFIG_BYTES,
+  }).catch((error: unknown) => {
+    if (error instanceof CheckpointError && error.detail.got === 'ENOENT') return undefined;
+    throw error;
+  });
+  if (bytes === undefined) return undefined;
   try {
-    const content: unknown = JSON.parse(text);
+    const content: unknown = JSON.parse(bytes.toString('utf8'));
     if (typeof content === 'object' && content !== null) return content as Record<string, unknown>;
   } catch (cause) {
     throw new CheckpointError({ what: 'not JSON', where: path, expected: 'an object' }, { cause });

@@ -1,5 +1,5 @@
 import { openCheckpoint } from '../checkpoint/open.js';
-import type { Checkpoint, CheckpointListing } from '../checkpoint/types.js';
+import type { Checkpoint, CheckpointListing, FileContent } from '../checkpoint/types.js';
 import { hierarchyOf, type Hierarchy } from '../layout/hierarchy.js';
 import type { Layout } from '../layout/layout.js';
 import { isPacked } from '../quant/packed/format.js';
@@ -65,13 +65,15 @@ export interface DescribedCheckpoint {
 /**
  * Opens a checkpoint of any kind, packed ones too, and describes its model.
  *
+ * @param expected the content that another thread has read at this path
  * @throws as `openCheckpoint`, `openPacked` and {@link describeModel}.
  */
 export async function openDescribed(
   path: string,
   stated: StatedConfig = {},
+  expected?: FileContent,
 ): Promise<DescribedCheckpoint> {
-  const file = await openCheckpoint(path);
+  const file = await openCheckpoint(path, expected);
   try {
     if (!isPacked(file.metadata))
       return { checkpoint: file, description: await describeModel(file, stated) };

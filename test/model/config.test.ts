@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, symlink, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startBackend } from '../../src/backend/start.js';
@@ -54,6 +54,35 @@ describe('configuration of a checkpoint', () => {
 
       await writeFile(join(folder, 'config.json'), '{"embedding":');
       await assert.rejects(deriveConfig(silent), /config\.json: not JSON/);
+    } finally {
+      await rm(folder, { recursive: true });
+    }
+  });
+
+  it('takes a config.json for none only where there is none', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'qslm-'));
+    const config = join(folder, 'config.json');
+    const silent = { ...toyCheckpoint(), metadata: {}, path: join(folder, 'model.pth') };
+    const refused = async (make: () => Promise<unknown>, message: RegExp): Promise<void> => {
+      await make();
+      await assert.rejects(deriveConfig(silent), (error) => {
+        assert.ok(error instanceof CheckpointError, String(error));
+        assert.match(error.message, message);
+        return true;
+      });
+      await rm(config, { recursive: true });
+    };
+    try {
+      await refused(() => symlink('config.json', config), /config\.json: .*; got ELOOP/);
+      await refused(() => mkdir(config), /config\.json: .*; got EISDIR, a folder/);
+      await refused(
+        () => writeFile(config, '').then(() => truncate(config, 600e6)),
+        /config\.json: file is too large; got 600\.00 MB/,
+      );
+      await deriveConfig(silent);
+      // What is stated needs no file, so a thread that is told all does not depend on one.
+      await mkdir(config);
+      await deriveConfig(silent, { embedding: 'spike', contextLength: 64 });
     } finally {
       await rm(folder, { recursive: true });
     }

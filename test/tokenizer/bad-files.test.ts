@@ -52,7 +52,10 @@ describe('tokenizer: bad input', () => {
   });
 
   it('says that a folder is no file', async () => {
-    assert.match((await rejection(folder)).message, /cannot be read; got EISDIR \(the path is a folder\)/);
+    assert.match(
+      (await rejection(folder)).message,
+      /cannot be read; got EISDIR \(the path is a folder\)/,
+    );
   });
 
   it('says that a file is not JSON', async () => {

@@ -3,9 +3,11 @@
  * each tensor's name to type, shape and position (github huggingface/safetensors, README "Format").
  */
 import { CheckpointError } from '../../util/errors.js';
+import { longKey } from '../../util/json-text.js';
 import { isRecord } from '../../util/json.js';
 import { describe, quoted } from '../describe.js';
 import { ITEM_BYTES, type Dtype } from '../dtypes.js';
+import { MAX_NAME_CHARACTERS } from '../limits.js';
 import { elementCount } from '../shape.js';
 import type { TensorInfo } from '../types.js';
 import { duplicateKey } from './json-keys.js';
@@ -105,6 +107,14 @@ export function encodeHeader(
  *   the shape, tensors that overlap, leave gaps or reach beyond the file.
  */
 export function parseHeader(json: Uint8Array, dataBytes: number, site: string): Header {
+  const long = longKey(json, MAX_NAME_CHARACTERS);
+  if (long !== undefined)
+    throw refusal(
+      site,
+      'a name is too long',
+      `byte ${long}`,
+      `at most ${MAX_NAME_CHARACTERS} bytes`,
+    );
   let text: string;
   let parsed: unknown;
   try {

@@ -9,7 +9,7 @@ import { describe, printable } from '../describe.js';
 import { ITEM_BYTES } from '../dtypes.js';
 import type { FileSource } from '../file-source.js';
 import { MAX_HEADER_BYTES } from '../limits.js';
-import { storageFromPersistentId, TORCH_GLOBALS, type StorageReference } from './objects.js';
+import { StorageTable, TORCH_GLOBALS, type StorageReference } from './objects.js';
 import type { PickleWorld } from './pickle-machine.js';
 import { unpickle } from './pickle.js';
 import { locateTensors, selectStateDict } from './state-dict.js';
@@ -34,14 +34,12 @@ export async function readTorchLegacy(source: FileSource): Promise<Contents> {
     'byte order',
     (value) => value instanceof Map && value.get('little_endian') === true,
   );
-  const storages = new Map<string, StorageReference>();
-  const root = pickles.next({
-    persistentLoad: (id, site) => remember(storages, storageFromPersistentId(id, site), site),
-  });
+  const storages = new StorageTable();
+  const root = pickles.next({ persistentLoad: storages.load });
   const keys = pickles.next();
   const { tensors, metadata } = selectStateDict(root, source.path);
 
-  const regions = await locateStorages(source, pickles.position, keys, storages);
+  const regions = await locateStorages(source, pickles.position, keys, storages.byKey);
   const regionOf = ({ key }: StorageReference): Region | undefined => regions.get(key);
   return { tensors: locateTensors(tensors, regionOf, source.size, source.path), metadata };
 }
@@ -72,23 +70,6 @@ class PickleSequence {
       expected: 'a file written by torch.save on a little-endian machine',
     });
   }
-}
-
-function remember(
-  storages: Map<string, StorageReference>,
-  storage: StorageReference,
-  site: string,
-): StorageReference {
-  const known = storages.get(storage.key) ?? storage;
-  if (known.dtype !== storage.dtype || known.elements !== storage.elements)
-    throw new CheckpointError({
-      what: `storage ${printable(storage.key)} is described in two ways`,
-      where: site,
-      got: `${storage.elements} of ${storage.dtype}`,
-      expected: `${known.elements} of ${known.dtype}, as before`,
-    });
-  storages.set(storage.key, known);
-  return known;
 }
 
 /** Walks over the storages, which lie one after another in the order of the keys. */

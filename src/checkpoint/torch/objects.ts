@@ -3,9 +3,9 @@
  * torch/serialization.py). Tensors stay references until they are read.
  */
 import { CheckpointError } from '../../util/errors.js';
-import { describe } from '../describe.js';
+import { describe, printable } from '../describe.js';
 import type { Dtype } from '../dtypes.js';
-import { MAX_DIMENSIONS } from '../limits.js';
+import { MAX_DIMENSIONS, MAX_NAME_CHARACTERS } from '../limits.js';
 import { PickleGlobal, type Site } from './pickle-machine.js';
 
 /** `torch.FloatStorage` and its kind: a name that stands for an element type. */
@@ -94,17 +94,53 @@ function rebuildParameter(args: readonly unknown[], site: Site): TensorReference
   throw unexpected(site, 'a parameter is built from something that is no tensor');
 }
 
+/** The storages that a pickle refers to. */
+export class StorageTable {
+  private readonly known = new Map<string, StorageReference>();
+
+  get byKey(): ReadonlyMap<string, StorageReference> {
+    return this.known;
+  }
+
+  /**
+   * Turns a persistent id into a storage, the same one for the same key.
+   *
+   * @throws {CheckpointError} as {@link storageFromPersistentId}, and for a key that was described otherwise
+   *   before: another reader may believe the first description where this one believes the second.
+   */
+  readonly load = (id: unknown, site: Site): StorageReference => {
+    const storage = storageFromPersistentId(id, site);
+    const known = this.known.get(storage.key) ?? storage;
+    if (known.dtype !== storage.dtype || known.elements !== storage.elements)
+      throw unexpected(
+        site,
+        `storage ${printable(storage.key)} is described in two ways`,
+        `${storage.elements} of ${storage.dtype}`,
+        `${known.elements} of ${known.dtype}, as before`,
+      );
+    this.known.set(storage.key, known);
+    return known;
+  };
+}
+
 /**
  * ('storage', type, key, device, elements), and in the legacy format a view of the storage.
  *
  * @throws {CheckpointError} for a persistent id of another kind ("module": a whole pickled model).
  */
-export function storageFromPersistentId(id: unknown, site: Site): StorageReference {
+function storageFromPersistentId(id: unknown, site: Site): StorageReference {
   if (!Array.isArray(id) || id[0] !== 'storage')
     throw unexpected(site, 'a persistent id is no storage');
   const [, type, key, , elements, view] = id as readonly unknown[];
   if (!(type instanceof StorageType)) throw unexpected(site, 'the type of a storage is unknown');
   if (typeof key !== 'string') throw unexpected(site, 'the key of a storage is no text');
+  if (key.length > MAX_NAME_CHARACTERS)
+    throw unexpected(
+      site,
+      'the key of a storage is too long',
+      `${key.length} characters`,
+      `at most ${MAX_NAME_CHARACTERS}`,
+    );
   if (Array.isArray(view) && view[1] !== 0)
     throw unexpected(
       site,

@@ -7,6 +7,7 @@
  * legacy format nor negative LONG1 integers, never ends on a BINBYTES of negative length, and has no
  * limits.
  */
+import { MAX_NAME_CHARACTERS } from '../limits.js';
 import { PickleGlobal, PickleMachine, type PickleWorld } from './pickle-machine.js';
 
 const STOP = 0x2e;
@@ -154,6 +155,11 @@ function setItems(m: PickleMachine, pairs: readonly unknown[]): unknown {
   const dict = m.top();
   if (!(dict instanceof Map)) return m.fail('it sets items of something that is no dictionary');
   if (pairs.length % 2 !== 0) return m.fail('a key has no value');
-  for (let i = 0; i < pairs.length; i += 2) dict.set(pairs[i], pairs[i + 1]);
+  for (let i = 0; i < pairs.length; i += 2) {
+    const key = pairs[i];
+    if (typeof key === 'string' && key.length > MAX_NAME_CHARACTERS)
+      m.fail('a key of a dictionary is too long', MAX_NAME_CHARACTERS);
+    dict.set(key, pairs[i + 1]);
+  }
   return dict;
 }

@@ -7,8 +7,8 @@ import { CheckpointError } from '../../util/errors.js';
 import type { Contents, Region } from '../checkpoint-file.js';
 import { printable } from '../describe.js';
 import type { FileSource } from '../file-source.js';
-import { MAX_HEADER_BYTES, MAX_ZIP_ENTRIES } from '../limits.js';
-import { storageFromPersistentId, TORCH_GLOBALS } from './objects.js';
+import { MAX_HEADER_BYTES, MAX_NAME_CHARACTERS, MAX_ZIP_ENTRIES } from '../limits.js';
+import { StorageTable, TORCH_GLOBALS } from './objects.js';
 import { unpickle } from './pickle.js';
 import { locateTensors, selectStateDict } from './state-dict.js';
 
@@ -20,7 +20,8 @@ const ENCRYPTED = 1;
  * Opens a zip checkpoint: directory and pickle are read, tensors only located.
  *
  * @throws {CheckpointError} for a truncated or damaged zip, compressed or encrypted entries, sizes that
- *   exceed the file, a pickle that asks for more than a state dict needs, tensors outside their data.
+ *   exceed the file, a pickle that asks for more than a state dict needs, a storage described in two ways, tensors outside
+ *   their data.
  */
 export async function readTorchZip(source: FileSource): Promise<Contents> {
   const entries = await readDirectory(source);
@@ -37,7 +38,8 @@ export async function readTorchZip(source: FileSource): Promise<Contents> {
   await requireLittleEndian(source, entries.get(`${folder}byteorder`));
 
   const pickle = await readPickle(source, entries.get(pickleName)!, site);
-  const world = { site, globals: TORCH_GLOBALS, persistentLoad: storageFromPersistentId };
+  const storages = new StorageTable();
+  const world = { site, globals: TORCH_GLOBALS, persistentLoad: storages.load };
   const { value } = unpickle(pickle, 0, world);
   const { tensors, metadata } = selectStateDict(value, source.path);
   const regionOf = ({ key }: { key: string }): Region | undefined =>
@@ -70,6 +72,12 @@ async function readEntries(source: FileSource, zip: ZipFile): Promise<Map<string
   let total = 0;
   for await (const entry of zip.eachEntry()) {
     const name = printable(entry.fileName);
+    if (entry.fileName.length > MAX_NAME_CHARACTERS)
+      refuse(
+        'the name of a zip entry is too long',
+        `${entry.fileName.length} characters, ${name}`,
+        `at most ${MAX_NAME_CHARACTERS}`,
+      );
     if (entries.has(entry.fileName)) refuse('a zip entry is there twice', name, 'different names');
     if (entry.compressionMethod !== STORED || (entry.generalPurposeBitFlag & ENCRYPTED) !== 0)
       refuse(

@@ -93,9 +93,11 @@ export class Study {
     const { file, backend, budgetBytes } = options;
     const { checkpoint } = file;
     const accelerations = { ...ALL_ACCELERATIONS, ...options.accelerations };
-    const place = { checkpoint: checkpoint.path, model: file, backend: backend.name };
+    const sha256 = await checkpoint.sha256();
+    const content = await checkpoint.content?.();
+    const place = { checkpoint: checkpoint.path, content, model: file, backend: backend.name };
     const pool = openPool({ ...place, accelerations, budgetBytes });
-    return new Study(options, await checkpoint.sha256(), accelerations, pool);
+    return new Study(options, sha256, accelerations, pool);
   }
 
   /** The task that is searched on. */

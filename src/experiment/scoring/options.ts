@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
 import type { BackendName } from '../../backend/start.js';
+import type { FileContent } from '../../checkpoint/types.js';
 import { statedConfig, type ModelStructure } from '../../model/structure.js';
 import type { MeasurementStore } from '../../store/index.js';
 import type { Task } from '../../tasks/task.js';
@@ -46,9 +47,10 @@ export const MEASUREMENT_VERSION = '2';
 const DEFAULT_BUDGET_BYTES = 1.2e9;
 
 export interface EvaluatorOptions {
-  /** Path of the checkpoint, and its SHA-256. */
+  /** Path of the checkpoint, its SHA-256, and the content that this is of, where it was read before. */
   readonly checkpoint: string;
   readonly checkpointHash: string;
+  readonly content?: FileContent | undefined;
   readonly model: ModelStructure;
   /** Name of a backend; not `auto`, since stored numbers belong to one. */
   readonly backend: BackendName;
@@ -67,14 +69,15 @@ export interface EvaluatorOptions {
   readonly pool?: SharedPool | undefined;
 }
 
-type Pooled = 'checkpoint' | 'model' | 'backend' | 'accelerations' | 'budgetBytes';
+type Pooled = 'checkpoint' | 'content' | 'model' | 'backend' | 'accelerations' | 'budgetBytes';
 
 /** The pool an evaluator with these options scores in; the caller closes it. */
 export function openPool(options: Pick<EvaluatorOptions, Pooled>): SharedPool {
-  const { checkpoint, model, backend, budgetBytes = DEFAULT_BUDGET_BYTES } = options;
+  const { checkpoint, content, model, backend, budgetBytes = DEFAULT_BUDGET_BYTES } = options;
   const { prefix, exit, workers } = { ...ALL_ACCELERATIONS, ...options.accelerations };
   return new SharedPool({
     checkpoint: resolve(checkpoint),
+    content,
     stated: statedConfig(model),
     backend,
     workers,

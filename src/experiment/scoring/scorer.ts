@@ -1,5 +1,5 @@
 import { startBackend } from '../../backend/start.js';
-import type { Checkpoint } from '../../checkpoint/types.js';
+import type { Checkpoint, FileContent } from '../../checkpoint/types.js';
 import { AcceleratedModel, type ReuseOptions } from '../../model/accelerated-model.js';
 import type { StatedConfig } from '../../model/config.js';
 import { LoadedModel } from '../../model/loaded-model.js';
@@ -17,6 +17,8 @@ import { certainVerdict, SharedTally, type VerdictQuestion } from './verdict.js'
 export interface ScorerOptions {
   /** Path of a checkpoint. */
   readonly checkpoint: string;
+  /** The content that its hash is of; by default what is found there. */
+  readonly content?: FileContent | undefined;
   /** Family and settings of its model. */
   readonly stated: StatedConfig;
   readonly backend: string;
@@ -52,9 +54,10 @@ export class Scorer {
   ) {}
 
   /** Starts the backend and loads the model. */
-  static async open({ checkpoint: path, stated, backend, reuse }: ScorerOptions): Promise<Scorer> {
+  static async open(options: ScorerOptions): Promise<Scorer> {
+    const { checkpoint: path, content, stated, backend, reuse } = options;
     await startBackend(backend);
-    const { checkpoint, description } = await openDescribed(path, stated);
+    const { checkpoint, description } = await openDescribed(path, stated, content);
     try {
       const model = await LoadedModel.load(checkpoint, { description });
       const applier = new PlanApplier(model, checkpoint);

@@ -81,6 +81,7 @@ export async function readPacked(file: Checkpoint, find: FindHierarchy): Promise
     readFloat32,
     readBytes: async (name) => encodeFloat32(await readFloat32(name), 'float32'),
     sha256: () => file.sha256(),
+    ...(file.content && { content: () => file.content!() }),
     close: () => file.close(),
   };
 }
