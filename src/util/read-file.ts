@@ -7,7 +7,7 @@ import { formatBytes } from './format.js';
 export interface ReadOptions {
   /** Class of the errors. */
   readonly Failure: new (detail: ErrorDetail, options?: ErrorOptions) => QslmError;
-  /** What should be there, for messages: "a Hugging Face tokenizer.json". */
+  /** The thing that should be there, for messages: "a Hugging Face tokenizer.json". */
   readonly expected: string;
   /** The most that such a file can be. */
   readonly mostBytes: number;

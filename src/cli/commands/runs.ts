@@ -52,7 +52,7 @@ export function addRuns(program: Command, host: Host): void {
   );
 }
 
-/** Whether a folder of runs was named and no store: then runs that lie elsewhere are not asked for. */
+/** True where a folder of runs was named and no store: then runs that lie elsewhere are not asked for. */
 function onlyFolder(command: Command): boolean {
   const isGiven = (name: string): boolean => command.getOptionValueSource(name) === 'cli';
   return isGiven('runs') && !isGiven('store');
@@ -67,7 +67,7 @@ async function listAll(session: Session, flags: ListFlags, only: boolean): Promi
   await session.result({ runs }, runs.length === 0 ? 'no runs yet' : runsTable(runs), flags.out);
 }
 
-/** What the store says of runs; nothing where there is none, which looking at runs does not change. */
+/** The runs that the store knows of; nothing where there is none, which looking at runs does not change. */
 async function entriesOf(session: Session, path: string): Promise<Run[]> {
   return existsSync(path) ? withStore(session, path, (store) => store.runs.list()) : [];
 }

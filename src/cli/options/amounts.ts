@@ -68,7 +68,7 @@ export function memoryAmount(text: string): Bound {
   return { kind: 'absolute', value: Math.round(value * (UNITS[unit.toLowerCase()] ?? 1)) };
 }
 
-/** What a bare number could mean, and how to write each. */
+/** The readings of a bare number, and how to write each. */
 function memoryReadings(value: number): string {
   const share = value < 1 ? scaled(value, 2) : value;
   const readings: string[] = [
