@@ -10,6 +10,7 @@ import type { Limits } from '../search/constraints.js';
 import type { Evaluation } from '../search/evaluation.js';
 import type { SensitivityTable } from '../search/sensitivity.js';
 import type { Level, UnitInfo } from '../search/space.js';
+import type { Ties } from '../search/ties.js';
 import type { SearchStep } from '../search/trace.js';
 
 /** Facts that results of a search do not say themselves. */
@@ -21,6 +22,8 @@ export interface Origin {
    * gives it: a sign takes one bit at every width. The width itself by default.
    */
   readonly storedBits?: StoredBits;
+  /** Candidates that the data cannot tell apart. */
+  readonly ties?: Ties | undefined;
 }
 
 export type StoredBits = (unit: string, bits: number) => number;
@@ -44,7 +47,7 @@ type Extras = Readonly<Record<string, number>> | undefined;
 export function stepRecords(
   trace: readonly SearchStep[],
   units: readonly UnitInfo[],
-  { task, model, storedBits = asGiven }: Origin,
+  { task, model, storedBits = asGiven, ties }: Origin,
 ): StepRecord[] {
   return trace.map((step) => ({
     task,
@@ -60,6 +63,7 @@ export function stepRecords(
     bytes: step.bytes,
     accepted: step.accepted,
     reason: step.reason,
+    ...(ties?.has(step.index) && { ties: ties.get(step.index)! }),
     units: units.map(({ id, block }) => ({
       block,
       part: id.slice(block.length + 1) || block,

@@ -1,5 +1,5 @@
 import type { ModelSpace } from '../experiment/open/model-space.js';
-import type { SearchSettings } from '../experiment/runs/search-settings.js';
+import { paceRemark, type SearchSettings } from '../experiment/runs/search-settings.js';
 import type { UniformPoint } from '../experiment/runs/uniform.js';
 import type { YardstickPoint } from '../experiment/runs/yardsticks.js';
 import { matricesOf, type Hierarchy } from '../layout/hierarchy.js';
@@ -21,8 +21,10 @@ import type {
 import { resolvePlan, type Plan } from '../quant/plan.js';
 import type { ExactEvaluation } from '../search/evaluation.js';
 import type { SearchOutcome } from '../search/outcome.js';
+import type { ScoreName } from '../search/score.js';
 import type { SensitivityTable } from '../search/sensitivity.js';
 import type { Level } from '../search/space.js';
+import type { Ties } from '../search/ties.js';
 import type { Task } from '../tasks/task.js';
 import {
   limitsRecord,
@@ -149,18 +151,25 @@ function sensitivityInput(
 export interface DrawnSearch {
   readonly outcome: Pick<SearchOutcome, 'trace' | 'baseline' | 'fp32Bytes' | 'limits'>;
   readonly space: Pick<ModelSpace, 'units'> & Partial<Pick<ModelSpace, 'storedBits'>>;
-  /** For the title. */
-  readonly settings?: Pick<SearchSettings, 'case'>;
+  /** For title, remark, and the start of switch and slider. */
+  readonly settings?: Pick<SearchSettings, 'case'> &
+    Partial<Pick<SearchSettings, 'method' | 'pace' | 'score' | 'tie' | 'lambda'>>;
+  /** Candidates that the data cannot tell apart. */
+  readonly ties?: Ties;
   /** Uniform plans to lay beside. */
   readonly yardsticks?: readonly YardstickPoint[];
 }
 
 /** The plans that a search tried, as records. */
-export function searchRecords(study: FigureSubject, { outcome, space }: DrawnSearch): StepRecord[] {
+export function searchRecords(
+  study: FigureSubject,
+  { outcome, space, ties }: DrawnSearch,
+): StepRecord[] {
   const { units, storedBits } = space;
   return stepRecords(outcome.trace, units, {
     ...subjectOf(study),
     ...(storedBits && { storedBits }),
+    ties,
   });
 }
 
@@ -178,8 +187,10 @@ function searchInput(study: FigureSubject, run: DrawnSearch): TraceInput {
 export interface ParetoFigureOptions {
   /** The paper's results, to lay ours beside: `loadPaperResults()`. */
   readonly paper?: readonly PaperRecord[];
-  /** Start of the slider; 0.5 by default. */
+  /** Start of the slider; the run's own λ by default, else 0.5. */
   readonly lambda?: number;
+  /** Start of the switch; the run's own score by default. */
+  readonly score?: ScoreName;
 }
 
 /**
@@ -190,13 +201,18 @@ export interface ParetoFigureOptions {
 export function paretoFigure(
   study: FigureSubject,
   run: DrawnSearch,
-  { paper, lambda }: ParetoFigureOptions = {},
+  { paper, lambda = run.settings?.lambda, score = run.settings?.score }: ParetoFigureOptions = {},
 ): ChartSpec {
+  const { tie, method, pace } = run.settings ?? {};
+  const remark = method && pace && paceRemark({ method, pace });
   const input = {
     ...searchInput(study, run),
     uniform: uniformYardsticks(study, run),
     ...(paper && { paper }),
     ...(lambda !== undefined && { lambda }),
+    ...(score && { score }),
+    ...(tie && { tie }),
+    ...(remark && { remark }),
   };
   return paretoChart(input, dataNames(study.task));
 }

@@ -66,6 +66,11 @@ export interface StepRecord extends Subject {
   /** True where the step was kept; the reason for it or against it: 'meets both limits'. */
   readonly accepted: boolean;
   readonly reason: string;
+  /**
+   * Of a candidate the steps of the smaller ones that are worse by at most one standard error of the paired
+   * difference; absent where that is not known.
+   */
+  readonly ties?: readonly number[];
   /** The whole plan, in network order. */
   readonly units: readonly UnitBits[];
 }

@@ -18,7 +18,7 @@ import {
   UNIFORM,
   WIKITEXT2_BASELINE,
 } from './records.js';
-import { assertGoodChart, rowsWith, textsOf, withView } from './support.js';
+import { assertGoodChart, rowsWith, setSignal, textsOf, withView } from './support.js';
 
 const ACCURACY: ParetoInput = {
   steps: toySearch(SST2_BASELINE, CASE_A1),
@@ -60,7 +60,7 @@ async function textsAt(
   view: HeadlessView,
   signals: Record<string, number | boolean>,
 ): Promise<string[]> {
-  for (const [name, value] of Object.entries(signals)) view.signal(name, value);
+  for (const [name, value] of Object.entries(signals)) setSignal(view, name, value);
   await view.runAsync();
   return textsOf(await view.toSVG());
 }
@@ -178,7 +178,10 @@ describe('plots/pareto', () => {
         .filter(({ bind }) => bind !== undefined)
         .map(({ name, value }) => [name, value]),
     );
-    assert.deepEqual(sliders, { lambda: 0.5, maxLoss: 1, maxMemory: 8.28, showPaper: true });
+    const { score, place, ...rest } = sliders;
+    assert.equal(score, 'paper');
+    assert.ok(Number.isInteger(place));
+    assert.deepEqual(rest, { maxLoss: 1, maxMemory: 8.28, showPaper: true });
     await withView(paretoChart(input), async (view) => {
       assert.equal(selectedStep(textsOf(await view.toSVG())), 0);
       assert.equal(selectedStep(await textsAt(view, { maxMemory: 8.27 })), undefined);
@@ -202,7 +205,7 @@ describe('plots/pareto', () => {
       assert.deepEqual(
         binds.map(({ name }) => name),
         [
-          'λ, the weight of memory',
+          'λ: stop of the scale drawn',
           input === ACCURACY
             ? 'Largest drop of accuracy (% points)'
             : 'Largest rise of perplexity (PPL)',
@@ -235,7 +238,7 @@ describe('plots/pareto', () => {
   it('shows the bits of the plan selected, block by block', async () => {
     await withView(paretoChart(PERPLEXITY), async (view) => {
       for (const lambda of [0, 1]) {
-        view.signal('lambda', lambda);
+        setSignal(view, 'lambda', lambda);
         await view.runAsync();
         const cells = [
           ...(await view.toSVG()).matchAll(
@@ -255,7 +258,7 @@ describe('plots/pareto', () => {
   it('draws the equal-score line through the selected plan with slope λ/m_0', async () => {
     await withView(paretoChart(ACCURACY), async (view) => {
       const lambda = 0.25;
-      view.signal('lambda', lambda);
+      setSignal(view, 'lambda', lambda);
       await view.runAsync();
       const [line] = rowsWith(view, 'leftMetric', 'rightMetric');
       const { left, right, leftMetric, rightMetric } = line as Record<string, number>;
@@ -316,8 +319,12 @@ describe('plots/pareto', () => {
       /do not belong together; got sst2 on spikegpt-mini-sst2; expected wikitext2/,
     );
     assert.throws(
-      () => paretoChart({ ...ACCURACY, lambda: 1.5 }),
-      /got 1.5; expected a number from 0/,
+      () => paretoChart({ ...ACCURACY, score: 'balanced', lambda: 1.5 }),
+      /got 1.5; expected a number from 0 to 1/,
+    );
+    assert.throws(
+      () => paretoChart({ ...ACCURACY, lambda: -1 }),
+      /expected a number of at least 0/,
     );
   });
 });

@@ -67,6 +67,14 @@ export function textsOf(svg: string): string[] {
   return [...svg.matchAll(/<(text|tspan)[^>]*>([^<]+)<\/\1>/g)].map((match) => match[2]);
 }
 
+/** Sets a signal, also one that is worked out from others: it keeps the value until one of them changes. */
+export function setSignal(view: HeadlessView, name: string, value: unknown): void {
+  const settable = view as unknown as {
+    signal(name: string, value: unknown, options: { readonly skip: boolean }): void;
+  };
+  settable.signal(name, value, { skip: true });
+}
+
 /** More data sets than any figure here compiles to. */
 const MOST_DATA_SETS = 60;
 

@@ -36,12 +36,7 @@ export interface Axes {
 }
 
 /** The plot: region, front, line of equal score, points, the selected one. */
-export function scatterView(
-  rows: readonly ParetoRow[],
-  axes: Axes,
-  fp32Bytes: number,
-  view: TaskView,
-): Part {
+export function scatterView(rows: readonly ParetoRow[], axes: Axes, view: TaskView): Part {
   const fp32 = rows.find((row) => row.series === SERIES.fp32)!.metric;
   const present = new Set<string>([...rows.map((row) => row.series), SELECTED]);
   const series = Object.keys(SHAPES).filter((name) => present.has(name));
@@ -93,7 +88,7 @@ export function scatterView(
         },
         encoding: { x, y, order: { field: 'mb' } },
       },
-      scoreLineLayer(x, y, axes, fp32Bytes, view),
+      scoreLineLayer(x, y, axes, view),
       {
         transform: [{ filter: 'datum.selected && isValid(datum.low)' }],
         mark: { type: 'rule', color: COLORS.vermilion, clip: true, aria: false },
@@ -141,10 +136,10 @@ function regionLayer(x: Part, y: Part, axes: Axes, fp32: number, { higher }: Tas
 }
 
 /** All points whose score is the selected plan's: a straight line in memory. */
-function scoreLineLayer(x: Part, y: Part, axes: Axes, fp32Bytes: number, view: TaskView): Part {
+function scoreLineLayer(x: Part, y: Part, axes: Axes, view: TaskView): Part {
   const [sign, back] = view.higher ? ['+', '-'] : ['-', '+'];
   const at = (mb: number): string =>
-    `datum.metric ${back} lambda * datum.bytes / ${fp32Bytes} ${sign} lambda * ${mb * BYTES_PER_MB} / ${fp32Bytes}`;
+    `datum.metric ${back} perByte * datum.bytes ${sign} perByte * ${mb * BYTES_PER_MB}`;
   return {
     transform: [
       { filter: 'datum.selected' },

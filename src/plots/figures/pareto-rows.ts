@@ -1,3 +1,5 @@
+import type { ScoreName } from '../../search/score.js';
+import type { TieRule } from '../../search/ties.js';
 import { PlotError } from '../../util/errors.js';
 import { BYTES_PER_MB } from '../../util/format.js';
 import { widthText } from '../parts/blocks.js';
@@ -21,6 +23,12 @@ export interface ParetoInput {
   readonly paper?: readonly PaperRecord[];
   /** Start of the slider; 0.5 by default. */
   readonly lambda?: number;
+  /** Start of the switch; the paper's by default. */
+  readonly score?: ScoreName;
+  /** Start of the box, where the steps know their ties; `none` by default. */
+  readonly tie?: TieRule;
+  /** A further line below the title. */
+  readonly remark?: string;
   /** Name of the case, for the title: 'a1'. */
   readonly name?: string;
 }
@@ -42,6 +50,8 @@ export interface ParetoRow {
   readonly memoryText: string;
   readonly note: string;
   readonly cells: readonly object[];
+  /** Steps that this plan ties with as the smaller. */
+  readonly tieOf: readonly number[];
 }
 
 type Place = Pick<ParetoRow, 'bytes' | 'mb' | 'memoryText'>;
@@ -71,6 +81,7 @@ export function paretoRows(input: ParetoInput, view: TaskView): ParetoRow[] {
     selectable: false,
     front: false,
     cells: [],
+    tieOf: [],
   };
   const place = (bytes: number): Place => {
     const [mb, saving] = [bytes / BYTES_PER_MB, 1 - bytes / baseline.bytes];
@@ -91,6 +102,7 @@ export function paretoRows(input: ParetoInput, view: TaskView): ParetoRow[] {
       metricText: measuredText(record, view),
       note: record.reason,
       cells: cellsOf(record),
+      tieOf: steps.filter(({ ties }) => ties?.includes(record.step)).map(({ step }) => step),
     })),
     ...uniform
       .filter((record) => record.task === baseline.task && record.bits < 32)

@@ -1,32 +1,34 @@
+import { meetsLimit } from '../../search/constraints.js';
+import { largestWeight, type ScoreContext } from '../../search/score.js';
+import type { MetricName } from '../../tasks/metrics/metrics.js';
 import { PlotError } from '../../util/errors.js';
 import { BYTES_PER_MB } from '../../util/format.js';
+import { scaleView, type ScalePlan } from '../lambda/scale-view.js';
+import { lambdaStops, scoresOf } from '../lambda/scores.js';
+import { lambdaParameters, lossPerByte, selectionTransforms } from '../lambda/selection.js';
 import { limitSlider } from '../parts/limit-slider.js';
 import type { Part } from '../parts/part.js';
 import { chart, values, type ChartSpec } from '../parts/spec.js';
 import { stripView } from '../parts/strip.js';
 import { taskView, type DataNames, type TaskView } from '../parts/task-view.js';
 import { COLORS } from '../parts/theme.js';
+import type { StepRecord } from '../records.js';
 import { scatterView, WIDTH, type Axes } from './pareto-layers.js';
 import { paretoRows, SERIES, type ParetoInput, type ParetoRow } from './pareto-rows.js';
 
 export type { ParetoInput } from './pareto-rows.js';
 
 const DEFAULT_LAMBDA = 0.5;
-/** As in the search: the differences of two metrics are inexact. */
-const LIMIT_TOLERANCE = 1e-12;
-const LAMBDA_STEP = 0.01;
 /** End of the quality slider, in units of the limit given. */
 const LOSS_RANGE = 2.5;
-/** Sorts behind every score. */
-const LAST = 1e300;
 
 /**
  * Fig. 9: the plans that a search tried, the Pareto front, the region that meets both limits, and the
  * plan that the trade-off score selects. Sliders for λ and for both limits select anew, inside the chart
  * and among the plans measured; a strip shows the selected plan's bits block by block.
  *
- * Score: accuracy S = A − λ·m_q/m_0, largest wins; perplexity S = PPL + λ·m_q/m_0, smallest wins; of
- * equal scores the earliest step. The dotted line joins all points of the selected plan's score.
+ * A switch changes between the paper's score and the balanced one ({@link SCORE_NAMES}), a scale shows which
+ * plan each λ selects. The dotted line joins all points of the selected plan's score.
  *
  * @throws {PlotError} when there are no steps, or they are not the baseline's.
  */
@@ -36,6 +38,14 @@ export function paretoChart(input: ParetoInput, names: DataNames = {}): ChartSpe
   const rows = paretoRows(input, view);
   const axes = axesOf(input, rows, view);
   const broken = input.steps.filter(({ metric }) => !Number.isFinite(metric)).length;
+  const scores = scoresOf(baseline, input.limits, view);
+  const { score = 'paper', lambda = DEFAULT_LAMBDA } = input;
+  requireLambda(lambda, scores[score]);
+  const candidates = input.steps.filter((step) => isCandidate(step, input, view));
+  const stops = lambdaStops(candidates, scores, { [score]: lambda });
+  const plans = scalePlans(rows);
+  // Without a candidate there is nothing to be tied with.
+  const oneSe = input.steps.some(({ ties }) => ties !== undefined);
   const notes = [
     `${baseline.model}, ${input.steps.length} plans tried`,
     ...(axes.beyond > 0 ? [`${axes.beyond} losing more than the axis shows`] : []),
@@ -53,14 +63,29 @@ export function paretoChart(input: ParetoInput, names: DataNames = {}): ChartSpe
           ...(rows.some((row) => row.series === SERIES.paper)
             ? ['Paper: the change from its own baseline, drawn from ours']
             : []),
+          ...(input.remark === undefined ? [] : [input.remark]),
         ],
       },
-      params: parametersOf(input, axes, view),
+      params: [
+        ...lambdaParameters(
+          { score, lambda, ...(oneSe && { oneSe: input.tie === 'one-se' }) },
+          stops,
+          scores,
+          view,
+        ),
+        {
+          name: 'lambdaPlans',
+          value: plans.map(({ step, metric, bytes }) => ({ step, metric, bytes })),
+        },
+        { name: 'perByte', expr: lossPerByte(scores, steepest(axes)) },
+        ...parametersOf(input, axes, view),
+      ],
       data: { values: values(rows, 'pareto chart') },
-      transform: selectionTransforms(input, view),
+      transform: selectionTransforms(scores, view, { oneSe }),
       vconcat: [
-        statusView(view),
-        scatterView(rows, axes, baseline.bytes, view),
+        statusView(),
+        scatterView(rows, axes, view),
+        ...(plans.length === 0 ? [] : [scaleView(plans, stops, scores, view, WIDTH)]),
         stripView(input.steps, WIDTH, [{ filter: 'datum.selected' }], 'Bits of the selected plan'),
       ],
       spacing: 10,
@@ -91,19 +116,49 @@ function axesOf(input: ParetoInput, rows: readonly ParetoRow[], view: TaskView):
   };
 }
 
+/** The plans that λ can select once the limits are moved. */
+function scalePlans(rows: readonly ParetoRow[]): ScalePlan[] {
+  return rows
+    .filter((row) => row.selectable)
+    .map(({ step, metric, bytes, metricText, memoryText }) => ({
+      ...{ step, metric, bytes },
+      text: `${metricText}, ${memoryText}`,
+    }));
+}
+
+function isCandidate(
+  { exact, metric, bytes }: StepRecord,
+  { limits, baseline }: ParetoInput,
+  view: TaskView,
+): boolean {
+  const quality = {
+    metric: view.metric.name as MetricName,
+    baseline: baseline.metric,
+    allowedLoss: limits.loss,
+  };
+  return exact && bytes <= limits.bytes && meetsLimit(quality, metric);
+}
+
+/** A slope that no straight line over the plot is told from a vertical one by, in metric a byte. */
+function steepest({ x, y }: Axes): number {
+  return (1000 * (y[1] - y[0])) / ((x[1] - x[0]) * BYTES_PER_MB);
+}
+
+/** @throws {PlotError} for a λ that the score does not have. */
+function requireLambda(lambda: number, context: ScoreContext): void {
+  const most = largestWeight(context);
+  if (lambda >= 0 && lambda <= most && Number.isFinite(lambda)) return;
+  throw new PlotError({
+    what: 'not a trade-off weight',
+    where: 'pareto chart, lambda',
+    got: String(lambda),
+    expected: most === 1 ? 'a number from 0 to 1' : 'a number of at least 0',
+  });
+}
+
 function parametersOf(input: ParetoInput, { maxLoss, x }: Axes, view: TaskView): readonly Part[] {
-  const { limits, lambda = DEFAULT_LAMBDA, baseline, paper = [] } = input;
-  if (!(lambda >= 0 && lambda <= 1))
-    throw new PlotError({
-      what: 'not a trade-off weight',
-      where: 'pareto chart, lambda',
-      got: String(lambda),
-      expected: 'a number from 0 to 1',
-    });
-  const name = 'λ, the weight of memory';
-  const range = { input: 'range', min: 0, max: 1, step: LAMBDA_STEP, name };
+  const { limits, baseline, paper = [] } = input;
   const parameters = [
-    { name: 'lambda', value: lambda, bind: range },
     ...limitSlider({
       slider: 'maxLoss',
       limit: 'lossLimit',
@@ -126,25 +181,10 @@ function parametersOf(input: ParetoInput, { maxLoss, x }: Axes, view: TaskView):
   return [...parameters, { name: 'showPaper', value: true, bind: box }];
 }
 
-/** Marks the row that is selected: the same as `select` of the search, in the chart. */
-function selectionTransforms({ baseline }: ParetoInput, view: TaskView): readonly Part[] {
-  const { higher } = view;
-  const loss = higher ? `${baseline.metric} - datum.metric` : `datum.metric - ${baseline.metric}`;
-  const cost = `lambda * datum.bytes / ${baseline.bytes}`;
-  const feasible = `datum.selectable && ${loss} <= lossLimit + ${LIMIT_TOLERANCE} && datum.bytes <= bytesLimit`;
-  return [
-    { calculate: feasible, as: 'feasible' },
-    { calculate: `datum.metric ${higher ? '-' : '+'} ${cost}`, as: 'score' },
-    { calculate: `datum.feasible ? ${higher ? '-' : ''}datum.score : ${LAST}`, as: 'order' },
-    { window: [{ op: 'row_number', as: 'rank' }], sort: [{ field: 'order' }, { field: 'step' }] },
-    { calculate: 'datum.feasible && datum.rank === 1', as: 'selected' },
-  ];
-}
-
 /** A line of text that says what is selected, or that nothing is. */
-function statusView(view: TaskView): Part {
-  const lambda = "'λ = ' + format(lambda, '.2f')";
-  const scored = `${lambda} + ' selects ' + datum.plan + ': ' + datum.metricText + ', ' + datum.memoryText + ', score ' + format(datum.score, '${view.higher ? '.4f' : '.3f'}')`;
+function statusView(): Part {
+  const lambda = "'λ = ' + format(lambda, '.4~r')";
+  const scored = `${lambda} + ' selects ' + datum.plan + ': ' + datum.metricText + ', ' + datum.memoryText + ', S = ' + format(datum.score, '.4~f')`;
   const line = (color: string): Part => ({
     mark: { type: 'text', align: 'left', fontSize: 12, limit: WIDTH + 20, color },
     encoding: { x: { value: 0 }, text: { field: 'text' } },

@@ -1,0 +1,138 @@
+import { paperWeight, type ScoreName } from '../../search/score.js';
+import type { Part } from '../parts/part.js';
+import type { TaskView } from '../parts/task-view.js';
+import { scoreLabels, stopAt, type LambdaStops, type Scores } from './scores.js';
+
+/** Sorts behind every score. */
+const LAST = 1e300;
+/** As in the search: the differences of two metrics are inexact. */
+const LIMIT_TOLERANCE = 1e-12;
+
+/** The start of a figure's switch and slider. */
+export interface LambdaStart {
+  readonly score: ScoreName;
+  readonly lambda: number;
+  /** Takes the smallest plan within one standard error; absent where ties are not known. */
+  readonly oneSe?: boolean;
+}
+
+/**
+ * The signals of a figure that selects by λ: `score` with a switch, `place` with a slider, `oneSe` with a
+ * box; and of these `lambda`. The slider goes over the stops of the score that is set: the scale that is
+ * drawn says where it stands.
+ */
+export function lambdaParameters(
+  { score, lambda, oneSe }: LambdaStart,
+  stops: LambdaStops,
+  scores: Scores,
+  view: TaskView,
+): Part[] {
+  const labels = scoreLabels(scores, view);
+  const { paper, balanced } = stops;
+  const last = paper.length - 1;
+  const slider = { input: 'range', min: 0, max: last, step: 1, name: 'λ: stop of the scale drawn' };
+  return [
+    {
+      name: 'score',
+      value: score,
+      bind: {
+        input: 'select',
+        options: ['paper', 'balanced'],
+        labels: [labels.paper, labels.balanced],
+        name: 'Score',
+      },
+    },
+    { name: 'place', value: stopAt(stops[score], lambda), bind: slider },
+    { name: 'lambdaStops', value: { paper, balanced } },
+    { name: 'lambda', expr: 'lambdaStops[score][place]' },
+    ...(oneSe === undefined
+      ? []
+      : [
+          {
+            name: 'oneSe',
+            value: oneSe,
+            bind: {
+              input: 'checkbox',
+              name: 'Ties: the smallest plan within one standard error of the best',
+            },
+          },
+        ]),
+  ];
+}
+
+/** The loss of a plan, as the search works it out. @param plan a datum: "datum", "datum.other". */
+export function lossOf(plan: string, scores: Scores, { higher }: TaskView): string {
+  const { baseline } = scores.balanced.balanced!;
+  return higher ? `(${baseline} - ${plan}.metric)` : `(${plan}.metric - ${baseline})`;
+}
+
+/** Keeps the limits that are set. @param plan as of {@link lossOf}. */
+export function keepsLimits(plan: string, scores: Scores, view: TaskView): string {
+  const loss = lossOf(plan, scores, view);
+  return `${loss} <= lossLimit + ${LIMIT_TOLERANCE} && ${plan}.bytes <= bytesLimit`;
+}
+
+/**
+ * The score of a plan at `lambda`, with its sign turned so that the smallest wins: operation by operation
+ * that of the search, so that both round alike.
+ */
+export function orderOf(scores: Scores, view: TaskView): string {
+  const { fp32Bytes, balanced } = scores.balanced;
+  const goodness = view.higher ? 'datum.metric' : '(-datum.metric)';
+  const paper = `-(${goodness} - (lambda * datum.bytes) / ${fp32Bytes})`;
+  const loss = `((1 - lambda) * ${lossOf('datum', scores, view)}) / ${balanced!.loss}`;
+  return `(score === 'paper' ? ${paper} : (${loss} + (lambda * datum.bytes) / ${balanced!.bytes}))`;
+}
+
+/**
+ * Marks the row that is selected: as `select` of the search does, in the chart. Rows have `metric`, `bytes`,
+ * `step`, `selectable`, and with `oneSe` in `tieOf` the steps that they tie with as the smaller.
+ *
+ * @param groupby the searches are selected from apart by these fields.
+ */
+export function selectionTransforms(
+  scores: Scores,
+  view: TaskView,
+  { oneSe, groupby = [] }: { readonly oneSe: boolean; readonly groupby?: readonly string[] },
+): readonly Part[] {
+  const calculate = (as: string, expression: string): Part => ({ calculate: expression, as });
+  const rank = (as: string, ...fields: readonly string[]): Part => ({
+    window: [{ op: 'row_number', as }],
+    sort: fields.map((field) => ({ field })),
+    ...(groupby.length > 0 && { groupby: [...groupby] }),
+  });
+  // Of equal balanced scores the smaller plan, then the better; of the paper's the first.
+  const onlyBalanced = (value: string): string => `score === 'paper' ? 0 : ${value}`;
+  const transforms = [
+    calculate('feasible', `datum.selectable && ${keepsLimits('datum', scores, view)}`),
+    calculate('order', `datum.feasible ? ${orderOf(scores, view)} : ${LAST}`),
+    calculate('worse', view.higher ? '-datum.metric' : 'datum.metric'),
+    calculate('score', `score === 'paper' && ${view.higher} ? -datum.order : datum.order`),
+    calculate('tieBytes', onlyBalanced('datum.bytes')),
+    calculate('tieWorse', onlyBalanced('datum.worse')),
+    rank('rank', 'order', 'tieBytes', 'tieWorse', 'step'),
+    calculate(oneSe ? 'best' : 'selected', 'datum.feasible && datum.rank === 1'),
+  ];
+  if (!oneSe) return transforms;
+  const isTie = 'oneSe && datum.bestStep >= 0 && indexof(datum.tieOf, datum.bestStep) >= 0';
+  return [
+    ...transforms,
+    calculate('bestHere', 'datum.best ? datum.step : -1'),
+    {
+      joinaggregate: [{ op: 'max', field: 'bestHere', as: 'bestStep' }],
+      ...(groupby.length > 0 && { groupby: [...groupby] }),
+    },
+    calculate('tied', `datum.feasible && (datum.best || (${isTie}))`),
+    calculate('tieSize', `datum.tied ? datum.bytes : ${LAST}`),
+    rank('tieRank', 'tieSize', 'worse', 'step'),
+    calculate('selected', 'datum.tied && datum.tieRank === 1'),
+  ];
+}
+
+/** Loss that the score trades for a byte; at most so much, where memory alone counts. */
+export function lossPerByte(scores: Scores, most: number): string {
+  const { fp32Bytes, balanced } = scores.balanced;
+  // Of λ = 1/2, where λ/(1 − λ) is 1.
+  const even = paperWeight(0.5, balanced!, fp32Bytes) / fp32Bytes;
+  return `min(${most}, score === 'paper' ? lambda / ${fp32Bytes} : lambda / max(1e-12, 1 - lambda) * ${even})`;
+}
