@@ -4,10 +4,14 @@ import { CheckpointError, UsageError } from '../util/errors.js';
 import type { ModelFamily } from './family.js';
 import { SPIKEBERT } from './spikebert/family.js';
 import { SPIKEGPT } from './spikegpt/family.js';
+import { SPIKELM } from './spikelm/family.js';
 
 /** Families by id; a new one of ours is a line here. */
 const families = new Map<string, ModelFamily>(
-  [SPIKEGPT, SPIKEBERT].map((family): [string, ModelFamily] => [family.id, family as ModelFamily]),
+  [SPIKEGPT, SPIKEBERT, SPIKELM].map((family): [string, ModelFamily] => [
+    family.id,
+    family as ModelFamily,
+  ]),
 );
 
 /** Modules that bring families of others, for worker threads to load. */

@@ -43,6 +43,8 @@ export interface TokenPolicy {
   readonly padding: { readonly name: string; readonly id: number };
   /** Positions of a sentence: those of the longest one in its batch, or as many for all. */
   readonly length: 'longest' | number;
+  /** The most positions of a sentence, where there are no more; absent where any length can be computed. */
+  readonly positions?: number;
   /** Poolings that can be asked for; the first one is the family's own. */
   readonly poolings: readonly [Pooling, ...Pooling[]];
 }

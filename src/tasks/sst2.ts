@@ -36,6 +36,8 @@ export interface Sst2Options {
   readonly paddingId: number;
   /** Positions of every sentence, padding included; by default those of the longest one in a batch. */
   readonly length?: number | undefined;
+  /** The most positions that the model has; by default any number. */
+  readonly positions?: number | undefined;
   /** Tokens that a sentence begins and ends with. */
   readonly before?: readonly number[];
   readonly after?: readonly number[];
@@ -194,7 +196,7 @@ function checkedLabel(label: number, where: string): number {
 function encoded(
   sentence: string,
   where: string,
-  { tokenizer, length, before = [], after = [] }: Sst2Options,
+  { tokenizer, length, positions = length, before = [], after = [] }: Sst2Options,
 ): Int32Array {
   const own = sentence.trim() === '' ? [] : tokenizer.encode(sentence);
   if (own.length === 0) {
@@ -202,11 +204,11 @@ function encoded(
     throw new DataError({ what: 'empty sentence', where, got, expected: 'at least one token' });
   }
   const ids = [...before, ...own, ...after];
-  if (length === undefined || ids.length <= length) return Int32Array.from(ids);
+  if (positions === undefined || ids.length <= positions) return Int32Array.from(ids);
   throw new DataError({
     what: 'sentence is too long for the model',
     where,
     got: `${ids.length} tokens`,
-    expected: `at most ${length}`,
+    expected: `at most ${positions}`,
   });
 }

@@ -5,6 +5,7 @@ import type { ModelConfig } from '../../src/model/config.js';
 import type { ModelFamily } from '../../src/model/family.js';
 import { LoadedModel } from '../../src/model/loaded-model.js';
 import { SPIKEBERT } from '../../src/model/spikebert/family.js';
+import { SPIKELM } from '../../src/model/spikelm/family.js';
 import { structureOf } from '../../src/model/structure.js';
 import type { SequenceBatch } from '../../src/tasks/batching.js';
 import { seededRandom } from '../../src/util/random.js';
@@ -35,9 +36,15 @@ const SIZES = {
   ...{ classes: 2, head: false, heads: 2 },
 };
 
+/** Rising with the steps, as training leaves them. */
+function amplitudeOf({ name, shape }: Parameter): readonly number[] | undefined {
+  return shape.length === 0 ? [1.3 + 0.7 * Number(name.at(-1))] : undefined;
+}
+
 /** One of each family of ours that runs in time steps. */
 export const FAMILY_TOYS: readonly FamilyToy[] = [
   toy(SPIKEBERT, { ...SIZES, timeSteps: 4, tau: 2, threshold: 1 }),
+  toy(SPIKELM, { ...SIZES, timeSteps: 3, types: 2 }, amplitudeOf),
 ];
 
 /** The same with other sizes. */

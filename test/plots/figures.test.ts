@@ -244,6 +244,8 @@ describe('plots/theme', () => {
     assert.equal(bitsColor(16), '#0d0887');
     assert.equal(bitsColor(1), '#fca636');
     assert.equal(bitsColor(32), '#222222');
+    // A module of which a part is left alone.
+    assert.equal(bitsColor(16.4), bitsColor(16));
     assert.deepEqual(bitsScale([4, 16, 4]).range, [bitsColor(16), bitsColor(4)]);
     const all = Array.from({ length: 16 }, (_, index) => bitsColor(index + 1));
     assert.equal(new Set(all).size, 16);

@@ -16,6 +16,7 @@ const FAMILY_WORDS: readonly (readonly [words: RegExp, folders: readonly string[
   [/att\.key|ffnPre|SRWKV/, ['src/model/spikegpt']],
   [/emb\.weight/, ['src/model/spikegpt', 'src/model/spikebert']],
   [/q_m\b|last_ln/, ['src/model/spikebert']],
+  [/act_clip_val/, ['src/model/spikelm']],
 ];
 
 const isBelow = (path: string, folders: readonly string[]): boolean =>

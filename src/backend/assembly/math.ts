@@ -46,6 +46,29 @@ export function exp4(x: v128): v128 {
   return v128.andnot(scaled, tiny);
 }
 
+/**
+ * erf(x) in each lane, absolute error below 5e-7: the rational approximation of kernels/erf.ts, whose
+ * coefficients these are.
+ */
+@inline
+export function erf4(x: v128): v128 {
+  const clamped = f32x4.pmin(f32x4.pmax(x, f32x4.splat(-4)), f32x4.splat(4));
+  const square = f32x4.mul(clamped, clamped);
+  let p = f32x4.splat(-2.72614225801306e-10);
+  p = madd(p, square, f32x4.splat(2.77068142495902e-8));
+  p = madd(p, square, f32x4.splat(-2.10102402082508e-6));
+  p = madd(p, square, f32x4.splat(-5.69250639462346e-5));
+  p = madd(p, square, f32x4.splat(-7.34990630326855e-4));
+  p = madd(p, square, f32x4.splat(-2.95459980854025e-3));
+  p = madd(p, square, f32x4.splat(-1.60960333262415e-2));
+  let q = f32x4.splat(-1.45660718464996e-5);
+  q = madd(q, square, f32x4.splat(-2.13374055278905e-4));
+  q = madd(q, square, f32x4.splat(-1.68282697438203e-3));
+  q = madd(q, square, f32x4.splat(-7.37332916720468e-3));
+  q = madd(q, square, f32x4.splat(-1.42647390514189e-2));
+  return f32x4.div(f32x4.mul(clamped, p), q);
+}
+
 /** The sum of the four lanes, pairwise. */
 @inline
 export function sum4(x: v128): f32 {

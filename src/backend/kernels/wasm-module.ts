@@ -31,6 +31,13 @@ export interface SpikingModule {
   readonly maskedMean: Export;
   readonly lifSteps: Export;
   readonly spikeAttention: Export;
+  readonly ternarySteps: Export;
+  readonly softmaxAttention: Export;
+  readonly biasGelu: Export;
+  readonly addNorm: Export;
+  readonly integrateFire: Export;
+  readonly packSteps: Export;
+  readonly unpackSteps: Export;
   readonly squareLess: (x: number, y: number) => number;
 }
 

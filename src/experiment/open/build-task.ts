@@ -71,6 +71,7 @@ async function buildSst2(
     tokenizer,
     paddingId: tokenizer.idOf(policy.padding.name) ?? policy.padding.id,
     length: policy.length === 'longest' ? undefined : policy.length,
+    positions: policy.length === 'longest' ? policy.positions : policy.length,
     before: specialTokens(tokenizer, policy.before),
     after: specialTokens(tokenizer, policy.after),
     pooling: poolingOf(policy, pooling),

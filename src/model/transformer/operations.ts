@@ -63,3 +63,37 @@ export function leakyNeurons(channels: number): ScalarOperations {
     comparisons: channels,
   };
 }
+
+/** So many additions, and nothing else. */
+export function additionsOf(additions: number): ScalarOperations {
+  return { ...NO_OPERATIONS, additions };
+}
+
+/** y · (1 + erf(y / √2)) / 2 of x + bias; the error function counts as one function. */
+export function geluOperations(channels: number): ScalarOperations {
+  return {
+    ...NO_OPERATIONS,
+    additions: 2 * channels,
+    multiplications: 3 * channels,
+    functions: channels,
+  };
+}
+
+/**
+ * A token's attention over `tokens` tokens: products with keys and values, and of each head and token a maximum,
+ * a difference, an exponential, a sum and a division. A spike chooses whether a product is added; all are counted.
+ */
+export function softmaxAttentionOperations(
+  width: number,
+  heads: number,
+  tokens: number,
+): ScalarOperations {
+  const [values, scores] = [2 * width * tokens, heads * tokens];
+  return {
+    additions: values + 2 * scores,
+    multiplications: values + scores,
+    divisions: scores,
+    functions: scores,
+    comparisons: scores,
+  };
+}

@@ -54,7 +54,8 @@ const FULL_BITS = 17;
 /** The colour of a bit width, the same in all figures: warm for few bits, dark for many. */
 export function bitsColor(bits: number): string {
   if (bits >= FULL_BITS) return COLORS.black;
-  const place = (1 - Math.max(0, bits - 1) / 15) * (PLASMA.length - 1);
+  // A mean of several units may lie between 16 bits and those left alone.
+  const place = (1 - Math.min(15, Math.max(0, bits - 1)) / 15) * (PLASMA.length - 1);
   const index = Math.min(Math.floor(place), PLASMA.length - 2);
   return mix(PLASMA[index], PLASMA[index + 1], place - index);
 }

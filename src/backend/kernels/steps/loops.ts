@@ -1,3 +1,6 @@
+import { erf } from '../erf.js';
+import { LEAST_AMPLITUDE, TERNARY_DECAY } from './names.js';
+
 /*
  * The step kernels as plain loops over typed arrays, for the `cpu` backend, and for the `wasm` backend on its
  * heap where a width does not fit its vectors. Arithmetic is float64 between float32 loads and stores. Shapes
@@ -126,4 +129,151 @@ export function spikeAttention(
             if (q[at + i] !== 0) for (let j = 0; j < width; j++) out[at + j] += sums[i * width + j];
         }
       }
+}
+
+/** Ternary neurons over steps; without memory each step stands for itself. */
+export function ternarySteps(
+  x: Stepped,
+  bias: Values | undefined,
+  amplitudes: Values,
+  remembers: boolean,
+  extent: StepExtent,
+  out: Values,
+): void {
+  const { batch, steps, positions, channels } = extent;
+  for (let n = 0; n < batch; n++)
+    for (let l = 0; l < positions; l++)
+      for (let c = 0; c < channels; c++) {
+        let rest = 0;
+        for (let t = 0; t < steps; t++) {
+          const height = Math.max(amplitudes[t], LEAST_AMPLITUDE);
+          const potential =
+            rest + x.values[rowAt(extent, x.steps, n, t, l) + c] + (bias ? bias[c] : 0);
+          const share = potential / height;
+          const spike = share > 0.5 ? height : share < -0.5 ? -height : 0;
+          out[rowAt(extent, steps, n, t, l) + c] = spike;
+          if (remembers) rest = TERNARY_DECAY * potential * (amplitudes[t] - spike);
+        }
+      }
+}
+
+/** softmax((q + bias) kᵀ / √d) v of each head over the first lengths[n] positions. */
+export function softmaxAttention(
+  q: Values,
+  bias: Values,
+  k: Values,
+  v: Values,
+  lengths: Int32Array,
+  heads: number,
+  extent: StepExtent,
+  out: Values,
+): void {
+  const { batch, steps, positions, channels } = extent;
+  const width = channels / heads;
+  const scale = 1 / Math.sqrt(width);
+  const scores = new Float64Array(positions);
+  const sums = new Float64Array(width);
+  for (let n = 0; n < batch; n++)
+    for (let t = 0; t < steps; t++)
+      for (let first = 0; first < channels; first += width)
+        for (let l = 0; l < positions; l++) {
+          const at = rowAt(extent, steps, n, t, l) + first;
+          let highest = -Infinity;
+          for (let j = 0; j < lengths[n]; j++) {
+            const key = rowAt(extent, steps, n, t, j) + first;
+            let score = 0;
+            for (let c = 0; c < width; c++) score += (q[at + c] + bias[first + c]) * k[key + c];
+            scores[j] = score * scale;
+            highest = Math.max(highest, scores[j]);
+          }
+          sums.fill(0);
+          let total = 0;
+          for (let j = 0; j < lengths[n]; j++) {
+            const weight = Math.exp(scores[j] - highest);
+            const value = rowAt(extent, steps, n, t, j) + first;
+            total += weight;
+            for (let c = 0; c < width; c++) sums[c] += weight * v[value + c];
+          }
+          for (let c = 0; c < width; c++) out[at + c] = sums[c] / total;
+        }
+}
+
+/** GELU of x + bias, in the form with the error function. */
+export function biasGelu(x: Values, bias: Values, out: Values): void {
+  const channels = bias.length;
+  for (let at = 0; at < x.length; at++) {
+    const value = x[at] + bias[at % channels];
+    out[at] = 0.5 * value * (1 + erf(value * Math.SQRT1_2));
+  }
+}
+
+/** Layer norm of x + bias + residual. */
+export function addNorm(
+  x: Values,
+  residual: Stepped,
+  norm: NormValues,
+  extent: StepExtent,
+  out: Values,
+): void {
+  const { batch, steps, positions, channels } = extent;
+  const row = new Float64Array(channels);
+  for (let n = 0; n < batch; n++)
+    for (let t = 0; t < steps; t++)
+      for (let l = 0; l < positions; l++) {
+        const at = rowAt(extent, steps, n, t, l);
+        const beside = rowAt(extent, residual.steps, n, t, l);
+        for (let c = 0; c < channels; c++)
+          row[c] = x[at + c] + norm.bias[c] + residual.values[beside + c];
+        normalize(row, norm);
+        out.set(row, at);
+      }
+}
+
+/** Integrate-and-fire neurons over steps, from a membrane [B, L, C]. */
+export function integrateFire(
+  x: Values,
+  bias: Values | undefined,
+  membrane: Values,
+  threshold: number,
+  extent: StepExtent,
+  out: Values,
+  membraneOut: Values,
+): void {
+  const { batch, steps, positions, channels } = extent;
+  for (let n = 0; n < batch; n++)
+    for (let l = 0; l < positions; l++)
+      for (let c = 0; c < channels; c++) {
+        const place = (n * positions + l) * channels + c;
+        let potential = membrane[place];
+        for (let t = 0; t < steps; t++) {
+          const at = rowAt(extent, steps, n, t, l) + c;
+          potential += x[at] + (bias ? bias[c] : 0);
+          const spike = potential >= threshold ? 1 : 0;
+          potential -= threshold * spike;
+          out[at] = spike;
+        }
+        membraneOut[place] = potential;
+      }
+}
+
+/** Spikes of at most {@link WORD_STEPS} steps as bits, the first step lowest. `out` has one step. */
+export function packSteps(spikes: Values, extent: StepExtent, out: Values): void {
+  const { batch, steps, positions, channels } = extent;
+  const plane = positions * channels;
+  for (let n = 0; n < batch; n++)
+    for (let at = 0; at < plane; at++) {
+      let word = 0;
+      for (let t = 0; t < steps; t++) word += spikes[(n * steps + t) * plane + at] * 2 ** t;
+      out[n * plane + at] = word;
+    }
+}
+
+/** The way back; `extent` is that of the spikes. */
+export function unpackSteps(words: Values, extent: StepExtent, out: Values): void {
+  const { batch, steps, positions, channels } = extent;
+  const plane = positions * channels;
+  for (let n = 0; n < batch; n++)
+    for (let at = 0; at < plane; at++)
+      for (let t = 0; t < steps; t++)
+        out[(n * steps + t) * plane + at] = (words[n * plane + at] >>> t) & 1;
 }

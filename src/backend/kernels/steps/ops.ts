@@ -1,9 +1,17 @@
-import { add, type Tensor, type Tensor2D, type Tensor4D } from '@tensorflow/tfjs-core';
+import {
+  add,
+  type Tensor,
+  type Tensor1D,
+  type Tensor2D,
+  type Tensor3D,
+  type Tensor4D,
+} from '@tensorflow/tfjs-core';
 import { hasKernel, runKernel } from '../dispatch.js';
 import * as composite from './composite.js';
 import * as names from './names.js';
 import type { LifSettings, StepNorm } from './types.js';
 
+export { WORD_STEPS } from './names.js';
 export type { LifSettings, StepNorm } from './types.js';
 
 /*
@@ -83,4 +91,101 @@ export function spikeAttention(
 ): Tensor4D {
   if (!hasKernel(names.SPIKE_ATTENTION)) return composite.spikeAttention(q, k, v, weights, heads);
   return runKernel(names.SPIKE_ATTENTION, { q, k, v, weights }, { heads })[0] as Tensor4D;
+}
+
+/**
+ * Ternary neurons over steps: m_t = 0.25 m_{t−1} (α_{t−1} − s_{t−1}) + x_t + bias with m before the first step
+ * absent, and s_t = ±α where |m_t| > α/2, else 0, with α at least 1e-5. So a spike of +α clears the membrane, one
+ * of −α does not.
+ *
+ * @param x [B, T, L, C], or [B, 1, L, C] where all steps are alike
+ * @param bias [C]
+ * @param amplitudes α, [T]
+ * @param remembers false leaves the membrane out: each step stands for itself
+ * @returns spikes −α_t, 0 or α_t, [B, T, L, C]
+ * Source: SpikeLM, spikeLM-BERT/spiking.py.
+ */
+export function ternarySteps(
+  x: Tensor4D,
+  bias: Tensor1D | undefined,
+  amplitudes: Tensor1D,
+  remembers: boolean,
+): Tensor4D {
+  if (!hasKernel(names.TERNARY_STEPS))
+    return composite.ternarySteps(x, bias, amplitudes, remembers);
+  const inputs = bias ? { x, bias, amplitudes } : { x, amplitudes };
+  return runKernel(names.TERNARY_STEPS, inputs, { remembers })[0] as Tensor4D;
+}
+
+/**
+ * softmax((q + bias) kᵀ / √d) v of each head, a run of d = C / heads channels, at each step by itself, over the
+ * real positions alone: the others' numbers do not enter.
+ *
+ * @param q k, v: [B, T, L, C]; bias: [C]
+ * @param lengths real positions of each sequence, int32 [B], at least 1
+ * @returns [B, T, L, C]
+ */
+export function softmaxAttention(
+  q: Tensor4D,
+  bias: Tensor1D,
+  k: Tensor4D,
+  v: Tensor4D,
+  lengths: Tensor1D,
+  heads: number,
+): Tensor4D {
+  if (!hasKernel(names.SOFTMAX_ATTENTION))
+    return composite.softmaxAttention(q, bias, k, v, lengths, heads);
+  const inputs = { q, bias, k, v, lengths };
+  return runKernel(names.SOFTMAX_ATTENTION, inputs, { heads })[0] as Tensor4D;
+}
+
+/** GELU(x + bias) = y (1 + erf(y / √2)) / 2 with y = x + bias. x: [B, T, L, C]; bias: [C]. */
+export function biasGelu(x: Tensor4D, bias: Tensor1D): Tensor4D {
+  if (!hasKernel(names.BIAS_GELU)) return composite.biasGelu(x, bias);
+  return runKernel(names.BIAS_GELU, { x, bias })[0] as Tensor4D;
+}
+
+/** Layer norm of x + bias + residual. x: [B, T, L, C]; residual: the same, or [B, 1, L, C]. */
+export function addNorm(x: Tensor4D, residual: Tensor4D, norm: StepNorm): Tensor4D {
+  if (!hasKernel(names.ADD_NORM)) return composite.addNorm(x, residual, norm);
+  const { epsilon, ...vectors } = norm;
+  return runKernel(names.ADD_NORM, { x, residual, ...vectors }, { epsilon })[0] as Tensor4D;
+}
+
+/**
+ * Integrate-and-fire neurons over steps: u += x + bias, s = [u ≥ θ], u −= θ s; no leak and no floor.
+ *
+ * @param x [B, T, L, C]; bias: [C]
+ * @param membrane u before the first step, [B, L, C]
+ * @returns spikes, [B, T, L, C], and u after the last step
+ * Source: SpikingBERT, implicit_bert/modules/snn_modules.py.
+ */
+export function integrateFire(
+  x: Tensor4D,
+  bias: Tensor1D | undefined,
+  membrane: Tensor3D,
+  threshold: number,
+): { readonly spikes: Tensor4D; readonly membrane: Tensor3D } {
+  if (!hasKernel(names.INTEGRATE_FIRE))
+    return composite.integrateFire(x, bias, membrane, threshold);
+  const inputs = bias ? { x, bias, membrane } : { x, membrane };
+  const [spikes, after] = runKernel(names.INTEGRATE_FIRE, inputs, { threshold });
+  return { spikes: spikes as Tensor4D, membrane: after as Tensor3D };
+}
+
+/**
+ * Spikes of some steps as the bits of whole numbers, the first step lowest.
+ *
+ * @param spikes 0 or 1, [B, T, L, C], at most {@link WORD_STEPS} steps
+ * @returns [B, 1, L, C]
+ */
+export function packSteps(spikes: Tensor4D): Tensor4D {
+  if (!hasKernel(names.PACK_STEPS)) return composite.packSteps(spikes);
+  return runKernel(names.PACK_STEPS, { spikes })[0] as Tensor4D;
+}
+
+/** The way back from {@link packSteps}: [B, 1, L, C] to [B, steps, L, C]. */
+export function unpackSteps(words: Tensor4D, steps: number): Tensor4D {
+  if (!hasKernel(names.UNPACK_STEPS)) return composite.unpackSteps(words, steps);
+  return runKernel(names.UNPACK_STEPS, { words }, { steps })[0] as Tensor4D;
 }

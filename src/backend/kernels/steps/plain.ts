@@ -48,4 +48,73 @@ export const STEP_PLAIN_KERNELS: ReadonlyMap<string, Run<Memory>> = new Map([
     loops.spikeAttention(queries, keys, values, counts, heads as number, extentOf(q), floats(out));
     return out;
   }),
+
+  kernel(names.TERNARY_STEPS, (inputs, { remembers }, { floats, output }) => {
+    const { x, amplitudes } = inputs;
+    const bias = inputs['bias'] as TensorInfo | undefined;
+    const extent = extentOf(x, amplitudes.shape[0]);
+    const out = output(shapeOf(extent));
+    const stepped = steppedBy(floats)(x);
+    const added = bias && floats(bias);
+    loops.ternarySteps(stepped, added, floats(amplitudes), remembers === true, extent, floats(out));
+    return out;
+  }),
+
+  kernel(names.SOFTMAX_ATTENTION, (inputs, { heads }, { floats, integers, output }) => {
+    const { q, bias, k, v, lengths } = inputs;
+    const out = output(q.shape);
+    const [queries, added, keys, values] = [q, bias, k, v].map(floats);
+    loops.softmaxAttention(
+      ...[queries, added, keys, values],
+      integers(lengths),
+      heads as number,
+      extentOf(q),
+      floats(out),
+    );
+    return out;
+  }),
+
+  kernel(names.BIAS_GELU, ({ x, bias }, _attrs, { floats, output }) => {
+    const out = output(x.shape);
+    loops.biasGelu(floats(x), floats(bias), floats(out));
+    return out;
+  }),
+
+  kernel(names.ADD_NORM, ({ x, residual, bias, gamma, beta }, attrs, { floats, output }) => {
+    const out = output(x.shape);
+    const epsilon = attrs['epsilon'] as number;
+    const norm = { bias: floats(bias), gamma: floats(gamma), beta: floats(beta), epsilon };
+    loops.addNorm(floats(x), steppedBy(floats)(residual), norm, extentOf(x), floats(out));
+    return out;
+  }),
+
+  kernel(names.INTEGRATE_FIRE, (inputs, { threshold }, { floats, output }) => {
+    const { x, membrane } = inputs;
+    const bias = inputs['bias'] as TensorInfo | undefined;
+    const [out, after] = [output(x.shape), output(membrane.shape)];
+    loops.integrateFire(
+      floats(x),
+      bias && floats(bias),
+      floats(membrane),
+      threshold as number,
+      extentOf(x),
+      floats(out),
+      floats(after),
+    );
+    return [out, after];
+  }),
+
+  kernel(names.PACK_STEPS, ({ spikes }, _attrs, { floats, output }) => {
+    const extent = extentOf(spikes);
+    const out = output(shapeOf({ ...extent, steps: 1 }));
+    loops.packSteps(floats(spikes), extent, floats(out));
+    return out;
+  }),
+
+  kernel(names.UNPACK_STEPS, ({ words }, { steps }, { floats, output }) => {
+    const extent = extentOf(words, steps as number);
+    const out = output(shapeOf(extent));
+    loops.unpackSteps(floats(words), extent, floats(out));
+    return out;
+  }),
 ]);

@@ -1,5 +1,5 @@
 import type { TensorInfo } from '@tensorflow/tfjs-core';
-import { LANES, type HeapMemory } from '../heap.js';
+import { LANES, sizeOf, type HeapMemory } from '../heap.js';
 import { kernel, type Kernel, type Run } from '../plain.js';
 import type { SpikingModule } from '../wasm-module.js';
 import * as names from './names.js';
@@ -50,6 +50,90 @@ export function STEP_WASM_KERNELS(spiking: SpikingModule): readonly Kernel<HeapM
         const sums = output([width, width]);
         spiking.spikeAttention(...at(q, k, v, weights), ...q.shape, width, ...at(out, sums));
         release(sums);
+        return out;
+      },
+    ),
+
+    inVectors(names.TERNARY_STEPS, channels, (inputs, { remembers }, { at, output, release }) => {
+      const { x, amplitudes } = inputs;
+      const bias = inputs['bias'] as TensorInfo | undefined;
+      const extent = extentOf(x, amplitudes.shape[0]);
+      const out = output(shapeOf(extent));
+      const row = output([extent.channels]);
+      spiking.ternarySteps(
+        ...at(x, bias, amplitudes),
+        remembers === true ? 1 : 0,
+        ...[extent.batch, x.shape[1], extent.steps, extent.positions, extent.channels],
+        ...[names.TERNARY_DECAY, names.LEAST_AMPLITUDE],
+        ...at(out, row),
+      );
+      release(row);
+      return out;
+    }),
+
+    inVectors(
+      names.SOFTMAX_ATTENTION,
+      ({ q }, { heads }) => q.shape[3] / (heads as number),
+      ({ q, bias, k, v, lengths }, { heads }, { at, output, release }) => {
+        const [, , positions, channels] = q.shape;
+        const width = channels / (heads as number);
+        const out = output(q.shape);
+        // Keys turned, in whole vectors of positions; a row of scores.
+        const columns = LANES * Math.ceil(positions / LANES);
+        const room = output([width + 1, columns]);
+        const read = at(q, bias, k, v, lengths);
+        spiking.softmaxAttention(...read, ...q.shape, width, columns, ...at(out, room));
+        release(room);
+        return out;
+      },
+    ),
+
+    inVectors(names.BIAS_GELU, channels, ({ x, bias }, _attrs, { at, output }) => {
+      const out = output(x.shape);
+      const [rows, width] = [sizeOf(x.shape.slice(0, -1)), bias.shape[0]];
+      spiking.biasGelu(...at(x, bias), rows, width, ...at(out));
+      return out;
+    }),
+
+    inVectors(names.ADD_NORM, channels, (inputs, { epsilon }, { at, output }) => {
+      const { x, residual, bias, gamma, beta } = inputs;
+      const out = output(x.shape);
+      spiking.addNorm(
+        ...at(x, residual, bias, gamma, beta),
+        ...[x.shape[0], residual.shape[1], ...x.shape.slice(1)],
+        epsilon as number,
+        ...at(out),
+      );
+      return out;
+    }),
+
+    inVectors(names.INTEGRATE_FIRE, channels, (inputs, { threshold }, { at, output }) => {
+      const { x, membrane } = inputs;
+      const bias = inputs['bias'] as TensorInfo | undefined;
+      const [out, after] = [output(x.shape), output(membrane.shape)];
+      const read = at(x, bias, membrane);
+      spiking.integrateFire(...read, ...x.shape, threshold as number, ...at(out, after));
+      return [out, after];
+    }),
+
+    inVectors(
+      names.PACK_STEPS,
+      ({ spikes }) => spikes.shape[3],
+      ({ spikes }, _attrs, { at, output }) => {
+        const extent = extentOf(spikes);
+        const out = output(shapeOf({ ...extent, steps: 1 }));
+        spiking.packSteps(...at(spikes), ...spikes.shape, ...at(out));
+        return out;
+      },
+    ),
+
+    inVectors(
+      names.UNPACK_STEPS,
+      ({ words }) => words.shape[3],
+      ({ words }, { steps }, { at, output }) => {
+        const extent = extentOf(words, steps as number);
+        const out = output(shapeOf(extent));
+        spiking.unpackSteps(...at(words), ...out.shape, ...at(out));
         return out;
       },
     ),
