@@ -3,6 +3,7 @@ import { addConvert } from './commands/convert.js';
 import { addDemo } from './commands/demo.js';
 import { addEval } from './commands/eval.js';
 import { addExport } from './commands/export.js';
+import { addFetch } from './commands/fetch.js';
 import { addGenerate } from './commands/generate.js';
 import { addInspect } from './commands/inspect.js';
 import { addPlot } from './commands/plot.js';
@@ -31,6 +32,7 @@ export function buildProgram(host: Host): Command {
     });
   for (const add of [
     addDemo,
+    addFetch,
     addInspect,
     addEval,
     addGenerate,

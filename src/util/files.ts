@@ -79,7 +79,8 @@ const CAUSES: Readonly<Record<string, string | undefined>> = {
   EEXIST: 'a part of the path is a file, not a folder',
 };
 
-function asOutputError(path: string, error: unknown): unknown {
+/** An {@link OutputError} for what the operating system says on writing; any other error as it is. */
+export function asOutputError(path: string, error: unknown): unknown {
   const code = error instanceof Error && 'code' in error ? String(error.code) : '';
   const reason = CAUSES[code];
   if (reason === undefined) return error;
