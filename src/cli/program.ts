@@ -3,6 +3,7 @@ import { addConvert } from './commands/convert.js';
 import { addDemo } from './commands/demo.js';
 import { addEval } from './commands/eval.js';
 import { addExport } from './commands/export.js';
+import { addFetch } from './commands/fetch.js';
 import { addGenerate } from './commands/generate.js';
 import { addHelp } from './commands/help.js';
 import { addInspect } from './commands/inspect.js';
@@ -32,6 +33,7 @@ export function buildProgram(host: Host): Command {
     });
   for (const add of [
     addDemo,
+    addFetch,
     addInspect,
     addEval,
     addGenerate,

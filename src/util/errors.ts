@@ -35,6 +35,8 @@ export class CheckpointError extends QslmError {}
 export class TokenizerError extends QslmError {}
 /** Evaluation data that cannot be used: no header, wrong label, empty text. */
 export class DataError extends QslmError {}
+/** A file that cannot be fetched: refused, missing, damaged on the way, or nothing to fetch it over. */
+export class FetchError extends QslmError {}
 /** A bit width, scheme or plan that makes no sense. */
 export class QuantError extends QslmError {}
 /** A compute backend that is unknown, or does not start. */
@@ -79,6 +81,7 @@ const CLASSES = [
   CheckpointError,
   TokenizerError,
   DataError,
+  FetchError,
   QuantError,
   BackendError,
   ModelError,

@@ -67,7 +67,8 @@ export async function saveFile(path: string, content: string | Uint8Array): Prom
   await writeFileAtomically(path, (file) => file.writeFile(content));
 }
 
-function asOutputError(path: string, error: unknown): unknown {
+/** An {@link OutputError} for what the operating system says on writing; any other error as it is. */
+export function asOutputError(path: string, error: unknown): unknown {
   const code = systemCode(error);
   if (code === undefined || reasonOf(code) === undefined) return error;
   const detail = { what: 'cannot write', where: path, got: systemReason(error) };

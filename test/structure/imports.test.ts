@@ -6,6 +6,7 @@ import { packagePath } from '../../src/util/paths.js';
 /** The folders of src/ in order: each may import from itself and the ones before it. */
 const ORDER = [
   'util',
+  'hub',
   'checkpoint',
   'tokenizer',
   'layout',
@@ -28,6 +29,8 @@ const RESERVED: readonly { readonly package: RegExp; readonly folders: readonly 
   { package: /^@tensorflow\//, folders: ['backend', 'model'] },
   { package: /^commander$|^cli-progress$/, folders: ['cli'] },
   { package: /^libsql$/, folders: ['store'] },
+  { package: /^@huggingface\/hub$|^undici$/, folders: ['hub'] },
+  { package: /^hyparquet$/, folders: ['tasks'] },
 ];
 
 /** Folders of model/ that hold a single family each, and the one file elsewhere that knows of them. */
