@@ -49,10 +49,15 @@ const registered = new Set<string>();
  * Starts the compute backend for everything that follows, and our kernels on it.
  *
  * @param name a backend, or `auto`: native TensorFlow where it is installed, else WebAssembly
- * @throws {BackendError} when the name is unknown or the backend does not start
+ * @param identity of the backend in the thread that this one shares its work with ({@link backendIdentity})
+ * @throws {BackendError} when the name is unknown, the backend does not start, or not with that identity
  */
-export async function startBackend(name: string = 'auto'): Promise<BackendReport> {
+export async function startBackend(
+  name: string = 'auto',
+  identity?: string,
+): Promise<BackendReport> {
   const chosen = name === 'auto' ? ALL : [backendBy(name)];
+  if (identity !== undefined) backendBy(name).comply?.(identity);
   // Without it the cpu backend advertises tfjs-node on stderr at its first tensor.
   enableProdMode();
   const passedOver: { name: BackendName; reason: string }[] = [];

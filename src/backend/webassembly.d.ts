@@ -16,4 +16,6 @@ declare namespace WebAssembly {
     readonly exports: object;
   }
   function validate(code: Uint8Array): boolean;
+
+  class CompileError extends Error {}
 }

@@ -15,6 +15,12 @@ export interface Backend {
    * its own, since a spike can hang on them.
    */
   identity(): string;
+  /**
+   * Has this thread compute as one that has this identity, before it starts; absent where there is one way.
+   *
+   * @throws {BackendError} where it cannot
+   */
+  comply?(identity: string): void;
   /** "TensorFlow.js 4.22.0, WebAssembly with SIMD, one thread" */
   describe(): Promise<string>;
   /** Worker threads that are worth their memory. */

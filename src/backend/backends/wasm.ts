@@ -1,9 +1,12 @@
 import { availableParallelism } from 'node:os';
 import type { BackendWasm } from '@tensorflow/tfjs-backend-wasm';
 import { backend, env } from '@tensorflow/tfjs-core';
-import { wasmArithmetic } from '../kernels/wasm-module.js';
+import { prescribeArithmetic, wasmArithmetic } from '../kernels/wasm-module.js';
 import { registerWasmKernels } from '../kernels/wasm.js';
 import { activate, MOST_THREADS, TFJS, type Backend } from './backend.js';
+
+/** The identity of wasm with fused multiply–adds. */
+const FUSED = 'wasm-fused';
 
 /** WebAssembly, one thread a process, in the arithmetic that engine and processor have. */
 export const WASM: Backend = {
@@ -16,7 +19,10 @@ export const WASM: Backend = {
   registerKernels: () => {
     registerWasmKernels(backend() as BackendWasm, wasmArithmetic());
   },
-  identity: () => (wasmArithmetic() === 'fused' ? 'wasm-fused' : 'wasm'),
+  identity: () => (wasmArithmetic() === 'fused' ? FUSED : 'wasm'),
+  comply: (identity) => {
+    prescribeArithmetic(identity === FUSED ? 'fused' : 'separate');
+  },
   describe: async () => {
     const simd = await env().getAsync('WASM_HAS_SIMD_SUPPORT');
     const fused = wasmArithmetic() === 'fused' ? ' and fused multiply–add' : '';

@@ -59,39 +59,84 @@ function compile(arithmetic: Arithmetic): WebAssembly.Module {
   return new WebAssembly.Module(code);
 }
 
+function instantiate(arithmetic: Arithmetic, memory: WebAssembly.Memory): SpikingModule {
+  const instance = new WebAssembly.Instance(compile(arithmetic), { env: { memory } });
+  return instance.exports as unknown as SpikingModule;
+}
+
 /**
  * Compiles the kernels into a memory: a few milliseconds.
  *
- * @throws {BackendError} when they are not built
+ * @throws {BackendError} when they are not built, or the processor rounds otherwise than asked for
  */
 export function loadSpikingModule(
   arithmetic: Arithmetic,
   memory: WebAssembly.Memory,
 ): SpikingModule {
-  const instance = new WebAssembly.Instance(compile(arithmetic), { env: { memory } });
-  return instance.exports as unknown as SpikingModule;
+  const spiking = instantiate(arithmetic, memory);
+  requireSame(arithmeticIn(spiking), arithmetic);
+  return spiking;
 }
 
-function detect(): Arithmetic {
+/** The arithmetic that the instructions of a module have here, whatever it was compiled for. */
+function arithmeticIn(spiking: SpikingModule): Arithmetic {
+  // (1 + 2^-12)² is 1 + 2^-11 + 2^-24, and float32 has no room for the last term: only where the product is
+  // not rounded before the sum does it show.
+  return spiking.squareLess(1 + 2 ** -12, 1 + 2 ** -11) !== 0 ? 'fused' : 'separate';
+}
+
+/**
+ * Tries which arithmetic engine and processor have.
+ *
+ * @param allocate a memory for the trial; another one in tests
+ * @throws {BackendError} when the kernels are not built, or there is no memory to find out: that is not a "no".
+ */
+export function detectArithmetic(
+  allocate = () => new WebAssembly.Memory({ initial: 1 }),
+): Arithmetic {
   if (process.env[ARITHMETIC_VARIABLE] === 'separate') return 'separate';
   try {
-    const fused = loadSpikingModule('fused', new WebAssembly.Memory({ initial: 1 }));
-    // (1 + 2^-12)² is 1 + 2^-11 + 2^-24, and float32 has no room for the last term: only where the product is
-    // not rounded before the sum does it show.
-    return fused.squareLess(1 + 2 ** -12, 1 + 2 ** -11) !== 0 ? 'fused' : 'separate';
-  } catch (error) {
-    if (error instanceof BackendError) throw error;
-    return 'separate'; // an engine without relaxed SIMD
+    return arithmeticIn(instantiate('fused', allocate()));
+  } catch (cause) {
+    if (cause instanceof BackendError) throw cause;
+    // An engine without relaxed SIMD.
+    if (cause instanceof WebAssembly.CompileError) return 'separate';
+    const got = cause instanceof Error ? cause.message : String(cause);
+    const expected = `some memory, or ${ARITHMETIC_VARIABLE}=separate`;
+    const what = 'cannot find out whether multiply–adds can be fused';
+    throw new BackendError({ what, where: 'backend wasm', got, expected }, { cause });
   }
 }
 
-let detected: Arithmetic | undefined;
+/** Of this thread, once it is known or prescribed. */
+let decided: Arithmetic | undefined;
 
 /**
- * The fastest arithmetic of this machine, or what {@link ARITHMETIC_VARIABLE} says; asked once a process.
+ * The fastest arithmetic of this machine, or what {@link ARITHMETIC_VARIABLE} or {@link prescribeArithmetic}
+ * says; decided once a thread.
  *
- * @throws {BackendError} when the kernels are not built
+ * @throws {BackendError} as {@link detectArithmetic}
  */
 export function wasmArithmetic(): Arithmetic {
-  return (detected ??= detect());
+  return (decided ??= detectArithmetic());
+}
+
+/**
+ * Has this thread compute as another one that its numbers are put together with.
+ *
+ * @throws {BackendError} where this thread computes otherwise already
+ */
+export function prescribeArithmetic(arithmetic: Arithmetic): void {
+  decided ??= arithmetic;
+  requireSame(decided, arithmetic);
+}
+
+function requireSame(got: Arithmetic, expected: Arithmetic): void {
+  if (got === expected) return;
+  throw new BackendError({
+    what: 'a thread would round otherwise than the rest of the run',
+    where: 'backend wasm',
+    got: `${got} multiply–adds`,
+    expected: `${expected} ones`,
+  });
 }

@@ -1,5 +1,5 @@
 import { resolve } from 'node:path';
-import type { BackendName } from '../../backend/start.js';
+import { backendIdentity, type BackendName } from '../../backend/start.js';
 import type { FileContent } from '../../checkpoint/types.js';
 import { statedConfig, type ModelStructure } from '../../model/structure.js';
 import type { MeasurementStore } from '../../store/index.js';
@@ -80,6 +80,7 @@ export function openPool(options: Pick<EvaluatorOptions, Pooled>): SharedPool {
     content,
     stated: statedConfig(model),
     backend,
+    identity: backendIdentity(backend),
     workers,
     reuse: { prefix, exit, budgetBytes },
   });

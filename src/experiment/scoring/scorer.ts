@@ -22,6 +22,8 @@ export interface ScorerOptions {
   /** Family and settings of its model. */
   readonly stated: StatedConfig;
   readonly backend: string;
+  /** Its identity, as the numbers are stored under: every thread has to compute like that. */
+  readonly identity: string;
   readonly reuse: ReuseOptions;
 }
 
@@ -55,8 +57,8 @@ export class Scorer {
 
   /** Starts the backend and loads the model. */
   static async open(options: ScorerOptions): Promise<Scorer> {
-    const { checkpoint: path, content, stated, backend, reuse } = options;
-    await startBackend(backend);
+    const { checkpoint: path, content, stated, backend, identity, reuse } = options;
+    await startBackend(backend, identity);
     const { checkpoint, description } = await openDescribed(path, stated, content);
     try {
       const model = await LoadedModel.load(checkpoint, { description });
