@@ -77,6 +77,7 @@ export {
   uniformFigure,
   yardstickFigure,
 } from './figures/study-figures.js';
+export { lambdaFigure } from './figures/lambda-figure.js';
 export { energyChangeFigure, energyFigure, operationsFigure } from './figures/energy-figures.js';
 export { runFigures } from './figures/run-figures.js';
 export { loadPaperPower, loadPaperResults } from './figures/paper-data.js';

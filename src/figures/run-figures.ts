@@ -5,6 +5,7 @@ import { savingsChart } from '../plots/figures/savings.js';
 import type { ChartSpec } from '../plots/parts/spec.js';
 import type { PaperRecord } from '../plots/records.js';
 import type { SensitivityRow, SensitivityTable } from '../search/sensitivity.js';
+import { lambdaFigure } from './lambda-figure.js';
 import { savingRecords } from './savings.js';
 import {
   flipsFigure,
@@ -19,6 +20,7 @@ import {
 /** All figures that a run can give. */
 export const FIGURES = [
   'pareto',
+  'lambda',
   'trace',
   'hierarchy',
   'uniform',
@@ -59,9 +61,14 @@ type Figures = Map<FigureName, Drawn>;
 function searchFigures(run: SavedSearch, { paper = [] }: RunFigureOptions): Figures {
   const { study, settings, space, selected, outcome, yardsticks } = run;
   const own = paper.filter(({ name }) => name === settings.case);
+  const byScore = settings.score === undefined ? {} : { score: settings.score };
   const possible: Figures = new Map();
   if (outcome.trace.some(({ evaluation }) => isNumber(evaluation)))
     possible.set('pareto', () => paretoFigure(study, run, { paper: own, lambda: settings.lambda }));
+  if (outcome.candidates.length > 0)
+    possible.set('lambda', () =>
+      lambdaFigure(study, [run], { lambda: settings.lambda, ...byScore }),
+    );
   possible.set('trace', () => traceFigure(study, run));
   const plan = selected && space.planOf(selected.candidate.assignment);
   possible.set('hierarchy', () => hierarchyFigure(study.options.file, plan));

@@ -101,7 +101,7 @@ export function subjectOf({ task, options }: FigureSubject): { task: TaskName; m
   return { task: taskName(task), model: options.file.name };
 }
 
-function baselineRecord(
+export function baselineRecord(
   study: FigureSubject,
   { metric, extras }: ExactEvaluation,
   bytes: number,

@@ -45,7 +45,7 @@ describe('cli: plot', () => {
 
   it('writes every figure that a run can give, each a sound specification', async () => {
     const found = await specsOf(search.id, at('search-specs'));
-    assert.deepEqual([...found.keys()], ['pareto', 'trace', 'hierarchy', 'uniform', 'savings']);
+    assert.deepEqual([...found.keys()], ['pareto', 'lambda', 'trace', 'hierarchy', 'uniform', 'savings']);
     const swept = await specsOf(sweep.folder, at('sweep-specs'));
     assert.deepEqual([...swept.keys()], ['hierarchy', 'sensitivity', 'flips', 'savings']);
     for (const spec of [...found.values(), ...swept.values()]) await assertGoodChart(spec);
@@ -120,7 +120,7 @@ describe('cli: plot', () => {
     assert.equal(other.code, 2);
     assert.match(
       other.stderr,
-      /no such figure; got flips; expected pareto, trace, hierarchy, uniform, savings/,
+      /no such figure; got flips; expected pareto, lambda, trace, hierarchy, uniform, savings/,
     );
     const unknown = await toy.runs('plot', search.id, '--figure', 'pie');
     assert.equal(unknown.code, 2);

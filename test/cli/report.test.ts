@@ -73,8 +73,8 @@ describe('cli: report', () => {
       'toy: the searches, judged on held-out data',
     ]);
     const still = withoutScripts(html);
-    assert.equal(still.match(/<img src="data:image\/svg\+xml;base64,/g)?.length, 7);
-    assert.equal(html.match(/embedFigure\("figure-/g)?.length, 7);
+    assert.equal(still.match(/<img src="data:image\/svg\+xml;base64,/g)?.length, 8);
+    assert.equal(html.match(/embedFigure\("figure-/g)?.length, 8);
     assert.match(still, /<th scope="row">input \(stored in 1 bit\)<\/th>/);
     const targets = [...still.matchAll(/(?:src|href)="([^"]*)"/g)].map((match) => match[1]);
     for (const target of targets) assert.match(target, /^(data:|#)/);

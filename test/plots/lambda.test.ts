@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { paretoChart, type ParetoInput } from '../../src/plots/figures/pareto.js';
+import { lambdaChart, type LambdaInput, type LambdaSearch } from '../../src/plots/lambda/chart.js';
 import { lambdaStops, scoresOf } from '../../src/plots/lambda/scores.js';
 import { taskView } from '../../src/plots/parts/task-view.js';
 import type { StepRecord } from '../../src/plots/records.js';
-import type { HeadlessView } from '../../src/plots/render/headless.js';
+import { renderSvg, type HeadlessView } from '../../src/plots/render/headless.js';
 import { meetsLimit } from '../../src/search/constraints.js';
 import { lambdaIntervals, scoreContext, type ScoreName } from '../../src/search/score.js';
 import { selectWithin, tiesAmong } from '../../src/search/ties.js';
@@ -217,14 +218,14 @@ describe('plots/lambda', () => {
     for (const input of [ACCURACY, PERPLEXITY]) {
       const scores = scoresOf(input.baseline, input.limits, taskView(input.baseline.task));
       const candidates = candidatesOf(input);
-      const { paper, balanced, least, most } = lambdaStops(candidates, scores, { paper: 37 });
+      const { paper, balanced, least, most } = lambdaStops([{ candidates, scores }], { paper: 37 });
       assert.equal(paper.length, balanced.length);
       assert.ok(paper.includes(37) && paper[0] === 0 && balanced[0] === 0 && balanced.at(-1) === 1);
       const breaks = lambdaIntervals(candidates, scores.paper).slice(1);
       assert.ok(breaks.every(({ from }) => from > least && from < most));
       for (const stops of [paper, balanced])
         assert.ok(stops.every((stop, index) => index === 0 || stop > stops[index - 1]));
-      assert.equal(lambdaStops([], scores, {}).paper.at(-1), 10);
+      assert.equal(lambdaStops([{ candidates: [], scores }], {}).paper.at(-1), 10);
     }
   });
 
@@ -233,6 +234,95 @@ describe('plots/lambda', () => {
     await withView(paretoChart({ ...ACCURACY, remark }), async (view) => {
       assert.ok(textsOf(await view.toSVG()).includes(remark));
     });
+  });
+});
+
+describe('plots/lambda chart', () => {
+  const search = (input: ParetoInput, name: string, limits = input.limits): LambdaSearch => ({
+    name,
+    limits,
+    candidates: candidatesOf(input, limits).map(({ step, metric, bytes }) => ({
+      ...{ step, metric, bytes },
+      plan: `step ${step}`,
+    })),
+  });
+  const wider = { ...CASE_A1, loss: 2 * CASE_A1.loss };
+  const chartOf = (input: ParetoInput): LambdaInput => ({
+    baseline: input.baseline,
+    searches: [
+      search(input, 'one'),
+      search(input, 'other', input === ACCURACY ? wider : { ...CASE_B1, bytes: 5e6 }),
+    ],
+  });
+
+  it('is valid and draws without a warning, for one search and for three', async () => {
+    for (const input of [ACCURACY, PERPLEXITY]) {
+      const { baseline, searches } = chartOf(input);
+      await assertGoodChart(lambdaChart({ baseline, searches }));
+      await assertGoodChart(lambdaChart({ baseline, searches: searches.slice(0, 1) }));
+      const remarks = ['one: pace bisection'];
+      const third = { ...searches[0], name: 'third' };
+      const three = lambdaChart({ baseline, searches: [...searches, third], remarks });
+      await assertGoodChart(three);
+      await withView(three, async (view) => {
+        assert.ok(textsOf(await view.toSVG()).includes(remarks[0]));
+      });
+    }
+  });
+
+  it('has a step for each breakpoint of each search, by both scores', async () => {
+    for (const input of [ACCURACY, PERPLEXITY]) {
+      const { baseline, searches } = chartOf(input);
+      const svg = await renderSvg(lambdaChart({ baseline, searches }));
+      for (const [panel, score] of SCORES.entries())
+        for (const each of searches) {
+          const scores = scoresOf(baseline, each.limits, taskView(baseline.task));
+          const expected = lambdaIntervals(each.candidates, scores[score]);
+          const drawn = [
+            ...svg.matchAll(/aria-label="[^"]*Case: (\w+); λ: ([^;]+); Plan: (step \d+)/g),
+          ];
+          for (const { candidate, from } of expected) {
+            const text = String(Number(from.toPrecision(3)));
+            const pieces = drawn.filter(
+              ([, name, range, plan]) =>
+                name === each.name && range.startsWith(`${text} `) && plan === candidate.plan,
+            );
+            // Memory and metric.
+            assert.ok(pieces.length >= 2, `${each.name}, panel ${panel}, λ from ${text}`);
+          }
+        }
+    }
+  });
+
+  it('stars the plan that the search selects, at every stop, each search in its own units', async () => {
+    for (const input of [ACCURACY, PERPLEXITY]) {
+      const { baseline, searches } = chartOf(input);
+      await withView(lambdaChart({ baseline, searches }), async (view) => {
+        for (const score of SCORES) {
+          const stops = (view.signal('lambdaStops') as Record<ScoreName, number[]>)[score];
+          for (let place = 0; place < stops.length; place += 3) {
+            view.signal('score', score);
+            view.signal('place', place);
+            await view.runAsync();
+            const rows = rowsWith(view, 'selected', 'unitLoss').filter(({ selected }) => selected);
+            const starred = new Map(rows.map((row) => [row.case, row.step]));
+            for (const { name, candidates, limits } of searches) {
+              const context = scoresOf(baseline, limits, taskView(baseline.task))[score];
+              const expected = selectWithin(candidates, stops[place], context, undefined);
+              assert.equal(starred.get(name), expected?.step, `${name}, λ = ${stops[place]}`);
+            }
+          }
+        }
+      });
+    }
+  });
+
+  it('refuses searches that found nothing', () => {
+    const none = { ...search(ACCURACY, 'none'), candidates: [] };
+    assert.throws(
+      () => lambdaChart({ baseline: ACCURACY.baseline, searches: [none] }),
+      /1 searches without a candidate/,
+    );
   });
 });
 

@@ -47,7 +47,7 @@ export function addPlot(program: Command, host: Host): void {
     .addHelpText(
       'after',
       `
-A search gives pareto, trace, hierarchy and uniform, a sweep sensitivity, flips and hierarchy, both savings
+A search gives pareto, lambda, trace, hierarchy and uniform, a sweep sensitivity, flips and hierarchy, both savings
 where anything was measured. See also: qslm report
 
 Examples:

@@ -1,5 +1,6 @@
 import type { SearchResult } from '../../experiment/runs/search-result.js';
 import { paceRemark } from '../../experiment/runs/search-settings.js';
+import { lambdaFigure } from '../../figures/lambda-figure.js';
 import { flipsOf, sensitivityOf, shownLevel } from '../../figures/run-figures.js';
 import { savingRecords } from '../../figures/savings.js';
 import { hierarchyFigure, paretoFigure, traceFigure } from '../../figures/study-figures.js';
@@ -80,6 +81,9 @@ export function resultSections(
         `Held out: ${heldOut?.task.source ?? 'nothing'}.`,
         ...searches.flatMap(selectionRemarks),
       ],
+      ...(searches.some(({ outcome }) => outcome.candidates.length > 0) && {
+        chart: lambdaFigure(study, searches),
+      }),
       tables: [
         judgedTable(searches, metric, paper),
         htmlTable(

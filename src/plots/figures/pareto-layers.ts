@@ -1,7 +1,7 @@
 import { BYTES_PER_MB } from '../../util/format.js';
 import type { Part } from '../parts/part.js';
 import type { TaskView } from '../parts/task-view.js';
-import { COLORS } from '../parts/theme.js';
+import { COLORS, STAR } from '../parts/theme.js';
 import { zoomBy } from '../parts/zoom.js';
 import { SERIES, type ParetoRow } from './pareto-rows.js';
 
@@ -19,10 +19,7 @@ const SHAPES: Readonly<Record<string, readonly [color: string, shape: string]>> 
   [SERIES.uniform]: [COLORS.grey, 'cross'],
   [SERIES.fp32]: [COLORS.black, 'diamond'],
   [SERIES.paper]: [COLORS.purple, 'triangle-down'],
-  [SELECTED]: [
-    COLORS.vermilion,
-    'M0,-1L.23,-.31L.95,-.31L.36,.12L.59,.81L0,.38L-.59,.81L-.36,.12L-.95,-.31L-.23,-.31Z',
-  ],
+  [SELECTED]: [COLORS.vermilion, STAR],
 };
 
 /** Spans of the plot's axes. */

@@ -4,7 +4,7 @@ import type { MetricName } from '../../tasks/metrics/metrics.js';
 import { PlotError } from '../../util/errors.js';
 import { BYTES_PER_MB } from '../../util/format.js';
 import { scaleView, type ScalePlan } from '../lambda/scale-view.js';
-import { lambdaStops, scoresOf } from '../lambda/scores.js';
+import { lambdaStops, scoreLabels, scoresOf } from '../lambda/scores.js';
 import { lambdaParameters, lossPerByte, selectionTransforms } from '../lambda/selection.js';
 import { limitSlider } from '../parts/limit-slider.js';
 import type { Part } from '../parts/part.js';
@@ -42,7 +42,7 @@ export function paretoChart(input: ParetoInput, names: DataNames = {}): ChartSpe
   const { score = 'paper', lambda = DEFAULT_LAMBDA } = input;
   requireLambda(lambda, scores[score]);
   const candidates = input.steps.filter((step) => isCandidate(step, input, view));
-  const stops = lambdaStops(candidates, scores, { [score]: lambda });
+  const stops = lambdaStops([{ candidates, scores }], { [score]: lambda });
   const plans = scalePlans(rows);
   // Without a candidate there is nothing to be tied with.
   const oneSe = input.steps.some(({ ties }) => ties !== undefined);
@@ -70,8 +70,7 @@ export function paretoChart(input: ParetoInput, names: DataNames = {}): ChartSpe
         ...lambdaParameters(
           { score, lambda, ...(oneSe && { oneSe: input.tie === 'one-se' }) },
           stops,
-          scores,
-          view,
+          scoreLabels([{ scores }], view),
         ),
         {
           name: 'lambdaPlans',

@@ -141,7 +141,7 @@ export function placeOf(lambda: string, { least, most }: LambdaStops): string {
 }
 
 function titleOf(scores: Scores, view: TaskView): Part {
-  const labels = scoreLabels(scores, view);
+  const labels = scoreLabels([{ scores }], view);
   const text = (name: 'paper' | 'balanced'): string => JSON.stringify(labels[name]);
   const expression = `'Plan that each λ selects; score ' + (score === 'paper' ? ${text('paper')} : ${text('balanced')})`;
   return {

@@ -24,18 +24,24 @@ export function scoresOf(
   return { paper: context('paper'), balanced: context('balanced') };
 }
 
-/** Name and formula of each score, for a switch and a title. */
+/** Name and formula of each score, for a switch and a title; of several searches without their units. */
 export function scoreLabels(
-  { balanced: { balanced } }: Scores,
+  searches: readonly Pick<Scorable, 'scores'>[],
   view: TaskView,
 ): Record<ScoreName, string> {
   const { name, loss } = view.metric;
   const [sign, best] = view.higher ? ['−', 'largest'] : ['+', 'smallest'];
-  const amount = Number((balanced!.loss / loss.unit).toPrecision(3));
-  const memory = `${(balanced!.bytes / BYTES_PER_MB).toFixed(2)} MB`;
+  const units = searches.map(({ scores }) => scores.balanced.balanced!);
+  const [first] = units;
+  const amount = Number((first.loss / loss.unit).toPrecision(3));
+  const memory = `${(first.bytes / BYTES_PER_MB).toFixed(2)} MB`;
+  const [allowedLoss, allowedMemory] =
+    units.length === 1
+      ? [`(${amount} ${loss.name})`, `(${memory})`]
+      : ['allowed loss', 'allowed memory'];
   return {
     paper: `paper: ${name} ${sign} λ · memory/fp32 memory, ${best} wins`,
-    balanced: `balanced: (1 − λ) · loss/(${amount} ${loss.name}) + λ · memory/(${memory}), smallest wins`,
+    balanced: `balanced: (1 − λ) · loss/${allowedLoss} + λ · memory/${allowedMemory}, smallest wins`,
   };
 }
 
@@ -53,21 +59,30 @@ export interface LambdaStops {
 const PER_DECADE = 20;
 const BALANCED_STEPS = 100;
 
+/** Plans that λ selects from, and the scores that it does so by. */
+export interface Scorable {
+  readonly candidates: readonly Scored[];
+  readonly scores: Scores;
+}
+
 /**
  * Round values of λ, and of both scores each value at which the selection changes, and one between any two
  * of these: no plan that is ever selected is stepped over.
  *
+ * @param searches selected from apart.
  * @param start further values to stop at.
  */
 export function lambdaStops(
-  candidates: readonly Scored[],
-  scores: Scores,
+  searches: readonly Scorable[],
   start: Readonly<Partial<Record<ScoreName, number>>>,
 ): LambdaStops {
   const breaks = (score: ScoreName): number[] =>
-    lambdaIntervals(candidates, scores[score])
-      .map(({ from }) => from)
-      .filter((from) => from > 0);
+    sorted(
+      searches
+        .flatMap(({ candidates, scores }) => lambdaIntervals(candidates, scores[score]))
+        .map(({ from }) => from)
+        .filter((from) => from > 0),
+    );
   const [ofPaper, ofBalanced] = [breaks('paper'), breaks('balanced')];
   const wanted = [...ofPaper, ...(start.paper ? [start.paper] : [])];
   // A tenth more on either side, for what lies beyond the first and the last break.

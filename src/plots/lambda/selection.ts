@@ -1,7 +1,7 @@
 import { paperWeight, type ScoreName } from '../../search/score.js';
 import type { Part } from '../parts/part.js';
 import type { TaskView } from '../parts/task-view.js';
-import { scoreLabels, stopAt, type LambdaStops, type Scores } from './scores.js';
+import { stopAt, type LambdaStops, type Scores } from './scores.js';
 
 /** Sorts behind every score. */
 const LAST = 1e300;
@@ -24,10 +24,8 @@ export interface LambdaStart {
 export function lambdaParameters(
   { score, lambda, oneSe }: LambdaStart,
   stops: LambdaStops,
-  scores: Scores,
-  view: TaskView,
+  labels: Readonly<Record<ScoreName, string>>,
 ): Part[] {
-  const labels = scoreLabels(scores, view);
   const { paper, balanced } = stops;
   const last = paper.length - 1;
   const slider = { input: 'range', min: 0, max: last, step: 1, name: 'λ: stop of the scale drawn' };
@@ -76,24 +74,40 @@ export function keepsLimits(plan: string, scores: Scores, view: TaskView): strin
  * The score of a plan at `lambda`, with its sign turned so that the smallest wins: operation by operation
  * that of the search, so that both round alike.
  */
-export function orderOf(scores: Scores, view: TaskView): string {
+function orderOf(scores: Scores, view: TaskView, units: UnitFields | undefined): string {
   const { fp32Bytes, balanced } = scores.balanced;
+  const allowed = units ?? { loss: String(balanced!.loss), bytes: String(balanced!.bytes) };
   const goodness = view.higher ? 'datum.metric' : '(-datum.metric)';
   const paper = `-(${goodness} - (lambda * datum.bytes) / ${fp32Bytes})`;
-  const loss = `((1 - lambda) * ${lossOf('datum', scores, view)}) / ${balanced!.loss}`;
-  return `(score === 'paper' ? ${paper} : (${loss} + (lambda * datum.bytes) / ${balanced!.bytes}))`;
+  const loss = `((1 - lambda) * ${lossOf('datum', scores, view)}) / ${allowed.loss}`;
+  return `(score === 'paper' ? ${paper} : (${loss} + (lambda * datum.bytes) / ${allowed.bytes}))`;
+}
+
+/** Expressions of the units of the balanced score, where they are a row's own. */
+interface UnitFields {
+  readonly loss: string;
+  readonly bytes: string;
+}
+
+/** Variations of {@link selectionTransforms}. */
+interface SelectionVariant {
+  /** Rows know their ties, and the signal `oneSe` says that these count. */
+  readonly oneSe?: boolean;
+  /** Fields of the searches that are selected from apart. */
+  readonly groupby?: readonly string[];
+  /** Condition of a plan to be selected; by default that it keeps the limits set. */
+  readonly feasible?: string;
+  readonly units?: UnitFields;
 }
 
 /**
  * Marks the row that is selected: as `select` of the search does, in the chart. Rows have `metric`, `bytes`,
  * `step`, `selectable`, and with `oneSe` in `tieOf` the steps that they tie with as the smaller.
- *
- * @param groupby the searches are selected from apart by these fields.
  */
 export function selectionTransforms(
   scores: Scores,
   view: TaskView,
-  { oneSe, groupby = [] }: { readonly oneSe: boolean; readonly groupby?: readonly string[] },
+  { oneSe = false, groupby = [], feasible, units }: SelectionVariant = {},
 ): readonly Part[] {
   const calculate = (as: string, expression: string): Part => ({ calculate: expression, as });
   const rank = (as: string, ...fields: readonly string[]): Part => ({
@@ -104,8 +118,8 @@ export function selectionTransforms(
   // Of equal balanced scores the smaller plan, then the better; of the paper's the first.
   const onlyBalanced = (value: string): string => `score === 'paper' ? 0 : ${value}`;
   const transforms = [
-    calculate('feasible', `datum.selectable && ${keepsLimits('datum', scores, view)}`),
-    calculate('order', `datum.feasible ? ${orderOf(scores, view)} : ${LAST}`),
+    calculate('feasible', feasible ?? `datum.selectable && ${keepsLimits('datum', scores, view)}`),
+    calculate('order', `datum.feasible ? ${orderOf(scores, view, units)} : ${LAST}`),
     calculate('worse', view.higher ? '-datum.metric' : 'datum.metric'),
     calculate('score', `score === 'paper' && ${view.higher} ? -datum.order : datum.order`),
     calculate('tieBytes', onlyBalanced('datum.bytes')),

@@ -18,6 +18,10 @@ export const COLORS = {
   pale: '#D9D9D9',
 } as const;
 
+/** The selected plan, as an SVG path in a square from −1 to 1. */
+export const STAR =
+  'M0,-1L.23,-.31L.95,-.31L.36,.12L.59,.81L0,.38L-.59,.81L-.36,.12L-.95,-.31L-.23,-.31Z';
+
 /** Order of use for categories without a meaning of their own. */
 export const CATEGORIES: readonly string[] = [
   COLORS.blue,
