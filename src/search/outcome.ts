@@ -14,20 +14,26 @@ export interface SearchOutcome {
   readonly trace: readonly SearchStep[];
   /** The steps that keep both limits, in order; for any λ one of them is selected. */
   readonly candidates: readonly Candidate[];
-  /** Calls of `evaluate` that this search made. */
+  /** Plans that this search asked about; those measured further for the front count once. */
   readonly evaluations: number;
   /** The plan that comes closest, where there is no candidate. */
   readonly nearest?: NearestPlan;
 }
 
-/** Closes a search: where it found no candidate, the nearest plan is looked for. */
+/**
+ * Closes a search: what could be on the Pareto front is measured to the end, and where there is no candidate
+ * the nearest plan is looked for.
+ */
 export async function concludeSearch(
   tracer: Tracer,
   evaluate: Evaluate,
   baseline: ExactEvaluation,
   signal: AbortSignal | undefined,
 ): Promise<SearchOutcome> {
-  const { space, limits, steps, candidates } = tracer;
+  const { space, limits, candidates } = tracer;
+  const steps = await finishFront(tracer.steps, (plan) =>
+    evaluateExactly(evaluate, plan, { signal }),
+  );
   const fp32Bytes = space.bytes(Assignment.unquantized);
   const outcome = { baseline, fp32Bytes, limits, trace: steps, candidates };
   if (candidates.length > 0) return { ...outcome, evaluations: steps.length };
@@ -39,6 +45,24 @@ export async function concludeSearch(
     return evaluateExactly(evaluate, plan, { signal });
   });
   return { ...outcome, evaluations: steps.length + measured, nearest };
+}
+
+/**
+ * The steps with the metric of each that could be on the front. A refused plan is worse than any accepted one,
+ * so that it is beaten unless it is smaller than all of them; which plans these are depends on the limits
+ * alone, not on how soon a verdict was certain.
+ */
+async function finishFront(
+  steps: readonly SearchStep[],
+  measure: (assignment: Assignment) => Promise<ExactEvaluation>,
+): Promise<SearchStep[]> {
+  const smallest = Math.min(...steps.filter(({ accepted }) => accepted).map(({ bytes }) => bytes));
+  const finished: SearchStep[] = [];
+  for (const step of steps) {
+    const open = step.evaluation.kind === 'verdict' && (step.accepted || step.bytes < smallest);
+    finished.push(open ? { ...step, evaluation: await measure(step.assignment) } : step);
+  }
+  return finished;
 }
 
 /** @throws {UnmetConstraintsError} when a search found no candidate. */

@@ -115,7 +115,8 @@ export class Tracer {
     const bytes = this.space.bytes(trial.assignment);
     const fits = bytes <= this.limits.maxBytes;
     const context: EvaluationContext = {
-      need: trial.need ?? (fits ? 'exact-if-passes' : 'verdict'),
+      // A plan that is too large may still be on the Pareto front.
+      need: trial.need ?? 'exact-if-passes',
       limit: this.limits.quality,
       parent: trial.parent,
       signal: this.options.signal,

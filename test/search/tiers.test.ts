@@ -241,9 +241,9 @@ describe('search/tiers', () => {
     const { evaluate, asked } = exactly(metricOf);
     const result = await tieredSearch(space, evaluate, OPTIONS);
     assert.equal(asked[0].context.need, 'exact');
-    result.trace.forEach((step, index) => {
+    result.trace.forEach((_, index) => {
       const { context } = asked[index + 1];
-      assert.equal(context.need, step.bytes <= 0.3 * fp32Bytes ? 'exact-if-passes' : 'verdict');
+      assert.equal(context.need, 'exact-if-passes');
       assert.deepEqual(context.limit, { metric: 'accuracy', baseline: 0.777, allowedLoss: 0.05 });
       const before = result.trace.slice(0, index).findLast((earlier) => earlier.accepted);
       assert.equal(context.parent?.key, before?.assignment.key ?? 'fp32');

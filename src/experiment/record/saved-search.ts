@@ -103,14 +103,19 @@ function stepOf(json: StepJson, metric: MetricName): SearchStep {
 }
 
 function evaluationOf(
-  { metric: value, bound, low, high, accepted }: StepJson,
+  { metric: value, bound, low, high, pairedLow, pairedHigh, accepted }: StepJson,
   metric: MetricName,
 ): Evaluation {
   // A step measured to the end has a metric, or null for NaN.
   if (value === undefined)
     // JSON has no Infinity, which a perplexity's bound can be.
     return { kind: 'verdict', passes: accepted, bound: bound ?? metricOf(metric).worst };
-  const extras = { ...(low !== undefined && { low }), ...(high !== undefined && { high }) };
+  const extras = {
+    ...(low !== undefined && { low }),
+    ...(high !== undefined && { high }),
+    ...(pairedLow !== undefined && { pairedLow }),
+    ...(pairedHigh !== undefined && { pairedHigh }),
+  };
   return { kind: 'exact', metric: value ?? NaN, extras };
 }
 

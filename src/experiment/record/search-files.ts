@@ -108,14 +108,18 @@ export function traceJson(steps: readonly SearchStep[], space: ModelSpace): Trac
   };
 }
 
-function measuredJson(evaluation: Evaluation): Pick<StepJson, 'metric' | 'low' | 'high' | 'bound'> {
+type Measured = 'metric' | 'low' | 'high' | 'pairedLow' | 'pairedHigh' | 'bound';
+
+function measuredJson(evaluation: Evaluation): Pick<StepJson, Measured> {
   if (evaluation.kind === 'verdict') return { bound: evaluation.bound };
   const extras: Partial<Record<string, number>> = evaluation.extras ?? {};
-  const { low, high } = extras;
+  const { low, high, pairedLow, pairedHigh } = extras;
   return {
     metric: evaluation.metric,
     ...(low !== undefined && { low }),
     ...(high !== undefined && { high }),
+    ...(pairedLow !== undefined && { pairedLow }),
+    ...(pairedHigh !== undefined && { pairedHigh }),
   };
 }
 

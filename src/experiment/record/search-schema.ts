@@ -80,10 +80,10 @@ const step = v.object({
   /** 95 % interval of the metric, where there is one. */
   low: v.optional(number),
   high: v.optional(number),
-  /**
-   * Of one that stopped early: the metric is no better. With several threads it depends on their timing,
-   * unlike the verdict.
-   */
+  /** The same beside the unquantized model's metric, from paired items. */
+  pairedLow: v.optional(number),
+  pairedHigh: v.optional(number),
+  /** Of a plan that was refused and needs no metric: the metric is no better. */
   bound: v.optional(numberOrNull),
   /** Bits that each unit that is quantized is stored in, in network order. */
   plan: bits,

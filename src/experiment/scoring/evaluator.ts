@@ -1,5 +1,6 @@
 import { backendIdentity } from '../../backend/start.js';
 import { isUnquantized, planId, type ResolvedPlan } from '../../quant/plan.js';
+import { meetsLimit } from '../../search/constraints.js';
 import type { Evaluate, Evaluation } from '../../search/evaluation.js';
 import {
   memoryStore,
@@ -10,6 +11,7 @@ import {
   type Question,
 } from '../../store/index.js';
 import type { Measurement } from '../../tasks/metrics/metrics.js';
+import { pairedRange, type PairedRange } from '../../tasks/metrics/paired.js';
 import { ModelError } from '../../util/errors.js';
 import type { RunOptions } from '../../util/progress.js';
 import type { ModelSpace } from '../open/model-space.js';
@@ -22,7 +24,7 @@ import {
 } from './options.js';
 import type { SharedPool } from './shared-pool.js';
 import { TaskScoring, type ScoringReport } from './task-scoring.js';
-import type { Asked } from './verdict.js';
+import { refusalOf, type Asked } from './verdict.js';
 
 /** The work of an evaluator so far. */
 export interface EvaluatorReport extends ScoringReport {
@@ -37,6 +39,7 @@ export class Evaluator {
   private seconds = 0;
   /** Of each plan answered to the end, by its id: paired comparisons need the items. */
   private readonly known = new Map<string, Measurement>();
+  private baseline: Measurement | undefined;
   private readonly scoring: TaskScoring;
 
   private constructor(
@@ -99,7 +102,9 @@ export class Evaluator {
 
   /**
    * The `evaluate` that a search over a space is handed. The metric of a quantized model whose outputs are
-   * not finite is NaN. Extras: `low` and `high`, the ends of the metric's interval.
+   * not finite is NaN. Extras: `low` and `high`, the ends of the metric's interval, and once the unquantized
+   * model has been measured `pairedLow` and `pairedHigh`, those of its interval beside that model's metric.
+   * A plan that breaks the limit asked about gets the same refusal whatever is known of it.
    */
   evaluateIn(space: ModelSpace): Evaluate {
     return async (assignment, { need, limit, signal, onProgress }) => {
@@ -107,8 +112,33 @@ export class Evaluator {
       const asked = limit && this.accelerations.verdicts ? { need, limit } : undefined;
       const options = { ...(signal && { signal }), ...(onProgress && { onProgress }) };
       const ask = (): Promise<Answer> => this.ask(plan, space.bytes(assignment), asked, options);
-      return evaluationOf(await this.answer(plan, [BROKEN, ...questionsOf(asked)], ask, options));
+      const answer = await this.answer(plan, [BROKEN, ...questionsOf(asked)], ask, options);
+      return this.evaluationOf(answer, asked);
     };
+  }
+
+  /** The same for a plan of which more is known than was asked for as for one of which it is not. */
+  private evaluationOf(answer: Answer, asked: Asked | undefined): Evaluation {
+    const { task } = this.options;
+    if ('measurement' in answer) {
+      const { value: metric, interval } = answer.measurement;
+      if (asked && asked.need !== 'exact' && !meetsLimit(asked.limit, metric))
+        return refusalOf(asked.limit, task);
+      const { low, high } = interval;
+      return { kind: 'exact', metric, extras: { low, high, ...this.pairedWith(answer) } };
+    }
+    const { verdict, limit } = answer;
+    if (limit === null) return { kind: 'exact', metric: NaN };
+    if (!verdict.passes) return refusalOf(limit, task);
+    return { kind: 'verdict', passes: true, bound: verdict.bound };
+  }
+
+  /** Beside the unquantized model, where it has been measured, and for any other. */
+  private pairedWith({ measurement }: Outcome): PairedRange | undefined {
+    const { baseline } = this;
+    return baseline === undefined || baseline === measurement
+      ? undefined
+      : pairedRange(baseline, measurement);
   }
 
   private async ask(
@@ -142,8 +172,10 @@ export class Evaluator {
         : await ask();
       if ('fresh' in answer && !answer.fresh) this.remembered++;
       if ('measurement' in answer) this.known.set(planId(plan), answer.measurement);
-      if (isUnquantized(plan) && 'measurement' in answer && this.accelerations.verdicts)
-        this.scoring.arrange(answer.measurement);
+      if (isUnquantized(plan) && 'measurement' in answer) {
+        this.baseline = answer.measurement;
+        if (this.accelerations.verdicts) this.scoring.arrange(answer.measurement);
+      }
       return answer;
     } finally {
       this.seconds += (performance.now() - started) / 1000;
@@ -164,14 +196,4 @@ function questionsOf(asked: Asked | undefined): Question[] {
   if (asked === undefined || asked.need === 'exact') return [];
   const { need, limit } = asked;
   return [{ limit, accepts: ({ passes }) => need === 'verdict' || !passes }];
-}
-
-function evaluationOf(answer: Answer): Evaluation {
-  if ('measurement' in answer) {
-    const { low, high } = answer.measurement.interval;
-    return { kind: 'exact', metric: answer.measurement.value, extras: { low, high } };
-  }
-  const { verdict, limit } = answer;
-  if (limit === null) return { kind: 'exact', metric: NaN };
-  return { kind: 'verdict', passes: verdict.passes, bound: verdict.bound };
 }

@@ -1,6 +1,6 @@
 import { meetsLimit, type MetricLimit } from '../../search/constraints.js';
 import type { Need, VerdictEvaluation } from '../../search/evaluation.js';
-import type { Tally } from '../../tasks/metrics/metric.js';
+import type { Tally, Whole } from '../../tasks/metrics/metric.js';
 import { metricOf } from '../../tasks/metrics/metrics.js';
 import type { BatchScores } from '../../tasks/task.js';
 
@@ -29,6 +29,18 @@ export function certainVerdict(
   if (need === 'verdict' && Number.isFinite(worst) && meetsLimit(limit, worst))
     return { kind: 'verdict', passes: true, bound: worst };
   return undefined;
+}
+
+/**
+ * A refusal, as far as it is the same however soon it was certain: the bound is the limit itself. What was
+ * seen of a plan before it was stopped depends on the timing of threads, and a plan measured for another
+ * question would be known to the end; a search that told the one from the other would give another picture
+ * with every store.
+ */
+export function refusalOf(limit: MetricLimit, whole: Whole): VerdictEvaluation {
+  const { atLoss, worseThan } = metricOf(limit.metric);
+  const bound = worseThan(atLoss(limit.baseline, limit.allowedLoss), whole);
+  return { kind: 'verdict', passes: false, bound };
 }
 
 /** Micro-nats: NLL sums are shared as whole numbers of them, rounded down. Right answers are whole. */

@@ -1,7 +1,7 @@
 import { DataError } from '../../util/errors.js';
 import { formatCount, formatProbability, formatSigned } from '../../util/format.js';
 import { packBits, unpackBits } from '../../util/packing.js';
-import { pairedLossBound } from './loss-bounds.js';
+import { pairedLossBound, pairedLossRange } from './loss-bounds.js';
 import type { MeasurementBase, Metric } from './metric.js';
 import { binomialDistribution, errorFunction } from './simple-statistics.js';
 
@@ -41,6 +41,8 @@ export const ACCURACY: Metric<AccuracyMeasurement, AccuracyComparison> = {
 
   lossOf: (baseline, value) => baseline - value,
   atLoss: (baseline, loss) => Math.max(0, baseline - loss),
+  // An accuracy is a number of items; the rounding of a quotient is no item.
+  worseThan: (value, { items }) => (Math.ceil(value * items - 1e-6) - 1) / items,
   goodness: (value) => value,
   // All items left could still be right, or wrong.
   range: (tally, { items }) => ({
@@ -74,6 +76,10 @@ export const ACCURACY: Metric<AccuracyMeasurement, AccuracyComparison> = {
   }),
 
   influences: ({ correct, value }) => correct.map((right) => (right - value) / correct.length),
+  lossInterval: (baseline, other) => {
+    const { onlyBaseline, onlyOther } = compareAnswers(baseline.correct, other.correct);
+    return pairedLossRange(onlyBaseline, onlyOther, baseline.correct.length);
+  },
   lossBound: (baseline, other) => {
     const { onlyBaseline, onlyOther } = compareAnswers(baseline.correct, other.correct);
     return pairedLossBound(onlyBaseline, onlyOther, baseline.correct.length);

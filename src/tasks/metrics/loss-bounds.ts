@@ -1,3 +1,5 @@
+import { Z_95 } from './intervals.js';
+
 /** The 0.95 quantile of the standard normal distribution: one-sided 95 %. */
 export const Z_ONE_SIDED_95 = 1.6448536269514722;
 
@@ -16,6 +18,20 @@ const HALVINGS = 60;
  * @param items n, all items; at least 1.
  */
 export function pairedLossBound(onlyFirst: number, onlySecond: number, items: number): number {
+  return scoreBound(onlyFirst, onlySecond, items, Z_ONE_SIDED_95);
+}
+
+/** Both ends of the two-sided 95 % interval that {@link pairedLossBound} is the one-sided bound of. */
+export function pairedLossRange(
+  onlyFirst: number,
+  onlySecond: number,
+  items: number,
+): { readonly low: number; readonly high: number } {
+  const low = -scoreBound(onlySecond, onlyFirst, items, Z_95);
+  return { low, high: scoreBound(onlyFirst, onlySecond, items, Z_95) };
+}
+
+function scoreBound(onlyFirst: number, onlySecond: number, items: number, z: number): number {
   const [b, c, n] = [onlyFirst, onlySecond, items];
   const statistic = (loss: number): number => {
     const [A, B] = [2 * n, (2 * n - b + c) * loss - b - c];
@@ -27,7 +43,7 @@ export function pairedLossBound(onlyFirst: number, onlySecond: number, items: nu
   let [low, high] = [(b - c) / n, 1];
   for (let step = 0; step < HALVINGS; step++) {
     const middle = (low + high) / 2;
-    if (statistic(middle) > -Z_ONE_SIDED_95) low = middle;
+    if (statistic(middle) > -z) low = middle;
     else high = middle;
   }
   return high;

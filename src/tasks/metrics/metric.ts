@@ -70,6 +70,8 @@ export interface Metric<
   readonly lossOf: (baseline: number, value: number) => number;
   /** The value that is worse than the baseline by a loss. */
   readonly atLoss: (baseline: number, loss: number) => number;
+  /** The best value that is still worse than another: what is known of a plan that a limit refused. */
+  readonly worseThan: (value: number, whole: Whole) => number;
   /** Larger is better, for any metric. */
   readonly goodness: (value: number) => number;
   /** The best and the worst that the value can still be, once some items were scored. */
@@ -96,6 +98,16 @@ export interface Metric<
    * are what the value would be if items weighed otherwise.
    */
   influences(measurement: Measured): number[];
+  /**
+   * Two-sided 95 % interval of the loss; undefined where the items are too few.
+   *
+   * @param paired the loss and its standard error.
+   */
+  lossInterval(
+    baseline: Measured,
+    other: Measured,
+    paired: { readonly loss: number; readonly standardError: number | undefined },
+  ): Pick<Interval, 'low' | 'high'> | undefined;
   /**
    * Upper end of a one-sided 95 % interval of the loss; undefined where the items are too few.
    *

@@ -36,6 +36,29 @@ export function pairedLoss(baseline: Measurement, other: Measurement): PairedLos
   };
 }
 
+/** Ends of the value's 95 % interval if the baseline's were exact: from paired items. */
+export interface PairedRange {
+  readonly pairedLow: number;
+  readonly pairedHigh: number;
+}
+
+/**
+ * What a value can be beside a baseline that stays where it is: a 95 % interval of the paired loss, laid
+ * around the baseline. It answers "worse than the baseline?"; the interval of the value alone does not.
+ *
+ * @returns undefined where there are too few items to say.
+ * @throws {DataError} as `comparePaired`.
+ */
+export function pairedRange(baseline: Measurement, other: Measurement): PairedRange | undefined {
+  const metric = metricOf(baseline.metric);
+  const interval = metric.lossInterval(baseline, other, pairedLoss(baseline, other));
+  if (interval === undefined) return undefined;
+  // Not `atLoss`, which stops at values that a metric cannot have.
+  const sign = metric.better === 'higher' ? -1 : 1;
+  const ends = [interval.low, interval.high].map((loss) => baseline.value + sign * loss);
+  return { pairedLow: Math.min(...ends), pairedHigh: Math.max(...ends) };
+}
+
 /**
  * The largest loss that paired items are compatible with: one-sided, 95 %.
  *

@@ -59,6 +59,8 @@ export const PERPLEXITY: Metric<PerplexityMeasurement, PerplexityComparison> = {
 
   lossOf: (baseline, value) => value - baseline,
   atLoss: (baseline, loss) => baseline + loss,
+  // More than LIMIT_TOLERANCE, and than the doubles around the value are apart.
+  worseThan: (value) => value + Math.max(4e-12, 4 * Number.EPSILON * value),
   goodness: (value) => -value,
   // The NLL of a token is at least 0, so that the sum can only grow, by any amount.
   range: ({ sum }, { tokens }) => ({ best: Math.exp(sum / tokens), worst: Infinity }),
@@ -97,6 +99,10 @@ export const PERPLEXITY: Metric<PerplexityMeasurement, PerplexityComparison> = {
       (nll, window) => (value * (nll - meanNll * windowTokens[window])) / tokens,
     );
   },
+  lossInterval: (_baseline, _other, { loss, standardError }) =>
+    standardError === undefined
+      ? undefined
+      : { low: loss - Z_95 * standardError, high: loss + Z_95 * standardError },
   lossBound: ({ windowNll }, _, { loss, standardError }) =>
     standardError === undefined ? undefined : meanLossBound(loss, standardError, windowNll.length),
 

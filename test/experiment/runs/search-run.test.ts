@@ -23,6 +23,7 @@ import {
 import { runSweep } from '../../../src/experiment/runs/sweep-run.js';
 import { Evaluator } from '../../../src/experiment/scoring/evaluator.js';
 import { NO_ACCELERATIONS } from '../../../src/experiment/scoring/options.js';
+import { searchRecords } from '../../../src/figures/study-figures.js';
 import { parsePlan } from '../../../src/quant/plan-json.js';
 import { planId, resolvePlan } from '../../../src/quant/plan.js';
 import { evaluateExactly } from '../../../src/search/evaluation.js';
@@ -177,6 +178,33 @@ describe('experiment/search-run', () => {
         assert.deepEqual(await lastingFiles(second.folder), await lastingFiles(first.folder));
       } finally {
         await closeStudy(again);
+      }
+    }));
+
+  it('says the same whatever the store knew, and has the metric of each plan that could be on the front', () =>
+    withStudy(async (study, runs, folder) => {
+      const memory = { kind: 'share', share: 0.22 } as const;
+      const tight = { ...SETTINGS, constraints: { ...SETTINGS.constraints, memory } };
+      const cold = await runSearch(study, tight, { runs });
+      const { trace } = cold.outcome;
+      const accepted = trace.filter((step) => step.accepted);
+      const smallest = Math.min(...accepted.map(({ bytes }) => bytes));
+      for (const { evaluation, accepted: kept, bytes } of trace)
+        assert.equal(evaluation.kind, kept || bytes < smallest ? 'exact' : 'verdict');
+      assert.ok(trace.some(({ reason }) => reason === 'too large yet'));
+      assert.ok(trace.some(({ evaluation }) => evaluation.kind === 'verdict'));
+      // A store that knows every plan to the end, as one of other searches may.
+      const store = memoryStore();
+      const warm = await toyStudy(folder, { store });
+      try {
+        const evaluate = warm.evaluator.evaluateIn(cold.space);
+        for (const { assignment } of trace) await evaluateExactly(evaluate, assignment);
+        const again = await runSearch(warm, tight, { runs });
+        assert.deepEqual(await lastingFiles(again.folder), await lastingFiles(cold.folder));
+        const records = [searchRecords(study, cold), searchRecords(warm, again)];
+        assert.deepEqual(records[1], records[0]);
+      } finally {
+        await closeStudy(warm);
       }
     }));
 
