@@ -40,7 +40,7 @@ type Extras = Readonly<Record<string, number>> | undefined;
 
 /**
  * The plans that a search tried, as records. The interval is taken from the evaluation's extras `low` and
- * `high`, where the evaluator adds them.
+ * `high`, beside the baseline `pairedLow` and `pairedHigh`, where the evaluator adds them.
  *
  * @param units all units of the search space, in network order.
  */
@@ -72,9 +72,13 @@ export function stepRecords(
   }));
 }
 
-function measured(evaluation: Evaluation): Pick<StepRecord, 'metric' | 'exact' | 'low' | 'high'> {
+const ENDS = ['low', 'high', 'pairedLow', 'pairedHigh'] as const;
+
+function measured(
+  evaluation: Evaluation,
+): Pick<StepRecord, 'metric' | 'exact' | (typeof ENDS)[number]> {
   if (evaluation.kind === 'verdict') return { metric: evaluation.bound, exact: false };
-  return { metric: evaluation.metric, exact: true, ...pick(evaluation.extras, ['low', 'high']) };
+  return { metric: evaluation.metric, exact: true, ...pick(evaluation.extras, ENDS) };
 }
 
 /** The extras of the names given that are there and are numbers. */
@@ -92,8 +96,8 @@ export function limitsRecord({ quality, maxBytes }: Limits): LimitsRecord {
 }
 
 /**
- * The rows of one level of a sensitivity table. Of the extras, `low`, `high`, `klDivergence` (nats),
- * `flipRate` ([0, 1]) and `sqnr` (dB) are taken over where they are.
+ * The rows of one level of a sensitivity table. Of the extras, `low`, `high`, `pairedLow`, `pairedHigh`,
+ * `klDivergence` (nats), `flipRate` ([0, 1]) and `sqnr` (dB) are taken over where they are.
  */
 export function sensitivityRecords(
   table: SensitivityTable,
@@ -109,7 +113,7 @@ export function sensitivityRecords(
       bits,
       ...storedApart(unit, bits, storedBits),
       metric,
-      ...pick(extras, ['low', 'high', 'klDivergence', 'flipRate', 'sqnr']),
+      ...pick(extras, [...ENDS, 'klDivergence', 'flipRate', 'sqnr']),
     }));
 }
 

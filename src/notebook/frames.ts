@@ -4,6 +4,8 @@ import { matricesOf, type Hierarchy } from '../layout/hierarchy.js';
 import type { StepRecord } from '../plots/records.js';
 import { resolvePlan, type Plan } from '../quant/plan.js';
 import { schemeToJson } from '../quant/scheme/scheme-json.js';
+import { TASK_KINDS } from '../tasks/kinds.js';
+import { metricOf } from '../tasks/metrics/metrics.js';
 import { BYTES_PER_MB } from '../util/format.js';
 
 type Row = Readonly<Record<string, string | number>>;
@@ -43,7 +45,11 @@ function measurementRow({ name, bytes, saving, measurement, comparison }: PlanPo
   };
 }
 
-/** The plans that a search tried, one a row. */
+/**
+ * The plans that a search tried, one a row. A plan that was measured to the end (`exact`) has its metric and
+ * the ends of the 95 % interval; of a refused one that was not, `low` and `high` are all that is known: an
+ * accuracy from 0 up to a bound, a perplexity from a bound up to infinity. Its metric is NaN.
+ */
 export async function stepFrame(steps: readonly StepRecord[]): Promise<DataFrame> {
   return toDataFrame(
     steps.map((step): Row => ({
@@ -51,12 +57,24 @@ export async function stepFrame(steps: readonly StepRecord[]): Promise<DataFrame
       tier: step.stage,
       unit: step.unit,
       bits: step.stored ?? step.bits ?? NaN,
-      metric: step.metric,
+      exact: step.exact ? 'yes' : 'no',
+      ...(step.exact
+        ? { metric: step.metric, low: step.low ?? NaN, high: step.high ?? NaN }
+        : { metric: NaN, ...boundRange(step) }),
       mb: step.bytes / BYTES_PER_MB,
       kept: step.accepted ? 'yes' : 'no',
       reason: step.reason,
     })),
   );
+}
+
+/** All values that a plan known by a bound may have: of a refused one the bound is the best, else the worst. */
+function boundRange({ task, metric: bound, accepted }: StepRecord): { low: number; high: number } {
+  const { worst } = metricOf(TASK_KINDS[task].metric);
+  // Of an accuracy, and of a perplexity.
+  const best = 1;
+  const [a, b] = accepted ? [bound, best] : [worst, bound];
+  return { low: Math.min(a, b), high: Math.max(a, b) };
 }
 
 /** The scheme that a plan gives each matrix, in network order. @throws {QuantError} as `resolvePlan`. */

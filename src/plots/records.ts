@@ -62,6 +62,9 @@ export interface StepRecord extends Subject {
   /** 95 % interval, where there is one. */
   readonly low?: number;
   readonly high?: number;
+  /** The same beside the unquantized model's metric, item by item: for comparing with it. */
+  readonly pairedLow?: number;
+  readonly pairedHigh?: number;
   readonly bytes: number;
   /** True where the step was kept; the reason for it or against it: 'meets both limits'. */
   readonly accepted: boolean;
@@ -104,6 +107,9 @@ export interface SensitivityRecord extends Subject {
   /** 95 % interval, where there is one. */
   readonly low?: number;
   readonly high?: number;
+  /** The same beside the unquantized model's metric, item by item: for comparing with it. */
+  readonly pairedLow?: number;
+  readonly pairedHigh?: number;
   /** Mean KL divergence of the logits from the unquantized model's, nats a token. */
   readonly klDivergence?: number;
   /** Share of spikes that differ from the unquantized model's, [0, 1]. */

@@ -64,6 +64,9 @@ const STAGES = {
   swap: 'swaps',
 } as const;
 
+/** Names of the stages of a search, as series. */
+export const STAGE_NAMES: Readonly<Record<StepRecord['stage'], string>> = STAGES;
+
 /** Names of the series that are no stage of a search. */
 export const SERIES = { uniform: 'uniform', paper: 'paper', fp32: 'fp32' } as const;
 
@@ -173,13 +176,24 @@ export function stepText({ step, unit, bits, stored }: StepRecord): string {
   return `step ${step}, ${unit}${bits === undefined ? '' : ` at ${widthText(bits, stored)}`}`;
 }
 
-type Measured = Pick<StepRecord, 'metric' | 'exact' | 'low' | 'high'>;
+type Measured = Pick<StepRecord, 'metric' | 'exact' | 'low' | 'high' | 'pairedLow' | 'pairedHigh'> &
+  Partial<Pick<StepRecord, 'accepted'>>;
 
-/** "77.2 % (74.5 to 79.7 %)", or the bound at which the measurement was broken off. */
-export function measuredText({ metric, exact, low, high }: Measured, view: TaskView): string {
+/**
+ * "77.2 % (95 % beside fp32: 76.4 to 78.0 %)", the interval from paired items where there is one; or a bound:
+ * "at most 75.8 % (not measured further)". An accepted plan is at least as good as its bound, a refused one
+ * at most.
+ */
+export function measuredText(measured: Measured, view: TaskView): string {
+  const { metric, exact, accepted = false, low, high, pairedLow, pairedHigh } = measured;
   if (!Number.isFinite(metric)) return 'no number';
-  const text = view.metric.format(metric);
-  if (!exact) return `${view.bound} ${text} (stopped early)`;
-  if (low === undefined || high === undefined) return text;
-  return `${text} (95 %: ${view.metric.format(low)} to ${view.metric.format(high)})`;
+  const { format } = view.metric;
+  if (!exact) {
+    const words = accepted === view.higher ? 'at least' : 'at most';
+    return `${words} ${format(metric)} (not measured further)`;
+  }
+  if (pairedLow !== undefined && pairedHigh !== undefined)
+    return `${format(metric)} (95 % beside fp32: ${format(pairedLow)} to ${format(pairedHigh)})`;
+  if (low === undefined || high === undefined) return format(metric);
+  return `${format(metric)} (95 %: ${format(low)} to ${format(high)})`;
 }

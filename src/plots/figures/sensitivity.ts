@@ -1,6 +1,7 @@
 import { blockOf, blockLabel } from '../../layout/blocks.js';
 import { widthText } from '../parts/blocks.js';
-import { metricAxis } from '../parts/metric-axis.js';
+import { barLayers, barWithin, drawnInterval } from '../parts/interval-bars.js';
+import { metricAxis, metricDomain } from '../parts/metric-axis.js';
 import type { Part } from '../parts/part.js';
 import { chart, values, type ChartSpec } from '../parts/spec.js';
 import { byTask, type DataNames, type TaskRecords, type TaskView } from '../parts/task-view.js';
@@ -33,13 +34,16 @@ export function sensitivityChart(
   const note = broken === 0 ? '' : `; ${broken} that broke the model left out`;
   const stored = storedNote(drawn);
   const tasks = byTask(drawn, baselines, names, 'sensitivity chart');
-  const rows = tasks.flatMap((data) => data.own.map((record) => rowOf(record, data)));
+  const rows = tasks.flatMap((data) => {
+    const domain = metricDomain(...metricEnds(data), data.view);
+    return data.own.map((record) => rowOf(record, data, domain));
+  });
   return chart(
     `Sensitivity of ${models}: the metric when one block alone is quantized, for each block and bit width.`,
     {
       title: {
         text: 'Sensitivity: one block quantized, the rest left at fp32',
-        subtitle: [`${models}; dashed: unquantized; band: its 95 % interval${note}`, ...stored],
+        subtitle: [`${models}; dashed: unquantized${note}`, ...barsText(drawn), ...stored],
       },
       data: { values: values(rows, 'sensitivity chart') },
       vconcat: tasks.flatMap((data) => [linesView(data), heatView(data)]),
@@ -47,6 +51,18 @@ export function sensitivityChart(
       resolve: { scale: { color: 'independent' } },
     },
   );
+}
+
+/** What bars and band are: with paired intervals there is no band, which would answer another question. */
+function barsText(records: readonly SensitivityRecord[]): string[] {
+  if (!records.some(isPaired)) return ['Band: 95 % interval of the unquantized model'];
+  return [
+    'Bars: 95 % intervals of the difference to fp32, item by item; an arrow: the bar goes on',
+  ];
+}
+
+function isPaired({ pairedLow }: SensitivityRecord): boolean {
+  return pairedLow !== undefined;
 }
 
 /** Units whose values take another number of bits than their column says. */
@@ -61,12 +77,21 @@ function storedNote(records: readonly SensitivityRecord[]): string[] {
 
 type Data = TaskRecords<SensitivityRecord>;
 
-function rowOf(record: SensitivityRecord, { baseline, view }: Data): object {
+function rowOf(
+  record: SensitivityRecord,
+  { baseline, view }: Data,
+  domain: readonly [number, number],
+): object {
   const { task, unit, bits, stored, metric, low, high, klDivergence, flipRate, sqnr } = record;
+  const { pairedLow, pairedHigh } = record;
   const loss = view.metric.lossOf(baseline.metric, metric);
   const { format } = view.metric;
   const interval =
     low === undefined || high === undefined ? '—' : `${format(low)} to ${format(high)}`;
+  const paired =
+    pairedLow === undefined || pairedHigh === undefined
+      ? '—'
+      : `${format(pairedLow)} to ${format(pairedHigh)}`;
   return {
     task,
     unit,
@@ -77,6 +102,8 @@ function rowOf(record: SensitivityRecord, { baseline, view }: Data): object {
     loss,
     lossText: lossText(loss, view),
     interval,
+    paired,
+    ...(isPaired(record) ? barWithin(record, domain) : {}),
     klText: klDivergence === undefined ? '—' : klDivergence.toPrecision(3),
     flipText: flipRate === undefined ? '—' : `${(100 * flipRate).toPrecision(2)} %`,
     sqnrText: sqnr === undefined ? '—' : `${sqnr.toFixed(1)} dB`,
@@ -122,8 +149,8 @@ function only(task: TaskName): Part {
 
 function linesView({ own, baseline, view }: Data): Part {
   const { task, metric, low, high } = baseline;
-  const all = own.map((record) => record.metric);
-  const y = metricAxis(Math.min(low, ...all), Math.max(high, ...all), view);
+  const paired = own.some(isPaired);
+  const y = metricAxis(...metricEnds({ own, baseline, view }), view);
   const axis = blockAxis(own, null);
   const x = { ...axis, scale: { ...(axis.scale as Part), type: 'band' } };
   const color: Part = {
@@ -138,17 +165,22 @@ function linesView({ own, baseline, view }: Data): Part {
     height: LINES_HEIGHT,
     title: { text: view.title, fontSize: 13 },
     layer: [
-      {
-        ...fp32,
-        mark: { type: 'rect', color: COLORS.grey, opacity: 0.18, aria: false },
-        encoding: { y: { ...y, field: 'low' }, y2: { field: 'high' } },
-      },
+      ...(paired
+        ? []
+        : [
+            {
+              ...fp32,
+              mark: { type: 'rect', color: COLORS.grey, opacity: 0.18, aria: false },
+              encoding: { y: { ...y, field: 'low' }, y2: { field: 'high' } },
+            },
+          ]),
       {
         ...fp32,
         mark: { type: 'rule', color: COLORS.black, strokeDash: [5, 4], aria: false },
         encoding: { y },
       },
       { transform: [only(task)], mark: { type: 'line', aria: false }, encoding: { x, y, color } },
+      ...(paired ? bars(task, { x, color }, y) : []),
       {
         transform: [only(task)],
         mark: { type: 'point', filled: true, size: 45, opacity: 1 },
@@ -156,6 +188,25 @@ function linesView({ own, baseline, view }: Data): Part {
       },
     ],
   };
+}
+
+function bars(task: TaskName, encoding: Part, y: Part): Part[] {
+  return barLayers(encoding, y, { strokeWidth: 1 }).map((layer) => ({
+    ...layer,
+    transform: [only(task), ...((layer.transform ?? []) as readonly Part[])],
+  }));
+}
+
+/** From the lowest value to the highest, with paired intervals as far as they leave the rest legible. */
+function metricEnds({ own, baseline }: Data): [number, number] {
+  const { metric, low, high } = baseline;
+  const values = [metric, ...own.map((record) => record.metric)];
+  if (!own.some(isPaired)) return [Math.min(low, ...values), Math.max(high, ...values)];
+  const span = Math.max(...values) - Math.min(...values);
+  const [least, most] = [Math.min(...values) - span / 10, Math.max(...values) + span / 10];
+  const ends = own.flatMap((record) => drawnInterval(record) ?? []);
+  const within = ends.filter((end) => end >= least && end <= most);
+  return [Math.min(...values, ...within), Math.max(...values, ...within)];
 }
 
 function heatView({ own, baseline, view }: Data): Part {
@@ -225,6 +276,7 @@ function tooltip(view: TaskView): readonly Part[] {
     { field: 'widthText', title: 'Width' },
     { field: 'metric', title: view.axisTitle, format: view.format },
     { field: 'interval', title: '95 % interval' },
+    { field: 'paired', title: '95 % beside fp32, item by item' },
     { field: 'lossText', title: lost },
     { field: 'klText', title: 'KL divergence (nats)' },
     { field: 'flipText', title: 'Spikes flipped' },

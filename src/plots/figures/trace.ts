@@ -1,14 +1,19 @@
 import { PlotError } from '../../util/errors.js';
 import { BYTES_PER_MB } from '../../util/format.js';
+import { barLayers, barWithin, drawnInterval } from '../parts/interval-bars.js';
 import type { Part } from '../parts/part.js';
 import { chart, values, type ChartSpec } from '../parts/spec.js';
 import { cellsOf, stripView } from '../parts/strip.js';
 import { taskView, type DataNames, type TaskView } from '../parts/task-view.js';
+import { textWidth } from '../parts/text-width.js';
 import { COLORS } from '../parts/theme.js';
 import type { BaselineRecord, LimitsRecord, StepRecord } from '../records.js';
-import { measuredText, stepText } from './pareto-rows.js';
+import { measuredText, STAGE_NAMES, stepText } from './pareto-rows.js';
 
 const WIDTH = 610;
+/** Share of the metric's axis that is left free at either end. */
+const PAD = 0.06;
+const TIER_SIZE = 10;
 /** Leaves the step that the slider is on. */
 const AT_SLIDER: Part = { filter: 'datum.step === step' };
 
@@ -39,7 +44,9 @@ export function traceChart(input: TraceInput, names: DataNames = {}): ChartSpec 
   if (steps.length === 0)
     throw new PlotError({ what: 'no step to draw', where: 'trace chart', got: '0 steps' });
   const view = taskView(baseline.task, names);
-  const rows = steps.map((step) => rowOf(step, limits, view));
+  const ends = metricEnds(input, view);
+  const rows = steps.map((step) => rowOf(step, limits, view, ends));
+  const bounds = steps.some(({ exact, metric }) => !exact && Number.isFinite(metric));
   const last = Math.max(...steps.map(({ step }) => step));
   const slider = { input: 'range', min: 0, max: last, step: 1, name: 'Step' };
   const title = `${name === undefined ? '' : `Case ${name}: `}${view.title}, the search step by step`;
@@ -48,19 +55,29 @@ export function traceChart(input: TraceInput, names: DataNames = {}): ChartSpec 
     {
       title: {
         text: title,
-        subtitle: `${baseline.model}, ${steps.length} plans tried; dashed: the limits; bars: 95 % intervals`,
+        subtitle: [
+          `${baseline.model}, ${steps.length} plans tried; dashed: the limits; faint: steps after the slider’s`,
+          `${intervalsText(steps)}${bounds ? '; open: only a bound is known' : ''}`,
+        ],
       },
       params: [{ name: 'step', value: last, bind: slider }],
       data: { values: values(rows, 'trace chart') },
       vconcat: [
         statusView(),
-        metricView(input, view),
+        metricView(input, view, ends),
         memoryView(input),
         stripView(steps, WIDTH, [AT_SLIDER], 'Bits of the plan tried at this step'),
       ],
       spacing: 10,
       resolve: {
-        scale: { color: 'independent', shape: 'independent', x: 'independent', y: 'independent' },
+        scale: {
+          color: 'independent',
+          fill: 'independent',
+          stroke: 'independent',
+          shape: 'independent',
+          x: 'independent',
+          y: 'independent',
+        },
       },
     },
   );
@@ -71,22 +88,34 @@ function verdictOf({ accepted, bytes }: StepRecord, limits: LimitsRecord): Verdi
   return bytes <= limits.bytes ? 'candidate' : 'kept, too large yet';
 }
 
-function rowOf(record: StepRecord, limits: LimitsRecord, view: TaskView): object {
-  const { step, stage, metric, low, high, bytes, reason } = record;
+/** What the bars are. */
+function intervalsText(steps: readonly StepRecord[]): string {
+  const paired = steps.some(({ pairedLow }) => pairedLow !== undefined);
+  return `Bars: 95 % intervals${paired ? ' of the difference to fp32, item by item' : ''}; an arrow: the bar goes on`;
+}
+
+function rowOf(
+  record: StepRecord,
+  limits: LimitsRecord,
+  view: TaskView,
+  ends: readonly [number, number],
+): object {
+  const { step, stage, metric, exact, bytes, reason } = record;
   const metricText = measuredText(record, view);
   const memoryText = `${(bytes / BYTES_PER_MB).toFixed(2)} MB`;
   return {
     step,
-    stage: `${stage} tier`,
+    stage: STAGE_NAMES[stage],
+    exact,
     plan: stepText(record),
     metric: Number.isFinite(metric) ? metric : null,
-    low: low ?? null,
-    high: high ?? null,
+    ...barWithin(record, ends),
     mb: bytes / BYTES_PER_MB,
     verdict: verdictOf(record, limits),
     metricText,
     memoryText,
-    status: `${stepText(record)} (${stage} tier): ${metricText}, ${memoryText}; ${reason}`,
+    // Two lines: neither is ever longer than the picture is wide.
+    status: `${stepText(record)} (${STAGE_NAMES[stage]}): ${reason}\n${metricText}, ${memoryText}`,
     cells: cellsOf(record),
   };
 }
@@ -94,10 +123,18 @@ function rowOf(record: StepRecord, limits: LimitsRecord, view: TaskView): object
 function statusView(): Part {
   return {
     width: WIDTH,
-    height: 16,
+    name: 'status',
+    height: 32,
     transform: [AT_SLIDER],
-    mark: { type: 'text', align: 'left', fontSize: 12, limit: WIDTH + 20, color: COLORS.black },
-    encoding: { x: { value: 0 }, text: { field: 'status' } },
+    mark: {
+      type: 'text',
+      align: 'left',
+      baseline: 'top',
+      fontSize: 12,
+      lineBreak: '\n',
+      color: COLORS.black,
+    },
+    encoding: { x: { value: 0 }, y: { value: 0 }, text: { field: 'status' } },
   };
 }
 
@@ -112,7 +149,7 @@ function stepAxis(steps: readonly StepRecord[], title: string | null): Part {
   };
 }
 
-function metricView(input: TraceInput, view: TaskView): Part {
+function metricView(input: TraceInput, view: TaskView, domain: readonly [number, number]): Part {
   const { steps, baseline, limits } = input;
   const worst = baseline.metric + (view.higher ? -1 : 1) * limits.loss;
   const x = stepAxis(steps, null);
@@ -121,7 +158,7 @@ function metricView(input: TraceInput, view: TaskView): Part {
     type: 'quantitative',
     title: view.axisTitle,
     // A plan that is broken beyond measure is drawn at the edge; else it would flatten all others.
-    scale: { domain: metricEnds(input, view), zero: false, nice: true, clamp: true },
+    scale: { domain, zero: false, nice: false, clamp: true },
     axis: { format: view.axisFormat, tickCount: 5, minExtent: 34 },
   };
   return {
@@ -130,11 +167,8 @@ function metricView(input: TraceInput, view: TaskView): Part {
     layer: [
       cursor(x),
       ...(Number.isFinite(worst) ? [limitLayer(y, worst)] : []),
-      {
-        transform: [{ filter: 'isValid(datum.low)' }],
-        mark: { type: 'rule', color: '#bdbdbd', clip: true, aria: false },
-        encoding: { x, y: { ...y, field: 'low' }, y2: { field: 'high' } },
-      },
+      ...tierLayers(steps, x),
+      ...barLayers({ x }, y, { color: '#9a9a9a' }),
       points(x, y, true),
     ],
   };
@@ -144,11 +178,13 @@ function metricView(input: TraceInput, view: TaskView): Part {
 function metricEnds({ steps, baseline, limits }: TraceInput, view: TaskView): [number, number] {
   const shown = steps
     .filter(({ metric }) => Number.isFinite(metric))
-    .flatMap(({ metric, low = metric, high = metric }) => [low, metric, high]);
+    .flatMap((step) => [step.metric, ...(drawnInterval(step) ?? [])]);
   const losses = [0, ...shown.map((value) => view.metric.lossOf(baseline.metric, value))];
   const worst = Math.min(Math.max(...losses), Math.max(4 * limits.loss, 1e-3));
   const sign = view.higher ? -1 : 1;
-  const ends = [Math.min(...losses), worst].map((loss) => baseline.metric + sign * loss);
+  const best = Math.min(...losses);
+  const pad = PAD * (worst - best);
+  const ends = [best - pad, worst + pad].map((loss) => baseline.metric + sign * loss);
   return [Math.min(...ends), Math.max(...ends)];
 }
 
@@ -163,7 +199,48 @@ function memoryView({ steps, limits }: TraceInput): Part {
   };
   const limit = limits.bytes / BYTES_PER_MB;
   const limitLayers = Number.isFinite(limit) ? [limitLayer(y, limit)] : [];
-  return { width: WIDTH, height: 100, layer: [cursor(x), ...limitLayers, points(x, y, false)] };
+  const tiers = tierLayers(steps, x).slice(0, 1);
+  return {
+    width: WIDTH,
+    height: 100,
+    layer: [cursor(x), ...limitLayers, ...tiers, points(x, y, false)],
+  };
+}
+
+/** A line where a tier begins, and its name where there is room for it before the next. */
+function tierLayers(steps: readonly StepRecord[], x: Part): Part[] {
+  const starts = steps.filter(({ stage }, index) => steps[index - 1]?.stage !== stage);
+  const last = steps[steps.length - 1].step + 1;
+  const pixels = WIDTH / steps.length;
+  const tiers = starts.map(({ step, stage }, index) => {
+    const text = STAGE_NAMES[stage];
+    const room = ((starts[index + 1]?.step ?? last) - step) * pixels;
+    const fits = textWidth(text, TIER_SIZE, false) + 6 <= room;
+    return { start: step - 0.5, text: fits ? text : '' };
+  });
+  const data = { values: tiers };
+  const place = { ...x, field: 'start' };
+  return [
+    {
+      data,
+      transform: [{ filter: `datum.start > ${steps[0].step}` }],
+      mark: { type: 'rule', color: COLORS.grey, strokeWidth: 1, strokeDash: [1, 3], aria: false },
+      encoding: { x: place },
+    },
+    {
+      data,
+      mark: {
+        type: 'text',
+        align: 'left',
+        baseline: 'top',
+        dx: 4,
+        fontSize: TIER_SIZE,
+        color: '#555555',
+        aria: false,
+      },
+      encoding: { x: place, y: { value: 1 }, text: { field: 'text' } },
+    },
+  ];
 }
 
 /** A band behind the step that the slider is on. */
@@ -195,12 +272,15 @@ function points(x: Part, y: Part, legend: boolean): Part {
   });
   const shown: Part | null = legend ? { title: null, orient: 'top' } : null;
   return {
-    mark: { type: 'point', filled: true, size: 60 },
+    mark: { type: 'point', filled: true, size: 60, strokeWidth: 1.5 },
     encoding: {
       x,
       y,
-      color: { field: 'verdict', type: 'nominal', scale: scale(0), legend: shown },
+      fill: { field: 'verdict', type: 'nominal', scale: scale(0), legend: shown },
+      stroke: { field: 'verdict', type: 'nominal', scale: scale(0), legend: shown },
       shape: { field: 'verdict', type: 'nominal', scale: scale(1), legend: shown },
+      // A bound is no measurement: an open mark.
+      fillOpacity: { condition: { test: 'datum.exact', value: 1 }, value: 0 },
       // Steps ahead of the slider are faint.
       opacity: { condition: { test: 'datum.step <= step', value: 1 }, value: 0.25 },
       tooltip: [

@@ -5,6 +5,8 @@ import type { TaskView } from './task-view.js';
 const LOG_RATIO = 4;
 /** Share of the axis that is left free at either end of a logarithmic one. */
 const LOG_PAD = 0.05;
+/** The same of a linear one. */
+const LINEAR_PAD = 0.04;
 /** More labels than this crowd an axis of 200 pixels. */
 const MOST_TICKS = 8;
 /** Multiples of a power of ten that are labelled, densest first. */
@@ -25,16 +27,29 @@ const MULTIPLES = [
 export function metricAxis(low: number, high: number, view: TaskView): Part {
   const channel: Part = { field: 'metric', type: 'quantitative', title: view.axisTitle };
   const axis: Part = { format: view.axisFormat, tickCount: 6, minExtent: 34 };
-  if (!view.logarithmic || high / low <= LOG_RATIO)
-    return { ...channel, scale: { zero: false, domain: [low, high], nice: true }, axis };
-  const pad = (high / low) ** LOG_PAD;
-  const domain = [low / pad, high * pad] as const;
+  const domain = metricDomain(low, high, view);
+  if (!isLogarithmic(low, high, view))
+    return { ...channel, scale: { zero: false, domain, nice: false }, axis };
   return {
     ...channel,
     title: `${view.axisTitle}, logarithmic`,
     scale: { type: 'log', domain, nice: false },
     axis: { ...axis, format: high < 1e6 ? ',~r' : '.0~e', ...ticksAt(logTicks(...domain)) },
   };
+}
+
+/** Ends of the axis that {@link metricAxis} gives: a bar that is cut ends there. */
+export function metricDomain(low: number, high: number, view: TaskView): [number, number] {
+  if (isLogarithmic(low, high, view)) {
+    const pad = (high / low) ** LOG_PAD;
+    return [low / pad, high * pad];
+  }
+  const pad = LINEAR_PAD * (high - low);
+  return [low - pad, high + pad];
+}
+
+function isLogarithmic(low: number, high: number, view: TaskView): boolean {
+  return view.logarithmic && low > 0 && high / low > LOG_RATIO;
 }
 
 /** Exactly these ticks: without their number vega leaves out every other one of more than it had planned. */

@@ -58,8 +58,6 @@ export interface TaskView extends MetricView {
   readonly metric: Metric;
   /** Larger is better, and drawn at the top. */
   readonly higher: boolean;
-  /** Words before a bound: of a metric that can only be worse, "at most". */
-  readonly bound: 'at most' | 'at least';
 }
 
 /** Names of data sets where they are not the paper's: `{ sst2: 'UCI movie sentences' }`. */
@@ -69,8 +67,7 @@ export function taskView(task: TaskName, names: DataNames = {}): TaskView {
   const { title, metric: name } = TASK_KINDS[task];
   const metric = metricOf(name);
   const higher = metric.better === 'higher';
-  const bound = higher ? 'at most' : 'at least';
-  return { ...VIEWS[name], title: names[task] ?? title, metric, higher, bound };
+  return { ...VIEWS[name], title: names[task] ?? title, metric, higher };
 }
 
 /** Tasks in the order of the paper, those with records only. */
