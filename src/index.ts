@@ -32,7 +32,7 @@ export { fakeQuantize } from './quant/quantizer/quantize.js';
 export { resolvePlan, uniformPlan, type Plan } from './quant/plan.js';
 export { quantizerPlan } from './quant/quantizers.js';
 export { formatPlan, parsePlan } from './quant/plan-json.js';
-export { exportPlan } from './quant/packed/export.js';
+export { exportModel, type ExportedModel } from './experiment/open/export-model.js';
 
 // Measure plans.
 export { measurePlans, type NamedPlan, type PlanPoint } from './experiment/runs/measure-plans.js';
