@@ -36,7 +36,8 @@ function has(row: unknown, ...members: readonly string[]): boolean {
 }
 
 function candidateRow({ step, stage, metric, extras, bytes, assignment }: Candidate): Row {
-  const { low, high }: Partial<Record<string, number>> = extras ?? {};
+  const found: Partial<Record<string, number>> = extras ?? {};
+  const { low, high } = found;
   const name = metricIn(metric);
   return {
     step: step + 1,
