@@ -32,7 +32,7 @@ export { fakeQuantize } from './quant/quantizer/quantize.js';
 export { resolvePlan, uniformPlan, type Plan } from './quant/plan.js';
 export { quantizerPlan } from './quant/quantizers.js';
 export { formatPlan, parsePlan } from './quant/plan-json.js';
-export { exportPlan } from './quant/packed/export.js';
+export { exportModel, type ExportedModel } from './experiment/open/export-model.js';
 
 // Measure plans.
 export { measurePlans, type NamedPlan, type PlanPoint } from './experiment/runs/measure-plans.js';
@@ -47,10 +47,11 @@ export { openStore } from './store/index.js';
 export { runSearch } from './experiment/runs/search-run.js';
 export { DEFAULT_SEARCH, type SearchSettings } from './experiment/runs/search-settings.js';
 export type { SearchRun } from './experiment/runs/search-result.js';
-export { CASES, type Constraints } from './search/constraints.js';
+export { CASES, limits, type Constraints, type LimitsRequest } from './search/constraints.js';
 export { lambdaIntervals, select, type SelectOptions } from './experiment/selection/select-run.js';
 export type { ScoreName } from './search/score.js';
 export type { TieRule } from './search/ties.js';
+export { planTable, type PlanRow } from './experiment/selection/plan-table.js';
 export { openRun } from './experiment/record/open-run.js';
 
 // Search with an `evaluate` of one's own.

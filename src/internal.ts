@@ -23,6 +23,7 @@ export { PER_CHANNEL, PER_TENSOR, perGroup, type Granularity } from './quant/sch
 export { createScheme, type Method, type Range } from './quant/scheme/scheme.js';
 export { PRESETS } from './quant/scheme/presets.js';
 export { dequantize, quantize, type QuantizedTensor } from './quant/quantizer/quantize.js';
+export { exportPlan } from './quant/packed/export.js';
 export { packIntegers, unpackIntegers } from './quant/packed/bit-packing.js';
 export { footprintOf, type Footprint } from './quant/footprint.js';
 export { planId, withUnit, type ResolvedPlan } from './quant/plan.js';

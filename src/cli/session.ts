@@ -74,6 +74,13 @@ export class Session {
     this.host.stderr.write(`warning: ${text}\n`);
   }
 
+  /** A remark of the library, which calls options by their names: `heldOut` is --held-out. */
+  readonly remark = (text: string): void => {
+    const flag = (_: string, name: string): string =>
+      `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+    this.warn(text.replace(/`(\w+)`/g, flag));
+  };
+
   /** Text of a result for people; with `--json` nothing. */
   async print(text: string): Promise<void> {
     if (this.flags.json !== true) await this.write(text);

@@ -1,3 +1,4 @@
+import { isFloating } from '../checkpoint/dtypes.js';
 import type { CheckpointListing } from '../checkpoint/types.js';
 import type { Parameter } from '../layout/layout.js';
 import { CheckpointError } from '../util/errors.js';
@@ -23,7 +24,8 @@ const MOST_LINES = 20;
 /**
  * Compares a checkpoint with the parameters that its configuration asks for.
  *
- * @throws {CheckpointError} that names every tensor missing, surplus or misshapen, with both shapes
+ * @throws {CheckpointError} that names every tensor missing, surplus, misshapen (with both shapes) or of an
+ *   integer type, which no weights are of
  */
 export function checkParameters(
   checkpoint: CheckpointListing,
@@ -34,10 +36,12 @@ export function checkParameters(
   const faults: string[] = [];
   for (const parameter of parameters) {
     const { name, shape } = parameter;
-    const found = checkpoint.tensors.get(name)?.shape;
+    const { shape: found, dtype } = checkpoint.tensors.get(name) ?? {};
     if (found === undefined) faults.push(`missing ${name}, expected ${show(shape)}`);
     else if (!sameShape(found, parameter))
       faults.push(`misshapen ${name}: found ${show(found)}, expected ${show(shape)}`);
+    else if (dtype !== undefined && !isFloating(dtype))
+      faults.push(`integers in ${name}: found ${dtype}, expected float32, float16 or bfloat16`);
   }
   for (const [name, { shape }] of checkpoint.tensors)
     if (!expected.has(name) && !family.ignores(name))

@@ -1,5 +1,6 @@
 import { tableHtml, type Cell } from '../plots/render/html.js';
 import { displayBundle } from './display.js';
+import { readableRow } from './table-rows.js';
 
 /** The part of a danfojs DataFrame that is used here. */
 export interface FrameLike {
@@ -24,7 +25,10 @@ const STYLE =
   '<style>.qslm-table :is(caption, th, td) { text-align: left !important; } ' +
   '.qslm-table .number { text-align: right !important; font-variant-numeric: tabular-nums; }</style>';
 
-/** Shows rows, or a danfojs DataFrame, as a table: HTML in a notebook, text elsewhere. */
+/**
+ * Shows rows, or a danfojs DataFrame, as a table: HTML in a notebook, text elsewhere. Candidates, fronts,
+ * selections, steps and measured plans of a run can be given as they are.
+ */
 export function table(rows: readonly object[] | FrameLike, options: TableOptions = {}): void {
   const { caption = '', digits = DEFAULT_DIGITS } = options;
   const { columns, cells } = select(toMatrix(rows), options.columns);
@@ -46,9 +50,9 @@ interface Matrix {
 function toMatrix(rows: readonly object[] | FrameLike): Matrix {
   if (isFrame(rows))
     return { columns: rows.columns, cells: rows.values as readonly (readonly unknown[])[] };
+  const members = rows.map(readableRow);
   // Members that only later rows have get a column too.
-  const columns = [...new Set(rows.flatMap((row) => Object.keys(row)))];
-  const members = rows as readonly Readonly<Record<string, unknown>>[];
+  const columns = [...new Set(members.flatMap((row) => Object.keys(row)))];
   return { columns, cells: members.map((row) => columns.map((name) => row[name])) };
 }
 

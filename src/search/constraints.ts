@@ -1,4 +1,5 @@
 import { metricOf, type MetricName } from '../tasks/metrics/metrics.js';
+import { SearchError } from '../util/errors.js';
 import { requireThat } from './require.js';
 
 /** Rounding noise that a step may exceed a quality limit by: the differences of two metrics are inexact. */
@@ -18,6 +19,57 @@ export interface Constraints {
   readonly loss?: Bound;
   /** The largest footprint, in bytes or as a share of the unquantized model's. */
   readonly memory?: Bound;
+  /** The metric that an absolute loss is of, where it is stated: a search by another one refuses it. */
+  readonly metric?: MetricName;
+}
+
+/** Limits in the units that people think in; one of loss and one of memory at most. */
+export interface LimitsRequest {
+  /** Accuracy points to lose at most: 3 allows 74 % of 77 %. */
+  readonly points?: number;
+  /** Perplexity to add at most. */
+  readonly perplexity?: number;
+  /** Loss as a share of the unquantized model's metric: 0.05. */
+  readonly loss?: number;
+  /** Memory as a share of float32: 0.2. */
+  readonly memory?: number;
+  /** Memory in MB (10⁶ bytes). */
+  readonly megabytes?: number;
+}
+
+/**
+ * The constraints of a search: `limits({ points: 3, memory: 0.2 })`. What is left out is not limited.
+ *
+ * @throws {SearchError} for two limits on one thing, a negative one, and a share above 1.
+ */
+export function limits(request: LimitsRequest): Constraints {
+  const { points, perplexity, loss, memory, megabytes } = request;
+  requireOne({ points, perplexity, loss });
+  requireOne({ memory, megabytes });
+  for (const [name, value] of Object.entries(request) as [string, number][])
+    requireThat(value >= 0, 'not a limit', name, value, 'a number of at least 0');
+  const share = 'a share, at most 1; points, perplexity and megabytes have names of their own';
+  for (const [name, value] of Object.entries({ loss, memory }))
+    requireThat(value === undefined || value <= 1, 'not a share', name, value!, share);
+  const absolute = (value: number): Bound => ({ kind: 'absolute', value });
+  return {
+    ...(points !== undefined && { loss: absolute(points / 100), metric: 'accuracy' }),
+    ...(perplexity !== undefined && { loss: absolute(perplexity), metric: 'perplexity' }),
+    ...(loss !== undefined && { loss: { kind: 'share', share: loss } }),
+    ...(memory !== undefined && { memory: { kind: 'share', share: memory } }),
+    ...(megabytes !== undefined && { memory: absolute(megabytes * 1e6) }),
+  };
+}
+
+function requireOne(given: Readonly<Record<string, number | undefined>>): void {
+  const names = Object.keys(given).filter((name) => given[name] !== undefined);
+  if (names.length <= 1) return;
+  throw new SearchError({
+    what: 'two limits on one thing',
+    where: 'limits',
+    got: names.join(' and '),
+    expected: `one of ${Object.keys(given).join(', ')}`,
+  });
 }
 
 /** A quality limit in numbers: plain data, so that it can be sent to a worker. */
@@ -38,7 +90,7 @@ export interface Limits {
 
 /**
  * @param fp32Bytes the unquantized footprint.
- * @throws {SearchError} when a limit is negative or NaN, or the baseline is not finite.
+ * @throws {SearchError} when a limit is negative, NaN or of another metric, or the baseline is not finite.
  */
 export function resolveLimits(
   constraints: Constraints,
@@ -50,6 +102,13 @@ export function resolveLimits(
   const expected = 'a finite number to compare with';
   requireThat(Number.isFinite(baseline), fault, metric, baseline, expected);
   const { loss, memory } = constraints;
+  if (constraints.metric !== undefined && constraints.metric !== metric)
+    throw new SearchError({
+      what: 'the limit is of another metric',
+      where: 'loss limit',
+      got: `a loss of ${constraints.metric}, for a search by ${metric}`,
+      expected: `a loss of ${metric}, or a share of it`,
+    });
   return {
     quality: { metric, baseline, allowedLoss: resolve(loss, Math.abs(baseline), 'loss limit') },
     maxBytes: resolve(memory, fp32Bytes, 'memory limit'),

@@ -12,8 +12,8 @@ export interface EvaluationReport {
   readonly total: number;
   /** Units a batch contributes. */
   readonly unitsOf: (batch: SequenceBatch) => number;
-  /** The metric so far. @param sum of all scores @param units done */
-  readonly note: (sum: number, units: number) => string;
+  /** The metric so far. @param sum of all scores @param items done @param units done */
+  readonly note: (sum: number, items: number, units: number) => string;
 }
 
 /**
@@ -28,15 +28,16 @@ export async function scoreAll(
   { onProgress, signal }: RunOptions,
 ): Promise<BatchScores[]> {
   const scores: BatchScores[] = [];
-  let [sum, done] = [0, 0];
+  let [sum, items, done] = [0, 0, 0];
   onProgress?.({ phase, done, total, unit });
   for (const [index, batch] of task.batches.entries()) {
     throwIfAborted(signal, phase);
     const result = await task.score(model, index);
     scores.push(result);
     sum += result.values.reduce((all, one) => all + one, 0);
+    items += batch.indices.length;
     done += unitsOf(batch);
-    onProgress?.({ phase, done, total, unit, note: note(sum, done) });
+    onProgress?.({ phase, done, total, unit, note: note(sum, items, done) });
     await yieldToEvents();
   }
   throwIfAborted(signal, phase);

@@ -1,5 +1,6 @@
 import { UsageError } from '../util/errors.js';
 import type { MetricName } from './metrics/metrics.js';
+import { PIECE_TOKENS, sentencePieces, textPieces, type Pieces } from './pieces.js';
 import { sst2FromParts, type Sst2Parts } from './sst2.js';
 import type { Task, TaskParts } from './task.js';
 import { wikitext2FromParts, type Wikitext2Parts } from './wikitext2.js';
@@ -9,6 +10,9 @@ export interface TaskKind {
   /** Of the paper's data, which titles give it where nothing else is measured on. */
   readonly title: string;
   readonly metric: MetricName;
+  /** The content in pieces, and what people call them. */
+  pieces(parts: TaskParts): Pieces;
+  readonly pieceName: string;
   /** The task that the parts were taken from. */
   fromParts(parts: TaskParts): Task;
 }
@@ -18,11 +22,15 @@ export const TASK_KINDS = {
   sst2: {
     title: 'SST-2',
     metric: 'accuracy',
+    pieces: (parts) => sentencePieces((parts as Sst2Parts).sequences),
+    pieceName: 'sentences',
     fromParts: (parts) => sst2FromParts(parts as Sst2Parts),
   },
   wikitext2: {
     title: 'WikiText-2',
     metric: 'perplexity',
+    pieces: (parts) => textPieces((parts as Wikitext2Parts).scored),
+    pieceName: `pieces of ${PIECE_TOKENS} tokens`,
     fromParts: (parts) => wikitext2FromParts(parts as Wikitext2Parts),
   },
 } as const satisfies Readonly<Record<string, TaskKind>>;

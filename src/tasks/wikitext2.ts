@@ -199,7 +199,7 @@ export function wikitext2FromParts(parts: Wikitext2Parts): Wikitext2Task {
         unit: 'tokens',
         total: tokens,
         unitsOf: ({ indices }) => indices.reduce((total, index) => total + windowTokens[index], 0),
-        note: (sum, done) => `perplexity ${perplexityOf(sum / done).toPrecision(4)}`,
+        note: (sum, _windows, done) => `perplexity ${perplexityOf(sum / done).toPrecision(4)}`,
       };
       const scores = await scoreAll(task, model, report, options);
       return task.measure(scores, model.contextLength, (performance.now() - started) / 1000);

@@ -6,6 +6,8 @@ import { isVocabularyList, parseVocabularyList, wantsLowerCase } from './vocabul
 
 /** Text to token ids and back. No special tokens are added at the beginning or the end. */
 export interface Tokenizer {
+  /** Of its file. */
+  readonly path: string;
   /** The largest id + 1: the rows an embedding must have. Ids below it may be unused. */
   readonly vocabSize: number;
   /** SHA-256 of the file, hex: part of the key of every measurement. */

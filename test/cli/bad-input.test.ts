@@ -88,6 +88,16 @@ describe('cli: input that cannot be used', () => {
       [at('shape.safetensors')],
       /misshapen blocks\.0\.ffn\.value\.weight: found \[32, 32\], expected \[16, 64\]/,
     );
+    const whole = json.replace(
+      /("blocks\.0\.ffn\.value\.weight":\{"dtype":")F32("[^}]*"shape":)\[16,64\]/,
+      '$1I32$2[16,64]',
+    );
+    assert.notEqual(whole, json);
+    await writeFile(at('integers.safetensors'), whole, 'latin1');
+    await refused(
+      [at('integers.safetensors')],
+      /integers in blocks\.0\.ffn\.value\.weight: found int32, expected float32, float16 or/,
+    );
     const two = await saveToy(at('two.safetensors'), { ...SMALL, layers: 2 }, [
       'blocks.1.att.key.weight',
       'blocks.1.att.time_mix_k',

@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict';
 import { readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { exportModel } from '../../src/experiment/open/export-model.js';
+import { openStudy } from '../../src/experiment/open/open-study.js';
+import { quantizerPlan } from '../../src/quant/quantizers.js';
 import { temporaryFolder } from '../checkpoint/support/temporary.js';
 import { runCli } from './support/run.js';
 import { json, TOKENIZER, toyCommands, type ToyCommands } from './support/study.js';
@@ -96,6 +99,30 @@ describe('cli: export', () => {
       '--quiet',
     ]);
     assert.equal(code, 0, stderr);
+  });
+
+  it('takes the tokenizer along, so that a file opens by its path alone', async () => {
+    const out = at('alone.safetensors');
+    const flags = ['--bits', '4', '--tokenizer', TOKENIZER];
+    const { stdout } = await toy.runs('export', toy.model, ...flags, '--out', out);
+    assert.match(stdout, /^tokenizer +\S+alone\.tokenizer\.json$/m);
+    const argv = ['eval', out, '--backend', 'cpu', '--limit', '9', '--quiet'];
+    const { code, stderr } = await runCli(argv);
+    assert.equal(code, 0, stderr);
+    // From a notebook, with what a study has.
+    const study = await openStudy(toy.model, {
+      backend: 'cpu',
+      limit: 9,
+      heldOutLimit: 9,
+      model: { tokenizer: TOKENIZER },
+    });
+    const { file } = study.options;
+    const path = at('packed.of.a.notebook.safetensors');
+    const plan = quantizerPlan('min-max', 4, file.hierarchy);
+    const { tokenizer } = await exportModel(file, plan, path);
+    await study.close();
+    assert.equal(tokenizer, at('packed.of.a.notebook.tokenizer.json'));
+    assert.equal((await runCli(argv.with(1, path))).code, 0);
   });
 
   it('refuses a truncated and an edited file by name', async () => {

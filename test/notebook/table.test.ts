@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { toDataFrame } from '../../src/notebook/frames.js';
 import { table } from '../../src/notebook/table.js';
+import { Assignment } from '../../src/search/space.js';
 import { inCell, textIn } from './tslab.js';
 
 const ROWS = [
@@ -42,6 +43,39 @@ describe('table', () => {
     const [, long] = await shown(Array.from({ length: 130 }, (_, row) => ({ row })));
     assert.match(long, /\(30 more rows\)/);
     assert.equal(long.split('\n').length, 102);
+  });
+});
+
+describe('a table of plans', () => {
+  const assignment = Assignment.of({ 'input/embedding': 8, 'attention.0/SRWKV': 4 });
+  const candidate = {
+    ...{ assignment, metric: 0.772, bytes: 2_280_000, stage: 'block' as const, step: 6 },
+    extras: { low: 0.71, high: 0.82 },
+  };
+
+  it('shows candidates and selections in the units of the metric', async () => {
+    const [, front] = await shown([candidate]);
+    assert.equal(
+      front,
+      'step  tier   accuracy  95 % interval  MB    bits\n7     block  77.2 %    71.0–82.0 %    2.28  4–8',
+    );
+    const [, selected] = await shown([{ lambda: 0.5, candidate }]);
+    assert.match(selected, /^λ +step +tier +accuracy.*\n0\.5 +7 +block +77\.2 %/);
+    assert.doesNotMatch(front + selected, /[{}]/);
+  });
+
+  it('shows the bound of a step that stopped early as a bound', async () => {
+    const base = {
+      assignment,
+      index: 3,
+      stage: 'module' as const,
+      unit: 'attention.0',
+      bytes: 1e6,
+    };
+    const step = { ...base, accepted: false, candidate: false, reason: 'loses too much' as const };
+    const evaluation = { kind: 'verdict' as const, passes: false, bound: 80.25 };
+    const [, text] = await shown([{ ...step, evaluation }]);
+    assert.match(text, /^4 +module +attention\.0 +at least 80\.25 +1 +4–8 +loses too much$/m);
   });
 });
 

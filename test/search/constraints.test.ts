@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { CASES, meetsLimit, resolveLimits } from '../../src/search/constraints.js';
+import { CASES, limits, meetsLimit, resolveLimits } from '../../src/search/constraints.js';
 import { metricOf } from '../../src/tasks/metrics/metrics.js';
 import { SearchError } from '../../src/util/errors.js';
 
@@ -27,6 +27,22 @@ describe('search/constraints', () => {
     });
     const none = resolveLimits({}, 'perplexity', 40, 1000);
     assert.deepEqual([none.quality.allowedLoss, none.maxBytes], [Infinity, Infinity]);
+  });
+
+  it('are written in the units that people think in', () => {
+    const resolved = resolveLimits(limits({ points: 3, memory: 0.2 }), 'accuracy', 0.777, 1000);
+    assert.deepEqual([resolved.quality.allowedLoss, resolved.maxBytes], [0.03, 200]);
+    const other = resolveLimits(limits({ perplexity: 2, megabytes: 5 }), 'perplexity', 40, 1e7);
+    assert.deepEqual([other.quality.allowedLoss, other.maxBytes], [2, 5e6]);
+    assert.equal(resolveLimits(limits({ loss: 0.05 }), 'perplexity', 40, 1).quality.allowedLoss, 2);
+    assert.throws(
+      () => resolveLimits(limits({ points: 3 }), 'perplexity', 40, 1),
+      /the limit is of another metric; got a loss of accuracy, for a search by perplexity/,
+    );
+    assert.throws(() => limits({ points: 3, loss: 0.05 }), /got points and loss; expected one of/);
+    assert.throws(() => limits({ memory: 0.2, megabytes: 2 }), /two limits on one thing/);
+    assert.throws(() => limits({ memory: 20 }), /memory: not a share; got 20; expected a share/);
+    assert.throws(() => limits({ points: -1 }), /points: not a limit; got -1/);
   });
 
   it('counts a lower accuracy and a higher perplexity as loss', () => {

@@ -78,7 +78,7 @@ async function evaluate(session: Session, name: string, flags: EvalFlags): Promi
   const backend = await startBackend(flags.backend);
   const open = await openModel(name, modelOptionsOf(flags), session.run);
   try {
-    const task = await buildTask(flags, open.tokenizer, open);
+    const task = await buildTask({ ...flags, onRemark: session.remark }, open.tokenizer, open);
     const plan = await wantedPlan(flags, open);
     const plans = plan === undefined ? [] : [plan];
     const [baseline, quantized] = await inThisThread(open, task, (subject) =>

@@ -1,8 +1,11 @@
+import { readFile } from 'node:fs/promises';
 import { Option, type Command } from 'commander';
 import { openCheckpoint } from '../../checkpoint/open.js';
 import type { Checkpoint } from '../../checkpoint/types.js';
+import { tokenizerPathFor } from '../../experiment/open/export-model.js';
 import {
   CHECKPOINT_FILE,
+  findTokenizer,
   locateCheckpoint,
   openTokenizer,
 } from '../../experiment/open/model-file.js';
@@ -25,6 +28,7 @@ import { resolvePlan, type Plan } from '../../quant/plan.js';
 import { quantizerPlan, type QuantizerName } from '../../quant/quantizers.js';
 import { readTextFile } from '../../tasks/data/text.js';
 import { CheckpointError, DataError, UsageError } from '../../util/errors.js';
+import { saveFile } from '../../util/files.js';
 import { formatBytes, formatCount, formatFixed, formatPercent } from '../../util/format.js';
 import { sha256File } from '../../util/hash.js';
 import { formatFacts, type Fact } from '../format/table.js';
@@ -39,13 +43,7 @@ import {
   withTokenizerOption,
   type ModelFlags,
 } from '../options/common.js';
-import {
-  copyTokenizer,
-  isFolderPath,
-  outputPath,
-  requireFree,
-  tokenizerBeside,
-} from '../options/model-output.js';
+import { isFolderPath, outputPath, requireFree } from '../options/model-output.js';
 import { scoreOption, tieOption, type SelectionFlags } from '../options/selection.js';
 import { withRunsOption, type RunsFlags } from '../options/study.js';
 import { Session } from '../session.js';
@@ -84,7 +82,8 @@ export function addExport(program: Command, host: Host): void {
     .addHelpText(
       'after',
       `
-A folder also gets a copy of the tokenizer, so that it is a model by itself.
+The tokenizer is copied beside the file (small.tokenizer.json for small.safetensors), so that it opens by
+its path alone.
 
 Examples:
   $ qslm export --run 20260131-174502-9f3a1c --lambda 0.5 --out models/small/
@@ -117,7 +116,8 @@ async function exportModel(
       ...session.run,
       metadata: statedMetadata(description),
     });
-    if (tokenizer !== undefined) await copyTokenizer(tokenizer, output);
+    const copy = tokenizer && tokenizerPathFor(output, tokenizer);
+    if (tokenizer && copy) await saveFile(copy, await readFile(tokenizer));
     const sha256 = await sha256File(output);
     const { bytes, footprint, planId } = result;
     const { fp32Bytes } = hierarchy;
@@ -128,7 +128,7 @@ async function exportModel(
       ['plan', planId],
       ...sizeFacts(result, fp32Bytes),
       ['sha256', sha256],
-      ...(tokenizer === undefined ? [] : [['tokenizer', tokenizerBeside(output)] as const]),
+      ...(copy === undefined ? [] : [['tokenizer', copy] as const]),
     ]);
     await session.result(value, facts);
   } finally {
@@ -207,17 +207,18 @@ async function planOf(
   return planOfKept(kept, selection.candidate, hierarchy);
 }
 
-/** The tokenizer to copy: the one named, and for a folder the model's own. */
+/** The tokenizer to copy: the one named, or the model's own where it has one. */
 async function tokenizerFor(
   model: string,
   description: ModelDescription,
   output: string,
   { out, tokenizer, force }: ExportFlags,
 ): Promise<string | undefined> {
-  if (tokenizer === undefined && !(await isFolderPath(out))) return undefined;
-  const path = tokenizer ?? tokenizerBeside(model);
-  await openTokenizer(model, description, tokenizer);
-  await requireFree(tokenizerBeside(output), path, force);
+  const isThere = tokenizer !== undefined || (await findTokenizer(model)) !== undefined;
+  // A file of a model without one is written all the same; a folder is to be a model by itself.
+  if (!isThere && !(await isFolderPath(out))) return undefined;
+  const { path } = await openTokenizer(model, description, tokenizer);
+  await requireFree(tokenizerPathFor(output, path), path, force);
   return path;
 }
 

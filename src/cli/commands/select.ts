@@ -8,7 +8,7 @@ import {
   selectSaved,
   type SavedSelection,
 } from '../../experiment/record/select-saved.js';
-import { planRows, plansOnce } from '../../experiment/runs/plan-table.js';
+import { planRows, plansOnce } from '../../experiment/selection/plan-table.js';
 import { formatPlan } from '../../quant/plan-json.js';
 import { lambdaIntervals } from '../../search/score.js';
 import { formatInterval, formatMetric } from '../../tasks/metrics/metrics.js';

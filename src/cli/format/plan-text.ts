@@ -1,4 +1,4 @@
-import type { PlanRow } from '../../experiment/runs/plan-table.js';
+import type { PlanRow } from '../../experiment/selection/plan-table.js';
 import { formatTable, numberColumns } from './table.js';
 
 /** Names of blocks and modules, and beside them the bits of each plan. */

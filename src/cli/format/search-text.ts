@@ -1,6 +1,6 @@
 import { storedBitsOf } from '../../experiment/open/model-space.js';
-import { planRows, planTable } from '../../experiment/runs/plan-table.js';
 import type { SearchResult } from '../../experiment/runs/search-result.js';
+import { planRows, planTable } from '../../experiment/selection/plan-table.js';
 import type { NearestPlan } from '../../search/nearest.js';
 import { formatMetric, type MetricName } from '../../tasks/metrics/metrics.js';
 import { formatBytes, formatCount, formatCounted } from '../../util/format.js';

@@ -86,6 +86,7 @@ export async function withStudy(
     backend,
     model: modelOptionsOf(flags),
     store,
+    onRemark: session.remark,
     onSetAside: (what) => {
       session.warn(setAsideText(what));
     },

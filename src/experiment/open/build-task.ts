@@ -10,9 +10,10 @@ import type { TaskName } from '../../tasks/kinds.js';
 import { sst2Task, type Sst2Options } from '../../tasks/sst2.js';
 import type { Task } from '../../tasks/task.js';
 import { wikitext2Task, type Wikitext2Options } from '../../tasks/wikitext2.js';
+import { looksNatural } from '../../tokenizer/natural-style.js';
 import { toSst2, toWikiText } from '../../tokenizer/normaliser.js';
 import type { Tokenizer } from '../../tokenizer/tokenizer.js';
-import { TokenizerError, UsageError } from '../../util/errors.js';
+import { DataError, TokenizerError, UsageError } from '../../util/errors.js';
 import { articlesOfPart, sentencesOfPart, type SamplePart } from './sample-parts.js';
 
 /** The data to measure on. Everything left out follows from the model and the data. */
@@ -31,10 +32,15 @@ export interface TaskRequest {
   /** Sentences, or predicted tokens, at most. */
   readonly limit?: number | undefined;
   readonly pooling?: Pooling | undefined;
+  /** Told what may not be meant: an ending that chose the task, ordinary text where it scores badly. */
+  readonly onRemark?: ((text: string) => void) | undefined;
 }
 
 /** The part of a model that its tasks depend on. */
-export type TaskModel = Pick<ModelStructure, 'family' | 'config'>;
+export type TaskModel = Pick<ModelStructure, 'family' | 'config'> & {
+  /** Its metadata name the style of the text that the model was trained on. */
+  readonly checkpoint?: { readonly metadata: Readonly<Record<string, string>> };
+};
 
 /**
  * Builds the task a request means for a model: sst2 for a classifier and TSV files, wikitext2 otherwise.
@@ -47,27 +53,61 @@ export async function buildTask(
   tokenizer: Tokenizer,
   model: TaskModel,
 ): Promise<Task> {
-  const task = request.task ?? taskFor(request.data, model);
+  const task = request.task ?? taskFor(request, model);
   const build = task === 'sst2' ? buildSst2 : buildWikitext2;
   return build(request, tokenizer, model);
 }
 
-function taskFor(path: string | undefined, { config }: TaskModel): TaskName {
-  const classifies =
-    path === undefined ? config.classes > 0 : extname(path).toLowerCase() === '.tsv';
-  return classifies ? 'sst2' : 'wikitext2';
+/** Endings of tables other than the one that is read. */
+const OTHER_TABLES = ['.csv', '.json', '.jsonl', '.parquet', '.xlsx'];
+
+function taskFor({ data, onRemark }: TaskRequest, { config }: TaskModel): TaskName {
+  if (data === undefined) return config.classes > 0 ? 'sst2' : 'wikitext2';
+  const ending = extname(data).toLowerCase();
+  if (ending === '.tsv') return 'sst2';
+  if (!config.head)
+    throw new DataError({
+      what: 'the ending chose the task wikitext2, which the model cannot do',
+      where: data,
+      got: ending === '' ? 'no ending, for a classifier' : `${ending}, for a classifier`,
+      expected: 'sentences and labels in a .tsv, or `task` sst2',
+    });
+  if (OTHER_TABLES.includes(ending))
+    onRemark?.(
+      `${data}: its ending, ${ending}, chose the task wikitext2, running text; sentences with labels are a ` +
+        '.tsv, or `task` sst2',
+    );
+  return 'wikitext2';
+}
+
+/** Hints at the style where ordinary text meets a model that was trained on another. */
+function remarkStyle(
+  { data, natural, onRemark }: TaskRequest,
+  text: string,
+  { checkpoint }: TaskModel,
+): void {
+  const style = checkpoint?.metadata['text_style'];
+  if (natural === true || style === undefined || !looksNatural(text)) return;
+  onRemark?.(
+    `${data ?? 'the data'} reads like ordinary text, and the model was trained on text in the style of ` +
+      `${style}: it will score much worse than it is; \`natural\` brings the text into that style`,
+  );
 }
 
 async function buildSst2(
-  { data, part, natural = false, context, stride, limit, pooling }: TaskRequest,
+  request: TaskRequest,
   tokenizer: Tokenizer,
-  { family, config }: TaskModel,
+  model: TaskModel,
 ): Promise<Task> {
+  const { data, part, natural = false, context, stride, limit, pooling } = request;
+  const { family, config } = model;
   const policy = family.tokens(config);
   requireAbsent('context', context, 'sst2, whose sentences are whole');
   requireAbsent('stride', stride, 'sst2, whose sentences are whole');
+  const found = await sentences(data, natural, part);
+  remarkStyle(request, found.examples.map(({ sentence }) => sentence).join('\n'), model);
   return sst2Task({
-    ...(await sentences(data, natural, part)),
+    ...found,
     tokenizer,
     paddingId: tokenizer.idOf(policy.padding.name) ?? policy.padding.id,
     length: policy.length === 'longest' ? undefined : policy.length,
@@ -124,13 +164,17 @@ async function sentences(
 }
 
 async function buildWikitext2(
-  { data, part, natural = false, context, stride, limit, pooling }: TaskRequest,
+  request: TaskRequest,
   tokenizer: Tokenizer,
-  { config }: TaskModel,
+  model: TaskModel,
 ): Promise<Task> {
+  const { data, part, natural = false, context, stride, limit, pooling } = request;
+  const { config } = model;
   requireAbsent('pooling', pooling, 'wikitext2, which pools nothing');
+  const found = await prose(data, natural, part);
+  remarkStyle(request, found.text, model);
   return wikitext2Task({
-    ...(await prose(data, natural, part)),
+    ...found,
     tokenizer,
     context: context ?? config.contextLength,
     batchTokens: batchTokensFor(config),

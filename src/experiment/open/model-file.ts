@@ -53,7 +53,7 @@ function nameOfFile(path: string): string {
 }
 
 /**
- * Opens the tokenizer of a model: the file given, or `tokenizer.json` or `vocab.txt` beside the checkpoint.
+ * Opens the tokenizer of a model: the file given, or the one beside the checkpoint ({@link tokenizersOf}).
  * Refuses one that can produce tokens the embedding does not have.
  *
  * @param path of the checkpoint
@@ -64,22 +64,39 @@ export async function openTokenizer(
   { config }: Pick<ModelDescription, 'config'>,
   given: string | undefined,
 ): Promise<Tokenizer> {
-  const file = given ?? (await besideCheckpoint(path));
+  const file = given ?? (await findTokenizer(path));
+  if (file === undefined)
+    throw new TokenizerError({
+      what: 'the tokenizer is missing',
+      where: path,
+      got: `no ${tokenizersOf(basename(path)).join(' and no ')} beside it`,
+      expected: `${tokenizersBeside(path).join(' or ')}, or a path as \`tokenizer\``,
+    });
   const tokenizer = await loadTokenizer(file);
   checkVocabulary(tokenizer, config.vocabSize, file);
   return tokenizer;
 }
 
-async function besideCheckpoint(path: string): Promise<string> {
-  const files = [TOKENIZER_FILE, VOCABULARY_FILE].map((name) => join(dirname(path), name));
-  for (const file of files)
-    if ((await stat(file).catch(() => undefined)) !== undefined) return file;
-  throw new TokenizerError({
-    what: 'the tokenizer is missing',
-    where: path,
-    got: `no ${TOKENIZER_FILE} and no ${VOCABULARY_FILE} beside it`,
-    expected: `${files[0]}, or a path as \`tokenizer\``,
-  });
+/**
+ * Names under which the tokenizer of a checkpoint lies beside it, the first that is there being taken:
+ * "small.tokenizer.json" of "small.safetensors", then `tokenizer.json`; the same of `vocab.txt`.
+ */
+export function tokenizersOf(checkpoint: string): string[] {
+  const names = [TOKENIZER_FILE, VOCABULARY_FILE];
+  if (checkpoint === CHECKPOINT_FILE) return names;
+  const stem = checkpoint.replace(/\.[^.]+$/, '');
+  return [...names.map((name) => `${stem}.${name}`), ...names];
+}
+
+/** The tokenizer that lies beside a checkpoint. @param path of the checkpoint */
+export async function findTokenizer(path: string): Promise<string | undefined> {
+  for (const beside of tokenizersBeside(path))
+    if ((await stat(beside).catch(() => undefined)) !== undefined) return beside;
+  return undefined;
+}
+
+function tokenizersBeside(path: string): string[] {
+  return tokenizersOf(basename(path)).map((name) => join(dirname(path), name));
 }
 
 /** A model as its files: everything but the weights. */

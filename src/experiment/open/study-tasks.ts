@@ -2,6 +2,7 @@ import type { TaskName } from '../../tasks/kinds.js';
 import type { Tokenizer } from '../../tokenizer/tokenizer.js';
 import { DataError } from '../../util/errors.js';
 import { buildTask, type TaskModel, type TaskRequest } from './build-task.js';
+import { requireApart } from './overlap.js';
 import type { StudyTask, StudyTasks } from './study.js';
 
 /** The data to search on, and the data to judge the result by. */
@@ -16,7 +17,8 @@ export interface StudyTasksRequest extends Omit<TaskRequest, 'part'> {
  * The tasks of a study. Without files the bundled samples in their two parts; with a file to search on, the
  * held-out data is another file, or there is none.
  *
- * @throws {DataError} when both are the same data: a result judged by what it was selected on says nothing.
+ * @throws {DataError} when both are the same data, or share some of it: a result judged by what it was
+ *   selected on says nothing.
  * @throws as {@link buildTask}.
  */
 export async function buildStudyTasks(
@@ -50,5 +52,7 @@ export async function buildStudyTasks(
       got: `the same ${judged.task.items} items`,
       expected: 'data that no decision was made on, or none',
     });
+  // The two parts of the bundled samples were made apart.
+  if (!bundled || heldOut !== undefined) requireApart(search.task, judged.task);
   return { search, heldOut: judged };
 }

@@ -57,7 +57,7 @@ export async function runSearch(
   settings: SearchSettings,
   options: SearchRunOptions = {},
 ): Promise<SearchRun> {
-  checkSettings(settings);
+  checkSettings(settings, study.task.metric);
   const { runs, command } = options;
   const before = snapshot(study.evaluator.report());
   const kept = plainJson(settings);

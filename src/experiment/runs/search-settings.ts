@@ -80,12 +80,16 @@ export function casesFor(metric: MetricName): CaseName[] {
 /**
  * Refuses settings that a search would only trip over after minutes of work.
  *
+ * @param metric of the task.
  * @throws {SearchError} for bit widths, weights or limits that make no sense.
  */
-export function checkSettings(settings: SearchSettings): void {
+export function checkSettings(
+  settings: SearchSettings,
+  metric: MetricName = settings.constraints.metric ?? 'accuracy',
+): void {
   const { bits, lambda, lambdas, constraints, score = 'paper' } = settings;
   normaliseBits(bits);
-  const limits = resolveLimits(constraints, 'accuracy', 1, 1);
+  const limits = resolveLimits(constraints, metric, 1, 1);
   for (const weight of [lambda, ...lambdas]) checkLambda(weight, scoreContext(score, limits, 1));
 }
 

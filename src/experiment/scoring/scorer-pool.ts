@@ -31,8 +31,8 @@ export interface PoolRequest {
   readonly plan: ResolvedPlan;
   readonly question?: VerdictQuestion | undefined;
   readonly signal?: AbortSignal | undefined;
-  /** Called now and then with the items scored so far. */
-  readonly onItems?: ((items: number) => void) | undefined;
+  /** Called now and then with the tokens of the items scored so far. */
+  readonly onTokens?: ((tokens: number) => void) | undefined;
 }
 
 /** Time between two looks at the shared tally for progress. */
@@ -74,7 +74,7 @@ export class ScorerPool {
    * @throws {AbortedError} once the signal has fired, after the batches under way.
    * @throws {ModelError} {CheckpointError} {QuantError} as the scoring does.
    */
-  async score({ plan, question, signal, onItems }: PoolRequest): Promise<PoolScores> {
+  async score({ plan, question, signal, onTokens }: PoolRequest): Promise<PoolScores> {
     const tally = new SharedTally();
     const stop = (): void => {
       tally.stop();
@@ -82,9 +82,9 @@ export class ScorerPool {
     throwIfAborted(signal, 'evaluation');
     signal?.addEventListener('abort', stop);
     const timer =
-      onItems &&
+      onTokens &&
       setInterval(() => {
-        onItems(tally.read().items);
+        onTokens(tally.tokens);
       }, PROGRESS_MS);
     try {
       const request = { plan, tally: tally.buffer, ...(question && { question }) };

@@ -90,7 +90,7 @@ export class Scorer {
       if (question && certainVerdict(question, shared.read())) break;
       const result = await task.score(accelerated, index);
       scores.push(result);
-      shared.add(result);
+      shared.add(result, tokensOf(task, result));
       await yieldToEvents();
     }
     addWork(work, accelerated.work);
@@ -106,4 +106,8 @@ export class Scorer {
     this.model.dispose();
     await this.checkpoint.close();
   }
+}
+
+function tokensOf({ itemTokens }: Task, { indices }: BatchScores): number {
+  return indices.reduce((sum, index) => sum + itemTokens[index], 0);
 }

@@ -51,8 +51,8 @@ export class TaskScoring {
     const started = performance.now();
     const question = asked && { ...asked, items: task.items, tokens: task.tokens };
     const tell = (done: number): void =>
-      onProgress?.({ phase: 'evaluate', done, total: task.items, unit: 'items' });
-    const request = { plan, question, signal, onItems: onProgress && tell };
+      onProgress?.({ phase: 'evaluate', done, total: task.tokens, unit: 'tokens' });
+    const request = { plan, question, signal, onTokens: onProgress && tell };
     const { scores, work } = await this.pool.score(task, request);
     addWork(this.work, work);
     this.fullWork = work.done + work.savedByPrefix + work.savedByExit + work.savedByVerdict;

@@ -60,15 +60,16 @@ const MOST_UNITS = 1e15;
 export class SharedTally {
   private readonly cells: BigInt64Array;
 
-  constructor(readonly buffer: SharedArrayBuffer = new SharedArrayBuffer(24)) {
+  constructor(readonly buffer: SharedArrayBuffer = new SharedArrayBuffer(32)) {
     this.cells = new BigInt64Array(buffer);
   }
 
-  /** Adds a batch. */
-  add({ values }: BatchScores): void {
+  /** Adds a batch. @param tokens of its items, for progress */
+  add({ values }: BatchScores, tokens = 0): void {
     const sum = values.reduce((total, value) => total + value, 0);
     Atomics.add(this.cells, 1, BigInt(Math.floor(Math.min(sum * UNITS_PER_SUM, MOST_UNITS))));
     Atomics.add(this.cells, 0, BigInt(values.length));
+    Atomics.add(this.cells, 3, BigInt(tokens));
   }
 
   /** The tally so far. */
@@ -76,6 +77,11 @@ export class SharedTally {
     const items = Number(Atomics.load(this.cells, 0));
     const sum = Number(Atomics.load(this.cells, 1)) / UNITS_PER_SUM;
     return { items, sum };
+  }
+
+  /** Tokens of the items so far. */
+  get tokens(): number {
+    return Number(Atomics.load(this.cells, 3));
   }
 
   /** Asks everyone who watches this tally to stop at the next batch. */

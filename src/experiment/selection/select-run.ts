@@ -32,7 +32,7 @@ export function runContext(
  * The plan of a finished search that λ selects; nothing is measured.
  *
  *     const small = select(run, 0.8, { score: 'balanced' });
- *     await exportPlan(checkpoint, hierarchy, resolvePlan(small.plan, hierarchy), 'small.safetensors');
+ *     await exportModel(study.options.file, small.plan, 'small.safetensors');
  *
  * @param lambda weight of memory: at least 0 in the paper's score, 0 to 1 in the balanced one.
  * @throws {SearchError} for another λ, for a search without candidates, and for `one-se` on a run that kept

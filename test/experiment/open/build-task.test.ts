@@ -61,6 +61,39 @@ describe('experiment/inputs-task', () => {
     assert.deepEqual([text.context, text.stride], [32, 16]);
   });
 
+  it('remarks on ordinary text where the model was trained on another style', async () => {
+    const remarks: string[] = [];
+    const onRemark = (text: string): unknown => remarks.push(text);
+    const ordinary =
+      'It was late. The sea, as ever, was grey; nobody spoke. Then, at last, we left. ';
+    await writeFile(at('ordinary.txt'), ordinary.repeat(8));
+    const request = { data: at('ordinary.txt'), onRemark, context: 8 };
+    const trained = { ...MODEL, checkpoint: { metadata: { text_style: 'wikitext' } } };
+    await buildTask(request, tokenizer, trained);
+    assert.match(
+      remarks[0],
+      /ordinary\.txt reads like ordinary text.*`natural` brings the text into/,
+    );
+    // Brought into the style, of a model without one, or in the style already: nothing to say.
+    await buildTask({ ...request, natural: true }, tokenizer, trained);
+    await buildTask(request, tokenizer, MODEL);
+    await buildTask({ ...request, data: at('data.txt') }, tokenizer, trained);
+    assert.equal(remarks.length, 1);
+  });
+
+  it('says that an ending chose the task', async () => {
+    const remarks: string[] = [];
+    await writeFile(at('table.csv'), 'sentence,label\n'.repeat(40));
+    const onRemark = (text: string): unknown => remarks.push(text);
+    const request = { data: at('table.csv'), onRemark, context: 8 };
+    await buildTask(request, tokenizer, MODEL);
+    assert.match(remarks[0], /table\.csv: its ending, \.csv, chose the task wikitext2/);
+    await assert.rejects(
+      buildTask(request, tokenizer, modelOf({ ...CONFIG, classes: 2, head: false })),
+      /the ending chose the task wikitext2, which the model cannot do; got \.csv, for a classifier/,
+    );
+  });
+
   it('takes the context of the model for windows', async () => {
     const model = modelOf({ ...CONFIG, contextLength: 100 });
     const task = (await buildTask({ data: at('data.txt') }, tokenizer, model)) as Wikitext2Task;
@@ -91,8 +124,8 @@ describe('experiment/inputs-task', () => {
         return true;
       });
     await refused({ context: 128 }, /^context: the option does not apply; got 128 for sst2/);
-    await refused({ stride: 64 }, /^--stride/);
-    await refused({ data: at('data.txt'), pooling: 'real-tokens' }, /^--pooling/);
+    await refused({ stride: 64 }, /^stride: /);
+    await refused({ data: at('data.txt'), pooling: 'real-tokens' }, /^pooling: /);
   });
 
   it('refuses data that cannot be used', async () => {

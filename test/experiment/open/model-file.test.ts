@@ -53,7 +53,10 @@ describe('experiment/inputs', () => {
     try {
       await assert.rejects(openTokenizer(path, description, undefined), (error) => {
         assert.ok(error instanceof TokenizerError);
-        assert.match(error.message, /toy\.safetensors: the tokenizer is missing.*--tokenizer FILE/);
+        assert.match(
+          error.message,
+          /toy\.safetensors: the tokenizer is missing.*or a path as `tokenizer`/,
+        );
         return true;
       });
       assert.equal((await openTokenizer(path, description, TOKENIZER)).vocabSize, 4096);

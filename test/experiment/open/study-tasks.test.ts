@@ -120,4 +120,36 @@ describe('experiment/study-tasks', () => {
       return true;
     });
   });
+
+  it('refuses to judge by a part of what was searched on, also under limits', async () => {
+    const rows = Array.from({ length: 60 }, (_, index) => `film number ${index}\t${index % 2}`);
+    const whole = await save('f.tsv', `sentence\tlabel\n${rows.join('\n')}\n`);
+    const refused = (promise: Promise<StudyTasks>, got: RegExp): Promise<void> =>
+      assert.rejects(promise, (error) => {
+        assert.ok(error instanceof DataError);
+        assert.match(error.message, /the held-out data holds what is searched on/);
+        assert.match(error.message, got);
+        return true;
+      });
+    await refused(
+      build(classifier, { data: whole, heldOut: whole, limit: 20 }),
+      /got 20 sentences of the 20 in the smaller part/,
+    );
+    const rest = await save('g.tsv', `sentence\tlabel\n${rows.slice(20).join('\n')}\n`);
+    await refused(build(classifier, { data: whole, heldOut: rest, limit: 30 }), /got 10 sentences/);
+    const apart = await build(classifier, { data: whole, heldOut: rest, limit: 20 });
+    assert.equal(apart.heldOut?.task.items, 40);
+  });
+
+  it('finds text that is cut elsewhere in another task', async () => {
+    const words = Array.from({ length: 900 }, (_, index) => `word${(index * 7919) % 1009} of`);
+    const [first, second] = [words.slice(0, 500).join(' '), words.slice(500).join(' ')];
+    const all = await save('h.txt', `${first} ${second}`);
+    const part = await save('i.txt', second);
+    const options = { data: all, heldOut: part, context: 16 };
+    await assert.rejects(build(language, options), /pieces of 24 tokens of the \d+ in the smaller/);
+    const head = await save('j.txt', first);
+    const apart = await build(language, { ...options, data: head });
+    assert.equal(apart.heldOut?.task.source, part);
+  });
 });

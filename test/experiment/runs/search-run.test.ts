@@ -31,7 +31,7 @@ import { merit } from '../../../src/search/score.js';
 import { Assignment } from '../../../src/search/space.js';
 import { tieredSearch } from '../../../src/search/tiers/tiers.js';
 import { memoryStore } from '../../../src/store/index.js';
-import { AbortedError, DataError, SearchError, UsageError } from '../../../src/util/errors.js';
+import { AbortedError, DataError, SearchError } from '../../../src/util/errors.js';
 import { closeStudy, inFolder, toyStudy, type ToyStudy } from '../study-support.js';
 
 const SETTINGS: SearchSettings = {
@@ -382,7 +382,7 @@ describe('experiment/search-run', () => {
 
     it('says what is no run, and what has no candidates', () =>
       withStudy(async (study, runs, folder) => {
-        await assert.rejects(locateRun('nowhere', runs), UsageError);
+        await assert.rejects(locateRun('nowhere', runs), DataError);
         const sweep = await runSweep(
           study,
           { bits: [4], levels: ['block'], quantizer: 'min-max', observables: false },

@@ -1,8 +1,7 @@
-import { select } from '../../search/score.js';
 import { FULL_PRECISION } from '../../search/space.js';
-import type { Candidate } from '../../search/trace.js';
 import { storedBitsOf } from '../open/model-space.js';
-import type { SearchResult, Selection } from './search-result.js';
+import type { SearchResult, Selection } from '../runs/search-result.js';
+import { select, type SelectOptions } from './select-run.js';
 
 /** A unit of a model and its bits under each plan, by the plan's title. */
 export interface PlanRow {
@@ -44,12 +43,18 @@ export function plansOnce<T>(
  * `table()`, as `qslm select` prints them.
  *
  * @param lambdas weights of the score; by default those of the run, its result (`*`) among them.
- * @throws {SearchError} for a weight that is none.
+ * @throws {SearchError} as `select`.
  */
-export function planTable(run: SearchResult, ...lambdas: readonly number[]): PlanRow[] {
+export function planTable(
+  run: SearchResult,
+  lambdas?: readonly number[],
+  options: SelectOptions = {},
+): PlanRow[] {
   const { space, selected } = run;
   const units = space.units.map(({ id }) => id);
-  const selections = lambdas.length === 0 ? ownSelections(run) : selectionsAt(run, lambdas);
+  const selections =
+    lambdas?.map((lambda) => ({ lambda, candidate: select(run, lambda, options).candidate })) ??
+    ownSelections(run);
   const plans = plansOnce(selections, selected?.lambda).map(({ title, candidate }) => ({
     title,
     bits: storedBitsOf(candidate.assignment, space),
@@ -60,13 +65,4 @@ export function planTable(run: SearchResult, ...lambdas: readonly number[]): Pla
 function ownSelections({ selections, selected }: SearchResult): Selection[] {
   const others = selections.filter(({ lambda }) => lambda !== selected?.lambda);
   return [...others, ...(selected ? [selected] : [])].sort((a, b) => a.lambda - b.lambda);
-}
-
-function selectionsAt({ outcome }: SearchResult, lambdas: readonly number[]): Selection[] {
-  const { candidates, limits, fp32Bytes } = outcome;
-  const context = { metric: limits.quality.metric, fp32Bytes };
-  return lambdas.flatMap((lambda) => {
-    const candidate: Candidate | undefined = select(candidates, lambda, context);
-    return candidate === undefined ? [] : [{ lambda, candidate }];
-  });
 }
