@@ -5,10 +5,11 @@ import type { ModelFamily } from './family.js';
 import { SPIKEBERT } from './spikebert/family.js';
 import { SPIKEGPT } from './spikegpt/family.js';
 import { SPIKELM } from './spikelm/family.js';
+import { SPIKINGBERT } from './spikingbert/family.js';
 
 /** Families by id; a new one of ours is a line here. */
 const families = new Map<string, ModelFamily>(
-  [SPIKEGPT, SPIKEBERT, SPIKELM].map((family): [string, ModelFamily] => [
+  [SPIKEGPT, SPIKEBERT, SPIKELM, SPIKINGBERT].map((family): [string, ModelFamily] => [
     family.id,
     family as ModelFamily,
   ]),

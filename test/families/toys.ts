@@ -6,6 +6,7 @@ import type { ModelFamily } from '../../src/model/family.js';
 import { LoadedModel } from '../../src/model/loaded-model.js';
 import { SPIKEBERT } from '../../src/model/spikebert/family.js';
 import { SPIKELM } from '../../src/model/spikelm/family.js';
+import { SPIKINGBERT } from '../../src/model/spikingbert/family.js';
 import { structureOf } from '../../src/model/structure.js';
 import type { SequenceBatch } from '../../src/tasks/batching.js';
 import { seededRandom } from '../../src/util/random.js';
@@ -44,6 +45,7 @@ function amplitudeOf({ name, shape }: Parameter): readonly number[] | undefined 
 /** One of each family of ours that runs in time steps. */
 export const FAMILY_TOYS: readonly FamilyToy[] = [
   toy(SPIKEBERT, { ...SIZES, timeSteps: 4, tau: 2, threshold: 1 }),
+  toy(SPIKINGBERT, { ...SIZES, layers: 1, timeSteps: 26, threshold: 0.9, types: 2 }),
   toy(SPIKELM, { ...SIZES, timeSteps: 3, types: 2 }, amplitudeOf),
 ];
 

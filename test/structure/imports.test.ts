@@ -34,7 +34,7 @@ const RESERVED: readonly { readonly package: RegExp; readonly folders: readonly 
 ];
 
 /** Folders of model/ that hold a single family each, and the one file elsewhere that knows of them. */
-const FAMILIES = ['spikegpt', 'spikebert', 'spikelm'];
+const FAMILIES = ['spikegpt', 'spikebert', 'spikelm', 'spikingbert'];
 const LIST_OF_FAMILIES = join('model', 'families.ts');
 
 /** Folders whose rules go beyond the order. */

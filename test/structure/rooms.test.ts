@@ -17,6 +17,7 @@ const FAMILY_WORDS: readonly (readonly [words: RegExp, folders: readonly string[
   [/emb\.weight/, ['src/model/spikegpt', 'src/model/spikebert']],
   [/q_m\b|last_ln/, ['src/model/spikebert']],
   [/act_clip_val/, ['src/model/spikelm']],
+  [/network_[sx]/, ['src/model/spikingbert']],
 ];
 
 const isBelow = (path: string, folders: readonly string[]): boolean =>

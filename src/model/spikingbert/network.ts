@@ -1,0 +1,195 @@
+import * as tf from '@tensorflow/tfjs-core';
+import type { Tensor1D, Tensor2D, Tensor3D, Tensor4D } from '@tensorflow/tfjs-core';
+import { matMul } from '../../backend/kernels/ops.js';
+import {
+  addNorm,
+  biasGelu,
+  integrateFire,
+  packSteps,
+  softmaxAttention,
+  unpackSteps,
+  WORD_STEPS,
+  type StepNorm,
+} from '../../backend/kernels/steps/ops.js';
+import type { NetworkHooks, SpikingNetwork } from '../family.js';
+import { DeviceParameters } from '../transformer/device-parameters.js';
+import { BERT_EPSILON, embedTokens, realLengths } from '../transformer/embedding.js';
+import { linear } from '../transformer/linear.js';
+import { byPosition } from '../transformer/step-spikes.js';
+import type { TokenBatch } from '../types.js';
+import type { SpikingBERTConfig } from './config.js';
+import { ATTENTION_NEURONS, FEED_FORWARD_NEURONS, layerName, spikingBERTLayout } from './layout.js';
+
+/** Fires a layer's neurons, going on from where the steps before left them. @param layer from 1 to 6 */
+type Fire = (layer: number, x: Tensor4D, bias?: Tensor1D) => Tensor4D;
+
+/** A part of an encoder at some steps: spikes [B, S, L, D] to spikes of the same shape. */
+type Part = (x: Tensor4D, fire: Fire) => Tensor4D;
+
+/**
+ * The published graph in evaluation. Inside a step the layers follow on each other and none looks back, so that
+ * one layer can be run over all steps before the next. The stream is the spikes between encoders' parts, as
+ * bits: [B, W, L, D] words of {@link WORD_STEPS} steps each. Two stages an encoder: attention, then feed-forward.
+ * Source: SpikingBERT, implicit_bert/modules/snn_modules.py, models/snn_ide_bert_classi_4_spike.py.
+ */
+export class SpikingBERTNetwork implements SpikingNetwork {
+  private readonly weights: DeviceParameters;
+
+  constructor(private readonly config: SpikingBERTConfig) {
+    this.weights = new DeviceParameters(spikingBERTLayout(config).parameters);
+  }
+
+  setParameter(name: string, values: Float32Array): void {
+    this.weights.set(name, values);
+  }
+
+  /** Steps of each word of the stream. */
+  private words(): number[] {
+    const { timeSteps } = this.config;
+    const count = Math.ceil(timeSteps / WORD_STEPS);
+    return Array.from({ length: count }, (_, word) =>
+      Math.min(WORD_STEPS, timeSteps - word * WORD_STEPS),
+    );
+  }
+
+  /** The embedding's neurons have the same current at all steps. */
+  embed(tokens: TokenBatch, { onSpikes }: NetworkHooks = {}): Tensor4D {
+    return tf.tidy(() => {
+      const current = this.current(tokens);
+      const [batch, , positions, width] = current.shape;
+      let membrane: Tensor3D = tf.zeros([batch, positions, width]);
+      const fired = this.words().map((steps) => {
+        const currents = tf.tile(current, [1, steps, 1, 1]);
+        const result = integrateFire(currents, undefined, membrane, this.config.threshold);
+        membrane = result.membrane;
+        return result.spikes;
+      });
+      onSpikes?.(0, byPosition(tf.concat(fired, 1)));
+      return tf.concat(fired.map(packSteps), 1);
+    });
+  }
+
+  private current(tokens: TokenBatch): Tensor4D {
+    const table = (name: string): Tensor2D =>
+      this.weights.matrix(`network_x.${name}_embeddings.weight`);
+    return embedTokens(tokens, {
+      word: table('word'),
+      position: table('position'),
+      type: table('token_type'),
+      gamma: this.weights.vector('network_x.LayerNorm.weight'),
+      beta: this.weights.vector('network_x.LayerNorm.bias'),
+    });
+  }
+
+  runStages(
+    stream: Tensor4D,
+    from: number,
+    to: number,
+    tokens: TokenBatch,
+    { onSpikes }: NetworkHooks = {},
+  ): Tensor4D {
+    return tf.tidy(() => {
+      const lengths = realLengths(tokens);
+      let x = stream;
+      for (let stage = from; stage < to; stage++) {
+        const before = x;
+        x = tf.tidy(() => this.runStage(stage, before, lengths, onSpikes));
+        if (before !== stream) before.dispose();
+      }
+      return x === stream ? x.clone() : x;
+    });
+  }
+
+  /** One stage over all steps, a word of them at a time: what is held at once does not grow with T. */
+  private runStage(
+    stage: number,
+    stream: Tensor4D,
+    lengths: Tensor1D,
+    onSpikes: NetworkHooks['onSpikes'],
+  ): Tensor4D {
+    const encoder = Math.floor(stage / 2);
+    const isAttention = stage % 2 === 0;
+    const names = isAttention ? ATTENTION_NEURONS : FEED_FORWARD_NEURONS;
+    const part: Part = (x, fire) =>
+      isAttention ? this.attention(encoder, x, lengths, fire) : this.feedForward(encoder, x, fire);
+    const firstLayer = isAttention ? 1 : 1 + ATTENTION_NEURONS.length;
+    const firstPlace = 1 + encoder * (ATTENTION_NEURONS.length + FEED_FORWARD_NEURONS.length);
+    const membranes = new Map<number, Tensor3D>();
+    const seen = names.map((): Tensor4D[] => []);
+    const packed = this.words().map((steps, word) =>
+      tf.tidy(() => {
+        const fire: Fire = (layer, x, bias) => {
+          const [batch, , positions, channels] = x.shape;
+          const rest = membranes.get(layer) ?? tf.zeros([batch, positions, channels]);
+          const { spikes, membrane } = integrateFire(x, bias, rest, this.config.threshold);
+          // Beyond this word's tidy; let go of below.
+          membranes.set(layer, tf.keep(membrane));
+          rest.dispose();
+          if (onSpikes) seen[layer - firstLayer].push(tf.keep(spikes.clone()));
+          return spikes;
+        };
+        const [batch, , positions, width] = stream.shape;
+        const bits = tf.slice(stream, [0, word, 0, 0], [batch, 1, positions, width]);
+        return packSteps(part(unpackSteps(bits, steps), fire));
+      }),
+    );
+    tf.dispose([...membranes.values()]);
+    for (const [at, spikes] of seen.entries())
+      if (onSpikes) {
+        onSpikes(firstPlace + firstLayer - 1 + at, byPosition(tf.concat(spikes, 1)));
+        tf.dispose(spikes);
+      }
+    return tf.concat(packed, 1);
+  }
+
+  /** IF(LN(W A + x)), A = IF(softmax(Q Kᵀ / √d) V) with K and V spikes, Q real. */
+  private attention(encoder: number, x: Tensor4D, lengths: Tensor1D, fire: Fire): Tensor4D {
+    const [key, value, query, output] = [1, 2, 3, 4].map((place) => layerName(encoder, place));
+    const product = (layer: string): Tensor4D => linear(x, this.weights.matrix(`${layer}.weight`));
+    const bias = (layer: string): Tensor1D => this.weights.vector(`${layer}.bias`);
+    const keys = fire(1, product(`${key}.dense`), bias(`${key}.dense`));
+    const values = fire(2, product(`${value}.dense`), bias(`${value}.dense`));
+    const queries = product(`${query}.query`);
+    const added = bias(`${query}.query`);
+    const mixed = softmaxAttention(queries, added, keys, values, lengths, this.config.heads);
+    return fire(4, this.output(output, fire(3, mixed), x));
+  }
+
+  /** IF(LN(W G + x)), G = IF(GELU(W x)). */
+  private feedForward(encoder: number, x: Tensor4D, fire: Fire): Tensor4D {
+    const [intermediate, output] = [5, 6].map((place) => layerName(encoder, place));
+    const product = linear(x, this.weights.matrix(`${intermediate}.dense.weight`));
+    const hidden = biasGelu(product, this.weights.vector(`${intermediate}.dense.bias`));
+    return fire(6, this.output(output, fire(5, hidden), x));
+  }
+
+  /** LN(W s + residual). */
+  private output(layer: string, spikes: Tensor4D, residual: Tensor4D): Tensor4D {
+    const norm: StepNorm = {
+      bias: this.weights.vector(`${layer}.dense.bias`),
+      gamma: this.weights.vector(`${layer}.LayerNorm.weight`),
+      beta: this.weights.vector(`${layer}.LayerNorm.bias`),
+      epsilon: BERT_EPSILON,
+    };
+    return addNorm(linear(spikes, this.weights.matrix(`${layer}.dense.weight`)), residual, norm);
+  }
+
+  /** The classification of the first token's firing rates. */
+  classLogits(stream: Tensor4D): Tensor2D {
+    return tf.tidy(() => {
+      const [batch, , , width] = stream.shape;
+      const counts = this.words().map((steps, word) => {
+        const bits = tf.slice(stream, [0, word, 0, 0], [batch, 1, 1, width]);
+        return tf.sum<Tensor2D>(tf.reshape(unpackSteps(bits, steps), [batch, steps, width]), 1);
+      });
+      // relu leaves rates as they are.
+      const rates = tf.div<Tensor2D>(tf.addN(counts), this.config.timeSteps);
+      const logits = matMul(rates, this.weights.matrix('classification.weight'));
+      return tf.add<Tensor2D>(logits, this.weights.vector('classification.bias'));
+    });
+  }
+
+  dispose(): void {
+    this.weights.dispose();
+  }
+}
