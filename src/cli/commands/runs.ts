@@ -89,6 +89,7 @@ async function showRun(session: Session, run: string, flags: ShowFlags): Promise
   const parts = [
     facts,
     `configuration:\n${outline(plainJson(json.config))}`,
+    ...(json.origins ? [`fetched:\n${outline(plainJson(json.origins))}`] : []),
     ...(json.result === null ? [] : [`result:\n${outline(json.result)}`]),
     ...(json.work === null ? [] : [`work:\n${outline(plainJson(json.work))}`]),
   ];
