@@ -14,6 +14,11 @@ export { openCheckpoint } from './checkpoint/open.js';
 export { describeModel, type ModelDescription } from './model/structure.js';
 export { registerFamily } from './model/families.js';
 
+// Fetch what does not come with the package; nothing else goes to the network.
+export { fetchData, fetchModel } from './notebook/fetch.js';
+export type { FetchedData } from './hub/data.js';
+export type { FetchedModel } from './hub/models.js';
+
 // Look inside.
 export { observe, type Observation } from './model/observe.js';
 export { generate, type GenerateOptions } from './model/generate.js';

@@ -24,7 +24,8 @@ const digest = v.object({
 });
 export type Digest = v.InferOutput<typeof digest>;
 
-const origin = v.object({
+/** The form of an {@link Origin} in files. */
+export const ORIGIN = v.object({
   endpoint: v.string(),
   kind: v.picklist(['model', 'dataset']),
   /** owner/name */
@@ -39,7 +40,7 @@ const origin = v.object({
   fetchedAt: v.string(),
 });
 /** The provenance of a file in the cache. */
-export type Origin = v.InferOutput<typeof origin>;
+export type Origin = v.InferOutput<typeof ORIGIN>;
 
 /** A file in the cache and its provenance. */
 export interface CachedFile {
@@ -118,7 +119,7 @@ export async function originOf(path: string): Promise<Origin | undefined> {
   // kind, owner, name, commit, file
   if (below[0] === '..' || below.length < 5) return undefined;
   const folder = join(cacheHome(), 'hub', ...below.slice(0, 4));
-  const known = await readJson(originPath(folder, join(...below.slice(4))), origin);
+  const known = await readJson(originPath(folder, join(...below.slice(4))), ORIGIN);
   const found = await stat(path).catch(() => undefined);
   return found?.isFile() && known?.bytes === found.size ? known : undefined;
 }

@@ -47,7 +47,10 @@ export function addEval(program: Command, host: Host): void {
     .command('eval')
     .description('measure a model on a task, with --bits or --plan also quantized')
     .addOption(task)
-    .option('--data <file>', 'a .tsv (sst2) or a text (wikitext2); default: the bundled samples')
+    .option(
+      '--data <file>',
+      'a .tsv (sst2), a text (wikitext2), .parquet, or fetched data as sst2:validation; default: the bundled samples',
+    )
     .addOption(natural)
     .addOption(context)
     .option(

@@ -83,6 +83,10 @@ export function runPage(json: RunJson, state: string, folder: string, run?: Save
     ['held out', titles?.heldOut ?? config.heldOut?.source ?? 'nothing'],
     ...(run === undefined ? [] : dataFacts(run)),
     ...settingsFacts(json),
+    ...Object.entries(json.origins ?? {}).map(([part, origin]): Fact => [
+      `${part}, fetched`,
+      settingText(origin),
+    ]),
     ['started', json.starts.join(', ')],
     ['folder', folder],
     ['machine', json.machine],

@@ -52,7 +52,7 @@ export function withStudyOptions(command: Command): Command {
     .addOption(task)
     .option(
       '--data <file>',
-      'what to search on: a .tsv (sst2) or a text (wikitext2); default: a part of the bundled samples',
+      'what to search on: a .tsv (sst2), a text (wikitext2), .parquet, or fetched data as wikitext2:validation; default: a part of the bundled samples',
     )
     .option(
       '--held-out <file>',

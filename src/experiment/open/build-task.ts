@@ -4,8 +4,6 @@ import type { ModelStructure } from '../../model/structure.js';
 import type { Pooling, TokenPolicy } from '../../model/types.js';
 import { DEFAULT_BATCH_TOKENS } from '../../tasks/batching.js';
 import { loadSentimentSamples, loadTextSamples } from '../../tasks/data/samples.js';
-import { readTextFile } from '../../tasks/data/text.js';
-import { readSst2Tsv } from '../../tasks/data/tsv.js';
 import type { TaskName } from '../../tasks/kinds.js';
 import { sst2Task, type Sst2Options } from '../../tasks/sst2.js';
 import type { Task } from '../../tasks/task.js';
@@ -14,12 +12,16 @@ import { looksNatural } from '../../tokenizer/natural-style.js';
 import { toSst2, toWikiText } from '../../tokenizer/normaliser.js';
 import type { Tokenizer } from '../../tokenizer/tokenizer.js';
 import { DataError, TokenizerError, UsageError } from '../../util/errors.js';
+import { readProse, readSentences, taskOfData } from './data-file.js';
 import { articlesOfPart, sentencesOfPart, type SamplePart } from './sample-parts.js';
 
 /** The data to measure on. Everything left out follows from the model and the data. */
 export interface TaskRequest {
   readonly task?: TaskName | undefined;
-  /** A TSV (sst2) or text (wikitext2) file; without it the bundled samples. */
+  /**
+   * A TSV (sst2), text (wikitext2) or parquet file, or a data set that was fetched, as `sst2` or
+   * `wikitext2:test`; without it the bundled samples.
+   */
   readonly data?: string | undefined;
   /** Of the bundled samples this part alone; by default all of them. */
   readonly part?: SamplePart | undefined;
@@ -43,7 +45,7 @@ export type TaskModel = Pick<ModelStructure, 'family' | 'config'> & {
 };
 
 /**
- * Builds the task a request means for a model: sst2 for a classifier and TSV files, wikitext2 otherwise.
+ * Builds the task a request means for a model: sst2 for a classifier and labelled sentences, wikitext2 otherwise.
  *
  * @throws {UsageError} when two parts of the request contradict each other.
  * @throws {DataError} when the data cannot be used.
@@ -53,18 +55,19 @@ export async function buildTask(
   tokenizer: Tokenizer,
   model: TaskModel,
 ): Promise<Task> {
-  const task = request.task ?? taskFor(request, model);
+  const task = request.task ?? (await taskFor(request, model));
   const build = task === 'sst2' ? buildSst2 : buildWikitext2;
   return build(request, tokenizer, model);
 }
 
-/** Endings of tables other than the one that is read. */
-const OTHER_TABLES = ['.csv', '.json', '.jsonl', '.parquet', '.xlsx'];
+/** Endings of tables other than those that are read. */
+const OTHER_TABLES = ['.csv', '.json', '.jsonl', '.xlsx'];
 
-function taskFor({ data, onRemark }: TaskRequest, { config }: TaskModel): TaskName {
+async function taskFor({ data, onRemark }: TaskRequest, { config }: TaskModel): Promise<TaskName> {
   if (data === undefined) return config.classes > 0 ? 'sst2' : 'wikitext2';
+  const known = await taskOfData(data);
+  if (known !== undefined) return known;
   const ending = extname(data).toLowerCase();
-  if (ending === '.tsv') return 'sst2';
   if (!config.head)
     throw new DataError({
       what: 'the ending chose the task wikitext2, which the model cannot do',
@@ -143,11 +146,11 @@ function poolingOf({ poolings }: TokenPolicy, asked: Pooling | undefined): Pooli
 }
 
 async function sentences(
-  path: string | undefined,
+  data: string | undefined,
   natural: boolean,
   part: SamplePart | undefined,
 ): Promise<Pick<Sst2Options, 'examples' | 'source' | 'title'>> {
-  if (path === undefined) {
+  if (data === undefined) {
     const { examples, source } = await loadSentimentSamples();
     return {
       examples: part === undefined ? examples : sentencesOfPart(examples, part),
@@ -155,11 +158,13 @@ async function sentences(
       title: 'Film reviews (bundled)',
     };
   }
-  const examples = await readSst2Tsv(path);
-  if (!natural) return { examples, source: path };
+  const { content, source, title } = await readSentences(data);
+  const named = title === undefined ? {} : { title };
+  if (!natural) return { examples: content, source, ...named };
   return {
-    examples: examples.map(({ sentence, label }) => ({ sentence: toSst2(sentence), label })),
-    source: `${path}, brought into SST-2's style`,
+    examples: content.map(({ sentence, label }) => ({ sentence: toSst2(sentence), label })),
+    source: `${source}, brought into SST-2's style`,
+    ...named,
   };
 }
 
@@ -184,11 +189,11 @@ async function buildWikitext2(
 }
 
 async function prose(
-  path: string | undefined,
+  data: string | undefined,
   natural: boolean,
   part: SamplePart | undefined,
 ): Promise<Pick<Wikitext2Options, 'text' | 'source' | 'title'>> {
-  if (path === undefined) {
+  if (data === undefined) {
     const { texts, source } = await loadTextSamples();
     const chosen = part === undefined ? texts : articlesOfPart(texts, part);
     return {
@@ -197,9 +202,14 @@ async function prose(
       title: 'Articles (bundled)',
     };
   }
-  const text = await readTextFile(path);
-  if (!natural) return { text, source: path };
-  return { text: toWikiText(text), source: `${path}, brought into WikiText's style` };
+  const { content, source, title } = await readProse(data);
+  const named = title === undefined ? {} : { title };
+  if (!natural) return { text: content, source, ...named };
+  return {
+    text: toWikiText(content),
+    source: `${source}, brought into WikiText's style`,
+    ...named,
+  };
 }
 
 function partName(part: SamplePart | undefined): string {

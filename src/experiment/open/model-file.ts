@@ -1,6 +1,8 @@
 import { stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import type { Checkpoint } from '../../checkpoint/types.js';
+import { parseModelName } from '../../hub/catalogue.js';
+import { cachedModel } from '../../hub/models.js';
 import type { StatedConfig } from '../../model/config.js';
 import { LoadedModel } from '../../model/loaded-model.js';
 import { openDescribed, type ModelDescription } from '../../model/structure.js';
@@ -25,10 +27,11 @@ export interface LocatedCheckpoint {
 }
 
 /**
- * The place of a model's checkpoint, from the name of a bundled model, a checkpoint file, or a folder that
- * holds `model.safetensors`. A file or folder of that name wins over a bundled model.
+ * The place of a model's checkpoint, from the name of a bundled model, a checkpoint file, a folder that
+ * holds `model.safetensors`, or a name on the hub (`owner/name`, `owner/name@revision`) that was fetched. A
+ * file or folder of that name wins.
  *
- * @throws {CheckpointError} when there is no such model, file or folder.
+ * @throws {CheckpointError} when there is no such model, file or folder: with the command that gets it.
  */
 export async function locateCheckpoint(model: string): Promise<LocatedCheckpoint> {
   const found = await stat(model).catch(() => undefined);
@@ -38,11 +41,16 @@ export async function locateCheckpoint(model: string): Promise<LocatedCheckpoint
   const bundled = BUNDLED_MODELS.find((name) => name === model);
   if (bundled !== undefined)
     return { name: bundled, path: packagePath('data', 'models', bundled, CHECKPOINT_FILE) };
+  const fetched = await cachedModel(model);
+  if (fetched !== undefined) return { name: fetched.name, path: fetched.path };
+  const isName =
+    parseModelName(model) !== undefined && !/\.(?:pth|pt|bin|safetensors)$/.test(model);
+  const onHub = !isName ? '' : `\`qslm fetch model ${model}\`, or `;
   throw new CheckpointError({
     what: 'there is no such model',
     where: model,
-    got: 'neither a file nor a bundled model',
-    expected: `a checkpoint file, a folder with ${CHECKPOINT_FILE}, or ${BUNDLED_MODELS.join(', ')}`,
+    got: `neither a file nor a bundled ${onHub === '' ? '' : 'or fetched '}model`,
+    expected: `${onHub}a checkpoint file, a folder with ${CHECKPOINT_FILE}, or ${BUNDLED_MODELS.join(', ')}`,
   });
 }
 

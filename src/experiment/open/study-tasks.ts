@@ -2,6 +2,7 @@ import type { TaskName } from '../../tasks/kinds.js';
 import type { Tokenizer } from '../../tokenizer/tokenizer.js';
 import { DataError } from '../../util/errors.js';
 import { buildTask, type TaskModel, type TaskRequest } from './build-task.js';
+import { originOfData } from './data-file.js';
 import { requireApart } from './overlap.js';
 import type { StudyTask, StudyTasks } from './study.js';
 
@@ -30,7 +31,8 @@ export async function buildStudyTasks(
   const bundled = data === undefined;
   const build = async (wanted: TaskRequest, split: string): Promise<StudyTask> => {
     const task = await buildTask(wanted, tokenizer, model);
-    return { task, split, limit: wanted.limit, context: task.context };
+    const origin = await originOfData(wanted.data);
+    return { task, split, limit: wanted.limit, context: task.context, origin };
   };
   const search = await build({ ...request, limit, ...(bundled && { part: 'search' }) }, 'search');
   if (!bundled && heldOut === undefined) return { search };

@@ -1,9 +1,10 @@
 import { backendIdentity, type BackendReport } from '../../backend/start.js';
+import { originOf, type Origin } from '../../hub/cache.js';
 import { FIRST_FAMILY } from '../../model/families.js';
 import { memoryStore, type MeasurementStore } from '../../store/index.js';
 import type { Task } from '../../tasks/task.js';
 import { UsageError } from '../../util/errors.js';
-import type { DataJson, RunConfig } from '../record/schema.js';
+import type { DataJson, RunConfig, RunJson } from '../record/schema.js';
 import type { Measurable } from '../runs/measure-plans.js';
 import { Evaluator } from '../scoring/evaluator.js';
 import {
@@ -14,6 +15,7 @@ import {
 } from '../scoring/options.js';
 import type { SharedPool } from '../scoring/shared-pool.js';
 import { buildTask, type TaskRequest } from './build-task.js';
+import { originOfData } from './data-file.js';
 import type { ModelFile } from './model-file.js';
 import { spaceOf, type ModelSpace, type SpaceSettings } from './model-space.js';
 
@@ -26,6 +28,8 @@ export interface StudyTask {
   readonly limit?: number | undefined;
   /** Window in tokens; absent for sentences. */
   readonly context?: number | undefined;
+  /** Of data that was fetched from a hub. */
+  readonly origin?: Origin | undefined;
 }
 
 /** The data of a study: one part for decisions, another for their judgement. */
@@ -120,7 +124,8 @@ export class Study {
         expected: 'a study that was opened by the name or path of its model',
       });
     const task = await buildTask(request, file.tokenizer, file);
-    return { task, split, limit: request.limit, context: task.context };
+    const origin = await originOfData(request.data);
+    return { task, split, limit: request.limit, context: task.context, origin };
   }
 
   /** The plans to search among. */
@@ -153,6 +158,17 @@ export class Study {
       heldOut: heldOut ? dataOf(heldOut) : null,
       backend: backendIdentity(backend.name),
       measurements: MEASUREMENT_VERSION,
+    };
+  }
+
+  /** Provenance of what was fetched from a hub; nothing of what was at hand. */
+  async origins(): Promise<NonNullable<RunJson['origins']>> {
+    const { file, search, heldOut } = this.options;
+    const model = await originOf(file.checkpoint.path);
+    return {
+      ...(model && { model }),
+      ...(search.origin && { search: search.origin }),
+      ...(heldOut?.origin && { heldOut: heldOut.origin }),
     };
   }
 

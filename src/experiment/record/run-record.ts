@@ -107,6 +107,7 @@ export class RunRecord {
   ): Promise<void> {
     const { study, kind, command } = this.start;
     const { file, backend } = study.options;
+    const origins = await study.origins();
     const json: RunJson = {
       format: RUN_FORMAT,
       id: this.id,
@@ -122,6 +123,7 @@ export class RunRecord {
       },
       machine: describeMachine(),
       paths: { checkpoint: resolve(file.checkpoint.path), store: study.store.path ?? null },
+      ...(Object.keys(origins).length > 0 && { origins }),
       titles: {
         search: study.task.title,
         ...(study.options.heldOut && { heldOut: study.options.heldOut.task.title }),

@@ -1,4 +1,5 @@
 import * as v from 'valibot';
+import { ORIGIN } from '../../hub/cache.js';
 import type { RunState } from '../../store/index.js';
 import { constraints, count, flag, json, number, text } from './schema-parts.js';
 
@@ -111,6 +112,14 @@ export const RUN = v.object({
   /** Processors, platform, runtime. */
   machine: text,
   paths: v.object({ checkpoint: text, store: v.nullable(text) }),
+  /** Provenance of what was fetched from a hub: repository, commit, path, hash. */
+  origins: v.optional(
+    v.object({
+      model: v.optional(ORIGIN),
+      search: v.optional(ORIGIN),
+      heldOut: v.optional(ORIGIN),
+    }),
+  ),
   /** Names of the data in titles. */
   titles: v.optional(v.object({ search: text, heldOut: v.optional(text) })),
   config,

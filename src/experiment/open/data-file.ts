@@ -1,0 +1,85 @@
+import { stat } from 'node:fs/promises';
+import { extname } from 'node:path';
+import { originOf, type Origin } from '../../hub/cache.js';
+import { DATA_SET_NAMES } from '../../hub/catalogue.js';
+import { cachedData } from '../../hub/data.js';
+import { parquetLayout, readSst2Parquet, readWikitextParquet } from '../../tasks/data/parquet.js';
+import { readTextFile } from '../../tasks/data/text.js';
+import { readSst2Tsv, type LabelledSentence } from '../../tasks/data/tsv.js';
+import type { TaskName } from '../../tasks/kinds.js';
+import { DataError } from '../../util/errors.js';
+
+/** Data that a user named by a path, or by its name on the hub. */
+interface NamedData {
+  /** In order. */
+  readonly paths: readonly string[];
+  /** For people and in errors. */
+  readonly source: string;
+  readonly title?: string;
+  readonly task: TaskName | undefined;
+}
+
+/**
+ * The files that a path or the name of a data set stands for. A file of that name wins over a data set.
+ *
+ * @throws {DataError} where there is neither: with the command that gets it.
+ */
+async function locateData(data: string): Promise<NamedData> {
+  const found = await stat(data).catch(() => undefined);
+  const split = found === undefined ? await cachedData(data) : undefined;
+  if (split !== undefined) {
+    const { set, files, revision } = split;
+    const title = `${set.title} ${split.split}`;
+    const source = `${title} (${set.repository.name}, ${set.folder}, revision ${revision})`;
+    return { paths: files.map(({ path }) => path), source, title, task: set.task };
+  }
+  if (found === undefined)
+    throw new DataError({
+      what: 'cannot be read',
+      where: data,
+      got: 'neither a file nor a data set of that name',
+      expected: `a .tsv, a .parquet or a text, or one of ${DATA_SET_NAMES.join(', ')} (\`qslm fetch data\`)`,
+    });
+  const task = isParquet(data) ? await parquetLayout(data) : undefined;
+  return { paths: [data], source: data, task };
+}
+
+const isParquet = (path: string): boolean => extname(path).toLowerCase() === '.parquet';
+
+/** The kind of task that a data set, the columns of a parquet file or a TSV is for; undefined for a text. */
+export async function taskOfData(data: string): Promise<TaskName | undefined> {
+  const { task } = await locateData(data);
+  return task ?? (extname(data).toLowerCase() === '.tsv' ? 'sst2' : undefined);
+}
+
+/** Data, and what it is called. */
+export interface ReadData<T> {
+  readonly content: T;
+  readonly source: string;
+  readonly title: string | undefined;
+}
+
+/** Labelled sentences of a TSV, a parquet file or a data set. @throws {DataError} as their readers. */
+export async function readSentences(data: string): Promise<ReadData<LabelledSentence[]>> {
+  const { paths, source, title } = await locateData(data);
+  const parts = await Promise.all(
+    paths.map((path) => (isParquet(path) ? readSst2Parquet(path) : readSst2Tsv(path))),
+  );
+  return { content: parts.flat(), source, title };
+}
+
+/** Text of a file, a parquet file or a data set. @throws {DataError} as their readers. */
+export async function readProse(data: string): Promise<ReadData<string>> {
+  const { paths, source, title } = await locateData(data);
+  const parts = await Promise.all(
+    paths.map((path) => (isParquet(path) ? readWikitextParquet(path) : readTextFile(path))),
+  );
+  return { content: parts.join(''), source, title };
+}
+
+/** The provenance of data that was fetched; undefined for any other. */
+export async function originOfData(data: string | undefined): Promise<Origin | undefined> {
+  if (data === undefined) return undefined;
+  const [first] = (await locateData(data)).paths;
+  return originOf(first);
+}
