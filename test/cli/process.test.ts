@@ -104,6 +104,6 @@ describe('cli: as a process', () => {
     // Where the native library is installed there is nothing to refuse.
     if (code === 0) this.skip();
     assert.equal(code, 3);
-    assert.match(stderr, /^error: backend tensorflow: .*npm run setup:gpu/);
+    assert.match(stderr, /^error: backend tensorflow: .*npm run setup:tensorflow/);
   });
 });

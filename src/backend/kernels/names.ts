@@ -13,6 +13,8 @@ export const WKV = 'QslmWkv';
 export const SPIKING_RESIDUAL = 'QslmSpikingResidual';
 /** max(x, 0)² · weights. */
 export const SQUARED_RELU_MATMUL = 'QslmSquaredReluMatMul';
+/** max(x, 0)², where the product with the weights is another kernel's. */
+export const SQUARED_RELU = 'QslmSquaredRelu';
 /** x · weights. */
 export const MAT_MUL = 'QslmMatMul';
 /** Likelihoods from the product with the head. */

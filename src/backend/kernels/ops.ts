@@ -1,8 +1,10 @@
 import {
   concat,
   matMul as tfMatMul,
+  reshape,
   slice,
   tidy,
+  type Rank,
   type Tensor,
   type Tensor1D,
   type Tensor2D,
@@ -118,6 +120,14 @@ export function spikingResidual(
  * zero, and our kernels skip them. x: [B, T, H]; weights: [H, C]; result: [B, T, C].
  */
 export function squaredReluMatMul(x: Tensor3D, weights: Tensor2D): Tensor3D {
+  if (hasKernel(names.SQUARED_RELU)) {
+    const [batch, time, hidden] = x.shape;
+    return tidy(() => {
+      const [activations] = run(names.SQUARED_RELU, { x });
+      const rows = reshape<Rank.R2>(activations, [batch * time, hidden]);
+      return reshape<Rank.R3>(matMul(rows, weights), [batch, time, weights.shape[1]]);
+    });
+  }
   if (!hasKernel(names.SQUARED_RELU_MATMUL)) return composite.squaredReluMatMul(x, weights);
   return run(names.SQUARED_RELU_MATMUL, { x, weights })[0] as Tensor3D;
 }

@@ -1,0 +1,85 @@
+import { createHash } from 'node:crypto';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { mkdir, rename, rm, symlink } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import { packagePath } from '../../src/util/paths.js';
+import { makeFolder } from './folders.js';
+import type { Library } from './library.js';
+import { runProgram, SetupError, tailOf, type Machine } from './machine.js';
+
+/** Our kernels, which become operations of TensorFlow in the binding's process. */
+const KERNELS = packagePath('src', 'backend', 'native', 'spiking.cc');
+const SOURCES = ['tfjs_backend.cc', 'tfjs_binding.cc'];
+
+/** Node-API 8 is in every Node that is supported, so that one build serves all of them. */
+const NODE_API = '8';
+
+const NAME = 'tfjs_binding.node';
+
+const FLAGS = [
+  ...['-std=c++17', '-O3', '-fPIC', '-shared', '-pthread', '-w'],
+  // Products and sums are rounded apart, whatever the processor: results do not hang on the build.
+  ...['-ffp-contract=off', '-fno-math-errno', '-fno-trapping-math'],
+  `-DNAPI_VERSION=${NODE_API}`,
+];
+
+function contentHash(machine: Machine, library: Library): string {
+  const hash = createHash('sha256');
+  const folder = join(machine.package, 'binding');
+  for (const name of readdirSync(folder).sort()) hash.update(readFileSync(join(folder, name)));
+  hash.update(readFileSync(KERNELS));
+  hash.update(JSON.stringify([FLAGS, library.files, library.runPath]));
+  return hash.digest('hex').slice(0, 16);
+}
+
+/** Builds the package's binding and our kernels against a library. @returns the file. */
+export async function buildBinding(machine: Machine, library: Library): Promise<string> {
+  const place = join(machine.cache, `binding-${contentHash(machine, library)}`);
+  if (existsSync(place)) machine.tell(`the binding is there: ${place}`);
+  await makeFolder(place, async (folder) => {
+    const compiler = machine.env['CXX'] ?? 'c++';
+    const headers = createRequire(__filename).resolve('node-api-headers/package.json');
+    const parameters = [
+      ...FLAGS,
+      ...['-I', join(headers, '..', 'include'), '-I', library.include, '-I', machine.package],
+      ...SOURCES.map((name) => join(machine.package, 'binding', name)),
+      KERNELS,
+      ...['-o', join(folder, NAME), ...library.files],
+      ...library.runPath.map((path) => `-Wl,-rpath,${path}`),
+      ...(process.platform === 'darwin' ? ['-undefined', 'dynamic_lookup'] : []),
+    ];
+    machine.tell(`building the binding of @tensorflow/tfjs-node-gpu with ${compiler}`);
+    const { code, output } = await runProgram(compiler, parameters, machine.env);
+    if (code === undefined)
+      throw new SetupError(
+        `no C++ compiler was found (${compiler})`,
+        'install one (Debian, Ubuntu: apt-get install g++), or name it with CXX',
+      );
+    if (code !== 0)
+      throw new SetupError(
+        `the binding could not be built:\n${tailOf(output, 12)}`,
+        'a compiler of C++17 is needed (g++ 9 or newer, clang 10 or newer); CXX names another one',
+      );
+  });
+  return join(place, NAME);
+}
+
+/** The file that the package loads its binding from. */
+function linkOf(machine: Machine): string {
+  return join(machine.package, 'lib', `napi-v${NODE_API}`, NAME);
+}
+
+/** Puts a binding where the package loads it, in place of one that was there. */
+export async function linkBinding(machine: Machine, file: string): Promise<void> {
+  const link = linkOf(machine);
+  await mkdir(join(link, '..'), { recursive: true });
+  const fresh = `${link}.${process.pid}`;
+  await symlink(file, fresh);
+  await rename(fresh, link);
+}
+
+/** Takes the package's binding away. */
+export async function unlinkBinding(machine: Machine): Promise<void> {
+  await rm(join(machine.package, 'lib'), { recursive: true, force: true });
+}
