@@ -1,6 +1,6 @@
 import { constants, type Stats } from 'node:fs';
 import { open, type FileHandle } from 'node:fs/promises';
-import { type QslmError, type ErrorDetail} from './errors.js';
+import { type QslmError, type ErrorDetail } from './errors.js';
 import { formatBytes } from './format.js';
 
 /** The way a file is read, and what is said where it cannot be. */
