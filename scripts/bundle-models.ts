@@ -7,7 +7,6 @@
  */
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { processHost } from '../src/cli/host.js';
 import { runCommandLine } from '../src/cli/run.js';
 import { BUNDLED_MODELS, type BundledModel } from '../src/experiment/open/model-file.js';
 import { saveFile } from '../src/util/files.js';
@@ -30,7 +29,7 @@ async function bundle(model: BundledModel, source: string): Promise<void> {
       ...['--meta', `name=${model}`, '--meta', 'license=MIT; see MODEL_CARD.md'],
       ...SETTINGS[model],
     ],
-    processHost(),
+    { stdout: process.stdout, stderr: process.stderr, onInterrupt: () => () => undefined },
   );
   if (code !== 0) throw new Error(`convert ended with ${code}`);
 }

@@ -26,6 +26,8 @@ export const EXIT = {
   interrupted: 130,
   /** The reader of the output is gone (`qslm … | head`): 128 + SIGPIPE. */
   readerGone: 141,
+  /** SIGTERM, as shells count. */
+  terminated: 143,
 } as const;
 
 /** For `--help`. */
@@ -37,7 +39,8 @@ export const EXIT_HELP = `Exit codes:
   4    the output cannot be written
   5    no plan keeps the limits of a search
   130  interrupted (Ctrl-C)
-  141  the reader of the output has closed it (qslm … | head)`;
+  141  the reader of the output has closed it (qslm … | head)
+  143  asked to end (SIGTERM)`;
 
 /** The reader of the standard output has closed it. Nothing is wrong, and there is nobody to tell. */
 export class ReaderGoneError extends Error {}

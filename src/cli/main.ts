@@ -1,8 +1,4 @@
 #!/usr/bin/env node
-import { processHost } from './host.js';
-import { runCommandLine } from './run.js';
+import { supervise } from './supervisor.js';
 
-void runCommandLine(process.argv.slice(2), processHost()).then((code) => {
-  // Not `process.exit`: what is still on its way to a pipe would be lost.
-  process.exitCode = code;
-});
+supervise(process.argv.slice(2));

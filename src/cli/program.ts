@@ -17,6 +17,9 @@ import { EXIT_HELP } from './exit-codes.js';
 import type { Host } from './host.js';
 import { packageVersion } from './version.js';
 
+/** Width of the help where there is no terminal. */
+const HELP_COLUMNS = 80;
+
 /** The command line: one file a command. */
 export function buildProgram(host: Host): Command {
   // Settings are handed down to commands that are added after them.
@@ -30,6 +33,8 @@ export function buildProgram(host: Host): Command {
     .configureOutput({
       writeOut: (text) => host.stdout.write(text),
       writeErr: (text) => host.stderr.write(text),
+      getOutHelpWidth: () => host.stdout.columns ?? HELP_COLUMNS,
+      getErrHelpWidth: () => host.stderr.columns ?? HELP_COLUMNS,
     });
   for (const add of [
     addDemo,

@@ -1,8 +1,8 @@
-import { OutputError } from '../util/errors.js';
+import { OutputError, throwIfAborted } from '../util/errors.js';
 import { saveFile } from '../util/files.js';
-import type { ProgressListener, RunOptions } from '../util/progress.js';
+import { yieldToEvents, type ProgressListener, type RunOptions } from '../util/progress.js';
 import { systemCode, systemReason } from '../util/system-errors.js';
-import { EXIT, ReaderGoneError } from './exit-codes.js';
+import { ReaderGoneError } from './exit-codes.js';
 import { progressFor, type Host } from './host.js';
 import type { ProgressDisplay } from './progress.js';
 
@@ -35,7 +35,11 @@ export class Session {
     this.run = { onProgress: this.onProgress, signal: this.signal };
   }
 
-  /** Runs a command. The first Ctrl-C asks it to stop, the second one ends the process. */
+  /**
+   * Runs a command. Ctrl-C asks it to stop (a second one is the supervisor's).
+   *
+   * @throws {AbortedError} also where the command was through when it heard.
+   */
   static async run(
     host: Host,
     flags: CommonFlags,
@@ -47,6 +51,7 @@ export class Session {
     });
     try {
       await body(session);
+      await session.requireWanted();
     } finally {
       stopListening();
       session.progress.clear();
@@ -55,10 +60,15 @@ export class Session {
 
   private interrupt(): void {
     this.progress.clear();
-    // A file that is being written is under another name, so even this leaves none half-written.
-    if (this.abort.signal.aborted) process.exit(EXIT.interrupted);
+    if (this.abort.signal.aborted) return;
     this.host.stderr.write('\nstopping; Ctrl-C again ends at once\n');
     this.abort.abort();
+  }
+
+  /** @throws {AbortedError} once it was asked to stop, also while there was no time to hear it. */
+  private async requireWanted(): Promise<void> {
+    await yieldToEvents();
+    throwIfAborted(this.signal, 'the command');
   }
 
   /** Tells what is going on; not with `--quiet`. */
@@ -90,9 +100,10 @@ export class Session {
    * The result: text for people, or with `--json` the value, on the standard output.
    *
    * @param out a file that gets the value too.
-   * @throws {OutputError} when either cannot be written.
+   * @throws {OutputError} when either cannot be written. {AbortedError} when nobody waits for it any more.
    */
   async result(value: object, text: string, out?: string): Promise<void> {
+    await this.requireWanted();
     const json = `${JSON.stringify(value, null, 2)}\n`;
     if (out !== undefined) await saveFile(out, json);
     this.progress.clear();

@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { rmSync } from 'node:fs';
 import { mkdir, open, realpath, rename, rm, stat, type FileHandle } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { dirname, resolve } from 'node:path';
+import { BroadcastChannel, isMainThread } from 'node:worker_threads';
 import { OutputError } from './errors.js';
 import { reasonOf, systemCode, systemReason } from './system-errors.js';
 
@@ -33,9 +34,44 @@ process.on('exit', () => {
   for (const partial of partials) rmSync(partial, { force: true });
 });
 
+/** Tells a watcher in another thread which neighbours there are: this one may be ended in the middle. */
+const CHANNEL = 'qslm: partial files';
+
+interface Announcement {
+  readonly path: string;
+  readonly begins: boolean;
+}
+
+function announce(path: string, begins: boolean): void {
+  if (begins) partials.add(path);
+  else partials.delete(path);
+  if (isMainThread) return;
+  const channel = new BroadcastChannel(CHANNEL);
+  channel.postMessage({ path: resolve(path), begins } satisfies Announcement);
+  channel.close();
+}
+
+/** The neighbours that other threads are writing at the moment, until `stop`; does not keep a process alive. */
+export function watchPartials(): Iterable<string> & { readonly stop: () => void } {
+  const paths = new Set<string>();
+  const channel = new BroadcastChannel(CHANNEL);
+  channel.onmessage = (message) => {
+    const { path, begins } = (message as { readonly data: Announcement }).data;
+    if (begins) paths.add(path);
+    else paths.delete(path);
+  };
+  channel.unref();
+  return {
+    [Symbol.iterator]: () => paths.values(),
+    stop: () => {
+      channel.close();
+    },
+  };
+}
+
 async function writeBeside<T>(path: string, write: Use<T>): Promise<T> {
   const partial = `${path}.${randomBytes(4).toString('hex')}.partial`;
-  partials.add(partial);
+  announce(partial, true);
   try {
     await mkdir(dirname(path), { recursive: true });
     const result = await withFile(partial, 'wx', async (file) => {
@@ -49,7 +85,7 @@ async function writeBeside<T>(path: string, write: Use<T>): Promise<T> {
     await rm(partial, { force: true }).catch(() => undefined);
     throw error;
   } finally {
-    partials.delete(partial);
+    announce(partial, false);
   }
 }
 

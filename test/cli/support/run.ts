@@ -52,7 +52,7 @@ export function endProcesses(): void {
 }
 
 /**
- * Starts the command line as a process of its own.
+ * Starts the command line as a process of its own, as it was built last: its thread cannot begin with a source.
  *
  * @param environment variables beside those of this process.
  */
@@ -61,8 +61,8 @@ export function startCli(
   stdout: 'pipe' | number = 'pipe',
   environment: Readonly<Record<string, string>> = {},
 ): { child: ChildProcess; outcome: Promise<Outcome> } {
-  const main = packagePath('src', 'cli', 'main.ts');
-  const child = spawn(process.execPath, ['--import', 'tsx', main, ...argv], {
+  const main = packagePath('dist', 'cli', 'main.js');
+  const child = spawn(process.execPath, [main, ...argv], {
     stdio: ['ignore', stdout, 'pipe'],
     env: { ...process.env, ...environment },
   });
