@@ -28,12 +28,18 @@ export function chart(description: string, body: Part): ChartSpec {
   return Object.defineProperty(spec, INSPECT, { value: hint });
 }
 
+/** Marks that a keyboard and a screen reader reach, and no link to the vega editor, a web site. */
+export const EMBED_OPTIONS = {
+  renderer: 'svg',
+  actions: { export: true, source: false, compiled: false, editor: false },
+} as const;
+
 /**
  * The same figure, declared as Vega-Lite 5, for a viewer that carries that version (JupyterLab, VS
- * Code). The figures use only what both versions know.
+ * Code). The figures use only what both versions know. `usermeta` is where vega-embed looks for options.
  */
 export function asVersion5(spec: ChartSpec): ChartSpec {
-  return { ...spec, $schema: `${SCHEMA}v5.json` };
+  return { ...spec, $schema: `${SCHEMA}v5.json`, usermeta: { embedOptions: EMBED_OPTIONS } };
 }
 
 /**
