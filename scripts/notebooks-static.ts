@@ -29,7 +29,7 @@ export function numbered(executed: Notebook): Notebook {
 
 function staticOutput(output: Output): Output[] {
   if (output.output_type === 'stream' || output.output_type === 'error') return [output];
-  const data = without(output.data, 'image/svg+xml');
+  const data = without(without(output.data, 'image/svg+xml'), 'image/png');
   const html = data['text/html'];
   if (html === undefined) return [{ ...output, data }];
   const picture = textOf(html)

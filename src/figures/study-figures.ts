@@ -196,18 +196,29 @@ export interface ParetoFigureOptions {
 /**
  * Fig. 9: the plans tried, the Pareto front, the limits and the plan that λ selects, with sliders.
  *
+ * @param runs one search, or several of the same model and data: the others are drawn beside the first, which
+ *   is the one selected from.
+ *
  * @throws {PlotError} as `paretoChart`.
  */
 export function paretoFigure(
   study: FigureSubject,
-  run: DrawnSearch,
-  { paper, lambda = run.settings?.lambda, score = run.settings?.score }: ParetoFigureOptions = {},
+  runs: DrawnSearch | readonly [DrawnSearch, ...DrawnSearch[]],
+  options: ParetoFigureOptions = {},
 ): ChartSpec {
+  const [run, ...others] = 'outcome' in runs ? [runs] : runs;
+  const { paper, lambda = run.settings?.lambda, score = run.settings?.score } = options;
   const { tie, method, pace } = run.settings ?? {};
   const remark = method && pace && paceRemark({ method, pace });
   const input = {
     ...searchInput(study, run),
     uniform: uniformYardsticks(study, run),
+    ...(others.length > 0 && {
+      others: others.map((other, index) => ({
+        name: `${searchName(other)} (${index + 2})`,
+        steps: searchRecords(study, other),
+      })),
+    }),
     ...(paper && { paper }),
     ...(lambda !== undefined && { lambda }),
     ...(score && { score }),
@@ -215,6 +226,13 @@ export function paretoFigure(
     ...(remark && { remark }),
   };
   return paretoChart(input, dataNames(study.task));
+}
+
+/** A further search in a legend: its case, method and pace as far as they are known. */
+function searchName({ settings }: DrawnSearch): string {
+  const { case: name, method, pace } = settings ?? {};
+  const how = method === 'tiered' ? pace : method;
+  return [name, how].filter((word) => word !== undefined).join(', ') || 'search';
 }
 
 /** The plans of one width that a search was held against; those that broke the model are left out. */

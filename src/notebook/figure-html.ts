@@ -1,5 +1,6 @@
 import type { ChartSpec } from '../plots/parts/spec.js';
 import { escapeScript, svgImage } from '../plots/render/html.js';
+import { REACH } from '../plots/render/reach.js';
 import { vegaScripts, type VegaBundle } from '../plots/render/page.js';
 
 /** Fired on the window once vega's scripts are there: front ends fill in outputs in any order. */
@@ -20,7 +21,7 @@ const STYLE = `
  * of the page interactive, also those shown before it. Needs no network.
  */
 export function chartScriptsHtml(bundle: VegaBundle): string {
-  const announce = `window.qslmEmbed = window.vegaEmbed; window.dispatchEvent(new Event('${READY}'));`;
+  const announce = `${REACH} window.qslmReach = qslmReach; window.qslmEmbed = window.vegaEmbed; window.dispatchEvent(new Event('${READY}'));`;
   return `<style>${STYLE}</style>\n${vegaScripts(bundle)}\n<script>${announce}</script>`;
 }
 
@@ -38,7 +39,7 @@ const EMBED = `(function (id, spec) {
       renderer: 'svg',
       actions: { export: true, source: false, compiled: false, editor: false }
     }).then(
-      function (result) { figure.view = result.view; still.hidden = true; },
+      function (result) { figure.view = result.view; still.hidden = true; window.qslmReach(live); },
       function (error) { live.hidden = true; console.error(error); }
     );
   }

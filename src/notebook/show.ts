@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { loadVegaBundle } from '../figures/vega-bundle.js';
 import { asVersion5, type ChartSpec } from '../plots/parts/spec.js';
 import { renderSvg } from '../plots/render/headless.js';
+import { pngOf } from '../plots/render/png.js';
 import { displayBundle, inNotebook } from './display.js';
 import { chartScriptsHtml, figureOutputHtml } from './figure-html.js';
 
@@ -38,6 +39,7 @@ export async function show(spec: ChartSpec): Promise<void> {
     [VEGA_LITE_MIME]: asVersion5(spec),
     'text/html': figureOutputHtml(`qslm-${randomUUID()}`, spec, svg),
     'image/svg+xml': svg,
+    'image/png': Buffer.from(await pngOf(spec, svg)).toString('base64'),
     'text/plain': spec.description,
   });
 }

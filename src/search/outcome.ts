@@ -39,12 +39,17 @@ export async function concludeSearch(
   if (candidates.length > 0) return { ...outcome, evaluations: steps.length };
   const { unquantized } = Assignment;
   const tried = [{ assignment: unquantized, bytes: fp32Bytes, evaluation: baseline }, ...steps];
-  let measured = 0;
-  const nearest = await nearestPlan(tried, limits, fp32Bytes, (plan) => {
-    measured++;
-    return evaluateExactly(evaluate, plan, { signal });
+  const found = new Map<string, ExactEvaluation>();
+  const nearest = await nearestPlan(tried, limits, fp32Bytes, async (plan) => {
+    const measured = await evaluateExactly(evaluate, plan, { signal });
+    found.set(plan.key, measured);
+    return measured;
   });
-  return { ...outcome, evaluations: steps.length + measured, nearest };
+  const trace = steps.map((step) => {
+    const evaluation = found.get(step.assignment.key);
+    return evaluation === undefined ? step : { ...step, evaluation };
+  });
+  return { ...outcome, trace, evaluations: steps.length + found.size, nearest };
 }
 
 /**

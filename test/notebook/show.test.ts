@@ -11,7 +11,7 @@ const SPEC = chart('Two bars </script> & one quote "', {
 });
 
 describe('show', () => {
-  it('sends vega once, then each figure in four forms', async () => {
+  it('sends vega once, then each figure in five forms', async () => {
     const sent = await inCell(async () => {
       await show(SPEC);
       await show(SPEC);
@@ -25,12 +25,14 @@ describe('show', () => {
       'application/vnd.vegalite.v5+json',
       'text/html',
       'image/svg+xml',
+      'image/png',
       'text/plain',
     ]);
     const json = first['application/vnd.vegalite.v5+json'] as { $schema: string; mark: string };
     assert.match(json.$schema, /vega-lite\/v5\.json$/);
     assert.equal(json.mark, 'bar');
     assert.match(textIn(first, 'image/svg+xml'), /^<svg /);
+    assert.match(textIn(first, 'image/png'), /^iVBORw0KGgo/);
     assert.equal(first['text/plain'], SPEC.description);
 
     const idOf = (html: unknown): string | undefined => /id="([^"]+)"/.exec(String(html))?.[1];

@@ -1,4 +1,5 @@
 import { BYTES_PER_MB } from '../../util/format.js';
+import { barLayers } from '../parts/interval-bars.js';
 import type { Part } from '../parts/part.js';
 import type { TaskView } from '../parts/task-view.js';
 import { COLORS, STAR } from '../parts/theme.js';
@@ -22,6 +23,18 @@ const SHAPES: Readonly<Record<string, readonly [color: string, shape: string]>> 
   [SELECTED]: [COLORS.vermilion, STAR],
 };
 
+/** Looks of further searches. */
+const OTHERS: readonly (readonly [color: string, shape: string])[] = [
+  [COLORS.orange, 'diamond'],
+  [COLORS.purple, 'square'],
+  [COLORS.black, 'triangle-up'],
+];
+
+/** The plan that is selected, or where there is none the nearest. */
+export const SHOWN: Part = { filter: 'datum.selected || datum.nearest' };
+/** The plan that was clicked on; none at first. */
+export const PINNED: Part = { filter: { param: 'pinned', empty: false } };
+
 /** Spans of the plot's axes. */
 export interface Axes {
   readonly x: readonly [number, number];
@@ -36,11 +49,15 @@ export interface Axes {
 export function scatterView(rows: readonly ParetoRow[], axes: Axes, view: TaskView): Part {
   const fp32 = rows.find((row) => row.series === SERIES.fp32)!.metric;
   const present = new Set<string>([...rows.map((row) => row.series), SELECTED]);
-  const series = Object.keys(SHAPES).filter((name) => present.has(name));
+  const others = [...present].filter((name) => !(name in SHAPES));
+  // The plans of no search come first, so that they are drawn under those of one.
+  const series = [...Object.keys(SHAPES).filter((name) => present.has(name)), ...others];
+  const lookOf = (name: string): readonly [string, string] =>
+    SHAPES[name] ?? OTHERS[others.indexOf(name) % OTHERS.length];
   const legend: Part = { title: null, orient: 'top', columns: 7, symbolSize: 70 };
   const look = (place: 0 | 1): Part => ({
     type: 'nominal',
-    scale: { domain: series, range: series.map((name) => SHAPES[name][place]) },
+    scale: { domain: series, range: series.map((name) => lookOf(name)[place]) },
     legend,
     field: 'series',
   });
@@ -83,17 +100,26 @@ export function scatterView(rows: readonly ParetoRow[], axes: Axes, view: TaskVi
           clip: true,
           aria: false,
         },
-        encoding: { x, y, order: { field: 'mb' } },
+        encoding: { x, y, order: { field: 'mb' }, detail: { field: 'run' } },
       },
       scoreLineLayer(x, y, axes, view),
-      {
-        transform: [{ filter: 'datum.selected && isValid(datum.low)' }],
-        mark: { type: 'rule', color: COLORS.vermilion, clip: true, aria: false },
-        encoding: { x, y: { ...y, field: 'low' }, y2: { field: 'high' } },
-      },
+      ...selectedBar(x, y, axes),
       pointsLayer(points, view, present.has(SERIES.paper)),
+      ...boundsLayers(rows, x, y, view, lookOf),
       {
-        transform: [{ filter: 'datum.selected' }, { calculate: `'${SELECTED}'`, as: 'series' }],
+        transform: [PINNED],
+        mark: {
+          type: 'point',
+          filled: false,
+          size: 200,
+          stroke: COLORS.black,
+          strokeWidth: 2,
+          clip: true,
+        },
+        encoding: { x, y },
+      },
+      {
+        transform: [SHOWN, { calculate: `'${SELECTED}'`, as: 'series' }],
         mark: {
           type: 'point',
           filled: true,
@@ -157,12 +183,26 @@ function scoreLineLayer(x: Part, y: Part, axes: Axes, view: TaskView): Part {
 
 function pointsLayer(points: Part, view: TaskView, overlay: boolean): Part {
   return {
-    ...(overlay && { transform: [{ filter: `showPaper || datum.series !== '${SERIES.paper}'` }] }),
-    params: [zoomBy('zoom')],
+    transform: [
+      ...(overlay ? [{ filter: `showPaper || datum.series !== '${SERIES.paper}'` }] : []),
+      { filter: '!datum.bound' },
+      { filter: { param: 'series' } },
+      // Grey crosses under the plans of the search.
+      { calculate: `datum.series === '${SERIES.uniform}' ? 0 : 1`, as: 'layer' },
+    ],
+    params: [
+      zoomBy('zoom'),
+      {
+        name: 'pinned',
+        select: { type: 'point', fields: ['step', 'plan'], on: 'click', toggle: false },
+      },
+      { name: 'series', select: { type: 'point', fields: ['series'] }, bind: 'legend' },
+    ],
     // 1, not left to the default of 0.7, which counts as a group too.
     mark: { type: 'point', filled: true, size: 60, opacity: 1, clip: true },
     encoding: {
       ...points,
+      order: { field: 'layer' },
       // Not `opacity`: the PNG renderer cannot draw a group that lies far outside, as an axis leaves plans.
       fillOpacity: {
         condition: { test: 'datum.feasible || datum.cells.length === 0', value: 0.95 },
@@ -171,6 +211,49 @@ function pointsLayer(points: Part, view: TaskView, overlay: boolean): Part {
       tooltip: tooltip(view),
     },
   };
+}
+
+/** The interval of the plan selected, as far as the axis goes. */
+function selectedBar(x: Part, y: Part, { y: [from, to] }: Axes): Part[] {
+  const inside = (end: string): string => `clamp(datum.${end}, ${from}, ${to})`;
+  const cut = (end: 'low' | 'high', test: string): Part => ({
+    calculate: `datum.${end} ${test} ? ${end === 'low' ? from : to} : null`,
+    as: end === 'low' ? 'cutLow' : 'cutHigh',
+  });
+  const transform: Part[] = [
+    { filter: 'datum.selected && isValid(datum.low)' },
+    { calculate: inside('low'), as: 'barLow' },
+    { calculate: inside('high'), as: 'barHigh' },
+    cut('low', `< ${from}`),
+    cut('high', `> ${to}`),
+  ];
+  return barLayers({ x }, y, { color: COLORS.vermilion }).map((layer) => ({
+    ...layer,
+    transform: [...transform, ...((layer.transform ?? []) as readonly Part[])],
+  }));
+}
+
+/**
+ * Plans of which only a bound is known: open marks, a layer a series. Looks are the marks' own, since a second
+ * scale of shapes takes the legend's away.
+ */
+function boundsLayers(
+  rows: readonly ParetoRow[],
+  x: Part,
+  y: Part,
+  view: TaskView,
+  lookOf: (series: string) => readonly [color: string, shape: string],
+): Part[] {
+  const names = [...new Set(rows.filter(({ bound }) => bound).map(({ series }) => series))];
+  return names.map((name) => {
+    const [stroke, shape] = lookOf(name);
+    const own = `datum.bound && datum.series === ${JSON.stringify(name)}`;
+    return {
+      transform: [{ filter: own }, { filter: { param: 'series' } }],
+      mark: { type: 'point', filled: false, size: 60, strokeWidth: 1.5, clip: true, stroke, shape },
+      encoding: { x, y, tooltip: tooltip(view) },
+    };
+  });
 }
 
 function tooltip(view: TaskView): readonly Part[] {

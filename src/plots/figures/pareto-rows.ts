@@ -3,6 +3,7 @@ import type { TieRule } from '../../search/ties.js';
 import { PlotError } from '../../util/errors.js';
 import { BYTES_PER_MB } from '../../util/format.js';
 import { widthText } from '../parts/blocks.js';
+import { drawnInterval } from '../parts/interval-bars.js';
 import { cellsOf } from '../parts/strip.js';
 import type { TaskView } from '../parts/task-view.js';
 import type {
@@ -31,6 +32,15 @@ export interface ParetoInput {
   readonly remark?: string;
   /** Name of the case, for the title: 'a1'. */
   readonly name?: string;
+  /** Further searches of the same model and data, drawn beside: their plans and their front. */
+  readonly others?: readonly OtherSearch[];
+}
+
+/** A search that is laid beside another. */
+export interface OtherSearch {
+  /** For the legend, unlike any other there: 'knapsack'. */
+  readonly name: string;
+  readonly steps: readonly StepRecord[];
 }
 
 /** A point of the plot. Texts are made here, so that a tooltip shows no empty values. */
@@ -39,9 +49,13 @@ export interface ParetoRow {
   readonly step: number;
   readonly plan: string;
   readonly metric: number;
-  /** 95 % interval; null where there is none. */
+  /** 95 % interval, of the difference to fp32 where it is known; null where there is none. */
   readonly low: number | null;
   readonly high: number | null;
+  /** The metric is a bound. */
+  readonly bound: boolean;
+  /** The search that it is of: 0 is the one selected from. */
+  readonly run: number;
   readonly mb: number;
   readonly bytes: number;
   readonly selectable: boolean;
@@ -73,7 +87,7 @@ export const SERIES = { uniform: 'uniform', paper: 'paper', fp32: 'fp32' } as co
 /** @throws {PlotError} when there are no steps, or steps of another task or model than the baseline's. */
 export function paretoRows(input: ParetoInput, view: TaskView): ParetoRow[] {
   const { baseline, uniform = [], paper = [] } = input;
-  checkSteps(input.steps, baseline);
+  for (const each of [input, ...(input.others ?? [])]) checkSteps(each.steps, baseline);
   // A plan that broke the model has no place on the axis; the chart says how many there are.
   const steps = input.steps.filter(({ metric }) => Number.isFinite(metric));
   const front = frontOf(steps, view);
@@ -81,6 +95,8 @@ export function paretoRows(input: ParetoInput, view: TaskView): ParetoRow[] {
     step: steps.length,
     low: null,
     high: null,
+    bound: false,
+    run: 0,
     selectable: false,
     front: false,
     cells: [],
@@ -98,8 +114,9 @@ export function paretoRows(input: ParetoInput, view: TaskView): ParetoRow[] {
       step: record.step,
       plan: stepText(record),
       metric: record.metric,
-      low: record.low ?? null,
-      high: record.high ?? null,
+      ...ends(record),
+      bound: !record.exact,
+      run: 0,
       selectable: record.exact,
       front: front.has(record),
       metricText: measuredText(record, view),
@@ -107,6 +124,7 @@ export function paretoRows(input: ParetoInput, view: TaskView): ParetoRow[] {
       cells: cellsOf(record),
       tieOf: steps.filter(({ ties }) => ties?.includes(record.step)).map(({ step }) => step),
     })),
+    ...otherRows(input, view, common, place),
     ...uniform
       .filter((record) => record.task === baseline.task && record.bits < 32)
       .map((record) => ({
@@ -140,6 +158,40 @@ export function paretoRows(input: ParetoInput, view: TaskView): ParetoRow[] {
         note: 'SpikeGPT-216M, as a change from its own baseline',
       })),
   ];
+}
+
+function ends(record: StepRecord): Pick<ParetoRow, 'low' | 'high'> {
+  const [low, high] = drawnInterval(record) ?? [null, null];
+  return { low, high };
+}
+
+/** The plans of the searches beside, which are pointed at and pinned, not selected. */
+function otherRows(
+  { others = [] }: ParetoInput,
+  view: TaskView,
+  common: Pick<ParetoRow, 'step' | 'low' | 'high' | 'bound' | 'run' | 'selectable' | 'tieOf'>,
+  place: (bytes: number) => Place,
+): ParetoRow[] {
+  return others.flatMap(({ name, steps }, index) => {
+    const drawn = steps.filter(({ metric }) => Number.isFinite(metric));
+    const front = frontOf(drawn, view);
+    return drawn.map((record) => ({
+      ...common,
+      ...place(record.bytes),
+      ...ends(record),
+      series: name,
+      // Apart from the steps of the search selected from.
+      step: common.step + 1 + record.step,
+      plan: `${name}, ${stepText(record)}`,
+      metric: record.metric,
+      bound: !record.exact,
+      run: index + 1,
+      front: front.has(record),
+      metricText: measuredText(record, view),
+      note: record.reason,
+      cells: cellsOf(record),
+    }));
+  });
 }
 
 function checkSteps(steps: readonly StepRecord[], { task, model }: BaselineRecord): void {

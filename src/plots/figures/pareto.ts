@@ -5,7 +5,12 @@ import { PlotError } from '../../util/errors.js';
 import { BYTES_PER_MB } from '../../util/format.js';
 import { scaleView, type ScalePlan } from '../lambda/scale-view.js';
 import { lambdaStops, scoreLabels, scoresOf } from '../lambda/scores.js';
-import { lambdaParameters, lossPerByte, selectionTransforms } from '../lambda/selection.js';
+import {
+  lambdaParameters,
+  lossPerByte,
+  nearestTransforms,
+  selectionTransforms,
+} from '../lambda/selection.js';
 import { limitSlider } from '../parts/limit-slider.js';
 import type { Part } from '../parts/part.js';
 import { chart, values, type ChartSpec } from '../parts/spec.js';
@@ -13,7 +18,7 @@ import { stripView } from '../parts/strip.js';
 import { taskView, type DataNames, type TaskView } from '../parts/task-view.js';
 import { COLORS } from '../parts/theme.js';
 import type { StepRecord } from '../records.js';
-import { scatterView, WIDTH, type Axes } from './pareto-layers.js';
+import { PINNED, scatterView, SHOWN, WIDTH, type Axes } from './pareto-layers.js';
 import { paretoRows, SERIES, type ParetoInput, type ParetoRow } from './pareto-rows.js';
 
 export type { ParetoInput } from './pareto-rows.js';
@@ -33,7 +38,7 @@ const LOSS_RANGE = 2.5;
  * @throws {PlotError} when there are no steps, or they are not the baseline's.
  */
 export function paretoChart(input: ParetoInput, names: DataNames = {}): ChartSpec {
-  const { baseline, name } = input;
+  const { baseline, name, others = [] } = input;
   const view = taskView(baseline.task, names);
   const rows = paretoRows(input, view);
   const axes = axesOf(input, rows, view);
@@ -48,9 +53,12 @@ export function paretoChart(input: ParetoInput, names: DataNames = {}): ChartSpe
   const oneSe = input.steps.some(({ ties }) => ties !== undefined);
   const notes = [
     `${baseline.model}, ${input.steps.length} plans tried`,
+    ...others.map(({ name: own, steps }) => `${own}: ${steps.length} plans`),
     ...(axes.beyond > 0 ? [`${axes.beyond} losing more than the axis shows`] : []),
     ...(broken > 0 ? [`${broken} without a number`] : []),
   ];
+  const bounds = rows.some((row) => row.bound);
+  const paired = input.steps.some(({ pairedLow }) => pairedLow !== undefined);
   const title = `${name === undefined ? '' : `Case ${name}: `}${view.title}, quality against memory`;
   return chart(
     `${title}: plans tried for ${baseline.model}, the Pareto front, the limits, and the plan that the score selects for the λ set.`,
@@ -59,7 +67,9 @@ export function paretoChart(input: ParetoInput, names: DataNames = {}): ChartSpe
         text: title,
         subtitle: [
           notes.join('; '),
-          'Line: Pareto front; shaded: meets both limits; dotted: equal score; bar: 95 % interval; dashed: unquantized',
+          'Line: Pareto front; shaded: meets both limits; dotted: equal score; dashed: unquantized',
+          `Bar: 95 % interval${paired ? ' of the difference to fp32, item by item' : ''}${bounds ? '; open: only a bound is known' : ''}; faint: breaks a limit`,
+          'Limits filter what was measured, and do not search. Click a point to pin its plan, a legend to filter',
           ...(rows.some((row) => row.series === SERIES.paper)
             ? ['Paper: the change from its own baseline, drawn from ours']
             : []),
@@ -80,12 +90,17 @@ export function paretoChart(input: ParetoInput, names: DataNames = {}): ChartSpe
         ...parametersOf(input, axes, view),
       ],
       data: { values: values(rows, 'pareto chart') },
-      transform: selectionTransforms(scores, view, { oneSe }),
+      transform: [
+        ...selectionTransforms(scores, view, { oneSe }),
+        ...nearestTransforms(scores, view),
+      ],
       vconcat: [
         statusView(),
         scatterView(rows, axes, view),
         ...(plans.length === 0 ? [] : [scaleView(plans, stops, scores, view, WIDTH)]),
-        stripView(input.steps, WIDTH, [{ filter: 'datum.selected' }], 'Bits of the selected plan'),
+        stripView(input.steps, WIDTH, [SHOWN], 'Bits of the plan selected, or nearest'),
+        pinnedText(),
+        stripView(input.steps, WIDTH, [PINNED], 'Bits of the plan clicked on', null),
       ],
       spacing: 10,
       // The strip's colours and axes are its own.
@@ -183,14 +198,15 @@ function parametersOf(input: ParetoInput, { maxLoss, x }: Axes, view: TaskView):
 /** A line of text that says what is selected, or that nothing is. */
 function statusView(): Part {
   const lambda = "'λ = ' + format(lambda, '.4~r')";
-  const scored = `${lambda} + ' selects ' + datum.plan + ': ' + datum.metricText + ', ' + datum.memoryText + ', S = ' + format(datum.score, '.4~f')`;
+  const scored = `${lambda} + ' selects ' + datum.plan + '\\n' + datum.metricText + ', ' + datum.memoryText + ', S = ' + format(datum.score, '.4~f')`;
   const line = (color: string): Part => ({
-    mark: { type: 'text', align: 'left', fontSize: 12, limit: WIDTH + 20, color },
-    encoding: { x: { value: 0 }, text: { field: 'text' } },
+    mark: { type: 'text', align: 'left', baseline: 'top', fontSize: 12, lineBreak: '\n', color },
+    encoding: { x: { value: 0 }, y: { value: 0 }, text: { field: 'text' } },
   });
   return {
+    name: 'status',
     width: WIDTH,
-    height: 16,
+    height: 32,
     layer: [
       {
         transform: [{ filter: 'datum.selected' }, { calculate: scored, as: 'text' }],
@@ -204,6 +220,38 @@ function statusView(): Part {
         ],
         ...line(COLORS.vermilion),
       },
+      {
+        transform: [
+          { filter: 'datum.nearest' },
+          {
+            calculate:
+              "'\\nNearest: ' + datum.plan + ', ' + datum.metricText + ', ' + datum.memoryText",
+            as: 'text',
+          },
+        ],
+        ...line(COLORS.vermilion),
+      },
     ],
+  };
+}
+
+/** The plan clicked on in words, with its difference from the one selected. */
+function pinnedText(): Part {
+  const difference = `abs(datum.mb - datum.shownMb) < 1e-9 ? 'as large as the plan selected' : format(abs(datum.mb - datum.shownMb), '.2f') + ' MB ' + (datum.mb > datum.shownMb ? 'more' : 'less') + ' than the plan selected'`;
+  return {
+    name: 'pinned_status',
+    width: WIDTH,
+    height: 32,
+    transform: [
+      { calculate: 'datum.selected || datum.nearest ? datum.mb : null', as: 'here' },
+      { joinaggregate: [{ op: 'max', field: 'here', as: 'shownMb' }] },
+      PINNED,
+      {
+        calculate: `'Pinned: ' + datum.plan + '\\n' + datum.metricText + ', ' + datum.memoryText + '; ' + (${difference})`,
+        as: 'text',
+      },
+    ],
+    mark: { type: 'text', align: 'left', baseline: 'top', fontSize: 12, lineBreak: '\n' },
+    encoding: { x: { value: 0 }, y: { value: 0 }, text: { field: 'text' } },
   };
 }

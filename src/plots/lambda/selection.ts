@@ -143,6 +143,25 @@ export function selectionTransforms(
   ];
 }
 
+/**
+ * Marks the row that comes closest to the limits where none keeps both: as the search tells it, by the share
+ * of the baseline's metric that is missed plus that of its bytes.
+ */
+export function nearestTransforms(scores: Scores, view: TaskView): readonly Part[] {
+  const { fp32Bytes, balanced } = scores.balanced;
+  const missed = `max(0, ${lossOf('datum', scores, view)} - lossLimit) / ${Math.abs(balanced!.baseline) || 1}`;
+  const distance = `${missed} + max(0, datum.bytes - bytesLimit) / ${fp32Bytes}`;
+  return [
+    { joinaggregate: [{ op: 'max', field: 'feasible', as: 'anyFeasible' }] },
+    { calculate: `datum.selectable ? ${distance} : ${LAST}`, as: 'distance' },
+    {
+      window: [{ op: 'row_number', as: 'near' }],
+      sort: [{ field: 'distance' }, { field: 'step' }],
+    },
+    { calculate: '!datum.anyFeasible && datum.selectable && datum.near === 1', as: 'nearest' },
+  ];
+}
+
 /** Loss that the score trades for a byte; at most so much, where memory alone counts. */
 export function lossPerByte(scores: Scores, most: number): string {
   const { fp32Bytes, balanced } = scores.balanced;

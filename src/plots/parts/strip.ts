@@ -25,6 +25,7 @@ export function stripView(
   width: number,
   only: readonly Part[],
   title: string,
+  axisTitle: string | null = 'Block (network order)',
 ): Part {
   const units = records.flatMap((record) => record.units);
   const parts = partsOfFullest(units);
@@ -34,7 +35,7 @@ export function stripView(
   const x: Part = {
     field: 'block',
     type: 'ordinal',
-    title: 'Block (network order)',
+    title: axisTitle,
     scale: { domain: blockLabels(units), paddingInner: 0.06, paddingOuter: 0.03 },
     axis: { labelAngle: 0, domain: false, ticks: false, grid: false },
   };

@@ -1,6 +1,7 @@
 import type { ChartSpec } from '../parts/spec.js';
 import { escapeHtml, escapeScript, svgImage } from './html.js';
 import { PAGE_STYLE } from './page-style.js';
+import { REACH } from './reach.js';
 
 /**
  * The prebuilt browser scripts of vega, vega-lite and vega-embed as text. Reading them is left to the
@@ -48,6 +49,7 @@ export function figureHtml(id: string, spec: ChartSpec, svg: string): string {
  * the machine. A failure is reported on the console, and the picture stays.
  */
 const EMBED_FIGURE = `<script>
+${REACH}
 function embedFigure(id, spec) {
   var figure = document.getElementById(id);
   var still = figure.querySelector('.static');
@@ -59,7 +61,7 @@ function embedFigure(id, spec) {
     downloadFileName: id,
   };
   window.vegaEmbed(live, spec, options).then(
-    function (result) { figure.view = result.view; still.hidden = true; },
+    function (result) { figure.view = result.view; still.hidden = true; qslmReach(live); },
     function (error) { live.hidden = true; console.error(error); }
   );
 }

@@ -15,7 +15,11 @@ export const PNG_SCALE = 2;
  * @throws {PlotError} when it cannot be drawn.
  */
 export async function renderPng(spec: ChartSpec): Promise<Uint8Array> {
-  const svg = await renderSvg(spec);
+  return pngOf(spec, await renderSvg(spec));
+}
+
+/** The same for a figure that has been drawn. @throws {PlotError} as {@link renderPng}. */
+export async function pngOf(spec: ChartSpec, svg: string): Promise<Uint8Array> {
   const { Renderer, fonts } = await (renderer ??= loadRenderer());
   const font = { fontBuffers: fonts, defaultFontFamily: FONT_FAMILY, sansSerifFamily: FONT_FAMILY };
   try {
