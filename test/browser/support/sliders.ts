@@ -75,6 +75,7 @@ const PLACES = [
 
 /** Moved limits select anew, shade another region, and the region holds the plans that keep them. */
 export async function assertFollowsLimits(figure: Figure, run: KeptRun): Promise<void> {
+  await figure.choose('paper');
   const [mostLoss, mostMemory] = [
     await figure.largest('maxLoss'),
     await figure.largest('maxMemory'),
