@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import type { Locator, Page } from 'playwright-core';
+import { openRun } from '../../src/experiment/record/open-run.js';
+import { lambdaIntervals, select } from '../../src/experiment/selection/select-run.js';
 import { packagePath } from '../../src/util/paths.js';
 import { noChromium, withPage } from './support/chromium.js';
 import {
@@ -93,8 +95,23 @@ function test(name: string, { address, specs }: ExportedNotebook): void {
         assert.ok(run !== undefined, `figure ${index + 1} shows the plans of no run`);
         const figure = new Figure(figures.nth(index).locator('.interactive'));
         await assertSelectsByLambda(figure, run);
+        await assertAsSelectDoes(figure, run.folder);
         await assertFollowsLimits(figure, run);
       }
     });
   });
+}
+
+/** The figure and `select(run, λ)` of a cell agree at each breakpoint of either score. */
+async function assertAsSelectDoes(figure: Figure, folder: string): Promise<void> {
+  const run = await openRun(folder, RUNS);
+  assert.equal(run.kind, 'search');
+  for (const score of ['paper', 'balanced'] as const) {
+    await figure.choose(score);
+    for (const { from } of lambdaIntervals(run, { score })) {
+      const lambda = await figure.moveLambda(score, from);
+      assert.equal(lambda, from);
+      assert.equal(await figure.selected(), select(run, lambda, { score }).candidate.step);
+    }
+  }
 }

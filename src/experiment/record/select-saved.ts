@@ -49,14 +49,21 @@ export function selectSaved(
 }
 
 /** The limits that a search was made under. */
-export function savedLimits({ metric, baseline, limits }: CandidatesJson): Limits {
+export function savedLimits({
+  metric,
+  baseline,
+  limits,
+}: Pick<CandidatesJson, 'metric' | 'baseline' | 'limits'>): Limits {
   const { loss, bytes } = limits;
   const quality = { metric, baseline, allowedLoss: loss ?? Infinity };
   return { quality, maxBytes: bytes ?? Infinity };
 }
 
 /** A score in the units of a search's limits. */
-export function savedContext(kept: CandidatesJson, score: ScoreName): ScoreContext {
+export function savedContext(
+  kept: Pick<CandidatesJson, 'metric' | 'baseline' | 'limits' | 'fp32Bytes'>,
+  score: ScoreName,
+): ScoreContext {
   return scoreContext(score, savedLimits(kept), kept.fp32Bytes);
 }
 

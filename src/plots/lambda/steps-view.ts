@@ -150,7 +150,7 @@ export function stepsView(
   };
 }
 
-/** What is said of a plan that is pointed at. */
+/** Fields of the tooltip of a plan. */
 export function planTooltip(view: TaskView): Part[] {
   return [
     { field: 'plan', title: 'Plan' },

@@ -54,8 +54,9 @@ function specsOf(path: string): FigureSpec[] {
     });
 }
 
+/** True of a figure of one search, with sliders for λ and the limits. */
 export function hasLambda({ params = [] }: FigureSpec): boolean {
-  return params.some(({ name }) => name === 'lambda');
+  return params.some(({ name }) => name === 'lambdaPlans');
 }
 
 /** The run that a figure was drawn from: the one that tried the plans it shows. */

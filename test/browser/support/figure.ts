@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import type { Locator } from 'playwright-core';
+import type { ScoreName } from '../../../src/search/score.js';
 
 /** A rectangle on the screen. */
 export interface Box {
@@ -14,7 +15,7 @@ export class Figure {
   /** @param root the element that the interactive figure was put into. */
   constructor(private readonly root: Locator) {}
 
-  /** The slider that is bound to a signal: `lambda`, `maxLoss`, `maxMemory`. */
+  /** The slider that is bound to a signal: `place`, `maxLoss`, `maxMemory`. */
   slider(signal: string): Locator {
     return this.root.locator(`input[type=range][name=${signal}]`);
   }
@@ -29,6 +30,51 @@ export class Figure {
     const place = least + Math.round((value - least) / step) * step;
     await this.slider(signal).fill(String(Number(place.toPrecision(12))));
     return this.value(signal);
+  }
+
+  /** Sets the switch of the score. */
+  async choose(score: ScoreName): Promise<void> {
+    await this.root.locator('select[name=score]').selectOption(score);
+  }
+
+  /** The λ that the slider stops at, of a score. */
+  async stops(score: ScoreName): Promise<number[]> {
+    return ((await this.signal('lambdaStops')) as Record<ScoreName, number[]>)[score];
+  }
+
+  /** The λ that is set. */
+  async lambda(): Promise<number> {
+    return (await this.signal('lambda')) as number;
+  }
+
+  /** Moves λ to the stop of a score nearest to a value, and returns that. */
+  async moveLambda(score: ScoreName, value: number): Promise<number> {
+    const distances = (await this.stops(score)).map((stop) => Math.abs(stop - value));
+    await this.move('place', distances.indexOf(Math.min(...distances)));
+    return this.lambda();
+  }
+
+  /** Presses a key on the slider of λ. */
+  async press(key: 'ArrowLeft' | 'ArrowRight'): Promise<void> {
+    await this.slider('place').press(key);
+  }
+
+  /** What is said of the pieces of the scale of λ: "λ 0 to 0.03 selects step 2: …". */
+  async pieces(): Promise<string[]> {
+    await this.drawn();
+    const marks = this.root.locator('svg.marks path[aria-label^="λ "]');
+    return marks.evaluateAll((paths: readonly unknown[]) =>
+      (paths as readonly MarkElement[]).map((path) => path.getAttribute('aria-label') ?? ''),
+    );
+  }
+
+  private async signal(name: string): Promise<unknown> {
+    await this.drawn();
+    return this.root.evaluate(
+      (element: unknown, signal) =>
+        (element as FigureElement).closest('.qslm-figure, figure').view.signal(signal),
+      name,
+    );
   }
 
   /** The right end of a slider. */
@@ -104,5 +150,7 @@ interface MarkElement {
 }
 
 interface FigureElement {
-  closest(selector: string): { readonly view: { runAsync(): Promise<unknown> } };
+  closest(selector: string): {
+    readonly view: { runAsync(): Promise<unknown>; signal(name: string): unknown };
+  };
 }

@@ -1,9 +1,10 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { CandidatesJson } from '../../../src/experiment/record/search-schema.js';
+import { savedContext } from '../../../src/experiment/record/select-saved.js';
 import type { ParetoInput } from '../../../src/plots/figures/pareto.js';
 import { meetsLimit } from '../../../src/search/constraints.js';
-import { select } from '../../../src/search/score.js';
+import { lambdaIntervals, select, type ScoreName } from '../../../src/search/score.js';
 
 /** A plan that a search tried; without a metric where its evaluation was stopped early. */
 export interface TracedStep {
@@ -33,8 +34,9 @@ export function readRuns(folder: string): KeptRun[] {
   });
 }
 
-/** What is set on the sliders of a figure. */
+/** What is set on the switch and the sliders of a figure. */
 export interface Settings {
+  readonly score: ScoreName;
   readonly lambda: number;
   /** Largest loss: a share, or perplexity. */
   readonly loss: number;
@@ -42,13 +44,16 @@ export interface Settings {
 }
 
 /** The limits that the run was searched with. */
-export function ownLimits({ candidates }: KeptRun): Omit<Settings, 'lambda'> {
+export function ownLimits({ candidates }: KeptRun): Omit<Settings, 'lambda' | 'score'> {
   const { loss, bytes } = candidates.limits;
   return { loss: loss ?? Infinity, bytes: bytes ?? Infinity };
 }
 
 /** The plans measured that keep the limits. */
-export function feasible({ candidates, steps }: KeptRun, { loss, bytes }: Settings): TracedStep[] {
+export function feasible(
+  { candidates, steps }: KeptRun,
+  { loss, bytes }: Pick<Settings, 'loss' | 'bytes'>,
+): TracedStep[] {
   const { metric, baseline } = candidates;
   const limit = { metric, baseline, allowedLoss: loss };
   return steps.filter(
@@ -59,7 +64,18 @@ export function feasible({ candidates, steps }: KeptRun, { loss, bytes }: Settin
 /** The step that `select` of the search takes, or undefined. */
 export function selectedStep(run: KeptRun, settings: Settings): number | undefined {
   const plans = feasible(run, settings).map((step) => ({ ...step, metric: step.metric! }));
-  return select(plans, settings.lambda, run.candidates)?.index;
+  const context = savedContext(run.candidates, settings.score);
+  return select(plans, settings.lambda, context)?.index;
+}
+
+/** The λ at which the selection of a search changes under its own limits, and the step selected from there. */
+export function breakpoints(
+  run: KeptRun,
+  score: ScoreName,
+): { readonly from: number; readonly step: number }[] {
+  const plans = feasible(run, ownLimits(run)).map((step) => ({ ...step, metric: step.metric! }));
+  const intervals = lambdaIntervals(plans, savedContext(run.candidates, score));
+  return intervals.map(({ candidate, from }) => ({ from, step: candidate.index }));
 }
 
 /** A search made up for a figure, as if it had been kept. */

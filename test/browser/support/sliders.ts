@@ -1,24 +1,67 @@
 import assert from 'node:assert/strict';
 import type { Figure } from './figure.js';
-import { feasible, ownLimits, selectedStep, type KeptRun, type Settings } from './runs.js';
+import {
+  breakpoints,
+  feasible,
+  ownLimits,
+  selectedStep,
+  type KeptRun,
+  type Settings,
+} from './runs.js';
 
 /** The weights at which every figure with a slider for λ is looked at. */
-export const LAMBDAS = [0, 0.25, 0.5, 0.75, 1] as const;
+const LAMBDAS = [0, 0.5, 1] as const;
+const SCORES = ['paper', 'balanced'] as const;
 
 /** Pixels by which what is drawn may miss its place. */
 const EDGE = 0.75;
 
-/** Each λ selects what `select` selects, under the limits of the search. */
+/**
+ * Each λ selects what `select` selects by either score, under the limits of the search: round ones by the
+ * slider; each breakpoint, and the stops beside it, by the keyboard. The scale names each plan that is ever
+ * selected, and the slider reaches it.
+ */
 export async function assertSelectsByLambda(figure: Figure, run: KeptRun): Promise<Set<number>> {
   const seen = new Set<number>();
-  for (const lambda of LAMBDAS) {
-    assert.equal(await figure.move('lambda', lambda), lambda);
-    const expected = selectedStep(run, { lambda, ...ownLimits(run) });
-    assert.equal(await figure.selected(), expected, `${run.folder}, λ = ${lambda}`);
-    if (expected !== undefined) seen.add(expected);
+  for (const score of SCORES) {
+    await figure.choose(score);
+    const check = async (lambda: number): Promise<void> => {
+      const expected = selectedStep(run, { score, lambda, ...ownLimits(run) });
+      assert.equal(await figure.selected(), expected, `${run.folder}, ${score}, λ = ${lambda}`);
+      if (expected !== undefined) seen.add(expected);
+    };
+    for (const lambda of LAMBDAS) {
+      assert.equal(await figure.moveLambda(score, lambda), lambda);
+      await check(lambda);
+    }
+    const stops = await figure.stops(score);
+    const breaks = breakpoints(run, score);
+    const pieces = await figure.pieces();
+    assert.deepEqual(
+      pieces.map((piece) => Number(/ selects step (\d+): /.exec(piece)?.[1])).sort(byValue),
+      breaks.map(({ step }) => step).sort(byValue),
+      `${run.folder}, ${score}: the scale`,
+    );
+    const reached = new Set<number | undefined>();
+    for (const { from } of breaks) {
+      const place = stops.indexOf(from);
+      assert.ok(place >= 0, `${run.folder}, ${score}: no stop at the breakpoint ${from}`);
+      await figure.move('place', Math.max(0, place - 1));
+      for (const at of [place - 1, place, place + 1].filter((each) => each >= 0)) {
+        assert.equal(await figure.lambda(), stops[at]);
+        await check(stops[at]);
+        reached.add(await figure.selected());
+        await figure.press('ArrowRight');
+      }
+    }
+    for (const { step } of breaks)
+      assert.ok(reached.has(step), `${run.folder}, ${score}: step ${step} is not reached`);
   }
+  await figure.choose('paper');
   return seen;
 }
+
+const byValue = (one: number, other: number): number => one - other;
 
 /** Shares of their ranges that the sliders of the limits are moved to, loss first. */
 const PLACES = [
@@ -32,6 +75,7 @@ const PLACES = [
 
 /** Moved limits select anew, shade another region, and the region holds the plans that keep them. */
 export async function assertFollowsLimits(figure: Figure, run: KeptRun): Promise<void> {
+  await figure.choose('paper');
   const [mostLoss, mostMemory] = [
     await figure.largest('maxLoss'),
     await figure.largest('maxMemory'),
@@ -39,12 +83,12 @@ export async function assertFollowsLimits(figure: Figure, run: KeptRun): Promise
   const regions = new Set<string>();
   const selections = new Set<number | undefined>();
   for (const [lossShare, memoryShare] of PLACES) {
-    const lambda = await figure.move('lambda', 0.25);
+    const lambda = await figure.moveLambda('paper', 0.25);
     const own = ownLimits(run);
     const unit = run.candidates.metric === 'accuracy' ? 0.01 : 1;
     const loss = await moveLimit(figure, 'maxLoss', lossShare * mostLoss, unit, own.loss);
     const bytes = await moveLimit(figure, 'maxMemory', memoryShare * mostMemory, 1e6, own.bytes);
-    const settings: Settings = { lambda, loss, bytes };
+    const settings: Settings = { score: 'paper', lambda, loss, bytes };
     const place = `${run.folder}, loss ${loss}, ${bytes} bytes`;
     const selected = await figure.selected();
     assert.equal(selected, selectedStep(run, settings), place);
