@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import { addConvert } from './commands/convert.js';
 import { addDemo } from './commands/demo.js';
+import { addDoctor } from './commands/doctor.js';
 import { addEval } from './commands/eval.js';
 import { addExport } from './commands/export.js';
 import { addGenerate } from './commands/generate.js';
@@ -42,6 +43,7 @@ export function buildProgram(host: Host): Command {
     addPlot,
     addReport,
     addRuns,
+    addDoctor,
   ])
     add(program, host);
   for (const command of program.commands)

@@ -8,11 +8,15 @@ import { wasmArithmetic, type Arithmetic } from '../../src/backend/kernels/wasm-
 import { registerWasmKernels } from '../../src/backend/kernels/wasm.js';
 import { startBackend } from '../../src/backend/start.js';
 import { seededRandom } from '../../src/util/random.js';
+import { HAS_NATIVE } from '../support/native.js';
 import * as reference from './reference-kernels.js';
 
 const onWasm = (arithmetic: Arithmetic) => async (): Promise<void> => {
   await startBackend('wasm');
   registerWasmKernels(tf.backend() as BackendWasm, arithmetic);
+};
+const onNative = async (): Promise<void> => {
+  await startBackend('tensorflow');
 };
 const onCpu = async (): Promise<void> => {
   await startBackend('cpu');
@@ -29,6 +33,12 @@ const FORMS = [
     : []),
   { title: 'kernels on cpu', start: onCpu, ops },
   { title: 'composed of tfjs operations', start: onWasm('separate'), ops: composite },
+  ...(HAS_NATIVE
+    ? [
+        { title: 'operations of native TensorFlow', start: onNative, ops },
+        { title: 'composed of native operations', start: onNative, ops: composite },
+      ]
+    : []),
 ] as const;
 
 /** One group of lanes and below, an odd width, the width of the bundled model; one token, many. */

@@ -15,6 +15,7 @@ import { sst2Task } from '../../src/tasks/sst2.js';
 import type { Task } from '../../src/tasks/task.js';
 import { wikitext2Task } from '../../src/tasks/wikitext2.js';
 import { seededRandom } from '../../src/util/random.js';
+import { HAS_NATIVE } from '../support/native.js';
 import {
   deriveConfig,
   Evaluator,
@@ -64,8 +65,12 @@ async function text(model: SpikeGPT): Promise<Task> {
   return wikitext2Task({ text: drawn.join(' '), tokenizer, source: 'toy', ...options });
 }
 
-async function taskFor(path: string, make: (model: SpikeGPT) => Promise<Task>): Promise<Task> {
-  await startBackend('wasm');
+async function taskFor(
+  path: string,
+  make: (model: SpikeGPT) => Promise<Task>,
+  backend = 'wasm',
+): Promise<Task> {
+  await startBackend(backend);
   const checkpoint = await openCheckpoint(path);
   const model = await SpikeGPT.load(checkpoint);
   try {
@@ -85,7 +90,7 @@ async function search(
   path: string,
   task: Task,
   accelerations: Accelerations,
-  budgetBytes?: number,
+  { budgetBytes, backend = 'wasm' }: { budgetBytes?: number; backend?: string } = {},
 ): Promise<Outcome> {
   const checkpoint = await openCheckpoint(path);
   const { config } = await deriveConfig(checkpoint);
@@ -94,7 +99,7 @@ async function search(
     checkpoint: path,
     checkpointHash: 'toy',
     config,
-    backend: 'wasm',
+    backend,
     task,
     split: 'search',
     accelerations,
@@ -191,11 +196,38 @@ describe('accelerations change no bit of a search', function () {
       const plain = await search(toy.path, task, NO_ACCELERATIONS);
       for (const budget of [0, 5_000, 60_000]) {
         const all = { ...ALL_ACCELERATIONS, workers: 0 };
-        const outcome = await search(toy.path, task, all, budget);
+        const outcome = await search(toy.path, task, all, { budgetBytes: budget });
         assert.deepEqual(path(outcome, false), path(plain, false), `budget ${budget}`);
       }
     } finally {
       await toy.remove();
     }
   });
+
+  if (HAS_NATIVE)
+    for (const [name, make] of [
+      ['accuracy', sentences],
+      ['perplexity', text],
+    ] as const)
+      it(`${name}, native TensorFlow: none, each alone, all`, async () => {
+        const toy = await writeToy({ classes: name === 'accuracy' ? 2 : 0 }, 7);
+        const backend = 'tensorflow';
+        try {
+          const task = await taskFor(toy.path, make, backend);
+          const plain = await search(toy.path, task, NO_ACCELERATIONS, { backend });
+          assert.ok(plain.result.trace.length > 5);
+          for (const [title, some] of EACH.filter(([, { workers = 0 }]) => workers === 0)) {
+            const asked = { ...NO_ACCELERATIONS, ...some };
+            const outcome = await search(toy.path, task, asked, { backend });
+            const exact = some.verdicts !== true;
+            assert.deepEqual(path(outcome, exact), path(plain, exact), title);
+            if (some.prefix) assert.ok(outcome.report.work.savedByPrefix > 0, title);
+            if (title === 'exit')
+              assert.ok(outcome.report.work.savedByExit > 0, 'nothing left early');
+          }
+        } finally {
+          await startBackend('wasm');
+          await toy.remove();
+        }
+      });
 });
