@@ -4,8 +4,14 @@ import * as composite from '../../src/backend/kernels/composite.js';
 import { LAYER_NORM_EPSILON, EMPTY_EXPONENT } from '../../src/backend/kernels/names.js';
 import * as ops from '../../src/backend/kernels/ops.js';
 import { wasmArithmetic } from '../../src/backend/kernels/wasm-module.js';
+import { startBackend } from '../../src/backend/start.js';
+import { HAS_NATIVE } from '../support/native.js';
 import * as reference from './reference-kernels.js';
 import { close, normal, onCpu, onWasm, withoutLeaks } from './support.js';
+
+const onNative = async (): Promise<void> => {
+  await startBackend('tensorflow');
+};
 
 /**
  * Every fast form: our kernels on wasm and cpu, and the whole-tensor scans that `tensorflow` runs. Where
@@ -18,6 +24,12 @@ const FORMS = [
     : []),
   { title: 'kernels on cpu', start: onCpu, ops },
   { title: 'composed of tfjs operations', start: onWasm('separate'), ops: composite },
+  ...(HAS_NATIVE
+    ? [
+        { title: 'operations of native TensorFlow', start: onNative, ops },
+        { title: 'composed of native operations', start: onNative, ops: composite },
+      ]
+    : []),
 ] as const;
 
 /** One group of lanes and below, an odd width, the width of the bundled model; one token, many. */

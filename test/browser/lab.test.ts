@@ -122,7 +122,11 @@ describeWith('JupyterLab 4, in Chromium', missing, function () {
         .first()
         .innerHTML();
       const [, lambda, step] = /λ = ([\d.e-]+) selects step (\d+)/.exec(text) ?? [];
-      const expected = selectedStep(run, { lambda: Number(lambda), ...ownLimits(run) });
+      const expected = selectedStep(run, {
+        score: 'paper',
+        lambda: Number(lambda),
+        ...ownLimits(run),
+      });
       assert.equal(Number(step), expected, text);
       seen.add(expected);
     }

@@ -17,8 +17,11 @@ export async function search(
   path: string,
   task: Task,
   accelerations: Accelerations,
-  budgetBytes?: number,
-  memoryShare = 0.45,
+  {
+    budgetBytes,
+    memoryShare = 0.45,
+    backend = 'wasm',
+  }: { budgetBytes?: number; memoryShare?: number; backend?: string } = {},
 ): Promise<Outcome> {
   const { checkpoint, description } = await openDescribed(path);
   const space = modelSpace(description.hierarchy);
@@ -26,7 +29,7 @@ export async function search(
     checkpoint: path,
     checkpointHash: 'toy',
     model: description,
-    backend: 'wasm',
+    backend,
     task,
     split: 'search',
     accelerations,

@@ -11,6 +11,7 @@ import { wikitext2Task } from '../../src/tasks/wikitext2.js';
 import { seededRandom } from '../../src/util/random.js';
 import { temporaryFolder } from '../checkpoint/support/temporary.js';
 import { FAMILY_TOYS, saveBalancedToy, type FamilyToy } from '../families/toys.js';
+import { HAS_NATIVE } from '../support/native.js';
 import { SpikeGPT } from '../support/spikegpt.js';
 import { writeToy } from '../support/toy-file.js';
 import { TOY } from '../support/toy.js';
@@ -81,8 +82,12 @@ async function familyTask(modelPath: string, toy: FamilyToy): Promise<Task> {
   }
 }
 
-async function taskFor(path: string, make: (model: SpikeGPT) => Promise<Task>): Promise<Task> {
-  await startBackend('wasm');
+async function taskFor(
+  path: string,
+  make: (model: SpikeGPT) => Promise<Task>,
+  backend = 'wasm',
+): Promise<Task> {
+  await startBackend(backend);
   const checkpoint = await openCheckpoint(path);
   const model = await SpikeGPT.load(checkpoint);
   try {
@@ -131,20 +136,15 @@ describe('accelerations change no bit of a search', function () {
     it(`${toy.family.title}: none, each alone, all`, async () => {
       const modelPath = at(`${toy.family.id}.safetensors`);
       const task = await familyTask(modelPath, toy);
-      const memory = 0.7;
-      console.log(
-        (await search(modelPath, task, NO_ACCELERATIONS, undefined, memory)).result.trace.map((s) =>
-          [s.assignment.key, s.accepted, s.candidate, JSON.stringify(s.evaluation)].join(' '),
-        ),
-      );
-      const plain = await search(modelPath, task, NO_ACCELERATIONS, undefined, memory);
+      const memoryShare = 0.7;
+      const plain = await search(modelPath, task, NO_ACCELERATIONS, { memoryShare });
       assert.ok(plain.result.trace.length > 5);
       assert.ok(plain.result.candidates.length > 1);
       assert.ok(plain.result.trace.some((step) => !step.accepted));
       const { discreteStream } = structureOf(toy.family, toy.config).layout;
       for (const [title, some] of EACH) {
         const ways = { ...NO_ACCELERATIONS, ...some };
-        const outcome = await search(modelPath, task, ways, undefined, memory);
+        const outcome = await search(modelPath, task, ways, { memoryShare });
         assert.deepEqual(
           path(outcome, some.verdicts !== true),
           path(plain, some.verdicts !== true),
@@ -164,11 +164,38 @@ describe('accelerations change no bit of a search', function () {
       const plain = await search(toy.path, task, NO_ACCELERATIONS);
       for (const budget of [0, 5_000, 60_000]) {
         const all = { ...ALL_ACCELERATIONS, workers: 0 };
-        const outcome = await search(toy.path, task, all, budget);
+        const outcome = await search(toy.path, task, all, { budgetBytes: budget });
         assert.deepEqual(path(outcome, false), path(plain, false), `budget ${budget}`);
       }
     } finally {
       await toy.remove();
     }
   });
+
+  if (HAS_NATIVE)
+    for (const [name, make] of [
+      ['accuracy', sentences],
+      ['perplexity', text],
+    ] as const)
+      it(`${name}, native TensorFlow: none, each alone, all`, async () => {
+        const toy = await writeToy({ classes: name === 'accuracy' ? 2 : 0 }, 7);
+        const backend = 'tensorflow';
+        try {
+          const task = await taskFor(toy.path, make, backend);
+          const plain = await search(toy.path, task, NO_ACCELERATIONS, { backend });
+          assert.ok(plain.result.trace.length > 5);
+          for (const [title, some] of EACH.filter(([, { workers = 0 }]) => workers === 0)) {
+            const asked = { ...NO_ACCELERATIONS, ...some };
+            const outcome = await search(toy.path, task, asked, { backend });
+            const exact = some.verdicts !== true;
+            assert.deepEqual(path(outcome, exact), path(plain, exact), title);
+            if (some.prefix) assert.ok(outcome.report.work.savedByPrefix > 0, title);
+            if (title === 'exit')
+              assert.ok(outcome.report.work.savedByExit > 0, 'nothing left early');
+          }
+        } finally {
+          await startBackend('wasm');
+          await toy.remove();
+        }
+      });
 });
