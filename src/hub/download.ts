@@ -1,7 +1,7 @@
-import { mkdir, stat, statfs } from 'node:fs/promises';
+import { stat, statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { FetchError, OutputError, throwIfAborted } from '../util/errors.js';
-import { asOutputError } from '../util/files.js';
+import { asOutputError, makeFolder } from '../util/files.js';
 import { formatBytes } from '../util/format.js';
 import type { RunOptions } from '../util/progress.js';
 import type { HubClient, ListedFile, Listing } from './client.js';
@@ -32,7 +32,7 @@ export async function download(
 ): Promise<'fetched' | 'there'> {
   try {
     if (await isThere(target, file)) return 'there';
-    await mkdir(dirname(target), { recursive: true });
+    await makeFolder(dirname(target));
     if (await waitForOther(client, file, target, run)) return 'there';
     const partial = await Partial.claim(target);
     let keep = false;

@@ -43,9 +43,11 @@ export class LoadedModel<Config extends ModelConfig = ModelConfig> implements Se
       : await describeModel(checkpoint, stated);
     const { family, config, layout } = description;
     const model = new LoadedModel(description, family.build(config));
-    const total = layout.parameters.length;
+    // What is in the file but not computed with, as a classifier's language-model head, is not read.
+    const parameters = layout.parameters.filter(({ unused }) => unused !== true);
+    const total = parameters.length;
     try {
-      for (const [done, { name }] of layout.parameters.entries()) {
+      for (const [done, { name }] of parameters.entries()) {
         throwIfAborted(signal, `loading ${checkpoint.path}`);
         model.setParameter(name, await checkpoint.readFloat32(name), checkpoint.path);
         onProgress?.({ phase: 'load weights', done: done + 1, total, unit: 'tensors' });

@@ -73,7 +73,7 @@ async function writeBeside<T>(path: string, write: Use<T>): Promise<T> {
   const partial = `${path}.${randomBytes(4).toString('hex')}.partial`;
   announce(partial, true);
   try {
-    await mkdir(dirname(path), { recursive: true });
+    await makeFolder(dirname(path));
     const result = await withFile(partial, 'wx', async (file) => {
       const written = await write(file);
       await file.sync();
@@ -86,6 +86,18 @@ async function writeBeside<T>(path: string, write: Use<T>): Promise<T> {
     throw error;
   } finally {
     announce(partial, false);
+  }
+}
+
+/** Makes a folder and those above it. */
+export async function makeFolder(path: string): Promise<void> {
+  try {
+    await mkdir(path, { recursive: true });
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) throw error;
+    // On a read-only file system Node says that there is no such folder: one by one it says why.
+    if (dirname(path) !== path) await makeFolder(dirname(path));
+    await mkdir(path);
   }
 }
 

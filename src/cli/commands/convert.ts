@@ -1,7 +1,9 @@
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import { convertCheckpoint, type Conversion } from '../../checkpoint/convert.js';
+import { ITEM_BYTES } from '../../checkpoint/dtypes.js';
 import { openCheckpoint } from '../../checkpoint/open.js';
-import type { FloatDtype } from '../../checkpoint/types.js';
+import { elementCount } from '../../checkpoint/shape.js';
+import type { Checkpoint, FloatDtype } from '../../checkpoint/types.js';
 import {
   CHECKPOINT_FILE,
   locateCheckpoint,
@@ -10,7 +12,7 @@ import {
 import { blockKind } from '../../layout/blocks.js';
 import { describeModel, statedMetadata, type ModelDescription } from '../../model/structure.js';
 import { UsageError } from '../../util/errors.js';
-import { formatBytes, formatCount, formatCounted } from '../../util/format.js';
+import { formatBytes, formatCount, formatCounted, formatPercent } from '../../util/format.js';
 import { sha256File } from '../../util/hash.js';
 import { configFacts, configJson } from '../format/facts.js';
 import { formatFacts, type Fact } from '../format/table.js';
@@ -35,6 +37,7 @@ interface ConvertFlags extends ModelFlags {
   readonly out: string;
   readonly dtype: FloatDtype;
   readonly exclude?: readonly string[];
+  readonly dropUnused?: boolean;
   readonly meta?: Metadata;
   readonly force?: boolean;
 }
@@ -51,6 +54,10 @@ export function addConvert(program: Command, host: Host): void {
         .default('float16'),
     )
     .option('--exclude <tensor...>', 'leave out an output layer that is not used')
+    .option(
+      '--drop-unused',
+      'leave out all that the model does not compute with, and say what it saves',
+    )
     .option('--meta <key=value>', 'an entry for the metadata; may be repeated', addPair)
     .option('--tokenizer <file>', 'tokenizer.json to check and to copy beside the output')
     .option('--force', 'replace files that are there');
@@ -78,13 +85,13 @@ function addPair(pair: string, before: Metadata = {}): Metadata {
 async function convert(session: Session, model: string, flags: ConvertFlags): Promise<void> {
   const { path: input } = await locateCheckpoint(model);
   const output = await outputPath(flags.out);
-  const description = await check(input, output, flags);
+  const { description, unused } = await check(input, output, flags);
   const signs = description.layout.parameters.filter(({ role }) => role === 'sign');
   const conversion = await convertCheckpoint(input, output, {
     ...session.run,
     dtype: flags.dtype,
     metadata: { format: 'pt', ...statedMetadata(description), ...flags.meta },
-    exclude: flags.exclude ?? [],
+    exclude: [...new Set([...(flags.exclude ?? []), ...unused.names])],
     keepNegative: signs.map(({ name }) => name),
   });
   const tokenizer = flags.tokenizer && (await copyTokenizer(flags.tokenizer, output));
@@ -93,13 +100,23 @@ async function convert(session: Session, model: string, flags: ConvertFlags): Pr
     ['written', output],
     ['parameters', `${formatCount(conversion.parameters)} in ${conversion.tensors} tensors`],
     ['size', `${formatBytes(conversion.bytes)}, ${flags.dtype}`],
+    ...(flags.dropUnused ? [unusedFact(unused)] : []),
     ...roundingFacts(conversion),
     ...configFacts(description),
     ['sha256', sha256],
     ...(tokenizer === undefined ? [] : [['tokenizer', tokenizer] as const]),
   ];
   const { dtype } = flags;
-  const value = { output, sha256, dtype, ...conversion, ...configJson(description), tokenizer };
+  const dropped = flags.dropUnused && { dropped: unused };
+  const value = {
+    output,
+    sha256,
+    dtype,
+    ...conversion,
+    ...dropped,
+    ...configJson(description),
+    tokenizer,
+  };
   await session.result(value, formatFacts(facts));
 }
 
@@ -108,7 +125,7 @@ async function check(
   input: string,
   output: string,
   flags: ConvertFlags,
-): Promise<ModelDescription> {
+): Promise<{ readonly description: ModelDescription; readonly unused: Unused }> {
   await requireFree(output, input, flags.force);
   const checkpoint = await openCheckpoint(input);
   try {
@@ -119,10 +136,50 @@ async function check(
       await openTokenizer(checkpoint.path, description, tokenizer);
       await requireFree(tokenizerBeside(output), tokenizer, flags.force);
     }
-    return description;
+    const unused = unusedOf(checkpoint, flags.dropUnused ? description : undefined);
+    return { description, unused };
   } finally {
     await checkpoint.close();
   }
+}
+
+/** Tensors of a file that its model does not compute with. */
+interface Unused {
+  readonly names: readonly string[];
+  readonly parameters: number;
+  /** In the file. */
+  readonly bytes: number;
+  /** Of the bytes of all tensors, in [0, 1]. */
+  readonly share: number;
+}
+
+/** The tensors that the layout does not use, and those that mean nothing to the family; none without one. */
+function unusedOf({ tensors }: Checkpoint, description: ModelDescription | undefined): Unused {
+  const unread = (name: string): boolean =>
+    description !== undefined &&
+    (description.hierarchy.unused.names.includes(name) || description.family.ignores(name));
+  const counted = [...tensors.values()].map(({ name, shape, dtype }) => {
+    const parameters = elementCount(shape);
+    return { name, parameters, bytes: parameters * ITEM_BYTES[dtype] };
+  });
+  const unused = counted.filter(({ name }) => unread(name));
+  const sum = (list: readonly { readonly bytes: number }[]): number =>
+    list.reduce((total, { bytes }) => total + bytes, 0);
+  return {
+    names: unused.map(({ name }) => name),
+    parameters: unused.reduce((total, { parameters }) => total + parameters, 0),
+    bytes: sum(unused),
+    share: sum(unused) / Math.max(1, sum(counted)),
+  };
+}
+
+function unusedFact({ names, parameters, bytes, share }: Unused): Fact {
+  if (names.length === 0) return ['left out', 'nothing: the model computes with all of the file'];
+  const saved = `${formatBytes(bytes)} of the file that was read, ${formatPercent(share)}`;
+  return [
+    'left out',
+    `${names.join(', ')} (${formatCount(parameters)} parameters): saves ${saved}`,
+  ];
 }
 
 function requireOutputLayers({ layout }: ModelDescription, excluded: readonly string[]): void {

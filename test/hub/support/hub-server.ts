@@ -34,6 +34,8 @@ export type Fault = (request: SeenRequest) =>
       readonly headers?: Readonly<Record<string, string>>;
       /** Bytes of the content that still come before the connection breaks. */
       readonly breakAfter?: number;
+      /** Bytes of the content that still come before nothing more does. */
+      readonly stallAfter?: number;
       /** In place of the content. */
       readonly content?: Uint8Array;
       /** Serve all of the file, whatever part was asked for. */
@@ -195,6 +197,10 @@ export class HubServer {
     if (range !== null && !fault?.ignoreRange) {
       response.setHeader('content-range', `bytes ${from}-${to - 1}/${content.length}`);
       response.writeHead(206);
+    }
+    if (fault?.stallAfter !== undefined) {
+      response.write(part.subarray(0, fault.stallAfter));
+      return;
     }
     if (fault?.breakAfter === undefined) {
       response.end(part);

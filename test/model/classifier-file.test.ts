@@ -1,0 +1,87 @@
+import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import { startBackend } from '../../src/backend/start.js';
+import { openCheckpoint } from '../../src/checkpoint/open.js';
+import type { Checkpoint } from '../../src/checkpoint/types.js';
+import { LoadedModel } from '../../src/model/loaded-model.js';
+import { packagePath } from '../../src/util/paths.js';
+import { temporaryFolder } from '../checkpoint/support/temporary.js';
+import { runCli } from '../cli/support/run.js';
+import { saveToy } from '../experiment/support.js';
+
+const TOKENIZER = packagePath('data', 'models', 'spikegpt-mini', 'tokenizer.json');
+
+/** A classifier's file as the public prototype writes it: classifier.weight, and the head left in. */
+describe('a classifier file with its language-model head', () => {
+  const at = temporaryFolder();
+  let path = '';
+  before(async () => {
+    path = await saveToy(at('classifier.safetensors'), { vocabSize: 4096, layers: 1, head: true });
+  });
+
+  const accuracyOf = async (model: string): Promise<{ value: number; limit: string }> => {
+    const { code, stdout, stderr } = await runCli([
+      ...['eval', model, '--tokenizer', TOKENIZER, '--limit', '40', '--backend', 'cpu'],
+      ...['--json', '--quiet'],
+    ]);
+    assert.equal(code, 0, stderr);
+    return JSON.parse(stdout) as { value: number; limit: string };
+  };
+
+  it('is loaded without reading the head', async () => {
+    await startBackend('cpu');
+    const checkpoint = await openCheckpoint(path);
+    const read: string[] = [];
+    const watched: Checkpoint = {
+      ...{ path, format: checkpoint.format, tensors: checkpoint.tensors },
+      metadata: checkpoint.metadata,
+      readFloat32: (name) => {
+        read.push(name);
+        return checkpoint.readFloat32(name);
+      },
+      readBytes: (name) => checkpoint.readBytes(name),
+      sha256: () => checkpoint.sha256(),
+      close: () => checkpoint.close(),
+    };
+    const model = await LoadedModel.load(watched);
+    model.dispose();
+    await checkpoint.close();
+    assert.ok(read.includes('classifier.weight'));
+    assert.ok(checkpoint.tensors.has('head.weight'));
+    assert.ok(!read.includes('head.weight'));
+  });
+
+  it('loses the head with --drop-unused, which says what that saves, and measures the same', async () => {
+    const output = at('small.safetensors');
+    const argv = ['convert', path, '--out', output, '--dtype', 'float32', '--drop-unused'];
+    const { code, stdout, stderr } = await runCli([...argv, '--quiet']);
+    assert.equal(code, 0, stderr);
+    const before = await openCheckpoint(path);
+    const after = await openCheckpoint(output);
+    const [rows, columns] = before.tensors.get('head.weight')!.shape;
+    assert.deepEqual(
+      [...before.tensors.keys()].filter((name) => !after.tensors.has(name)),
+      ['head.weight'],
+    );
+    await before.close();
+    await after.close();
+    const saved = 4 * rows * columns;
+    const count = (rows * columns).toLocaleString('en-US');
+    assert.match(
+      stdout,
+      new RegExp(
+        `left out +head\\.weight \\(${count} parameters\\): saves .*of the file that was read, \\d+`,
+      ),
+    );
+    const [was, is] = [await readFile(path), await readFile(output)];
+    // The header differs by the head's entry.
+    assert.ok(Math.abs(was.length - is.length - saved) < 500, `${was.length - is.length} ${saved}`);
+    assert.equal((await accuracyOf(output)).value, (await accuracyOf(path)).value);
+  });
+
+  it('says so where there is nothing to leave out', async () => {
+    const argv = ['convert', 'spikegpt-mini', '--out', at('mini.safetensors'), '--drop-unused'];
+    const { stdout, stderr } = await runCli([...argv, '--quiet', '--force']);
+    assert.match(stdout, /left out +nothing: the model computes with all of the file/, stderr);
+  });
+});
