@@ -4,7 +4,7 @@ import type { ModelStructure } from '../../model/structure.js';
 import type { Pooling, TokenPolicy } from '../../model/types.js';
 import { DEFAULT_BATCH_TOKENS } from '../../tasks/batching.js';
 import { loadSentimentSamples, loadTextSamples } from '../../tasks/data/samples.js';
-import { readTextFile } from '../../tasks/data/text.js';
+import { readTextFile, readTextUntil, requireWords } from '../../tasks/data/text.js';
 import { readSst2Tsv } from '../../tasks/data/tsv.js';
 import type { TaskName } from '../../tasks/kinds.js';
 import { sst2Task, type Sst2Options } from '../../tasks/sst2.js';
@@ -67,7 +67,7 @@ async function buildSst2(
   requireAbsent('--context', context, 'sst2, whose sentences are whole');
   requireAbsent('--stride', stride, 'sst2, whose sentences are whole');
   return sst2Task({
-    ...(await sentences(data, natural, part)),
+    ...(await sentences(data, natural, part, limit)),
     tokenizer,
     paddingId: tokenizer.idOf(policy.padding.name) ?? policy.padding.id,
     length: policy.length === 'longest' ? undefined : policy.length,
@@ -105,6 +105,7 @@ async function sentences(
   path: string | undefined,
   natural: boolean,
   part: SamplePart | undefined,
+  limit: number | undefined,
 ): Promise<Pick<Sst2Options, 'examples' | 'source' | 'title'>> {
   if (path === undefined) {
     const { examples, source } = await loadSentimentSamples();
@@ -114,7 +115,7 @@ async function sentences(
       title: 'Film reviews (bundled)',
     };
   }
-  const examples = await readSst2Tsv(path);
+  const examples = await readSst2Tsv(path, limit);
   if (!natural) return { examples, source: path };
   return {
     examples: examples.map(({ sentence, label }) => ({ sentence: toSst2(sentence), label })),
@@ -129,7 +130,7 @@ async function buildWikitext2(
 ): Promise<Task> {
   requireAbsent('--pooling', pooling, 'wikitext2, which pools nothing');
   return wikitext2Task({
-    ...(await prose(data, natural, part)),
+    ...(await prose(data, natural, part, { tokenizer, limit })),
     tokenizer,
     context: context ?? config.contextLength,
     batchTokens: batchTokensFor(config),
@@ -142,6 +143,7 @@ async function prose(
   path: string | undefined,
   natural: boolean,
   part: SamplePart | undefined,
+  wanted: { readonly tokenizer: Tokenizer; readonly limit: number | undefined },
 ): Promise<Pick<Wikitext2Options, 'text' | 'source' | 'title'>> {
   if (path === undefined) {
     const { texts, source } = await loadTextSamples();
@@ -152,9 +154,30 @@ async function prose(
       title: 'Articles (bundled)',
     };
   }
-  const text = await readTextFile(path);
-  if (!natural) return { text, source: path };
-  return { text: toWikiText(text), source: `${path}, brought into WikiText's style` };
+  const style = natural ? toWikiText : (text: string): string => text;
+  const source = natural ? `${path}, brought into WikiText's style` : path;
+  const { tokenizer, limit } = wanted;
+  const text = await (limit === undefined
+    ? readTextFile(path)
+    : readTextUntil(path, (read) => {
+        const part = wholeParts(read, natural, path);
+        const isEnough = tokenizer.encode(style(part)).length > limit + SPARE_TOKENS;
+        return isEnough ? part : undefined;
+      }));
+  requireWords(text, path);
+  return { text: style(text), source };
+}
+
+/** Tokens beyond those asked for: the last ones of a part of a text may be others than in the whole. */
+const SPARE_TOKENS = 64;
+
+/** The beginning of a text up to the last space before a word, or of lines that are brought into a style. */
+function wholeParts(text: string, natural: boolean, where: string): string {
+  requireWords(text, where);
+  if (natural) return text.slice(0, text.lastIndexOf('\n') + 1);
+  let end = text.length;
+  while (end > 0 && !/\s/.test(text[end - 1])) end--;
+  return text.slice(0, Math.max(0, end - 1));
 }
 
 function partName(part: SamplePart | undefined): string {
