@@ -7,12 +7,15 @@ import * as plain from './plain.js';
 export const LANES = 4;
 
 /** The heap of the TensorFlow.js backend, which its types leave out. `asm` has the module's raw exports. */
-interface Heap {
+export interface Heap {
   readonly asm: Readonly<Record<string, unknown>>;
   readonly HEAPU8: Uint8Array;
+  /** Address of so many bytes, 0 where there are none. */
+  _malloc: (bytes: number) => number;
 }
 
-const heapOf = (backend: BackendWasm): Heap => backend.wasm as unknown as Heap;
+/** The heap that a backend's module works in. */
+export const heapOf = (backend: BackendWasm): Heap => backend.wasm as unknown as Heap;
 
 /** The memory of the backend's module. @throws {BackendError} where it cannot be reached. */
 export function memoryOf(backend: BackendWasm): WebAssembly.Memory {

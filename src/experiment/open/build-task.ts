@@ -14,6 +14,7 @@ import type { Tokenizer } from '../../tokenizer/tokenizer.js';
 import { DataError, TokenizerError, UsageError } from '../../util/errors.js';
 import { readProse, readSentences, taskOfData } from './data-file.js';
 import { articlesOfPart, sentencesOfPart, type SamplePart } from './sample-parts.js';
+import { beginningOf } from './text-beginning.js';
 
 /** The data to measure on. Everything left out follows from the model and the data. */
 export interface TaskRequest {
@@ -107,7 +108,7 @@ async function buildSst2(
   const policy = family.tokens(config);
   requireAbsent('context', context, 'sst2, whose sentences are whole');
   requireAbsent('stride', stride, 'sst2, whose sentences are whole');
-  const found = await sentences(data, natural, part);
+  const found = await sentences(data, natural, part, limit);
   remarkStyle(request, found.examples.map(({ sentence }) => sentence).join('\n'), model);
   return sst2Task({
     ...found,
@@ -149,6 +150,7 @@ async function sentences(
   data: string | undefined,
   natural: boolean,
   part: SamplePart | undefined,
+  limit: number | undefined,
 ): Promise<Pick<Sst2Options, 'examples' | 'source' | 'title'>> {
   if (data === undefined) {
     const { examples, source } = await loadSentimentSamples();
@@ -158,7 +160,7 @@ async function sentences(
       title: 'Film reviews (bundled)',
     };
   }
-  const { content, source, title } = await readSentences(data);
+  const { content, source, title } = await readSentences(data, limit);
   const named = title === undefined ? {} : { title };
   if (!natural) return { examples: content, source, ...named };
   return {
@@ -176,7 +178,7 @@ async function buildWikitext2(
   const { data, part, natural = false, context, stride, limit, pooling } = request;
   const { config } = model;
   requireAbsent('pooling', pooling, 'wikitext2, which pools nothing');
-  const found = await prose(data, natural, part);
+  const found = await prose(data, natural, part, { tokenizer, limit });
   remarkStyle(request, found.text, model);
   return wikitext2Task({
     ...found,
@@ -192,6 +194,7 @@ async function prose(
   data: string | undefined,
   natural: boolean,
   part: SamplePart | undefined,
+  wanted: { readonly tokenizer: Tokenizer; readonly limit: number | undefined },
 ): Promise<Pick<Wikitext2Options, 'text' | 'source' | 'title'>> {
   if (data === undefined) {
     const { texts, source } = await loadTextSamples();
@@ -202,7 +205,9 @@ async function prose(
       title: 'Articles (bundled)',
     };
   }
-  const { content, source, title } = await readProse(data);
+  const { tokenizer, limit } = wanted;
+  const cut = limit === undefined ? undefined : beginningOf(tokenizer, limit, natural, data);
+  const { content, source, title } = await readProse(data, cut);
   const named = title === undefined ? {} : { title };
   if (!natural) return { text: content, source, ...named };
   return {
