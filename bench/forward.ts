@@ -1,14 +1,16 @@
 /**
- * Forward speed of spikegpt-mini on the wasm backend beside the PyTorch reference, one thread each, in
- * turns within one run; and where our time goes, kernel by kernel.
+ * Forward speed of spikegpt-mini, and with --models of the 216M shape, on wasm and on native TensorFlow where
+ * it is set up, beside the PyTorch reference, in turns within one run; and where our time goes, kernel by kernel.
  *
- *     npm run bench [-- --rounds 5 --tokens 16384]
+ *     npm run bench [-- --rounds 5 --tokens 16384 --threads 1 --models mini,216m --batches 32]
  *
- * The reference needs the developers' shared folder and /usr/bin/python3 with torch; its header says what
- * to install. Without it only our side is measured.
+ * wasm has one thread whatever --threads says. The reference needs the developers' shared folder and a Python
+ * with torch, which QSLM_PYTHON names; without the folder nothing is measured.
  */
-import { readFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { mkdir, readFile } from 'node:fs/promises';
 import { cpus } from 'node:os';
+import { dirname } from 'node:path';
 import { parseArgs } from 'node:util';
 import * as tf from '@tensorflow/tfjs-core';
 import { startBackend } from '../src/backend/start.js';
@@ -17,6 +19,8 @@ import { LoadedModel } from '../src/model/loaded-model.js';
 import type { Task } from '../src/tasks/task.js';
 import { wikitext2Task } from '../src/tasks/wikitext2.js';
 import { loadTokenizer } from '../src/tokenizer/tokenizer.js';
+import { packagePath } from '../src/util/paths.js';
+import { HAS_NATIVE } from '../test/support/native.js';
 import { sharedPath } from '../test/support/shared.js';
 import { median, numberIn, runReference } from './reference.js';
 
@@ -24,8 +28,14 @@ const { values: flags } = parseArgs({
   options: {
     rounds: { type: 'string', default: '5' },
     tokens: { type: 'string', default: '16384' },
+    threads: { type: 'string', default: '1' },
+    models: { type: 'string', default: 'mini' },
+    batches: { type: 'string', default: '32' },
   },
 });
+const CONTEXT = 256;
+// Read when the library is loaded.
+process.env['TF_NUM_INTRAOP_THREADS'] = flags.threads;
 
 const spread = (values: readonly number[]): string =>
   `${median(values).toFixed(0)} tokens/s (${Math.min(...values).toFixed(0)}–${Math.max(...values).toFixed(0)})`;
@@ -48,10 +58,21 @@ function sharedPaths(): Paths | undefined {
   return { model, tokenizer, text, reference };
 }
 
+/** A checkpoint of the 216M's shape with random weights, made once under out/. */
+async function largeModel(): Promise<string> {
+  const path = packagePath('out', 'bench', 'shape-216m.pth');
+  if (existsSync(path)) return path;
+  await mkdir(dirname(path), { recursive: true });
+  await runReference(sharedPath('tools/make_checkpoint.py')!, undefined, [path]);
+  return path;
+}
+
 /** Tokens a second of the PyTorch reference, as it prints them: evaluation included, loading not. */
-async function referenceSpeed({ model, tokenizer, text, reference }: Paths): Promise<number> {
+async function referenceSpeed(paths: Paths, batch: number): Promise<number> {
+  const { model, tokenizer, text, reference } = paths;
   const task = [model, tokenizer, 'wikitext2', text, '--mode', 'baseline'];
-  const printed = await runReference(reference, 1, [...task, '--tokens', flags.tokens]);
+  const amounts = ['--tokens', flags.tokens, '--batch-tokens', String(batch * CONTEXT)];
+  const printed = await runReference(reference, Number(flags.threads), [...task, ...amounts]);
   return numberIn(printed, /(\d+) tokens\/s/);
 }
 
@@ -80,46 +101,71 @@ async function whereTimeGoes(model: LoadedModel, task: Task): Promise<Map<string
   return new Map([...times].sort((a, b) => b[1] - a[1]));
 }
 
+function printTimes(times: ReadonlyMap<string, number>): void {
+  const total = [...times.values()].reduce((sum, time) => sum + time, 0);
+  for (const [name, time] of times)
+    if (time > total / 200)
+      console.log(`${((100 * time) / total).toFixed(1).padStart(6)} %  ${name}`);
+}
+
+/** The models of one checkpoint, each on its backend, and PyTorch, in turns. */
+async function compare(paths: Paths, title: string, batch: number): Promise<void> {
+  console.log(`\n${title}, WikiText-2 valid, ${flags.tokens} tokens, batches of ${batch}`);
+  const task = wikitext2Task({
+    text: await readFile(paths.text, 'utf8'),
+    tokenizer: await loadTokenizer(paths.tokenizer),
+    source: 'WikiText-2 valid',
+    limitTokens: Number(flags.tokens),
+    batchTokens: batch * CONTEXT,
+  });
+  const checkpoint = await openCheckpoint(paths.model);
+  const models = new Map<string, LoadedModel>();
+  for (const backend of ['wasm', ...(HAS_NATIVE ? ['tensorflow'] : [])]) {
+    const { description } = await startBackend(backend);
+    console.log(`${backend}: ${description}`);
+    const model = await LoadedModel.load(checkpoint, { contextLength: CONTEXT });
+    await ourSpeed(model, task); // compiles the kernels and packs the weights
+    models.set(backend, model);
+  }
+  const speeds = new Map<string, number[]>();
+  const note = (name: string, speed: number): void => {
+    speeds.set(name, [...(speeds.get(name) ?? []), speed]);
+  };
+  for (let round = 0; round < Number(flags.rounds); round++) {
+    for (const [backend, model] of models) {
+      await startBackend(backend);
+      note(backend, await ourSpeed(model, task));
+    }
+    note('PyTorch', await referenceSpeed(paths, batch));
+  }
+  const peer = speeds.get('PyTorch')!;
+  for (const [name, each] of speeds) {
+    const ratio = median(each.map((speed, round) => speed / peer[round]));
+    console.log(`${name.padEnd(12)} ${spread(each)}, ${ratio.toFixed(3)} of PyTorch`);
+  }
+  for (const [backend, model] of models) {
+    await startBackend(backend);
+    console.log(`where the time of ${backend} goes`);
+    printTimes(await whereTimeGoes(model, task));
+    model.dispose();
+  }
+  await checkpoint.close();
+}
+
 async function main(): Promise<void> {
   const paths = sharedPaths();
   if (paths === undefined) {
     console.log('skipped: the shared folder with spikegpt-mini.pth and WikiText-2 is not here');
     return;
   }
-  const backend = await startBackend('wasm');
-  console.log(`${cpus()[0].model}, Node ${process.version}, ${backend.description}`);
-  console.log(
-    `spikegpt-mini, WikiText-2 valid, ${flags.tokens} tokens, context 256, 1 thread each`,
-  );
-
-  const checkpoint = await openCheckpoint(paths.model);
-  const model = await LoadedModel.load(checkpoint, { contextLength: 256 });
-  const task = wikitext2Task({
-    text: await readFile(paths.text, 'utf8'),
-    tokenizer: await loadTokenizer(paths.tokenizer),
-    source: 'WikiText-2 valid',
-    limitTokens: Number(flags.tokens),
-  });
-  await ourSpeed(model, task); // compiles the kernels and packs the weights
-
-  const ours: number[] = [];
-  const reference: number[] = [];
-  for (let round = 0; round < Number(flags.rounds); round++) {
-    ours.push(await ourSpeed(model, task));
-    reference.push(await referenceSpeed(paths));
-  }
-  console.log(`qslm, wasm:        ${spread(ours)}`);
-  console.log(`PyTorch reference: ${spread(reference)}`);
-  const ratios = ours.map((speed, round) => speed / reference[round]);
-  console.log(`ratio, median of ${ratios.length}: ${median(ratios).toFixed(3)}`);
-
-  const times = await whereTimeGoes(model, task);
-  const total = [...times.values()].reduce((sum, time) => sum + time, 0);
-  for (const [name, time] of times)
-    if (time > total / 200)
-      console.log(`${((100 * time) / total).toFixed(1).padStart(6)} %  ${name}`);
-  model.dispose();
-  await checkpoint.close();
+  console.log(`${cpus()[0].model}, Node ${process.version}, ${flags.threads} threads; wasm one`);
+  for (const batch of flags.batches.split(',').map(Number))
+    for (const name of flags.models.split(',')) {
+      const large = name === '216m';
+      const model = large ? await largeModel() : paths.model;
+      const title = large ? 'the 216M shape, random weights' : 'spikegpt-mini';
+      await compare({ ...paths, model }, title, batch);
+    }
 }
 
 main().catch((error: unknown) => {

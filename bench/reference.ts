@@ -8,16 +8,16 @@ import { promisify } from 'node:util';
  */
 export async function runReference(
   script: string,
-  threads: number,
+  threads: number | undefined,
   args: readonly string[],
 ): Promise<string> {
   const python = process.env.QSLM_PYTHON ?? '/usr/bin/python3';
-  const all = [script, ...args, '--threads', String(threads)];
+  const all = [script, ...args, ...(threads === undefined ? [] : ['--threads', String(threads)])];
   const { stdout } = await promisify(execFile)(python, all, {
     maxBuffer: 1 << 24,
     env: {
       ...process.env,
-      OMP_NUM_THREADS: String(threads),
+      OMP_NUM_THREADS: String(threads ?? 1),
       LD_LIBRARY_PATH: '/usr/lib/x86_64-linux-gnu/openblas-openmp',
     },
   });

@@ -81,3 +81,38 @@ export async function startBackend(
     expected: name === 'auto' ? 'one of the backends to start' : chosen[0].needs,
   });
 }
+
+/** A backend on this machine, as {@link surveyBackends} finds it. */
+export interface BackendSurvey {
+  readonly name: BackendName;
+  /** Version, device and threads where it starts. */
+  readonly description?: string;
+  /** The name that its measurements are stored under. */
+  readonly identity?: string;
+  /** The fault where it does not start, and what it needs. */
+  readonly reason?: string;
+  readonly needs?: string;
+}
+
+/** Tries to start every backend, in the order in which `auto` does; the first that starts is what it takes. */
+export async function surveyBackends(): Promise<BackendSurvey[]> {
+  const found: BackendSurvey[] = [];
+  for (const backend of ALL) {
+    const { name, needs } = backend;
+    try {
+      const { description } = await startBackend(name);
+      found.push({ name, description, identity: backend.identity() });
+    } catch (error) {
+      const { detail } = error as BackendError;
+      found.push({ name, reason: (detail.got ?? '').replace(`${name}: `, ''), needs });
+    }
+  }
+  return found;
+}
+
+const OUT_OF_MEMORY = /\bOOM\b|out of memory|failed to allocate|resource ?exhausted/i;
+
+/** Whether an error says that a device has no memory left for a result, which fewer sequences may have. */
+export function isOutOfMemory(error: unknown): boolean {
+  return error instanceof Error && OUT_OF_MEMORY.test(error.message);
+}

@@ -4,6 +4,7 @@ import type { Layout } from '../layout/layout.js';
 import { BoundaryCache } from './boundary-cache.js';
 import type { LoadedModel } from './loaded-model.js';
 import type { PlanStages } from './plan-stages.js';
+import { BatchSplitter, joined } from './split-batch.js';
 import { differingRows, someRows, wholeStream } from './stream-rows.js';
 import { selectRows, type Pooling, type SequenceModel, type TokenBatch } from './types.js';
 import { noWork, type Work } from './work.js';
@@ -50,6 +51,7 @@ export class AcceleratedModel implements SequenceModel {
   private current: MeasuredPlan | undefined;
   private readonly layout: Layout;
   private readonly exits: boolean;
+  private readonly splitter = new BatchSplitter();
 
   constructor(
     private readonly model: LoadedModel,
@@ -108,7 +110,20 @@ export class AcceleratedModel implements SequenceModel {
       this.work.savedByPrefix += this.costOf(batch);
       return joined(known);
     }
-    const outputs = await this.compute(plan, batch, finish);
+    const compute = async (part: TokenBatch, from: number): Promise<Outputs> => {
+      const outputs = await this.compute(plan, part, (stream, rows) =>
+        finish(
+          stream,
+          rows.map((row) => from + row),
+        ),
+      );
+      if (this.exits || this.reuse.prefix) plan.outputs.set(part, outputs);
+      return outputs;
+    };
+    const free = (): void => {
+      this.cache.clear();
+    };
+    const outputs = await this.splitter.run(batch, compute, free);
     if (this.exits || this.reuse.prefix) plan.outputs.set(batch, outputs);
     return joined(outputs);
   }
@@ -140,42 +155,45 @@ export class AcceleratedModel implements SequenceModel {
     // sequence has left into a plan, that plan's streams stand for it at later boundaries.
     let other: MeasuredPlan | undefined;
     let compared = false;
-    for (let boundary = start.boundary + 1; boundary <= stages.length; boundary++) {
-      if (rows.length > 0) {
-        const next = this.model.network.runStages(stream, boundary - 1, boundary, running);
-        stream.dispose();
-        stream = next;
-        this.work.done += stages[boundary - 1].macs * batch.time * rows.length;
-      }
-      if (!compared) other = this.meetingPlan(plan, boundary, batch);
-      const theirs =
-        other && (rows.length < batch.batch || !compared)
-          ? this.cache.get(boundary, other.stages.prefix[boundary], batch)
-          : undefined;
-      if (other && theirs && !compared) {
-        compared = true;
-        // Those that leave have the other plan's outputs; those that stay get their own at the end.
-        outputs = [...other.outputs.get(batch)!];
-        rows = await differingRows(stream, theirs);
-        this.countExits(boundary, batch, rows.length);
-        if (rows.length > 0 && rows.length < batch.batch) {
-          const staying = someRows(stream, rows);
+    try {
+      for (let boundary = start.boundary + 1; boundary <= stages.length; boundary++) {
+        if (rows.length > 0) {
+          const next = this.model.network.runStages(stream, boundary - 1, boundary, running);
           stream.dispose();
-          stream = staying;
-          running = selectRows(batch, rows);
+          stream = next;
+          this.work.done += stages[boundary - 1].macs * batch.time * rows.length;
         }
+        if (!compared) other = this.meetingPlan(plan, boundary, batch);
+        const theirs =
+          other && (rows.length < batch.batch || !compared)
+            ? this.cache.get(boundary, other.stages.prefix[boundary], batch)
+            : undefined;
+        if (other && theirs && !compared) {
+          compared = true;
+          // Those that leave have the other plan's outputs; those that stay get their own at the end.
+          outputs = [...other.outputs.get(batch)!];
+          rows = await differingRows(stream, theirs);
+          this.countExits(boundary, batch, rows.length);
+          if (rows.length > 0 && rows.length < batch.batch) {
+            const staying = someRows(stream, rows);
+            stream.dispose();
+            stream = staying;
+            running = selectRows(batch, rows);
+          }
+        }
+        if (this.reuse.prefix && (theirs || rows.length === batch.batch))
+          this.cache.put(boundary, prefix[boundary], batch, wholeStream(stream, rows, theirs));
       }
-      if (this.reuse.prefix && (theirs || rows.length === batch.batch))
-        this.cache.put(boundary, prefix[boundary], batch, wholeStream(stream, rows, theirs));
+      if (rows.length > 0) {
+        const values = await readFloat32(finish(stream, rows));
+        const size = values.length / rows.length;
+        for (const [index, row] of rows.entries())
+          outputs[row] = values.slice(index * size, (index + 1) * size);
+        this.work.done += outputMacs * batch.time * rows.length;
+      }
+    } finally {
+      stream.dispose();
     }
-    if (rows.length > 0) {
-      const values = await readFloat32(finish(stream, rows));
-      const size = values.length / rows.length;
-      for (const [index, row] of rows.entries())
-        outputs[row] = values.slice(index * size, (index + 1) * size);
-      this.work.done += outputMacs * batch.time * rows.length;
-    }
-    stream.dispose();
     return outputs;
   }
 
@@ -223,12 +241,3 @@ export class AcceleratedModel implements SequenceModel {
 }
 
 /** The rows' outputs one after another. */
-function joined(rows: Outputs): Float32Array {
-  const all = new Float32Array(rows.reduce((size, row) => size + row.length, 0));
-  let at = 0;
-  for (const row of rows) {
-    all.set(row, at);
-    at += row.length;
-  }
-  return all;
-}

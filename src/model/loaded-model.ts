@@ -6,6 +6,7 @@ import { CheckpointError, ModelError, throwIfAborted } from '../util/errors.js';
 import { yieldToEvents, type RunOptions } from '../util/progress.js';
 import type { ModelConfig, StatedConfig } from './config.js';
 import type { SpikingNetwork } from './family.js';
+import { BatchSplitter, joined } from './split-batch.js';
 import { describeModel, type ModelDescription } from './structure.js';
 import type { Pooling, SequenceModel, TokenBatch } from './types.js';
 
@@ -15,6 +16,7 @@ import type { Pooling, SequenceModel, TokenBatch } from './types.js';
  */
 export class LoadedModel<Config extends ModelConfig = ModelConfig> implements SequenceModel {
   private readonly shapes: ReadonlyMap<string, readonly number[]>;
+  private readonly splitter = new BatchSplitter();
 
   private constructor(
     readonly description: ModelDescription<Config>,
@@ -101,7 +103,11 @@ export class LoadedModel<Config extends ModelConfig = ModelConfig> implements Se
   async tokenNll(inputs: TokenBatch, targets: Int32Array): Promise<Float32Array> {
     this.checkTokens({ ...inputs, ids: targets });
     const finish = this.finisher('tokenNll', 'language-model head');
-    return readFloat32(tidy(() => finish(this.stream(inputs), targets)));
+    const outputs = await this.splitter.run(inputs, async (part, from) => {
+      const some = targets.subarray(from * part.time, (from + part.batch) * part.time);
+      return [await readFloat32(tidy(() => finish(this.stream(part), some)))];
+    });
+    return joined(outputs);
   }
 
   async classLogits(
@@ -111,7 +117,15 @@ export class LoadedModel<Config extends ModelConfig = ModelConfig> implements Se
   ): Promise<Float32Array> {
     this.checkLengths(inputs, lengths);
     const finish = this.finisher('classLogits', 'classifier');
+<<<<<<< HEAD
     return readFloat32(tidy(() => finish(this.stream(inputs), lengths, pooling, inputs.time)));
+=======
+    const outputs = await this.splitter.run(inputs, async (part, from) => {
+      const some = lengths.subarray(from, from + part.batch);
+      return [await readFloat32(tidy(() => finish(this.stream(part), some, pooling)))];
+    });
+    return joined(outputs);
+>>>>>>> 16a5245 (Run the suites on native TensorFlow, diagnose backends, split what has no memory, bench three peers)
   }
 
   /**

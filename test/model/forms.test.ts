@@ -6,6 +6,7 @@ import { generate, sample } from '../../src/model/generate.js';
 import { observe } from '../../src/model/observe.js';
 import type { TokenBatch } from '../../src/model/types.js';
 import { ModelError, UsageError } from '../../src/util/errors.js';
+import { TESTED_BACKENDS } from '../support/native.js';
 import { type SpikeGPT } from '../support/spikegpt.js';
 import { someTokens, TOY, toyCheckpoint, withToy } from '../support/toy.js';
 
@@ -64,7 +65,7 @@ async function collect(
   return tokens;
 }
 
-for (const backend of ['wasm', 'cpu'])
+for (const backend of TESTED_BACKENDS)
   describe(`forms of SpikeGPT, ${backend}`, () => {
     before(() => startBackend(backend));
 

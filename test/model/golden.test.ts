@@ -4,6 +4,7 @@ import { startBackend } from '../../src/backend/start.js';
 import { openCheckpoint } from '../../src/checkpoint/open.js';
 import { observe } from '../../src/model/observe.js';
 import { GOLDEN_NAMES, readFloats, readGoldenCases, type GoldenCase } from '../support/golden.js';
+import { TESTED_BACKENDS } from '../support/native.js';
 import { itShared } from '../support/shared.js';
 import { SpikeGPT } from '../support/spikegpt.js';
 
@@ -29,7 +30,7 @@ async function withModel(
   }
 }
 
-for (const backend of ['wasm', 'cpu'])
+for (const backend of TESTED_BACKENDS)
   describe(`SpikeGPT against golden values, ${backend}`, () => {
     before(() => startBackend(backend));
 

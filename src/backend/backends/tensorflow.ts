@@ -10,6 +10,11 @@ import { findGpus, instructionSet, type Gpu } from './devices.js';
  */
 export const TF32_VARIABLE = 'QSLM_TF32';
 
+/** Lets products on a GPU use TensorFloat-32 in this process; before the backend starts. */
+export function allowTf32(): void {
+  process.env[TF32_VARIABLE] = '1';
+}
+
 const usesTf32 = (): boolean => process.env[TF32_VARIABLE] === '1';
 
 /** What the native libraries read when they are loaded; what the user has set stays. */

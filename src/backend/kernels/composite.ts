@@ -115,6 +115,12 @@ export function wkv(
  */
 const LIF_MEMORY_TOKENS = 64;
 
+/**
+ * Rounds before the device is asked whether the guesses have settled: each question waits for it. Further
+ * rounds change nothing once they have.
+ */
+const LIF_ROUNDS = 4;
+
 /** h[t] = x[t] / 2 + h[t - 1] / 2, the second term only where no spike at t - 1 reset it. */
 function membranePotentials(current: Tensor3D, spikes: Tensor3D): Tensor3D {
   const time = current.shape[1];
@@ -149,17 +155,23 @@ export function spikingResidual(
     const rest: Tensor3D = tf.reshape(membrane, [batch, 1, channels]);
     const current = tf.add<Tensor3D>(gated, tf.pad(rest, [none, [0, time - 1], none]));
     let spikes: Tensor3D = tf.zerosLike(current);
-    let potential = spikes;
-    for (let round = 0; round <= time; round++) {
-      const guess = spikes;
-      const { h, fired, settled } = tf.tidy(() => {
-        const h = membranePotentials(current, guess);
-        const fired = tf.cast(tf.greaterEqual<Tensor3D>(h, LIF_THRESHOLD), 'float32');
-        return { h, fired, settled: tf.all(tf.equal(fired, guess)) };
-      });
-      potential = h;
-      spikes = fired;
-      if (settled.dataSync()[0] === 1) break;
+    let potential: Tensor3D = tf.zerosLike(current);
+    for (let round = 0; round <= time; round += LIF_ROUNDS) {
+      let settled: Tensor | undefined;
+      for (let one = 0; one < LIF_ROUNDS; one++) {
+        const guess = spikes;
+        const before = [potential, spikes];
+        const last = one === LIF_ROUNDS - 1;
+        const found = tf.tidy(() => {
+          const h = membranePotentials(current, guess);
+          const fired = tf.cast(tf.greaterEqual<Tensor3D>(h, LIF_THRESHOLD), 'float32');
+          return { h, fired, ...(last && { settled: tf.all(tf.equal(fired, guess)) }) };
+        });
+        ({ h: potential, fired: spikes } = found);
+        settled = found.settled;
+        tf.dispose(before);
+      }
+      if (settled!.dataSync()[0] === 1) break;
     }
     const kept = tf.mul<Tensor3D>(potential, tf.sub(1, spikes));
     return {
@@ -170,12 +182,24 @@ export function spikingResidual(
   });
 }
 
+/**
+ * x · weights. A single row is multiplied twice: libraries have a product of their own for it, which adds in
+ * another order, and a token's numbers must not depend on the batch.
+ */
+export function matMul(x: Tensor2D, weights: Tensor2D): Tensor2D {
+  const [rows] = x.shape;
+  if (rows !== 1) return tf.matMul(x, weights);
+  return tf.tidy(() =>
+    tf.slice(tf.matMul<Tensor2D>(tf.concat([x, x]), weights), [0, 0], [1, weights.shape[1]]),
+  );
+}
+
 /** max(x, 0)² · weights. */
 export function squaredReluMatMul(x: Tensor3D, weights: Tensor2D): Tensor3D {
   const [batch, time, hidden] = x.shape;
   return tf.tidy(() => {
     const activations = tf.reshape<tf.Rank.R2>(tf.square(tf.relu(x)), [batch * time, hidden]);
-    return tf.reshape(tf.matMul(activations, weights), [batch, time, weights.shape[1]]);
+    return tf.reshape(matMul(activations, weights), [batch, time, weights.shape[1]]);
   });
 }
 

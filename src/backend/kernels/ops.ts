@@ -1,6 +1,5 @@
 import {
   concat,
-  matMul as tfMatMul,
   reshape,
   slice,
   tidy,
@@ -134,7 +133,7 @@ export function squaredReluMatMul(x: Tensor3D, weights: Tensor2D): Tensor3D {
 
 /** x · weights. x: [N, C]; weights: [C, D]; result: [N, D]. */
 export function matMul(x: Tensor2D, weights: Tensor2D): Tensor2D {
-  if (!hasKernel(names.MAT_MUL)) return tfMatMul(x, weights);
+  if (!hasKernel(names.MAT_MUL)) return composite.matMul(x, weights);
   return run(names.MAT_MUL, { x, weights })[0] as Tensor2D;
 }
 

@@ -295,7 +295,7 @@ FOR_PROCESSORS void spikeLanes(const float* x, const float* gate, const float* r
 
 FOR_PROCESSORS void squaredRelu(const float* x, int64_t count, float* out) {
   for (int64_t i = 0; i < count; i++) {
-    const float y = x[i] > 0 ? x[i] : 0.0f;
+    const float y = x[i] < 0 ? 0.0f : x[i];  // NaN stays
     out[i] = y * y;
   }
 }

@@ -1,4 +1,5 @@
 import { InvalidArgumentError, Option, type Command } from 'commander';
+import { allowTf32 } from '../../backend/backends/tensorflow.js';
 import { BACKENDS } from '../../backend/start.js';
 import type { ModelOptions } from '../../experiment/open/model-file.js';
 import type { ConfigChoice, StatedConfig } from '../../model/config.js';
@@ -35,11 +36,14 @@ export function withResultOptions(command: Command): Command {
 }
 
 export function withBackendOption(command: Command): Command {
-  return command.addOption(
-    new Option('--backend <name>', 'where to compute; auto takes the first of these that starts')
-      .choices(['auto', ...BACKENDS])
-      .default('auto'),
-  );
+  return command
+    .addOption(
+      new Option('--backend <name>', 'where to compute; auto takes the first of these that starts')
+        .choices(['auto', ...BACKENDS])
+        .default('auto'),
+    )
+    .option('--tf32', 'let a GPU round the operands of products to TensorFloat-32; flips spikes')
+    .on('option:tf32', allowTf32);
 }
 
 export function withTokenizerOption(command: Command): Command {
