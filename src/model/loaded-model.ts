@@ -117,15 +117,11 @@ export class LoadedModel<Config extends ModelConfig = ModelConfig> implements Se
   ): Promise<Float32Array> {
     this.checkLengths(inputs, lengths);
     const finish = this.finisher('classLogits', 'classifier');
-<<<<<<< HEAD
-    return readFloat32(tidy(() => finish(this.stream(inputs), lengths, pooling, inputs.time)));
-=======
     const outputs = await this.splitter.run(inputs, async (part, from) => {
       const some = lengths.subarray(from, from + part.batch);
-      return [await readFloat32(tidy(() => finish(this.stream(part), some, pooling)))];
+      return [await readFloat32(tidy(() => finish(this.stream(part), some, pooling, part.time)))];
     });
     return joined(outputs);
->>>>>>> 16a5245 (Run the suites on native TensorFlow, diagnose backends, split what has no memory, bench three peers)
   }
 
   /**

@@ -3,29 +3,15 @@ import * as tf from '@tensorflow/tfjs-core';
 import * as composite from '../../src/backend/kernels/composite.js';
 import { LAYER_NORM_EPSILON, EMPTY_EXPONENT } from '../../src/backend/kernels/names.js';
 import * as ops from '../../src/backend/kernels/ops.js';
-<<<<<<< HEAD
 import { wasmArithmetic } from '../../src/backend/kernels/wasm-module.js';
-import * as reference from './reference-kernels.js';
-import { close, normal, onCpu, onWasm, withoutLeaks } from './support.js';
-=======
-import { wasmArithmetic, type Arithmetic } from '../../src/backend/kernels/wasm-module.js';
-import { registerWasmKernels } from '../../src/backend/kernels/wasm.js';
 import { startBackend } from '../../src/backend/start.js';
-import { seededRandom } from '../../src/util/random.js';
 import { HAS_NATIVE } from '../support/native.js';
 import * as reference from './reference-kernels.js';
+import { close, normal, onCpu, onWasm, withoutLeaks } from './support.js';
 
-const onWasm = (arithmetic: Arithmetic) => async (): Promise<void> => {
-  await startBackend('wasm');
-  registerWasmKernels(tf.backend() as BackendWasm, arithmetic);
-};
 const onNative = async (): Promise<void> => {
   await startBackend('tensorflow');
 };
-const onCpu = async (): Promise<void> => {
-  await startBackend('cpu');
-};
->>>>>>> 16a5245 (Run the suites on native TensorFlow, diagnose backends, split what has no memory, bench three peers)
 
 /**
  * Every fast form: our kernels on wasm and cpu, and the whole-tensor scans that `tensorflow` runs. Where

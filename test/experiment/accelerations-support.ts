@@ -19,6 +19,7 @@ export async function search(
   accelerations: Accelerations,
   budgetBytes?: number,
   memoryShare = 0.45,
+  backend = 'wasm',
 ): Promise<Outcome> {
   const { checkpoint, description } = await openDescribed(path);
   const space = modelSpace(description.hierarchy);
@@ -26,7 +27,7 @@ export async function search(
     checkpoint: path,
     checkpointHash: 'toy',
     model: description,
-    backend: 'wasm',
+    backend,
     task,
     split: 'search',
     accelerations,

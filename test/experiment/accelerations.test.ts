@@ -9,20 +9,10 @@ import { sst2Task, type Sst2Task } from '../../src/tasks/sst2.js';
 import type { Task } from '../../src/tasks/task.js';
 import { wikitext2Task } from '../../src/tasks/wikitext2.js';
 import { seededRandom } from '../../src/util/random.js';
-<<<<<<< HEAD
 import { temporaryFolder } from '../checkpoint/support/temporary.js';
 import { FAMILY_TOYS, saveBalancedToy, type FamilyToy } from '../families/toys.js';
 import { SpikeGPT } from '../support/spikegpt.js';
-=======
 import { HAS_NATIVE } from '../support/native.js';
-import {
-  deriveConfig,
-  Evaluator,
-  modelSpace,
-  parametersOf,
-  SpikeGPT,
-} from '../support/spikegpt.js';
->>>>>>> 16a5245 (Run the suites on native TensorFlow, diagnose backends, split what has no memory, bench three peers)
 import { writeToy } from '../support/toy-file.js';
 import { TOY } from '../support/toy.js';
 import { EACH, pathOf as path, search } from './accelerations-support.js';
@@ -66,7 +56,6 @@ async function text(model: SpikeGPT): Promise<Task> {
   return wikitext2Task({ text: drawn.join(' '), tokenizer, source: 'toy', ...options });
 }
 
-<<<<<<< HEAD
 /** A family's toy, and the same sort of task as its models are fed. */
 async function familyTask(modelPath: string, toy: FamilyToy): Promise<Task> {
   const { family, config } = toy;
@@ -93,16 +82,12 @@ async function familyTask(modelPath: string, toy: FamilyToy): Promise<Task> {
   }
 }
 
-async function taskFor(path: string, make: (model: SpikeGPT) => Promise<Task>): Promise<Task> {
-  await startBackend('wasm');
-=======
 async function taskFor(
   path: string,
   make: (model: SpikeGPT) => Promise<Task>,
   backend = 'wasm',
 ): Promise<Task> {
   await startBackend(backend);
->>>>>>> 16a5245 (Run the suites on native TensorFlow, diagnose backends, split what has no memory, bench three peers)
   const checkpoint = await openCheckpoint(path);
   const model = await SpikeGPT.load(checkpoint);
   try {
@@ -113,84 +98,6 @@ async function taskFor(
   }
 }
 
-<<<<<<< HEAD
-=======
-interface Outcome {
-  readonly result: TieredSearchResult;
-  readonly report: EvaluatorReport;
-}
-
-async function search(
-  path: string,
-  task: Task,
-  accelerations: Accelerations,
-  { budgetBytes, backend = 'wasm' }: { budgetBytes?: number; backend?: string } = {},
-): Promise<Outcome> {
-  const checkpoint = await openCheckpoint(path);
-  const { config } = await deriveConfig(checkpoint);
-  const space = modelSpace(hierarchyOf(parametersOf(config)), { embedding: config.embedding });
-  const evaluator = Evaluator.open({
-    checkpoint: path,
-    checkpointHash: 'toy',
-    config,
-    backend,
-    task,
-    split: 'search',
-    accelerations,
-    budgetBytes,
-  });
-  try {
-    const result = await tieredSearch(space, evaluator.evaluateIn(space), {
-      metric: task.metric,
-      constraints: {
-        loss: { kind: 'share', share: 0.05 },
-        memory: { kind: 'share', share: 0.45 },
-      },
-      bits: [16, 8, 6, 4, 3],
-    });
-    return { result, report: evaluator.report() };
-  } finally {
-    await evaluator.close();
-    await checkpoint.close();
-  }
-}
-
-/** What must not depend on how the search was computed. A stopped step has no metric to compare. */
-function path({ result }: Outcome, withMetrics: boolean) {
-  return {
-    steps: result.trace.map((step) => [
-      step.assignment.key,
-      step.accepted,
-      step.candidate,
-      withMetrics && step.evaluation.kind === 'exact' ? step.evaluation.metric : undefined,
-    ]),
-    candidates: result.candidates.map(({ assignment, metric, bytes }) => [
-      assignment.key,
-      metric,
-      bytes,
-    ]),
-    final: result.final.key,
-    selected: [0, 0.25, 0.5, 0.75, 1].map(
-      (lambda) =>
-        select(result.candidates, lambda, {
-          metric: result.limits.quality.metric,
-          fp32Bytes: result.fp32Bytes,
-        })?.assignment.key,
-    ),
-  };
-}
-
-const EACH: readonly (readonly [string, Partial<Accelerations>])[] = [
-  ['prefix', { prefix: true }],
-  ['exit', { prefix: true, exit: true }],
-  ['verdicts', { verdicts: true }],
-  ['memo', { memo: true }],
-  ['workers', { workers: 2 }],
-  ['all', ALL_ACCELERATIONS],
-  ['all in this thread', { ...ALL_ACCELERATIONS, workers: 0 }],
-];
-
->>>>>>> 16a5245 (Run the suites on native TensorFlow, diagnose backends, split what has no memory, bench three peers)
 describe('accelerations change no bit of a search', function () {
   this.timeout(120_000);
   const at = temporaryFolder();
@@ -224,6 +131,26 @@ describe('accelerations change no bit of a search', function () {
           await toy.remove();
         }
       });
+
+  if (HAS_NATIVE)
+    it('accuracy, native TensorFlow: none, each alone', async () => {
+      const toy = await writeToy({ classes: 2 }, 7);
+      const on = [undefined, 0.45, 'tensorflow'] as const;
+      try {
+        const task = await taskFor(toy.path, sentences, 'tensorflow');
+        const plain = await search(toy.path, task, NO_ACCELERATIONS, ...on);
+        assert.ok(plain.result.trace.length > 5);
+        for (const [title, some] of EACH.filter(([, { workers = 0 }]) => workers === 0)) {
+          const outcome = await search(toy.path, task, { ...NO_ACCELERATIONS, ...some }, ...on);
+          const exact = some.verdicts !== true;
+          assert.deepEqual(path(outcome, exact), path(plain, exact), title);
+          if (some.prefix) assert.ok(outcome.report.work.savedByPrefix > 0, title);
+        }
+      } finally {
+        await startBackend('wasm');
+        await toy.remove();
+      }
+    });
 
   for (const toy of FAMILY_TOYS)
     it(`${toy.family.title}: none, each alone, all`, async () => {
@@ -262,38 +189,11 @@ describe('accelerations change no bit of a search', function () {
       const plain = await search(toy.path, task, NO_ACCELERATIONS);
       for (const budget of [0, 5_000, 60_000]) {
         const all = { ...ALL_ACCELERATIONS, workers: 0 };
-        const outcome = await search(toy.path, task, all, { budgetBytes: budget });
+        const outcome = await search(toy.path, task, all, budget);
         assert.deepEqual(path(outcome, false), path(plain, false), `budget ${budget}`);
       }
     } finally {
       await toy.remove();
     }
   });
-
-  if (HAS_NATIVE)
-    for (const [name, make] of [
-      ['accuracy', sentences],
-      ['perplexity', text],
-    ] as const)
-      it(`${name}, native TensorFlow: none, each alone, all`, async () => {
-        const toy = await writeToy({ classes: name === 'accuracy' ? 2 : 0 }, 7);
-        const backend = 'tensorflow';
-        try {
-          const task = await taskFor(toy.path, make, backend);
-          const plain = await search(toy.path, task, NO_ACCELERATIONS, { backend });
-          assert.ok(plain.result.trace.length > 5);
-          for (const [title, some] of EACH.filter(([, { workers = 0 }]) => workers === 0)) {
-            const asked = { ...NO_ACCELERATIONS, ...some };
-            const outcome = await search(toy.path, task, asked, { backend });
-            const exact = some.verdicts !== true;
-            assert.deepEqual(path(outcome, exact), path(plain, exact), title);
-            if (some.prefix) assert.ok(outcome.report.work.savedByPrefix > 0, title);
-            if (title === 'exit')
-              assert.ok(outcome.report.work.savedByExit > 0, 'nothing left early');
-          }
-        } finally {
-          await startBackend('wasm');
-          await toy.remove();
-        }
-      });
 });
