@@ -66,5 +66,6 @@ main().catch((error: unknown) => {
 error: ${error.message}
   What to do: ${error.remedy}.
   Nothing else has changed: qslm goes on with its other backends (qslm doctor shows them).`);
-  process.exitCode = 1;
+  // For scripts that skip what cannot be had: sysexits' EX_UNAVAILABLE.
+  process.exitCode = error.message.includes('index cannot be reached') ? 69 : 1;
 });
