@@ -124,7 +124,7 @@ export function dataOptions() {
   return {
     task: new Option(
       '--task <task>',
-      'sst2: accuracy; wikitext2: perplexity; default: by data and model',
+      "sst2: accuracy; wikitext2: perplexity; of GLUE mrpc: F1, cola: Matthews' correlation, qnli, rte, mnli: accuracy; default: by data and model",
     ).choices(TASK_NAMES),
     natural: new Option(
       '--natural',
