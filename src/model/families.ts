@@ -42,10 +42,46 @@ export function familyModules(): readonly string[] {
   return modules;
 }
 
-/** @throws {UsageError} when there is no such family. */
+/** A model that spiking language models are compared with, of which too little is public to run it. */
+interface UnpublishedModel {
+  readonly title: string;
+  /** Its publication. */
+  readonly source: string;
+  /** What was looked for, and what is there. */
+  readonly found: string;
+}
+
+const UNPUBLISHED: ReadonlyMap<string, UnpublishedModel> = new Map([
+  [
+    'snn-bert',
+    {
+      title: 'SNN-BERT',
+      source:
+        'Su et al., "SNN-BERT: Training-efficient Spiking Neural Networks for energy-efficient BERT", Neural Networks',
+      found:
+        'its abstract, which promises code; looked for in November 2026 and not found: a repository of that name, ' +
+        "weights, and the equations of its neurons (BPSN) outside of the publisher's article",
+    },
+  ],
+]);
+
+/** The names that {@link familyById} has an answer for: families, and models that cannot be one. */
+export function familyNames(): readonly string[] {
+  return [...families.keys(), ...UNPUBLISHED.keys()];
+}
+
+/** @throws {UsageError} when there is no such family, or its model was not published. */
 export function familyById(id: string): ModelFamily {
   const family = families.get(id);
   if (family !== undefined) return family;
+  const unpublished = UNPUBLISHED.get(id);
+  if (unpublished !== undefined)
+    throw new UsageError({
+      what: `no code, weights or equations of ${unpublished.title} are public (${unpublished.source})`,
+      where: `family ${id}`,
+      got: unpublished.found,
+      expected: `a model that can be run: ${[...families.keys()].join(', ')}`,
+    });
   const expected = [...families.keys()].join(', ');
   throw new UsageError({ what: 'unknown model family', where: 'family', got: id, expected });
 }

@@ -1,4 +1,6 @@
 import { UsageError } from '../util/errors.js';
+import { GLUE, GLUE_NAMES, type GlueName } from './glue/benchmarks.js';
+import { glueFromParts, type GlueParts } from './glue/task.js';
 import type { MetricName } from './metrics/metrics.js';
 import { PIECE_TOKENS, sentencePieces, textPieces, type Pieces } from './pieces.js';
 import { sst2FromParts, type Sst2Parts } from './sst2.js';
@@ -17,7 +19,24 @@ export interface TaskKind {
   fromParts(parts: TaskParts): Task;
 }
 
-/** In the order of the paper. */
+type GlueKinds = {
+  readonly [Name in GlueName]: TaskKind & { readonly metric: (typeof GLUE)[Name]['metric'] };
+};
+
+const GLUE_KINDS = Object.fromEntries(
+  GLUE_NAMES.map((name): [GlueName, TaskKind] => [
+    name,
+    {
+      title: GLUE[name].title,
+      metric: GLUE[name].metric,
+      pieces: (parts) => sentencePieces((parts as GlueParts).sequences),
+      pieceName: 'sentences',
+      fromParts: (parts) => glueFromParts(parts as GlueParts),
+    },
+  ]),
+) as unknown as GlueKinds;
+
+/** In the order of the paper; then further ones. */
 export const TASK_KINDS = {
   sst2: {
     title: 'SST-2',
@@ -33,6 +52,7 @@ export const TASK_KINDS = {
     pieceName: `pieces of ${PIECE_TOKENS} tokens`,
     fromParts: (parts) => wikitext2FromParts(parts as Wikitext2Parts),
   },
+  ...GLUE_KINDS,
 } as const satisfies Readonly<Record<string, TaskKind>>;
 
 export type TaskName = keyof typeof TASK_KINDS;

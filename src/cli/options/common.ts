@@ -3,7 +3,7 @@ import { allowTf32 } from '../../backend/backends/tensorflow.js';
 import { BACKENDS } from '../../backend/start.js';
 import type { ModelOptions } from '../../experiment/open/model-file.js';
 import type { ConfigChoice, StatedConfig } from '../../model/config.js';
-import { knownFamilies } from '../../model/families.js';
+import { familyNames, knownFamilies } from '../../model/families.js';
 import { QUANTIZERS } from '../../quant/quantizers.js';
 import { MAX_BITS, MIN_BITS } from '../../quant/scheme/scheme.js';
 import { TASK_NAMES } from '../../tasks/kinds.js';
@@ -69,7 +69,7 @@ export function withModelOptions(command: Command): Command {
 export function withConfigOptions(command: Command): Command {
   command.addOption(
     new Option('--family <name>', 'kind of model; default: by the names of its tensors').choices(
-      knownFamilies().map(({ id }) => id),
+      familyNames(),
     ),
   );
   for (const choice of configChoices()) {
@@ -124,7 +124,7 @@ export function dataOptions() {
   return {
     task: new Option(
       '--task <task>',
-      'sst2: accuracy; wikitext2: perplexity; default: by data and model',
+      "sst2: accuracy; wikitext2: perplexity; of GLUE mrpc: F1, cola: Matthews' correlation, qnli, rte, mnli: accuracy; default: by data and model",
     ).choices(TASK_NAMES),
     natural: new Option(
       '--natural',

@@ -74,11 +74,15 @@ const UNIFORM_SUMMARY =
 const SEARCH_SUMMARY =
   'Then each block is quantized alone, and for each case of the paper bit widths are searched block by block and module by module on one part of the samples. The plans found are judged on the other part.';
 
+const RESAMPLED_NOTE =
+  'Change against the unquantized model, and its 95 % interval over sentences drawn anew, the same ones for both.';
 const COMPARISON_NOTES = {
   accuracy:
     "Change in accuracy against the unquantized model, and the probability of a change at least as uneven if both were equally good (McNemar's test).",
   perplexity:
     'Change in the mean negative log-likelihood against the unquantized model, in nats a token, and its standard error over windows. Perplexity is per token of this model’s vocabulary; it does not compare with models that have another one.',
+  f1: RESAMPLED_NOTE,
+  matthews: RESAMPLED_NOTE,
 } as const;
 
 function tableOf({ name, task, points }: DemoRun): HtmlTable {

@@ -4,6 +4,9 @@ import type { ModelStructure } from '../../model/structure.js';
 import type { Pooling, TokenPolicy } from '../../model/types.js';
 import { DEFAULT_BATCH_TOKENS } from '../../tasks/batching.js';
 import { loadSentimentSamples, loadTextSamples } from '../../tasks/data/samples.js';
+import { GLUE, type GlueName } from '../../tasks/glue/benchmarks.js';
+import { glueTask } from '../../tasks/glue/task.js';
+import { readGlueTsv } from '../../tasks/glue/tsv.js';
 import type { TaskName } from '../../tasks/kinds.js';
 import { sst2Task, type Sst2Options } from '../../tasks/sst2.js';
 import type { Task } from '../../tasks/task.js';
@@ -57,6 +60,7 @@ export async function buildTask(
   model: TaskModel,
 ): Promise<Task> {
   const task = request.task ?? (await taskFor(request, model));
+  if (isGlue(task)) return buildGlue(task, request, tokenizer, model);
   const build = task === 'sst2' ? buildSst2 : buildWikitext2;
   return build(request, tokenizer, model);
 }
@@ -96,6 +100,52 @@ function remarkStyle(
     `${data ?? 'the data'} reads like ordinary text, and the model was trained on text in the style of ` +
       `${style}: it will score much worse than it is; \`natural\` brings the text into that style`,
   );
+}
+
+function isGlue(task: TaskName): task is GlueName {
+  return Object.hasOwn(GLUE, task);
+}
+
+/** Pairs need a family whose tokens tell two sentences apart. */
+async function buildGlue(
+  name: GlueName,
+  { data, natural, context, stride, limit, pooling }: TaskRequest,
+  tokenizer: Tokenizer,
+  { family, config }: TaskModel,
+): Promise<Task> {
+  requireAbsent('context', context, `${name}, whose sentences are whole`);
+  requireAbsent('stride', stride, `${name}, whose sentences are whole`);
+  requireAbsent('natural', natural === true || undefined, `${name}, which is ordinary text`);
+  if (data === undefined)
+    throw new UsageError({
+      what: 'there is no bundled data of the task',
+      where: '--data',
+      got: name,
+      expected: "a TSV file in GLUE's columns",
+    });
+  const policy = family.tokens(config);
+  if (GLUE[name].sentences.length > 1 && policy.after.length === 0)
+    throw new UsageError({
+      what: "the model's family has no token between two sentences",
+      where: '--task',
+      got: `${name}, whose items are pairs`,
+      expected: 'a task of single sentences',
+    });
+  const length = policy.length === 'longest' ? undefined : policy.length;
+  return glueTask({
+    name,
+    examples: await readGlueTsv(name, data),
+    source: data,
+    tokenizer,
+    paddingId: tokenizer.idOf(policy.padding.name) ?? policy.padding.id,
+    before: specialTokens(tokenizer, policy.before),
+    after: specialTokens(tokenizer, policy.after),
+    most: length ?? policy.positions,
+    length,
+    pooling: poolingOf(policy, pooling),
+    batchTokens: batchTokensFor(config),
+    limit,
+  });
 }
 
 async function buildSst2(

@@ -106,6 +106,7 @@ const comparison = v.variant('metric', [
     pValue: number,
     test: v.picklist(['exact binomial', 'chi-square with continuity correction']),
   }),
+  v.object({ metric: v.picklist(['f1', 'matthews']), difference: number, interval }),
   v.object({
     metric: v.literal('perplexity'),
     difference: number,

@@ -23,6 +23,21 @@ interface MetricView {
   readonly lossLimit: string;
 }
 
+/** A metric of classes, in hundredths. */
+function hundredths(title: string): MetricView {
+  return {
+    axisTitle: `${title} (hundredths)`,
+    axisFormat: '.0%',
+    format: '.1%',
+    logarithmic: false,
+    lost: 'points lost',
+    lostLegend: [title, 'lost'],
+    lossFormat: '~%',
+    lossText: (loss) => (100 * loss).toFixed(1),
+    lossLimit: `Largest drop of ${title} (points)`,
+  };
+}
+
 const VIEWS: Readonly<Record<MetricName, MetricView>> = {
   accuracy: {
     axisTitle: 'Accuracy (%)',
@@ -49,6 +64,8 @@ const VIEWS: Readonly<Record<MetricName, MetricView>> = {
     },
     lossLimit: 'Largest rise of perplexity (PPL)',
   },
+  f1: hundredths('F1'),
+  matthews: hundredths('Matthews correlation'),
 };
 
 /** The look of a task's metric, and of its data. */

@@ -1,15 +1,21 @@
 import { DataError } from '../../util/errors.js';
 import { ACCURACY, type AccuracyComparison, type AccuracyMeasurement } from './accuracy.js';
+import { F1, MATTHEWS, type ConfusionComparison, type ConfusionMeasurement } from './confusion.js';
 import type { Interval } from './intervals.js';
 import type { Metric } from './metric.js';
 import { PERPLEXITY, type PerplexityComparison, type PerplexityMeasurement } from './perplexity.js';
 
-/** A value of either metric, with its interval and its items. */
-export type Measurement = AccuracyMeasurement | PerplexityMeasurement;
-export type PairedComparison = AccuracyComparison | PerplexityComparison;
+/** A value of any metric, with its interval and its items. */
+export type Measurement = AccuracyMeasurement | PerplexityMeasurement | ConfusionMeasurement;
+export type PairedComparison = AccuracyComparison | PerplexityComparison | ConfusionComparison;
 export type MetricName = Measurement['metric'];
 
-const METRICS = { accuracy: ACCURACY, perplexity: PERPLEXITY } as const;
+const METRICS = {
+  accuracy: ACCURACY,
+  perplexity: PERPLEXITY,
+  f1: F1,
+  matthews: MATTHEWS,
+} as const;
 
 /** Names of all metrics. */
 export const METRIC_NAMES = Object.keys(METRICS) as MetricName[];
