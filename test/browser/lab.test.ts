@@ -148,7 +148,11 @@ async function assertSelects(drawn: Locator, run: KeptRun): Promise<void> {
     const status = drawn.locator('svg.marks text').filter({ hasText: / selects step \d+/ });
     const text = await status.first().innerHTML();
     const [, lambda, step] = /λ = ([\d.e-]+) selects step (\d+)/.exec(text) ?? [];
-    const expected = selectedStep(run, { lambda: Number(lambda), ...ownLimits(run) });
+    const expected = selectedStep(run, {
+      lambda: Number(lambda),
+      score: 'paper',
+      ...ownLimits(run),
+    });
     assert.equal(Number(step), expected, text);
     seen.add(expected);
   }
