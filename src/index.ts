@@ -78,6 +78,7 @@ export {
   flipsFigure,
   hierarchyFigure,
   paretoFigure,
+  searchRecords,
   sensitivityFigure,
   traceFigure,
   uniformFigure,

@@ -29,6 +29,8 @@ export interface Workspace {
   readonly add: (name: string, edit?: (source: string) => string) => Promise<Notebook>;
   /** Copies one as it is committed. */
   readonly copy: (name: string) => Promise<void>;
+  /** Makes one of a cell whose output has these forms. */
+  readonly show: (name: string, data: Readonly<Record<string, unknown>>) => Promise<void>;
   readonly remove: () => Promise<void>;
 }
 
@@ -50,6 +52,17 @@ export async function makeWorkspace(): Promise<Workspace> {
       return { ...notebook, cells };
     },
     copy: (name) => copyFile(packagePath('notebooks', name), join(notebooks, name)),
+    show: async (name, data) => {
+      const { metadata } = await readNotebook(packagePath('notebooks', '01-quick-start.ipynb'));
+      const output = { output_type: 'display_data' as const, data: { ...data }, metadata: {} };
+      const cell = { cell_type: 'code' as const, source: '', metadata: {}, outputs: [output] };
+      const notebook = { cells: [{ ...cell, execution_count: 1 }], metadata };
+      await writeNotebook(join(notebooks, name), {
+        ...notebook,
+        nbformat: 4,
+        nbformat_minor: 5,
+      } as Notebook);
+    },
     remove: () => rm(folder, { recursive: true, force: true }),
   };
 }

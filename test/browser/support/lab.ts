@@ -46,19 +46,25 @@ export class LabNotebook {
     await this.page.goto(address);
     await this.cell(0).waitFor();
     // Before it has one, a notebook says that its kernel is idle too.
-    await this.page.locator('.jp-NotebookPanel .jp-KernelName', { hasText: 'qslm' }).waitFor();
     await this.page
-      .locator('.jp-NotebookPanel .jp-Notebook-ExecutionIndicator[data-status="idle"]')
+      .locator('.jp-NotebookPanel:not(.lm-mod-hidden) .jp-KernelName', { hasText: 'qslm' })
+      .waitFor();
+    await this.page
+      .locator(
+        '.jp-NotebookPanel:not(.lm-mod-hidden) .jp-Notebook-ExecutionIndicator[data-status="idle"]',
+      )
       .waitFor();
   }
 
   kernelName(): Promise<string> {
-    return this.page.locator('.jp-NotebookPanel .jp-KernelName').innerText();
+    return this.page.locator('.jp-NotebookPanel:not(.lm-mod-hidden) .jp-KernelName').innerText();
   }
 
   /** A cell by its place among all cells. */
   cell(index: number): Locator {
-    return this.page.locator('.jp-NotebookPanel .jp-Notebook .jp-Cell').nth(index);
+    return this.page
+      .locator('.jp-NotebookPanel:not(.lm-mod-hidden) .jp-Notebook .jp-Cell')
+      .nth(index);
   }
 
   /** Runs a cell as a reader does: clicks into it, and presses Ctrl-Enter. */

@@ -8,12 +8,13 @@ export function describeWith(
   title: string,
   missing: string | undefined,
   body: (this: Mocha.Suite) => void,
+  isRequired = process.env.QSLM_REQUIRE_BROWSER !== undefined,
 ): void {
   if (missing === undefined) {
     describe(title, body);
     return;
   }
-  if (process.env.QSLM_REQUIRE_BROWSER !== undefined) {
+  if (isRequired) {
     it(`${title}: cannot run`, () => {
       throw new Error(missing);
     });
