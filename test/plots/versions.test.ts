@@ -32,7 +32,7 @@ import {
 /** The parts of vega and vega-lite that are used here. */
 interface Compiler {
   readonly version: string;
-  compile(spec: object, options: object): { readonly spec: object };
+  compile(this: void, spec: object, options: object): { readonly spec: object };
 }
 interface Vega {
   parse(spec: object): object;
@@ -109,7 +109,7 @@ async function bothVersions(): Promise<readonly [Compiler, Compiler]> {
   const file = packagePath('node_modules/vega-lite-5/build/vega-lite.js');
   const page: { readonly vegaLite?: Compiler } = createContext({ vega, structuredClone, console });
   runInContext(await readFile(file, 'utf8'), page);
-  return [page.vegaLite!, six as unknown as Compiler];
+  return [page.vegaLite!, six];
 }
 
 const marksIn = (scene: unknown): number => JSON.stringify(scene).split('"marktype"').length - 1;
