@@ -63,6 +63,25 @@ describeWith('a figure as a page of its own, in Chromium', noChromium, () => {
       });
     });
 
+  it('is used by keyboard: arrows go to another plan, Enter pins it, a live region says so', async () => {
+    const address = await written(ACCURACY);
+    await withPage({ allowed: [address] }, async (page) => {
+      await page.goto(address);
+      const focused = page.locator('[role="graphics-symbol"][tabindex="0"]');
+      await focused.waitFor();
+      const region = page.locator('figure [role="status"][aria-live="polite"]');
+      await region.filter({ hasText: ' selects step ' }).waitFor({ state: 'attached' });
+      await focused.focus();
+      const first = await focused.getAttribute('aria-label');
+      await page.keyboard.press('ArrowRight');
+      const label = await focused.getAttribute('aria-label');
+      assert.notEqual(label, first);
+      await page.keyboard.press('Enter');
+      const plan = /Plan: ([^;]+);/.exec(label ?? '')![1];
+      await region.filter({ hasText: `Pinned: ${plan}` }).waitFor({ state: 'attached' });
+    });
+  });
+
   it('shows a picture where scripts are off', async () => {
     const address = await written(ACCURACY);
     await withPage({ allowed: [address], context: { javaScriptEnabled: false } }, async (page) => {

@@ -32,7 +32,7 @@ import {
 /** The parts of vega and vega-lite that are used here. */
 interface Compiler {
   readonly version: string;
-  compile(spec: object, options: object): { readonly spec: object };
+  readonly compile: (spec: object, options: object) => { readonly spec: object };
 }
 interface Vega {
   parse(spec: object): object;

@@ -115,6 +115,7 @@ export function scatterView(rows: readonly ParetoRow[], axes: Axes, view: TaskVi
           stroke: COLORS.black,
           strokeWidth: 2,
           clip: true,
+          aria: false,
         },
         encoding: { x, y },
       },

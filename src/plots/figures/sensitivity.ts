@@ -53,7 +53,7 @@ export function sensitivityChart(
   );
 }
 
-/** What bars and band are: with paired intervals there is no band, which would answer another question. */
+/** Meaning of bars and band: with paired intervals there is no band, which would answer another question. */
 function barsText(records: readonly SensitivityRecord[]): string[] {
   if (!records.some(isPaired)) return ['Band: 95 % interval of the unquantized model'];
   return [

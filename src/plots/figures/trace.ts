@@ -88,7 +88,7 @@ function verdictOf({ accepted, bytes }: StepRecord, limits: LimitsRecord): Verdi
   return bytes <= limits.bytes ? 'candidate' : 'kept, too large yet';
 }
 
-/** What the bars are. */
+/** Meaning of the bars. */
 function intervalsText(steps: readonly StepRecord[]): string {
   const paired = steps.some(({ pairedLow }) => pairedLow !== undefined);
   return `Bars: 95 % intervals${paired ? ' of the difference to fp32, item by item' : ''}; an arrow: the bar goes on`;

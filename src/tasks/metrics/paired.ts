@@ -43,7 +43,7 @@ export interface PairedRange {
 }
 
 /**
- * What a value can be beside a baseline that stays where it is: a 95 % interval of the paired loss, laid
+ * Range of a value beside a baseline that stays where it is: a 95 % interval of the paired loss, laid
  * around the baseline. It answers "worse than the baseline?"; the interval of the value alone does not.
  *
  * @returns undefined where there are too few items to say.
