@@ -109,7 +109,7 @@ describeWith('JupyterLab 4, in Chromium', missing, function () {
 
   it('selects as the search does, wherever the slider of λ stands', async () => {
     const drawn = notebook.chart(chart);
-    const slider = drawn.locator('input[type=range][name^=lambda]').first();
+    const slider = drawn.locator('input[type=range][name=place]').first();
     const [least, most] = await Promise.all([bound(slider, 'min'), bound(slider, 'max')]);
     const [run] = readRuns(runs());
     const seen = new Set<number | undefined>();
@@ -122,7 +122,11 @@ describeWith('JupyterLab 4, in Chromium', missing, function () {
         .first()
         .innerHTML();
       const [, lambda, step] = /λ = ([\d.e-]+) selects step (\d+)/.exec(text) ?? [];
-      const expected = selectedStep(run, { lambda: Number(lambda), ...ownLimits(run) });
+      const expected = selectedStep(run, {
+        score: 'paper',
+        lambda: Number(lambda),
+        ...ownLimits(run),
+      });
       assert.equal(Number(step), expected, text);
       seen.add(expected);
     }
