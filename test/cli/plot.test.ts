@@ -45,7 +45,10 @@ describe('cli: plot', () => {
 
   it('writes every figure that a run can give, each a sound specification', async () => {
     const found = await specsOf(search.id, at('search-specs'));
-    assert.deepEqual([...found.keys()], ['pareto', 'lambda', 'trace', 'hierarchy', 'uniform', 'savings']);
+    assert.deepEqual(
+      [...found.keys()],
+      ['pareto', 'lambda', 'trace', 'hierarchy', 'uniform', 'savings'],
+    );
     const swept = await specsOf(sweep.folder, at('sweep-specs'));
     assert.deepEqual([...swept.keys()], ['hierarchy', 'sensitivity', 'flips', 'savings']);
     for (const spec of [...found.values(), ...swept.values()]) await assertGoodChart(spec);
@@ -124,7 +127,7 @@ describe('cli: plot', () => {
     );
     const unknown = await toy.runs('plot', search.id, '--figure', 'pie');
     assert.equal(unknown.code, 2);
-    assert.match(unknown.stderr, /Allowed choices are pareto, trace/);
+    assert.match(unknown.stderr, /Allowed choices are pareto, lambda, trace/);
     const two = await toy.runs('plot', search.id, '--out', at('all.svg'));
     assert.equal(two.code, 2);
     assert.match(two.stderr, /one file for one figure/);

@@ -18,7 +18,7 @@ export interface ExportedNotebook {
 
 /** What is used of a figure's specification. */
 export interface FigureSpec {
-  readonly params?: readonly { readonly name: string }[];
+  readonly params?: readonly { readonly name: string; readonly expr?: string }[];
   readonly data?: { readonly values?: readonly FigureRow[] };
 }
 
@@ -59,12 +59,17 @@ export function hasLambda({ params = [] }: FigureSpec): boolean {
   return params.some(({ name }) => name === 'lambdaPlans');
 }
 
-/** The run that a figure was drawn from: the one that tried the plans it shows. */
-export function runOf({ data }: FigureSpec, runs: readonly KeptRun[]): KeptRun | undefined {
+/** The run that a figure was drawn from: the one that tried the plans it shows, under the same limits. */
+export function runOf(
+  { data, params = [] }: FigureSpec,
+  runs: readonly KeptRun[],
+): KeptRun | undefined {
+  const limit = params.find(({ name }) => name === 'bytesLimit')?.expr ?? '';
   const shown = (data?.values ?? []).filter(({ cells = [] }) => cells.length > 0);
   if (shown.length === 0) return undefined;
   return runs.find(
-    ({ steps }) =>
+    ({ steps, candidates: { limits } }) =>
+      limit.includes(` ${limits.bytes ?? 1e300} `) &&
       steps.length === shown.length &&
       shown.every((row) => steps[row.step ?? NaN]?.bytes === row.bytes),
   );
