@@ -1,8 +1,7 @@
-import { readFile, stat } from 'node:fs/promises';
 import { TokenizerError } from '../util/errors.js';
-import { formatBytes } from '../util/format.js';
+import { longKey } from '../util/json-text.js';
 import { isRecord } from '../util/json.js';
-import { systemCode, systemReason } from '../util/system-errors.js';
+import { readRegularFile } from '../util/read-file.js';
 
 /** A Hugging Face `tokenizer.json` whose parts are known to be there and to fit each other. */
 export interface TokenizerFile {
@@ -30,19 +29,30 @@ const EXPECTED = 'a Hugging Face tokenizer.json';
  *
  * @throws {TokenizerError} when it is missing, a folder, unreadable or larger than any such file is.
  */
-export async function readTokenizerBytes(path: string): Promise<Buffer> {
-  try {
-    const { size } = await stat(path);
-    if (size <= LARGEST_FILE_BYTES) return await readFile(path);
-    const got = formatBytes(size);
-    const expected = `${EXPECTED} of at most ${formatBytes(LARGEST_FILE_BYTES)}`;
-    throw new TokenizerError({ what: 'file is too large', where: path, got, expected });
-  } catch (error) {
-    if (error instanceof TokenizerError) throw error;
-    const what = systemCode(error) === 'ENOENT' ? 'file is missing' : 'file cannot be read';
-    const detail = { what, where: path, got: systemReason(error), expected: EXPECTED };
-    throw new TokenizerError(detail, { cause: error });
-  }
+export function readTokenizerBytes(path: string): Promise<Buffer> {
+  return readRegularFile(path, {
+    Failure: TokenizerError,
+    expected: EXPECTED,
+    mostBytes: LARGEST_FILE_BYTES,
+  });
+}
+
+/**
+ * Bytes of a token: runs of spaces are the longest in use, and have some hundreds. The engine hashes strings from
+ * 2^14 characters on by their length alone.
+ */
+const LONGEST_TOKEN_BYTES = 4096;
+
+/** @throws {TokenizerError} */
+function requireShort(tokens: Iterable<unknown>, path: string): void {
+  for (const token of tokens)
+    if (typeof token === 'string' && token.length > LONGEST_TOKEN_BYTES)
+      throw tooLong(path, `${token.length} characters`);
+}
+
+function tooLong(where: string, got: string): TokenizerError {
+  const expected = `at most ${LONGEST_TOKEN_BYTES}`;
+  return new TokenizerError({ what: 'a token is too long', where, got, expected });
 }
 
 /**
@@ -54,6 +64,9 @@ export async function readTokenizerBytes(path: string): Promise<Buffer> {
  * whose result is not in the vocabulary.
  */
 export function parseTokenizerFile(bytes: Uint8Array, path: string): TokenizerFile {
+  // Before there is any table of the tokens.
+  const long = longKey(bytes, LONGEST_TOKEN_BYTES);
+  if (long !== undefined) throw tooLong(path, `more from byte ${long} on`);
   const file = parseJson(bytes, path);
   const model = isRecord(file) ? file.model : undefined;
   if (!isRecord(file) || !isRecord(model) || !isVocabulary(model.vocab)) {
@@ -65,6 +78,11 @@ export function parseTokenizerFile(bytes: Uint8Array, path: string): TokenizerFi
   }
   checkType(model, path);
   const added = addedTokens(file.added_tokens, path);
+  requireShort(
+    added.map(({ content }) => content),
+    path,
+  );
+  if (Array.isArray(model.vocab)) requireShort(model.vocab.flat(), path);
   checkIds(model.vocab, added, path);
   checkMerges(model, path);
   return {
@@ -153,6 +171,7 @@ function checkMerges(model: Readonly<Record<string, unknown>>, path: string): vo
   if (model.continuing_subword_prefix ?? model.end_of_word_suffix) return;
   const vocabulary = model.vocab as Readonly<Record<string, unknown>>;
   for (const merge of model.merges as readonly unknown[]) {
+    requireShort(Array.isArray(merge) ? merge : [merge], path);
     const parts: unknown = typeof merge === 'string' ? merge.split(' ') : merge;
     if (Array.isArray(parts) && parts.length === 2 && Object.hasOwn(vocabulary, parts.join('')))
       continue;

@@ -4,6 +4,7 @@ import type { ModelStructure } from '../../model/structure.js';
 import type { Pooling, TokenPolicy } from '../../model/types.js';
 import { DEFAULT_BATCH_TOKENS } from '../../tasks/batching.js';
 import { loadSentimentSamples, loadTextSamples } from '../../tasks/data/samples.js';
+import { requireWords } from '../../tasks/data/text.js';
 import type { TaskName } from '../../tasks/kinds.js';
 import { sst2Task, type Sst2Options } from '../../tasks/sst2.js';
 import type { Task } from '../../tasks/task.js';
@@ -107,7 +108,7 @@ async function buildSst2(
   const policy = family.tokens(config);
   requireAbsent('context', context, 'sst2, whose sentences are whole');
   requireAbsent('stride', stride, 'sst2, whose sentences are whole');
-  const found = await sentences(data, natural, part);
+  const found = await sentences(data, natural, part, limit);
   remarkStyle(request, found.examples.map(({ sentence }) => sentence).join('\n'), model);
   return sst2Task({
     ...found,
@@ -149,6 +150,7 @@ async function sentences(
   data: string | undefined,
   natural: boolean,
   part: SamplePart | undefined,
+  limit: number | undefined,
 ): Promise<Pick<Sst2Options, 'examples' | 'source' | 'title'>> {
   if (data === undefined) {
     const { examples, source } = await loadSentimentSamples();
@@ -158,7 +160,7 @@ async function sentences(
       title: 'Film reviews (bundled)',
     };
   }
-  const { content, source, title } = await readSentences(data);
+  const { content, source, title } = await readSentences(data, limit);
   const named = title === undefined ? {} : { title };
   if (!natural) return { examples: content, source, ...named };
   return {
@@ -176,7 +178,7 @@ async function buildWikitext2(
   const { data, part, natural = false, context, stride, limit, pooling } = request;
   const { config } = model;
   requireAbsent('pooling', pooling, 'wikitext2, which pools nothing');
-  const found = await prose(data, natural, part);
+  const found = await prose(data, natural, part, { tokenizer, limit });
   remarkStyle(request, found.text, model);
   return wikitext2Task({
     ...found,
@@ -192,6 +194,7 @@ async function prose(
   data: string | undefined,
   natural: boolean,
   part: SamplePart | undefined,
+  wanted: { readonly tokenizer: Tokenizer; readonly limit: number | undefined },
 ): Promise<Pick<Wikitext2Options, 'text' | 'source' | 'title'>> {
   if (data === undefined) {
     const { texts, source } = await loadTextSamples();
@@ -202,7 +205,8 @@ async function prose(
       title: 'Articles (bundled)',
     };
   }
-  const { content, source, title } = await readProse(data);
+  const { content, source, title } = await readProse(data, enoughFor(wanted, natural, data));
+  requireWords(content, source);
   const named = title === undefined ? {} : { title };
   if (!natural) return { text: content, source, ...named };
   return {
@@ -210,6 +214,32 @@ async function prose(
     source: `${source}, brought into WikiText's style`,
     ...named,
   };
+}
+
+/** Tokens beyond those asked for: the last ones of a part of a text may be others than in the whole. */
+const SPARE_TOKENS = 64;
+
+/** Cuts off the part of a text that has as many tokens as are wanted, once there are so many. */
+function enoughFor(
+  { tokenizer, limit }: { readonly tokenizer: Tokenizer; readonly limit: number | undefined },
+  natural: boolean,
+  where: string,
+): ((text: string) => string | undefined) | undefined {
+  if (limit === undefined) return undefined;
+  return (text) => {
+    const part = wholeParts(text, natural, where);
+    const { length } = tokenizer.encode(natural ? toWikiText(part) : part);
+    return length > limit + SPARE_TOKENS ? part : undefined;
+  };
+}
+
+/** The beginning of a text up to the last space before a word, or of lines that are brought into a style. */
+function wholeParts(text: string, natural: boolean, where: string): string {
+  requireWords(text, where);
+  if (natural) return text.slice(0, text.lastIndexOf('\n') + 1);
+  let end = text.length;
+  while (end > 0 && !/\s/.test(text[end - 1])) end--;
+  return text.slice(0, Math.max(0, end - 1));
 }
 
 function partName(part: SamplePart | undefined): string {

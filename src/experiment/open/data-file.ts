@@ -4,7 +4,7 @@ import { originOf, type Origin } from '../../hub/cache.js';
 import { DATA_SET_NAMES } from '../../hub/catalogue.js';
 import { cachedData } from '../../hub/data.js';
 import { parquetLayout, readSst2Parquet, readWikitextParquet } from '../../tasks/data/parquet.js';
-import { readTextFile } from '../../tasks/data/text.js';
+import { readTextFile, readTextUntil } from '../../tasks/data/text.js';
 import { readSst2Tsv, type LabelledSentence } from '../../tasks/data/tsv.js';
 import type { TaskName } from '../../tasks/kinds.js';
 import { DataError } from '../../util/errors.js';
@@ -59,18 +59,37 @@ export interface ReadData<T> {
   readonly title: string | undefined;
 }
 
-/** Labelled sentences of a TSV, a parquet file or a data set. @throws {DataError} as their readers. */
-export async function readSentences(data: string): Promise<ReadData<LabelledSentence[]>> {
+/**
+ * Labelled sentences of a TSV, a parquet file or a data set.
+ *
+ * @param limit sentences that are wanted at most: of a TSV no more are read
+ * @throws {DataError} as their readers.
+ */
+export async function readSentences(
+  data: string,
+  limit?: number,
+): Promise<ReadData<LabelledSentence[]>> {
   const { paths, source, title } = await locateData(data);
   const parts = await Promise.all(
-    paths.map((path) => (isParquet(path) ? readSst2Parquet(path) : readSst2Tsv(path))),
+    paths.map((path) => (isParquet(path) ? readSst2Parquet(path) : readSst2Tsv(path, limit))),
   );
   return { content: parts.flat(), source, title };
 }
 
-/** Text of a file, a parquet file or a data set. @throws {DataError} as their readers. */
-export async function readProse(data: string): Promise<ReadData<string>> {
+/**
+ * Text of a file, a parquet file or a data set.
+ *
+ * @param cut of a text file the part that is enough: no more is read ({@link readTextUntil})
+ * @throws {DataError} as their readers.
+ */
+export async function readProse(
+  data: string,
+  cut?: (text: string) => string | undefined,
+): Promise<ReadData<string>> {
   const { paths, source, title } = await locateData(data);
+  const [first, ...more] = paths;
+  if (cut !== undefined && more.length === 0 && !isParquet(first))
+    return { content: await readTextUntil(first, cut), source, title };
   const parts = await Promise.all(
     paths.map((path) => (isParquet(path) ? readWikitextParquet(path) : readTextFile(path))),
   );

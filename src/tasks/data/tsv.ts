@@ -1,6 +1,6 @@
 import { DataError } from '../../util/errors.js';
 import { formatCounted } from '../../util/format.js';
-import { readTextFile, requireText } from './text.js';
+import { LONGEST_LINE, readTextFile, readTextUntil, requireText } from './text.js';
 
 /** A sentence and its class; SST-2: 0 negative, 1 positive. */
 export interface LabelledSentence {
@@ -11,9 +11,39 @@ export interface LabelledSentence {
 /** GLUE's SST-2 columns. */
 const HEADER = 'sentence\tlabel';
 
-/** `parseSst2Tsv` of a file. @throws {DataError} also when the file cannot be read or is not UTF-8. */
-export async function readSst2Tsv(path: string): Promise<LabelledSentence[]> {
-  return parseSst2Tsv(await readTextFile(path), path);
+/**
+ * `parseSst2Tsv` of a file.
+ *
+ * @param limit sentences that are wanted at most: lines after them are not read
+ * @throws {DataError} also when the file cannot be read, is not UTF-8 or has no lines.
+ */
+export async function readSst2Tsv(path: string, limit?: number): Promise<LabelledSentence[]> {
+  if (limit === undefined) return parseSst2Tsv(await readTextFile(path), path);
+  const text = await readTextUntil(path, (read) => {
+    requireLines(read, path);
+    return firstLines(read, limit + 1);
+  });
+  return parseSst2Tsv(text, path);
+}
+
+/** The first lines of a text, undefined where it has no more than these. */
+function firstLines(text: string, count: number): string | undefined {
+  let end = -1;
+  for (let line = 0; line < count; line++) {
+    end = text.indexOf('\n', end + 1);
+    if (end < 0) return undefined;
+  }
+  const begins = text.lastIndexOf('\n', end - 1) + 1;
+  if (text.slice(begins, end).trim() !== '') return text.slice(0, end);
+  // An empty line is a fault, but at the end of a file: up to what follows, if anything does.
+  const next = text.slice(end).search(/\S/);
+  return next < 0 ? undefined : text.slice(0, end + next + 1);
+}
+
+function requireLines(text: string, where: string): void {
+  if (text.length - text.lastIndexOf('\n') <= LONGEST_LINE) return;
+  const got = `${LONGEST_LINE} characters without a line end`;
+  throw fault('no lines', where, got, 'a sentence and its label a line');
 }
 
 /**
