@@ -2,6 +2,7 @@ import { rmSync, write } from 'node:fs';
 import { join } from 'node:path';
 import type { WriteStream } from 'node:tty';
 import { Worker } from 'node:worker_threads';
+import { withMemoryNamed } from '../util/errors.js';
 import { watchPartials } from '../util/files.js';
 import type { CommandThreadData, FromCommand, Terminal, ToCommand } from './command-thread.js';
 import { errorText, EXIT, exitCodeOf } from './exit-codes.js';
@@ -58,7 +59,9 @@ export function supervise(argv: readonly string[]): void {
     clearTimeout(waiting);
     if (message.kind === 'ended') code = message.code;
   });
-  worker.on('error', (error) => {
+  worker.on('error', (thrown) => {
+    const expected = 'less at a time: --limit, a smaller --context or model, fewer --workers';
+    const error = withMemoryNamed(thrown, 'qslm', 'more than the engine has', expected);
     code = exitCodeOf(error);
     tell(errorText(error, argv.includes('--debug')) ?? '');
   });

@@ -1,8 +1,10 @@
 import { tidy, type Tensor } from '@tensorflow/tfjs-core';
 import { readFloat32 } from '../backend/read.js';
 import { requireFinite } from '../checkpoint/finite.js';
+import { elementCount } from '../checkpoint/shape.js';
 import type { Checkpoint } from '../checkpoint/types.js';
-import { CheckpointError, ModelError, throwIfAborted } from '../util/errors.js';
+import { CheckpointError, ModelError, throwIfAborted, withMemoryNamed } from '../util/errors.js';
+import { formatBytes } from '../util/format.js';
 import { yieldToEvents, type RunOptions } from '../util/progress.js';
 import type { ModelConfig, StatedConfig } from './config.js';
 import type { SpikingNetwork } from './family.js';
@@ -55,7 +57,9 @@ export class LoadedModel<Config extends ModelConfig = ModelConfig> implements Se
       }
     } catch (error) {
       model.dispose();
-      throw error;
+      const floats = layout.parameters.reduce((sum, { shape }) => sum + elementCount(shape), 0);
+      const got = `a model of ${formatBytes(4 * floats)} in float32`;
+      throw withMemoryNamed(error, checkpoint.path, got, 'a smaller model, or fewer threads');
     }
     return model;
   }

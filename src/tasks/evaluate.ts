@@ -1,5 +1,6 @@
 import type { SequenceModel } from '../model/types.js';
-import { throwIfAborted } from '../util/errors.js';
+import { throwIfAborted, withMemoryNamed } from '../util/errors.js';
+import { formatCount } from '../util/format.js';
 import { yieldToEvents, type RunOptions } from '../util/progress.js';
 import type { SequenceBatch } from './batching.js';
 import type { BatchScores, Task } from './task.js';
@@ -17,6 +18,27 @@ export interface EvaluationReport {
 }
 
 /**
+ * Scores a batch.
+ *
+ * @throws {MemoryError} for one that does not fit, with what would. As {@link Task.score}.
+ */
+export async function scoreBatch(
+  task: Pick<Task, 'batches' | 'score'>,
+  model: SequenceModel,
+  index: number,
+): Promise<BatchScores> {
+  try {
+    return await task.score(model, index);
+  } catch (error) {
+    const { batch, time } = task.batches[index].inputs;
+    const got = `a batch of ${formatCount(batch)} × ${formatCount(time)} tokens`;
+    throw withMemoryNamed(error, 'evaluation', got, WOULD_FIT);
+  }
+}
+
+const WOULD_FIT = 'fewer tokens at a time (--context, shorter sentences), or a smaller model';
+
+/**
  * Scores all batches, one after another. Between two of them timers and signals get their turn.
  *
  * @throws {AbortedError} before the next batch, once the signal has fired. As {@link Task.score}.
@@ -32,7 +54,7 @@ export async function scoreAll(
   onProgress?.({ phase, done, total, unit });
   for (const [index, batch] of task.batches.entries()) {
     throwIfAborted(signal, phase);
-    const result = await task.score(model, index);
+    const result = await scoreBatch(task, model, index);
     scores.push(result);
     sum += result.values.reduce((all, one) => all + one, 0);
     items += batch.indices.length;

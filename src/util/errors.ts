@@ -53,6 +53,8 @@ export class StoreError extends QslmError {}
 export class OutputError extends QslmError {}
 /** A figure that cannot be drawn from the records given. */
 export class PlotError extends QslmError {}
+/** More memory asked for than there is; says what would fit. */
+export class MemoryError extends QslmError {}
 /** A command line or an option that is not understood. */
 export class UsageError extends QslmError {}
 
@@ -66,6 +68,28 @@ export class AbortedError extends QslmError {
 /** Checks a signal. @throws {AbortedError} when it has fired. */
 export function throwIfAborted(signal: AbortSignal | undefined, where: string): void {
   if (signal?.aborted) throw new AbortedError(where);
+}
+
+/** The engine's words for it; none of these is thrown for anything else by what is called here. */
+const OUT_OF_MEMORY =
+  /memory access out of bounds|out of memory|Invalid typed array length|Invalid (?:array|string) length|allocation failed|allocate (?:Wasm )?memory/i;
+
+/**
+ * An error of the engine that means a lack of memory as one that says so; any other as it is.
+ *
+ * @param got what was being held: "a batch of 1 × 100,000 tokens"
+ * @param expected what would fit
+ */
+export function withMemoryNamed(
+  error: unknown,
+  where: string,
+  got: string,
+  expected: string,
+): unknown {
+  if (!(error instanceof Error) || error instanceof QslmError) return error;
+  if (!OUT_OF_MEMORY.test(error.message)) return error;
+  const detail = { what: 'out of memory', where, got: `${got} (${error.message})`, expected };
+  return new MemoryError(detail, { cause: error });
 }
 
 /** An error as plain data: structured clones between threads lose the class and its fields. */
@@ -90,6 +114,7 @@ const CLASSES = [
   StoreError,
   OutputError,
   PlotError,
+  MemoryError,
   UsageError,
 ];
 

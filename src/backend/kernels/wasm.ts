@@ -1,5 +1,5 @@
 import type { BackendWasm } from '@tensorflow/tfjs-backend-wasm';
-import { inLanes, memoryIn, memoryOf, sizeOf, type HeapMemory } from './heap.js';
+import { inLanes, memoryIn, memoryOf, refuseNull, sizeOf, type HeapMemory } from './heap.js';
 import * as names from './names.js';
 import * as plain from './plain.js';
 import { STEP_WASM_KERNELS } from './steps/wasm.js';
@@ -119,6 +119,7 @@ function kernels(spiking: SpikingModule): readonly plain.Kernel<HeapMemory>[] {
  * @throws {BackendError} when they are not built, or the backend's memory cannot be reached.
  */
 export function registerWasmKernels(backend: BackendWasm, arithmetic: Arithmetic): void {
+  refuseNull(backend);
   const spiking = loadSpikingModule(arithmetic, memoryOf(backend));
   plain.registerKernels('wasm', [...kernels(spiking), ...STEP_WASM_KERNELS(spiking)], memoryIn);
 }

@@ -7,6 +7,7 @@ import { planStages } from '../../model/plan-stages.js';
 import { openDescribed } from '../../model/structure.js';
 import { addWork, noWork, type Work } from '../../model/work.js';
 import type { ResolvedPlan } from '../../quant/plan.js';
+import { scoreBatch } from '../../tasks/evaluate.js';
 import { taskFromParts } from '../../tasks/kinds.js';
 import type { BatchScores, Task, TaskParts } from '../../tasks/task.js';
 import { yieldToEvents } from '../../util/progress.js';
@@ -88,7 +89,7 @@ export class Scorer {
     for (const index of batches) {
       if (shared.stopped) break;
       if (question && certainVerdict(question, shared.read())) break;
-      const result = await task.score(accelerated, index);
+      const result = await scoreBatch(task, accelerated, index);
       scores.push(result);
       shared.add(result, tokensOf(task, result));
       await yieldToEvents();
