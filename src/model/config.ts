@@ -4,6 +4,7 @@ import type { CheckpointListing } from '../checkpoint/types.js';
 import { CheckpointError, UsageError } from '../util/errors.js';
 import { isRecord } from '../util/json.js';
 import { readRegularFile } from '../util/read-file.js';
+import { systemCode } from '../util/system-errors.js';
 
 /** The configuration that any model has; families have more. */
 export interface ModelConfig {
@@ -112,7 +113,7 @@ async function readConfigFile(path: string): Promise<Record<string, unknown> | u
     expected: 'a JSON object',
     mostBytes: LARGEST_CONFIG_BYTES,
   }).catch((error: unknown) => {
-    if (error instanceof CheckpointError && error.detail.got === 'ENOENT') return undefined;
+    if (error instanceof CheckpointError && systemCode(error.cause) === 'ENOENT') return undefined;
     throw error;
   });
   if (bytes === undefined) return undefined;

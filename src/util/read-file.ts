@@ -2,6 +2,7 @@ import { constants, type Stats } from 'node:fs';
 import { open, type FileHandle } from 'node:fs/promises';
 import { type QslmError, type ErrorDetail } from './errors.js';
 import { formatBytes } from './format.js';
+import { reasonOf, systemCode, systemReason } from './system-errors.js';
 
 /** The way a file is read, and what is said where it cannot be. */
 export interface ReadOptions {
@@ -50,9 +51,10 @@ export async function withRegularFile<T>(
       );
     return await use(file, stats.size);
   } catch (error) {
-    if (!(error instanceof Error) || !('code' in error)) throw error;
-    const got = String(error.code);
-    const what = got === 'ENOENT' ? missing : 'file cannot be read';
+    const code = systemCode(error);
+    if (code === undefined) throw error;
+    const what = code === 'ENOENT' ? missing : 'file cannot be read';
+    const got = systemReason(error);
     throw new Failure({ what, where: path, got, expected }, { cause: error });
   } finally {
     await file?.close();
@@ -60,7 +62,7 @@ export async function withRegularFile<T>(
 }
 
 function kindOf(stats: Stats): string {
-  if (stats.isDirectory()) return 'EISDIR, a folder';
+  if (stats.isDirectory()) return `EISDIR (${reasonOf('EISDIR')!})`;
   if (stats.isFIFO()) return 'a pipe';
   return stats.isSocket() ? 'a socket' : 'a device';
 }

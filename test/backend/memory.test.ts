@@ -16,11 +16,11 @@ describe('memory that is not there', () => {
     const { wasm } = tf.backend() as unknown as {
       wasm: { _malloc: (bytes: number) => number; _free: (address: number) => void };
     };
-    // Addresses have 32 bits: of five such pieces the last has none. Untouched they take no memory.
+    // Addresses have 32 bits: of six such pieces the last have none. Untouched they take no memory.
     const pieces: number[] = [];
     try {
       assert.throws(() => {
-        for (let piece = 0; piece < 5; piece++) pieces.push(wasm._malloc(1e9));
+        for (let piece = 0; piece < 6; piece++) pieces.push(wasm._malloc(1e9));
       }, /out of memory: no 1000000000 bytes/);
     } finally {
       for (const piece of pieces) wasm._free(piece);

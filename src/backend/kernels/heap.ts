@@ -77,3 +77,26 @@ export function inLanes(
     (inputs[wide].shape.at(-1)! % LANES === 0 ? run : loops)(inputs, attrs, memory),
   );
 }
+
+/** Heaps whose allocation says so when it fails. */
+const guarded = new WeakSet<Heap>();
+
+/**
+ * Makes the backend's allocation throw where it has nothing: it gives address 0, which kernels would take for a
+ * tensor's place and write to.
+ */
+export function refuseNull(backend: BackendWasm): void {
+  const heap = heapOf(backend);
+  if (guarded.has(heap)) return;
+  guarded.add(heap);
+  // The first call puts the module's own function in this place.
+  heap._malloc(0);
+  const allocate = heap._malloc;
+  heap._malloc = (bytes) => {
+    const address = allocate(bytes);
+    // Beyond 4 GB it may also wrap around, and give a place that ends after the heap.
+    const fits = (address >>> 0) + bytes <= heap.HEAPU8.length;
+    if ((address !== 0 && fits) || bytes === 0) return address;
+    throw new RangeError(`the heap of backend wasm is out of memory: no ${bytes} bytes left`);
+  };
+}

@@ -1,5 +1,5 @@
 import type { BackendWasm } from '@tensorflow/tfjs-backend-wasm';
-import { heapOf, inLanes, memoryIn, memoryOf, sizeOf, type Heap, type HeapMemory } from './heap.js';
+import { inLanes, memoryIn, memoryOf, refuseNull, sizeOf, type HeapMemory } from './heap.js';
 import * as names from './names.js';
 import * as plain from './plain.js';
 import { STEP_WASM_KERNELS } from './steps/wasm.js';
@@ -112,26 +112,6 @@ function kernels(spiking: SpikingModule): readonly plain.Kernel<HeapMemory>[] {
   ];
 }
 
-/** Heaps whose allocation says so when it fails. */
-const guarded = new WeakSet<Heap>();
-
-/**
- * Makes the backend's allocation throw where it has nothing: it gives address 0, which kernels would take for a
- * tensor's place and write to.
- */
-function refuseNull(heap: Heap): void {
-  if (guarded.has(heap)) return;
-  guarded.add(heap);
-  // The first call puts the module's own function in this place.
-  heap._malloc(0);
-  const allocate = heap._malloc;
-  heap._malloc = (bytes) => {
-    const address = allocate(bytes);
-    if (address !== 0 || bytes === 0) return address;
-    throw new RangeError(`the heap of backend wasm is out of memory: no ${bytes} bytes left`);
-  };
-}
-
 /**
  * Compiles the spiking kernels into the memory of the running `wasm` backend and registers them, in place
  * of those that were: they read and write its tensors in place, without copies.
@@ -139,7 +119,7 @@ function refuseNull(heap: Heap): void {
  * @throws {BackendError} when they are not built, or the backend's memory cannot be reached.
  */
 export function registerWasmKernels(backend: BackendWasm, arithmetic: Arithmetic): void {
-  refuseNull(heapOf(backend));
+  refuseNull(backend);
   const spiking = loadSpikingModule(arithmetic, memoryOf(backend));
   plain.registerKernels('wasm', [...kernels(spiking), ...STEP_WASM_KERNELS(spiking)], memoryIn);
 }
