@@ -1,5 +1,6 @@
 import { CommanderError, InvalidArgumentError } from 'commander';
 import { UnmetConstraintsError, UnreachableMemoryError } from '../search/nearest.js';
+import { UnwritableStoreError } from '../store/errors.js';
 import {
   AbortedError,
   errorMessage,
@@ -50,7 +51,7 @@ export function exitCodeOf(error: unknown): number {
   if (error instanceof ReaderGoneError) return EXIT.readerGone;
   if (error instanceof AbortedError) return EXIT.interrupted;
   if (error instanceof UsageError) return EXIT.usage;
-  if (error instanceof OutputError) return EXIT.output;
+  if (error instanceof OutputError || error instanceof UnwritableStoreError) return EXIT.output;
   if (error instanceof UnmetConstraintsError || error instanceof UnreachableMemoryError)
     return EXIT.unmet;
   return error instanceof QslmError ? EXIT.input : EXIT.defect;

@@ -3,6 +3,9 @@ import { StoreError } from '../util/errors.js';
 /** A file that is not as it was written. {@link openStore} sets it aside. */
 export class DamagedStoreError extends StoreError {}
 
+/** A store that cannot be written: a full disk, no permission. */
+export class UnwritableStoreError extends StoreError {}
+
 /** Another process has been writing for longer than the busy timeout. */
 export class LockedStoreError extends StoreError {}
 
@@ -17,21 +20,25 @@ interface Cause {
 const CAUSES: readonly Cause[] = [
   { prefix: 'SQLITE_BUSY', Class: LockedStoreError, what: 'locked by another process' },
   { prefix: 'SQLITE_LOCKED', Class: LockedStoreError, what: 'locked by another connection' },
-  { prefix: 'SQLITE_FULL', Class: StoreError, what: 'cannot write: no space left on the disk' },
+  {
+    prefix: 'SQLITE_FULL',
+    Class: UnwritableStoreError,
+    what: 'cannot write: no space left on the disk',
+  },
   {
     prefix: 'SQLITE_READONLY',
-    Class: StoreError,
+    Class: UnwritableStoreError,
     what: 'cannot write',
     expected: 'a file and a folder that can be written',
   },
   {
     prefix: 'SQLITE_CANTOPEN',
-    Class: StoreError,
+    Class: UnwritableStoreError,
     what: 'cannot be opened',
     expected: 'a file in a folder that can be written',
   },
-  { prefix: 'SQLITE_PERM', Class: StoreError, what: 'no permission' },
-  { prefix: 'SQLITE_IOERR', Class: StoreError, what: 'the disk failed or is full' },
+  { prefix: 'SQLITE_PERM', Class: UnwritableStoreError, what: 'no permission' },
+  { prefix: 'SQLITE_IOERR', Class: UnwritableStoreError, what: 'the disk failed or is full' },
   { prefix: 'SQLITE_NOTADB', Class: DamagedStoreError, what: 'is not a SQLite file' },
   { prefix: 'SQLITE_CORRUPT', Class: DamagedStoreError, what: 'is damaged' },
 ];

@@ -1,6 +1,7 @@
 export { keyId, type KeyFilter, type MeasurementKey, type VerdictLimit } from './key.js';
 export { memoryStore } from './memory-store.js';
-export { openStore } from './sqlite/open.js';
+export { whenUnlocked, type Tell } from './patience.js';
+export { openStore, type OpenStoreOptions } from './sqlite/open.js';
 export type {
   Answer,
   Extras,

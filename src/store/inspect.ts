@@ -29,6 +29,9 @@ export function inspect(connection: Connection, path: string): number {
       });
     damaged(path, 'the header is overwritten', `application id ${application}`);
   }
+  // A newer version has other tables: with exactly ours it is this one, its number overwritten.
+  if (version !== SCHEMA_VERSION && hasExactly(tables))
+    damaged(path, 'the header is overwritten', `schema ${version}`);
   if (version > SCHEMA_VERSION)
     throw new StoreError({
       what: 'the store was written by a newer version of qslm; update qslm or choose another store',
@@ -50,6 +53,14 @@ export function inspect(connection: Connection, path: string): number {
 /** The tables that a store of a version has. */
 function namesSince(version: number): string[] {
   return Object.keys(TABLES).filter((name) => TABLES[name].since <= version);
+}
+
+/** True for the tables of this version, as they were made, and no others. */
+function hasExactly(tables: ReadonlyMap<string, string>): boolean {
+  const names = Object.keys(TABLES);
+  return (
+    tables.size === names.length && names.every((name) => tables.get(name) === TABLES[name].sql)
+  );
 }
 
 function checkStructure(connection: Connection, path: string): void {

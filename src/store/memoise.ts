@@ -1,6 +1,7 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { throwIfAborted } from '../util/errors.js';
 import { keyId, type MeasurementKey } from './key.js';
+import { whenUnlocked, type Tell } from './patience.js';
 import { hasExtras } from './record.js';
 import type { StoreRows } from './rows.js';
 import type {
@@ -37,6 +38,7 @@ export class Memo {
   constructor(
     private readonly source: MemoSource,
     private readonly claims: Pick<StoreRows, 'claim' | 'release'>,
+    private readonly tell?: Tell,
   ) {}
 
   /** As {@link MeasurementStore.getOrMeasure}. */
@@ -60,7 +62,7 @@ export class Memo {
     const request = { key, id, questions, ask, ...options };
     for (;;) {
       throwIfAborted(options.signal, 'measurement');
-      const found = this.find(request);
+      const found = await this.patiently(request, () => this.find(request));
       if (found !== undefined) return found;
       const other = this.atWork.get(id);
       if (other === undefined) break;
@@ -80,21 +82,29 @@ export class Memo {
     const { id, ask, onWait, signal } = request;
     let told = false;
     for (;;) {
-      const holder = this.claims.claim(id);
+      const holder = await this.patiently(request, () => this.claims.claim(id));
       if (holder === undefined) break;
       if (!told) onWait?.(holder);
       told = true;
       await settledOrAborted(wait(POLL_MS), signal);
       throwIfAborted(signal, 'measurement');
-      const found = this.find(request);
+      const found = await this.patiently(request, () => this.find(request));
       if (found !== undefined) return found;
     }
     try {
       // Another process may have put it between our look and our claim.
-      return this.find(request) ?? this.keep(request, await ask());
+      const found = await this.patiently(request, () => this.find(request));
+      if (found !== undefined) return found;
+      const answer = await ask();
+      return await this.patiently(request, () => this.keep(request, answer));
     } finally {
       this.claims.release(id);
     }
+  }
+
+  /** Another program may have the store locked for long: the measurement is not given up for that. */
+  private patiently<T>({ signal }: Request, work: () => T): Promise<T> {
+    return whenUnlocked(work, { tell: this.tell, signal });
   }
 
   private find({ key, questions, needs = [] }: Request): Known | undefined {

@@ -22,7 +22,7 @@ export function memoryStore(): MeasurementStore {
     release: () => undefined,
     close: () => undefined,
   };
-  return new RowStore(rows, undefined, undefined);
+  return new RowStore(rows, undefined);
 }
 
 function rowsInMemory<T>(idOf: (row: T) => string, sealOf: (row: T) => Sealed = seal): Rows<T> {

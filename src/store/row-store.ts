@@ -9,6 +9,7 @@ import {
 } from './key.js';
 import { describeMachine } from './machine.js';
 import { Memo } from './memoise.js';
+import { holdingUntilUnlocked, type Tell } from './patience.js';
 import { hasExtras, openMeasurement, openVerdict, withEarlierExtras } from './record.js';
 import type { StoreRows } from './rows.js';
 import { runLog } from './sqlite/runs.js';
@@ -27,19 +28,40 @@ import type {
   Verdict,
 } from './types.js';
 
+/** All of a store but its rows. */
+interface Surroundings {
+  readonly setAside?: SetAside | undefined;
+  readonly tell?: Tell | undefined;
+  readonly patienceMs?: number | undefined;
+}
+
 /** A store over rows: keys, seals and memoising, the same wherever the rows lie. */
 export class RowStore implements MeasurementStore {
   readonly runs: RunLog;
+  readonly setAside: SetAside | undefined;
   private readonly memo: Memo;
   private readonly machine = describeMachine();
+  /** For calls that cannot wait for a lock otherwise; memoising waits by itself. */
+  private readonly insist: <T>(work: () => T) => T;
 
   constructor(
     private readonly rows: StoreRows,
     readonly path: string | undefined,
-    readonly setAside: SetAside | undefined,
+    { setAside, tell, patienceMs }: Surroundings = {},
   ) {
-    this.runs = runLog(rows);
-    this.memo = new Memo(this, rows);
+    this.setAside = setAside;
+    this.insist = (work) => holdingUntilUnlocked(work, tell, patienceMs);
+    this.runs = runLog({
+      ...rows,
+      exclusively: (work) => this.insist(() => rows.exclusively(work)),
+    });
+    const source = {
+      get: this.get.bind(this),
+      verdict: this.verdict.bind(this),
+      put: this.putNow.bind(this),
+      putVerdict: this.putVerdictNow.bind(this),
+    };
+    this.memo = new Memo(source, rows, tell);
   }
 
   get(key: MeasurementKey): StoredMeasurement | undefined {
@@ -53,6 +75,10 @@ export class RowStore implements MeasurementStore {
   }
 
   put(key: MeasurementKey, outcome: Outcome): StoredMeasurement {
+    return this.insist(() => this.putNow(key, outcome));
+  }
+
+  private putNow(key: MeasurementKey, outcome: Outcome): StoredMeasurement {
     return this.rows.exclusively(() => {
       const kept = { ...withEarlierExtras(outcome, this.get(key)), key: checkedKey(key) };
       const stored: StoredMeasurement = { ...kept, ...this.origin() };
@@ -72,7 +98,15 @@ export class RowStore implements MeasurementStore {
     return sealed && openVerdict(sealed, this.rows.where);
   }
 
-  putVerdict(key: MeasurementKey, limit: VerdictLimit, { passes, bound }: Verdict): StoredVerdict {
+  putVerdict(key: MeasurementKey, limit: VerdictLimit, verdict: Verdict): StoredVerdict {
+    return this.insist(() => this.putVerdictNow(key, limit, verdict));
+  }
+
+  private putVerdictNow(
+    key: MeasurementKey,
+    limit: VerdictLimit,
+    { passes, bound }: Verdict,
+  ): StoredVerdict {
     const stored = { key: checkedKey(key), limit, passes, bound, ...this.origin() };
     this.rows.verdicts.write(stored);
     return stored;

@@ -118,9 +118,11 @@ export interface RunLog {
   update(id: string, change: RunChange): Run;
 }
 
-/** A damaged file that was moved out of the way. */
+/** A damaged store that was moved out of the way, or a damaged log of one, of which a copy was kept. */
 export interface SetAside {
-  /** The damaged file's place now; its `-wal` and `-shm` lie beside it under the same name. */
+  /** `log`: the store goes on with what was written before the damage. */
+  readonly part: 'store' | 'log';
+  /** The damaged file's place now, its `-wal` and `-shm` beside it under the same name; a log's copy. */
   readonly path: string;
   /** The fault found in it. */
   readonly reason: string;

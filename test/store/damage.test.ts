@@ -1,8 +1,21 @@
 import assert from 'node:assert/strict';
-import { copyFile, mkdir, readFile, readdir, truncate, writeFile } from 'node:fs/promises';
+import { execFile } from 'node:child_process';
+import {
+  copyFile,
+  mkdir,
+  readFile,
+  readdir,
+  rename,
+  rm,
+  symlink,
+  truncate,
+  writeFile,
+} from 'node:fs/promises';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { openStore, type MeasurementStore } from '../../src/store/index.js';
 import { Connection } from '../../src/store/sqlite/connection.js';
+import { TABLES } from '../../src/store/sqlite/schema.js';
 import { StoreError } from '../../src/util/errors.js';
 import { seededRandom } from '../../src/util/random.js';
 import { inFolder, keyOf, perplexityOf } from './support.js';
@@ -63,6 +76,12 @@ function intactVerdicts(store: MeasurementStore): number {
   return 1;
 }
 
+async function setByte(path: string, at: number, value: number): Promise<void> {
+  const bytes = await readFile(path);
+  bytes[at] = value;
+  await writeFile(path, bytes);
+}
+
 interface Damage {
   readonly name: string;
   readonly reason: RegExp;
@@ -75,10 +94,34 @@ const everything = [ROWS + 2, ROWS + 2] as const;
 
 const DAMAGES: readonly Damage[] = [
   {
-    name: 'bytes that are no SQLite file',
-    reason: /is not a SQLite file/,
-    recovered: [0, 0],
-    apply: (path) => writeFile(path, Buffer.alloc(10_000, 'garbage ')),
+    name: 'one wrong byte in the magic of the file',
+    reason: /its first bytes are not those of SQLite/,
+    recovered: everything,
+    apply: (path) => setByte(path, 3, 0x00),
+  },
+  {
+    name: 'a damaged read version',
+    reason: /the header is overwritten; got read version 7/,
+    recovered: everything,
+    apply: (path) => setByte(path, 19, 7),
+  },
+  {
+    name: 'a damaged write version, with which SQLite would only read',
+    reason: /the header is overwritten; got write version 255/,
+    recovered: everything,
+    apply: (path) => setByte(path, 18, 255),
+  },
+  {
+    name: 'a damaged schema version that looks newer',
+    reason: /the header is overwritten; got schema 66/,
+    recovered: everything,
+    apply: (path) => setByte(path, 63, 66),
+  },
+  {
+    name: 'a damaged schema version that looks older',
+    reason: /the header is overwritten; got schema 1/,
+    recovered: everything,
+    apply: (path) => setByte(path, 63, 1),
   },
   {
     name: 'a file cut in half',
@@ -88,12 +131,6 @@ const DAMAGES: readonly Damage[] = [
       const { length } = await readFile(path);
       await truncate(path, Math.floor(length / 2));
     },
-  },
-  {
-    name: 'a file cut within its header',
-    reason: /is damaged/,
-    recovered: [0, 0],
-    apply: (path) => truncate(path, 40),
   },
   {
     name: 'an overwritten application id',
@@ -196,9 +233,9 @@ describe('store, damaged', () => {
       const path = join(folder, 'killed.sqlite');
       await makeStore(join(folder, 'original.sqlite'));
       const log = await copyOfOpenStore(folder, path);
-      const { length } = await readFile(path);
-      await writeFile(path, Buffer.alloc(length, 'garbage '));
-      const damaged = await readFile(path);
+      // All but the first page, which says that it is a store.
+      const damaged = (await readFile(path)).fill('garbage ', 4096);
+      await writeFile(path, damaged);
       const store = await openStore(path);
       assert.ok(store.setAside);
       assert.ok(damaged.equals(await readFile(store.setAside.path)));
@@ -293,6 +330,126 @@ async function away(path: string): Promise<string> {
   return join(folder, 'killed.sqlite');
 }
 
+describe('store, a damaged log', () => {
+  /** Commits of one page or two, a frame each; frame `index` begins there. */
+  const frameAt = (index: number): number => 32 + index * (24 + 4096);
+
+  for (const [what, at] of [
+    ['a page in its middle', frameAt(9) + 2000],
+    ["a frame's checksum", frameAt(9) + 17],
+    ["a frame's salt", frameAt(9) + 9],
+    ['its header', 20],
+  ] as const)
+    it(`says that rows are missing, and keeps a copy of the log: ${what}`, () =>
+      inFolder(async (folder) => {
+        const path = join(folder, 'killed.sqlite');
+        const log = await copyOfOpenStore(folder, path);
+        log[at] ^= 0x10;
+        await writeFile(`${path}-wal`, log);
+        const store = await openStore(path);
+        const { setAside } = store;
+        assert.equal(setAside?.part, 'log');
+        assert.match(
+          setAside.reason,
+          what === 'its header'
+            ? /log .* has a damaged header/
+            : /log .* is damaged at entry 10 of/,
+        );
+        assert.ok(log.equals(await readFile(setAside.path)), 'the evidence was changed');
+        assert.ok(intactRows(store) < ROWS);
+        fill(store);
+        store.close();
+        const again = await openStore(path);
+        assert.equal(again.setAside, undefined);
+        assert.equal(intactRows(again), ROWS);
+        again.close();
+      }));
+
+  it('is none where a process was killed within a commit', () =>
+    inFolder(async (folder) => {
+      const path = join(folder, 'killed.sqlite');
+      const log = await copyOfOpenStore(folder, path);
+      // The last frame, which would make the commit, was not written to its end.
+      await writeFile(`${path}-wal`, log.subarray(0, log.length - 1000));
+      const store = await openStore(path);
+      assert.equal(store.setAside, undefined);
+      store.close();
+    }));
+});
+
+describe('store, whose file goes while it is open', () => {
+  /** Opens a store with rows, takes its file away as told, goes on, and gives the second opening's rows. */
+  async function goesOn(takeAway: (path: string) => Promise<void>): Promise<void> {
+    await inFolder(async (folder) => {
+      const path = join(folder, 'deep', 'm.sqlite');
+      const news: string[] = [];
+      const store = await openStore(path, { tell: (text) => news.push(text) });
+      for (let index = 0; index < ROWS - 1; index++)
+        store.put(keyOf(`plan${index}`), outcomeOf(index));
+      const run = store.runs.create({ kind: 'search', config: {} });
+      store.putVerdict(keyOf('stopped'), LIMIT, VERDICT);
+      await takeAway(path);
+      assert.deepEqual(news, []);
+      store.put(keyOf(`plan${ROWS - 1}`), outcomeOf(ROWS - 1));
+      assert.equal(news.length, 1);
+      assert.match(news[0], /m\.sqlite: the store was (deleted|replaced) while it was in use/);
+      store.runs.update(run.id, { state: 'finished' });
+      assert.equal(intactRows(store), ROWS);
+      store.close();
+      const again = await openStore(path);
+      assert.equal(again.setAside, undefined);
+      assert.equal(intactRows(again), ROWS);
+      assert.equal(intactVerdicts(again), 1);
+      assert.deepEqual(
+        again.runs.list().map(({ id, state }) => [id, state]),
+        [[run.id, 'finished']],
+      );
+      again.close();
+    });
+  }
+
+  it('is written anew when it is deleted', () => goesOn((path) => rm(path)));
+
+  it('is written anew when its whole folder is deleted', () =>
+    goesOn((path) => rm(join(path, '..'), { recursive: true })));
+
+  it('is written into a store that was put in its place', () =>
+    goesOn(async (path) => {
+      const other = join(path, '..', 'other.sqlite');
+      await makeStore(other);
+      await edit(other, "DELETE FROM measurements WHERE id <> ''; DELETE FROM runs; VACUUM");
+      await rename(other, path);
+    }));
+
+  it('is written anew at the end where nothing was written after', () =>
+    inFolder(async (folder) => {
+      const path = join(folder, 'm.sqlite');
+      const news: string[] = [];
+      const store = await openStore(path, { tell: (text) => news.push(text) });
+      fill(store);
+      await rm(path);
+      store.close();
+      assert.equal(news.length, 1);
+      const again = await openStore(path);
+      assert.equal(intactRows(again), ROWS);
+      again.close();
+    }));
+
+  it('refuses what else was put in its place, and leaves it alone', () =>
+    inFolder(async (folder) => {
+      const path = join(folder, 'm.sqlite');
+      const store = await openStore(path);
+      fill(store);
+      await writeFile(join(folder, 'notes'), 'notes of a person');
+      await rename(join(folder, 'notes'), path);
+      assert.throws(
+        () => store.put(keyOf('more'), outcomeOf(0)),
+        (error) => error instanceof StoreError && /is no store of measurements/.test(error.message),
+      );
+      assert.equal(await readFile(path, 'utf8'), 'notes of a person');
+    }));
+});
+
 describe('store, refused', () => {
   const refused = (path: string, pattern: RegExp) =>
     assert.rejects(openStore(path), (error) => {
@@ -322,6 +479,32 @@ describe('store, refused', () => {
       const before = await readFile(path);
       await refused(path, /belongs to another program/);
       assert.ok(before.equals(await readFile(path)));
+    }));
+
+  for (const [what, content] of [
+    ['a text', 'Dear diary,\n'.repeat(100)],
+    ['bytes', Buffer.alloc(10_000, 0x5a)],
+    ['a file of two bytes', 'hi'],
+    ['a text that names our tables', `tablemeasurements ${TABLES.measurements.sql}`],
+    ['a text with our number at its place', `${'-'.repeat(68)}QSLM${'-'.repeat(100)}`],
+  ] as const)
+    it(`${what} that is no store: it stays as it is, with nothing beside it, through a link too`, () =>
+      inFolder(async (folder) => {
+        const path = join(folder, 'precious');
+        const link = join(folder, 'link');
+        await writeFile(path, content);
+        await symlink('precious', link);
+        for (const name of [path, link])
+          await refused(name, /precious: is no store of measurements, and is left as it is; got a/);
+        assert.deepEqual(await readFile(path), Buffer.from(content));
+        assert.deepEqual((await readdir(folder)).sort(), ['link', 'precious']);
+      }));
+
+  it('a pipe, without waiting for a writer', () =>
+    inFolder(async (folder) => {
+      const path = join(folder, 'pipe');
+      await promisify(execFile)('mkfifo', [path]);
+      await refused(path, /cannot be opened; got a device, socket or pipe/);
     }));
 
   it('a folder, and a path below a file', () =>

@@ -141,7 +141,11 @@ describe('store shared by processes', function () {
   it('is set aside once when several find it damaged at the same time', () =>
     inFolder(async (folder) => {
       const path = join(folder, 'm.sqlite');
-      await writeFile(path, 'no database at all, '.repeat(1000));
+      const made = await openStore(join(folder, 'made', 'm.sqlite'));
+      made.close();
+      const bytes = await readFile(join(folder, 'made', 'm.sqlite'));
+      bytes[0] = 0;
+      await writeFile(path, bytes);
       const children = Array.from({ length: 3 }, () => start('open', path));
       await Promise.all(children.map(({ ended }) => ended));
       const said = children.flatMap(({ lines }) => lines).sort();

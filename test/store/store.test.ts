@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { stat } from 'node:fs/promises';
+import { copyFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { memoryStore, openStore, type MeasurementStore } from '../../src/store/index.js';
@@ -341,7 +341,7 @@ describe('store on disk, the file', () => {
       (await openStore(path)).close();
       const [holder, waiter] = [await Connection.open(path, 0), await Connection.open(path, 0)];
       holder.exec('BEGIN IMMEDIATE');
-      const store = new SqliteStore(path, waiter);
+      const store = new SqliteStore(path, waiter, { patienceMs: 50 });
       assert.throws(
         () => store.put(keyOf('a'), { measurement: accuracyOf(1) }),
         (error) => error instanceof StoreError && /locked by another process/.test(error.message),
@@ -351,4 +351,58 @@ describe('store on disk, the file', () => {
       store.close();
       holder.close();
     }));
+
+  it('waits for another program that holds the lock, and says so once', () =>
+    inFolder(async (folder) => {
+      const path = join(folder, 'm.sqlite');
+      const made = join(folder, 'made.sqlite');
+      (await openStore(made)).close();
+      // A copy: this process lets go of the original late.
+      await copyFile(made, path);
+      const holder = await Connection.open(path, 0);
+      // The way of a program that wants the file for itself: in this mode readers wait too.
+      holder.exec('PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE');
+      const news: string[] = [];
+      const tell = (text: string): void => {
+        news.push(text);
+      };
+      const opening = openStore(path, { tell });
+      await until(() => news.length === 1);
+      // The lock goes with the next access in the normal mode.
+      holder.exec('ROLLBACK; PRAGMA locking_mode = NORMAL; SELECT count(*) FROM runs');
+      const store = await opening;
+      const other = await Connection.open(path, 0);
+      assert.match(news[0], /m\.sqlite: locked by another process; waiting for it/);
+      other.exec('BEGIN IMMEDIATE');
+      const measuring = store.getOrMeasure(keyOf('a'), () =>
+        Promise.resolve({ measurement: accuracyOf(1) }),
+      );
+      await until(() => news.length === 2);
+      other.exec('COMMIT');
+      assert.equal((await measuring).measurement.value, 1);
+      assert.equal(news.length, 2);
+      const stop = new AbortController();
+      other.exec('BEGIN IMMEDIATE');
+      const second = store.getOrMeasure(
+        keyOf('b'),
+        () => Promise.resolve({ measurement: accuracyOf(1) }),
+        { signal: stop.signal },
+      );
+      await until(() => news.length === 3);
+      stop.abort();
+      await assert.rejects(second, AbortedError);
+      other.exec('COMMIT');
+      store.close();
+      other.close();
+      holder.close();
+    }));
 });
+
+/** Waits for something that has to come, ten seconds at most. */
+async function until(isSo: () => boolean): Promise<void> {
+  const deadline = Date.now() + 10_000;
+  while (!isSo()) {
+    assert.ok(Date.now() < deadline, 'it never came');
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}

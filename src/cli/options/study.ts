@@ -90,6 +90,9 @@ export async function withStudy(
     onSetAside: (what) => {
       session.warn(setAsideText(what));
     },
+    onStoreNews: (text) => {
+      session.warn(text);
+    },
     accelerations: { prefix, exit, verdicts, memo, ...(workers !== undefined && { workers }) },
   });
   try {
@@ -105,7 +108,11 @@ export async function withStore<T>(
   path: string,
   work: (store: MeasurementStore) => T | Promise<T>,
 ): Promise<T> {
-  const store = await openStore(path);
+  const { signal } = session;
+  const tell = (text: string): void => {
+    session.warn(text);
+  };
+  const store = await openStore(path, { tell, signal });
   try {
     if (store.setAside !== undefined) session.warn(setAsideText(store.setAside));
     return await work(store);
@@ -114,7 +121,8 @@ export async function withStore<T>(
   }
 }
 
-function setAsideText({ reason, path, recovered }: SetAside): string {
+function setAsideText({ part, reason, path, recovered }: SetAside): string {
+  if (part === 'log') return `${reason}; a copy of the log lies at ${path}`;
   return (
     `the store was damaged (${reason}); it lies now at ${path}, and ` +
     `${recovered} entries were taken over into a new one`

@@ -14,6 +14,8 @@ export interface OpenStudyOptions extends StudyTasksRequest {
   readonly store?: string | MeasurementStore;
   /** Told when a damaged store was set aside. */
   readonly onSetAside?: (what: SetAside) => void;
+  /** Told when the store is locked and waited for, and when it had to be made anew while it was open. */
+  readonly onStoreNews?: (text: string) => void;
   /** All by default, with the threads that the backend is worth. */
   readonly accelerations?: Partial<Accelerations>;
   /** Device memory for kept streams, in all threads together. */
@@ -36,6 +38,7 @@ export async function openStudy(
     backend: wanted = 'auto',
     store: place,
     onSetAside,
+    onStoreNews,
     accelerations,
     budgetBytes,
     model: stated = {},
@@ -49,7 +52,10 @@ export async function openStudy(
     owned.push(file);
     requireUnpacked(file.checkpoint);
     const tasks = await buildStudyTasks(request, file.tokenizer, file);
-    const store = typeof place === 'string' ? await openStore(place) : place;
+    const store =
+      typeof place === 'string'
+        ? await openStore(place, onStoreNews && { tell: onStoreNews })
+        : place;
     if (store !== undefined && store !== place) owned.push(store);
     if (store?.setAside) onSetAside?.(store.setAside);
     return await Study.open({

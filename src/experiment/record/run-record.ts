@@ -1,5 +1,5 @@
 import { join, resolve } from 'node:path';
-import type { Run, RunState } from '../../store/index.js';
+import { whenUnlocked, type Run, type RunState } from '../../store/index.js';
 import { describeMachine } from '../../store/machine.js';
 import { AbortedError } from '../../util/errors.js';
 import { saveFile } from '../../util/files.js';
@@ -55,10 +55,11 @@ export class RunRecord {
     const interrupted = log
       .list({ kind, state: 'interrupted' })
       .findLast((run) => canonicalJson(run.config) === same);
-    const run =
+    const run = await whenUnlocked(() =>
       interrupted === undefined
         ? log.create({ kind, config: kept })
-        : log.update(interrupted.id, { state: 'running' });
+        : log.update(interrupted.id, { state: 'running' }),
+    );
     const folder = join(runs, run.id);
     const before = interrupted ? await startsOf(folder) : [];
     const starts = [...before, new Date().toISOString()];
@@ -85,7 +86,7 @@ export class RunRecord {
    */
   async finish(result: Json, work: WorkJson, summary: Json): Promise<void> {
     await this.save('finished', { result, work });
-    this.report('finished', summary as Readonly<Record<string, Json>>);
+    await this.report('finished', summary as Readonly<Record<string, Json>>);
   }
 
   /** Closes the run after an error: interrupted on request, or failed. */
@@ -93,12 +94,14 @@ export class RunRecord {
     const state = error instanceof AbortedError ? 'interrupted' : 'failed';
     const message = error instanceof Error ? error.message : String(error);
     await this.save(state, { error: message });
-    this.report(state, { error: message });
+    await this.report(state, { error: message });
   }
 
-  private report(state: RunState, result: Readonly<Record<string, Json>>): void {
+  private async report(state: RunState, result: Readonly<Record<string, Json>>): Promise<void> {
     const { runs } = this.start.study.store;
-    runs.update(this.id, { state, result: { folder: resolve(this.folder), ...result } });
+    const change = { state, result: { folder: resolve(this.folder), ...result } };
+    // An hour's work is not given up for a lock.
+    await whenUnlocked(() => runs.update(this.id, change));
   }
 
   private async save(

@@ -28,11 +28,14 @@ export function textOf(value: unknown): string {
  */
 export class Connection {
   private readonly statements = new Map<string, Statement>();
-  private isOpen = true;
+  private opened = true;
+  private depth = 0;
 
   private constructor(
-    private readonly database: Database,
+    private database: Database,
     private readonly where: string,
+    /** Opens the driver on a path again. */
+    private readonly reopen: (path: string) => Database,
   ) {}
 
   /**
@@ -42,11 +45,39 @@ export class Connection {
    */
   static async open(path: string, busyMs: number): Promise<Connection> {
     const Driver = await loadDriver();
+    return Connection.through((file) => new Driver(file, { timeout: busyMs }), path);
+  }
+
+  /** A connection to another file, with the settings of this one. @throws as {@link Connection.open} */
+  another(path: string): Connection {
+    return Connection.through(this.reopen, path);
+  }
+
+  private static through(reopen: (path: string) => Database, path: string): Connection {
     try {
-      return new Connection(new Driver(path, { timeout: busyMs }), path);
+      return new Connection(reopen(path), path, reopen);
     } catch (error) {
       throw asStoreError(error, path);
     }
+  }
+
+  /** False after {@link close}. */
+  get isOpen(): boolean {
+    return this.opened;
+  }
+
+  /** True within {@link transaction}. */
+  get inTransaction(): boolean {
+    return this.depth > 0;
+  }
+
+  /** Goes over to another connection's file, which that one gives up; the file so far is closed. */
+  takeOver(other: Connection): void {
+    this.statements.clear();
+    this.database.close();
+    this.database = other.database;
+    other.statements.clear();
+    other.opened = false;
   }
 
   /** Runs statements that take no parameters; rows are dropped. */
@@ -72,6 +103,7 @@ export class Connection {
   /** All of `work` or nothing; the write lock is taken at its start, so that it cannot fail midway. */
   transaction<T>(work: () => T): T {
     this.exec('BEGIN IMMEDIATE');
+    this.depth++;
     try {
       const result = work();
       this.exec('COMMIT');
@@ -83,13 +115,15 @@ export class Connection {
         // SQLite has rolled back by itself (disk full): the first error is the one to tell.
       }
       throw error;
+    } finally {
+      this.depth--;
     }
   }
 
   /** Closes the file; closing twice is allowed. */
   close(): void {
-    if (!this.isOpen) return;
-    this.isOpen = false;
+    if (!this.opened) return;
+    this.opened = false;
     this.statements.clear();
     this.database.close();
   }
@@ -104,7 +138,7 @@ export class Connection {
   }
 
   private try<T>(work: () => T): T {
-    if (!this.isOpen) throw new StoreError({ what: 'the store is closed', where: this.where });
+    if (!this.opened) throw new StoreError({ what: 'the store is closed', where: this.where });
     try {
       return work();
     } catch (error) {

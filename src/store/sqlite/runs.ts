@@ -22,7 +22,7 @@ export function runLog({
   return {
     create({ kind, config }: { readonly kind: string; readonly config: Json }): Run {
       const startedAt = new Date().toISOString();
-      return write({
+      const run: KeptRun = {
         id: runId(startedAt),
         kind,
         config,
@@ -32,7 +32,8 @@ export function runLog({
         result: null,
         machine: describeMachine(),
         owner,
-      });
+      };
+      return exclusively(() => write(run));
     },
     list(filter: { readonly kind?: string; readonly state?: RunState } = {}): Run[] {
       return Array.from(runs.readAll(), (sealed) => publicRun(open(sealed))).filter(

@@ -1,8 +1,10 @@
+import type { Tell } from '../patience.js';
 import { RowStore } from '../row-store.js';
 import type { Rows, StoreRows } from '../rows.js';
 import type { SetAside } from '../types.js';
 import { Claims } from './claims.js';
 import type { Connection } from './connection.js';
+import { keeperOf } from './keep-there.js';
 import { thisProcess } from './owner.js';
 import {
   SEALED_COLUMNS,
@@ -14,28 +16,48 @@ import {
 } from './rows.js';
 import type { SealedTable } from './schema.js';
 
+/** All of a store but its file. */
+export interface StoreSurroundings {
+  readonly setAside?: SetAside | undefined;
+  readonly tell?: Tell | undefined;
+  /** Time that a call waits which holds up the process, in milliseconds. */
+  readonly patienceMs?: number;
+}
+
 /** Measurements in a SQLite file whose tables are in order; made by `openStore`. */
 export class SqliteStore extends RowStore {
-  constructor(path: string, connection: Connection, setAside?: SetAside) {
+  constructor(
+    path: string,
+    connection: Connection,
+    { setAside, tell, patienceMs }: StoreSurroundings = {},
+  ) {
     const owner = thisProcess();
+    const keepThere = keeperOf(connection, path, tell);
     const claims = new Claims(connection, owner);
     const rows: StoreRows = {
       where: path,
       owner,
-      measurements: rowsIn(connection, 'measurements', writeMeasurement),
-      verdicts: rowsIn(connection, 'verdicts', writeVerdict),
-      runs: rowsIn(connection, 'runs', writeRun),
-      exclusively: (work) => connection.transaction(work),
-      claim: (id) => claims.take(id),
+      measurements: rowsIn(connection, 'measurements', writeMeasurement, keepThere),
+      verdicts: rowsIn(connection, 'verdicts', writeVerdict, keepThere),
+      runs: rowsIn(connection, 'runs', writeRun, keepThere),
+      exclusively: (work) => {
+        keepThere();
+        return connection.transaction(work);
+      },
+      claim: (id) => {
+        keepThere();
+        return claims.take(id);
+      },
       release: (id) => {
         claims.release(id);
       },
       close: () => {
+        if (connection.isOpen) keepThere();
         claims.releaseAll();
         closeFolded(connection);
       },
     };
-    super(rows, path, setAside);
+    super(rows, path, { setAside, tell, patienceMs });
   }
 }
 
@@ -43,6 +65,7 @@ function rowsIn<T>(
   connection: Connection,
   table: SealedTable,
   write: (connection: Connection, row: T) => void,
+  beforeWrite: () => void,
 ): Rows<T> {
   return {
     read: (id) => {
@@ -51,6 +74,7 @@ function rowsIn<T>(
     },
     readAll: () => sealedRows(connection, table),
     write: (row) => {
+      beforeWrite();
       write(connection, row);
     },
   };
