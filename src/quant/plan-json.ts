@@ -71,6 +71,14 @@ export function parsePlan(text: string, where = 'plan', hierarchy?: Hierarchy): 
         got: key,
         expected: 'format, units',
       });
+  const long = Object.keys(json.units).find((unit) => unit.length > LONGEST_NAME);
+  if (long !== undefined)
+    throw new QuantError({
+      what: 'not the name of a unit',
+      where,
+      got: `${long.length} characters that begin with ${JSON.stringify(long.slice(0, 40))}`,
+      expected: `at most ${LONGEST_NAME} characters`,
+    });
   requireNoDuplicates(text, where);
   const unitLine = (unit: string): string => lineOf(text, where, unit);
   if (hierarchy !== undefined) requireKnownUnits(Object.keys(json.units), hierarchy, unitLine);
@@ -82,7 +90,19 @@ export function parsePlan(text: string, where = 'plan', hierarchy?: Hierarchy): 
   );
 }
 
+/** A plan of 1,000 blocks, each matrix on a line of its own, takes a fifth of it. */
+const LONGEST_PLAN = 4_000_000;
+/** A unit's path has some fifty characters. */
+const LONGEST_NAME = 1000;
+
 function parseJson(text: string, where: string): unknown {
+  if (text.length > LONGEST_PLAN)
+    throw new QuantError({
+      what: 'too long for a plan',
+      where,
+      got: `${text.length} characters`,
+      expected: `at most ${LONGEST_PLAN}`,
+    });
   try {
     return JSON.parse(text);
   } catch (error) {
@@ -98,8 +118,12 @@ function parseJson(text: string, where: string): unknown {
 
 /** Positions in the text at which a member of that name begins; more than one if it is there twice. */
 function positionsOf(text: string, key: string): number[] {
-  const name = JSON.stringify(key).replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
-  return [...text.matchAll(new RegExp(`${name}\\s*:`, 'g'))].map(({ index }) => index);
+  // Not by an expression made of the key, which may be megabytes long.
+  const name = JSON.stringify(key);
+  const found: number[] = [];
+  for (let at = text.indexOf(name); at >= 0; at = text.indexOf(name, at + name.length))
+    if (/^\s*:/.test(text.slice(at + name.length, at + name.length + 100))) found.push(at);
+  return found;
 }
 
 function lineAt(text: string, position: number): number {

@@ -1,16 +1,27 @@
 import { randomBytes } from 'node:crypto';
 import { rmSync } from 'node:fs';
-import { mkdir, open, realpath, rename, rm, stat, type FileHandle } from 'node:fs/promises';
-import { dirname, resolve } from 'node:path';
+import {
+  lstat,
+  mkdir,
+  open,
+  readdir,
+  realpath,
+  rename,
+  rm,
+  stat,
+  type FileHandle,
+} from 'node:fs/promises';
+import { basename, dirname, join, relative, resolve, sep } from 'node:path';
 import { BroadcastChannel, isMainThread } from 'node:worker_threads';
 import { OutputError } from './errors.js';
-import { reasonOf, systemCode, systemReason } from './system-errors.js';
+import { livenessOf, placeHere } from './process-place.js';
+import { systemReason } from './system-errors.js';
 
 type Use<T> = (file: FileHandle) => Promise<T>;
 
 /**
  * Writes a file so that a reader sees the old content or the whole new one, never a part: the bytes go
- * to a neighbour (`<path>.<random>.partial`), are flushed to disk, and the neighbour is renamed. On any
+ * to a neighbour (`<path>.<writer>.partial`), are flushed to disk, and the neighbour is renamed. On any
  * failure the neighbour is removed and the old file is untouched. A link is followed; a device or a pipe
  * (`/dev/null`) is written to as it is, since renaming would put a file in its place.
  *
@@ -19,6 +30,8 @@ type Use<T> = (file: FileHandle) => Promise<T>;
  */
 export async function writeFileAtomically<T>(path: string, write: Use<T>): Promise<T> {
   try {
+    if (path === '')
+      throw new OutputError({ what: 'no path to write to', where: '""', expected: 'a path' });
     const existing = await stat(path).catch(() => undefined);
     if (existing && !existing.isFile() && !existing.isDirectory())
       return await withFile(path, 'w', write);
@@ -69,11 +82,61 @@ export function watchPartials(): Iterable<string> & { readonly stop: () => void 
   };
 }
 
+/** The neighbour that this process writes to: its name says who writes it, for {@link removeLeftBehind}. */
+export function partialOf(path: string): string {
+  return `${path}.${placeHere()}-${randomBytes(4).toString('hex')}.partial`;
+}
+
+const PARTIAL = /\.([0-9a-f]{6}-\d+-\d+)-[0-9a-f]{8}\.partial$/;
+const cleaned = new Set<string>();
+
+/**
+ * Removes what processes of this machine that were killed left half-written in a folder. Looks into each
+ * folder once: while a process lives, its own go with it. Never throws.
+ */
+export async function removeLeftBehind(folder: string): Promise<void> {
+  if (cleaned.has(folder)) return;
+  cleaned.add(folder);
+  const names = await readdir(folder).catch(() => []);
+  for (const name of names) {
+    const writer = PARTIAL.exec(name)?.[1];
+    if (writer !== undefined && livenessOf(writer) === 'dead')
+      await rm(join(folder, name), { recursive: true, force: true }).catch(() => undefined);
+  }
+}
+
+/**
+ * {@link saveFile} into a folder that may come from anyone: neither the file nor a folder on the way to it,
+ * below `folder`, may be a link.
+ *
+ * @throws {OutputError} for a link, and as {@link writeFileAtomically}.
+ */
+export async function saveFileWithin(
+  folder: string,
+  path: string,
+  content: string | Uint8Array,
+): Promise<void> {
+  let part = folder;
+  for (const name of relative(folder, path).split(sep)) {
+    part = join(part, name);
+    const stats = await lstat(part).catch(() => undefined);
+    if (stats === undefined || (part === path ? stats.isFile() : stats.isDirectory())) continue;
+    throw new OutputError({
+      what: 'will not write through it',
+      where: part,
+      got: stats.isSymbolicLink() ? 'a link' : 'something else of that name',
+      expected: part === path ? 'a plain file, or none' : 'a folder',
+    });
+  }
+  await saveFile(path, content);
+}
+
 async function writeBeside<T>(path: string, write: Use<T>): Promise<T> {
-  const partial = `${path}.${randomBytes(4).toString('hex')}.partial`;
+  const partial = partialOf(path);
   announce(partial, true);
   try {
     await makeFolder(dirname(path));
+    await removeLeftBehind(dirname(path));
     const result = await withFile(partial, 'wx', async (file) => {
       const written = await write(file);
       await file.sync();
@@ -117,8 +180,14 @@ export async function saveFile(path: string, content: string | Uint8Array): Prom
 
 /** An {@link OutputError} for what the operating system says on writing; any other error as it is. */
 export function asOutputError(path: string, error: unknown): unknown {
-  const code = systemCode(error);
-  if (code === undefined || reasonOf(code) === undefined) return error;
-  const detail = { what: 'cannot write', where: path, got: systemReason(error) };
+  // Only what the operating system says has a number; the rest are the writer's own errors.
+  if (!(error instanceof Error && 'errno' in error)) return error;
+  const detail = { what: 'cannot write', where: shortPath(path), got: systemReason(error) };
   return new OutputError({ ...detail, expected: 'a writable path' }, { cause: error });
+}
+
+/** A path as it is, or its folder and the start of a name that no message should hold whole. */
+function shortPath(path: string): string {
+  const name = basename(path);
+  return name.length <= 255 ? path : join(dirname(path), `${name.slice(0, 40)}…`);
 }

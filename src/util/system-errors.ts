@@ -12,6 +12,8 @@ const REASONS: Readonly<Record<string, string | undefined>> = {
   EFBIG: 'the file would exceed the size limit',
   EIO: 'the disk failed',
   EMFILE: 'too many files are open',
+  ENFILE: 'too many files are open',
+  ELOOP: 'a link that leads to itself',
   ENAMETOOLONG: 'the path is too long',
   EBADF: 'the file is closed',
 };

@@ -7,7 +7,7 @@ import { loadVegaBundle } from '../../figures/vega-bundle.js';
 import type { ChartSpec } from '../../plots/parts/spec.js';
 import { render } from '../../plots/render/render.js';
 import { throwIfAborted, UsageError } from '../../util/errors.js';
-import { saveFile } from '../../util/files.js';
+import { saveFile, saveFileWithin } from '../../util/files.js';
 import { formatTable } from '../format/table.js';
 import type { Host } from '../host.js';
 import { withCommonOptions } from '../options/common.js';
@@ -71,7 +71,10 @@ async function plot(session: Session, named: string, flags: PlotFlags): Promise<
     for (const format of target.formats) {
       throwIfAborted(session.signal, 'plot');
       const path = target.file ?? join(target.folder, `${figure}.${format}`);
-      await saveFile(path, await contentOf(spec, format));
+      const content = await contentOf(spec, format);
+      // A run's folder may come from anyone; the path that a person names is theirs.
+      if (flags.out === undefined) await saveFileWithin(run.folder, path, content);
+      else await saveFile(path, content);
       written.push({ figure, format, path });
     }
   const table = formatTable(

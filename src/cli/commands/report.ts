@@ -1,10 +1,10 @@
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { Command } from 'commander';
 import { openRun, type SavedRun } from '../../experiment/record/open-run.js';
 import { loadPaperPower, loadPaperResults } from '../../figures/paper-data.js';
 import { loadVegaBundle } from '../../figures/vega-bundle.js';
 import { renderReport } from '../../plots/render/report.js';
-import { saveFile } from '../../util/files.js';
+import { saveFile, saveFileWithin } from '../../util/files.js';
 import { formatBytes } from '../../util/format.js';
 import { formatFacts } from '../format/table.js';
 import type { Host } from '../host.js';
@@ -52,7 +52,9 @@ async function report(
     power: await loadPaperPower(),
   });
   const html = await renderReport(page, await loadVegaBundle());
-  await saveFile(path, html);
+  // A run's folder may come from anyone; the path that a person names is theirs.
+  if (out === undefined) await saveFileWithin(dirname(path), path, html);
+  else await saveFile(path, html);
   const bytes = Buffer.byteLength(html);
   const value = { path, bytes, title: page.title, runs: runs.map(({ json }) => json.id) };
   const facts = formatFacts([

@@ -1,7 +1,8 @@
-import { readFile, stat } from 'node:fs/promises';
+import { lstat, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as v from 'valibot';
 import { DataError } from '../../util/errors.js';
+import { formatBytes } from '../../util/format.js';
 import { systemReason } from '../../util/system-errors.js';
 import {
   CANDIDATES_JSON,
@@ -34,8 +35,11 @@ export async function locateRun(run: string, runs: string = RUNS_FOLDER): Promis
   });
 }
 
+/** A search of 10,000 plans over 200 units takes a quarter of it. */
+const LARGEST_FILE_BYTES = 128e6;
+
 async function isFile(path: string): Promise<boolean> {
-  return (await stat(path).catch(() => undefined))?.isFile() ?? false;
+  return (await lstat(path).catch(() => undefined))?.isFile() ?? false;
 }
 
 /** @throws {DataError} for a file that is not a run's, or damaged. */
@@ -76,12 +80,26 @@ async function readChecked<T>(path: string, schema: v.GenericSchema<unknown, T>)
 
 /** A file of a run as it is, for those who pass it on. @throws {DataError} for one that is no JSON. */
 export async function readJson(path: string): Promise<unknown> {
+  await requirePlain(path);
   try {
     return JSON.parse(await readFile(path, 'utf8'));
   } catch (cause) {
     const detail = { what: 'cannot be read', where: path, got: systemReason(cause) };
     throw new DataError({ ...detail, expected: 'a file of a run' }, { cause });
   }
+}
+
+/** A folder may come from anyone: a link in it could lead to any file, and so could a message about it. */
+async function requirePlain(path: string): Promise<void> {
+  const stats = await lstat(path).catch(() => undefined);
+  if (stats === undefined || (stats.isFile() && stats.size <= LARGEST_FILE_BYTES)) return;
+  const got = stats.isFile() ? formatBytes(stats.size) : 'a link, folder or device';
+  throw new DataError({
+    what: 'cannot be read',
+    where: path,
+    got,
+    expected: `a plain file of a run, of at most ${formatBytes(LARGEST_FILE_BYTES)}`,
+  });
 }
 
 /**

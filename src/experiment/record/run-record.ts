@@ -2,7 +2,7 @@ import { join, resolve } from 'node:path';
 import { whenUnlocked, type Run, type RunState } from '../../store/index.js';
 import { describeMachine } from '../../store/machine.js';
 import { AbortedError } from '../../util/errors.js';
-import { saveFile } from '../../util/files.js';
+import { saveFileWithin } from '../../util/files.js';
 import { canonicalJson, type Json } from '../../util/json.js';
 import { packageVersion } from '../../util/version.js';
 import type { Study } from '../open/study.js';
@@ -75,7 +75,7 @@ export class RunRecord {
 
   /** Writes a file into the run's folder, whole or not at all. @throws {OutputError} when that fails. */
   async write(name: string, content: string): Promise<void> {
-    await saveFile(join(this.folder, name), content);
+    await saveFileWithin(this.folder, join(this.folder, name), content);
   }
 
   /**

@@ -18,6 +18,9 @@ export interface SpikeGPTConfig extends ModelConfig {
 /** The published 216M model's context; used when nothing says otherwise, and reported as a default. */
 export const DEFAULT_CONTEXT_LENGTH = 1024;
 
+/** Positions are int32. */
+const LONGEST_CONTEXT = 2 ** 31 - 1;
+
 const EMBEDDING: ConfigChoice = {
   name: 'embedding',
   key: 'embedding',
@@ -40,8 +43,11 @@ const CONTEXT_LENGTH: ConfigChoice = {
   help: 'length of sequences in training',
   fallback: DEFAULT_CONTEXT_LENGTH,
   parse: (value, where) => {
-    const length = Number(value);
-    if (Number.isInteger(length) && length > 0) return length;
+    // Not by `Number` alone, to which a list of one and true are numbers too.
+    const isWritten = typeof value === 'string' && /^\d{1,10}$/.test(value);
+    const length = isWritten ? Number(value) : value;
+    if (Number.isSafeInteger(length) && Number(length) > 0 && Number(length) <= LONGEST_CONTEXT)
+      return Number(length);
     throw new UsageError({
       what: 'context length is no positive integer',
       where,
@@ -82,12 +88,12 @@ export function deriveSpikeGPT(
 
 function matrixShape({ tensors, path }: CheckpointListing, name: string): [number, number] {
   const shape = tensors.get(name)?.shape;
-  if (shape?.length === 2) return [shape[0], shape[1]];
+  if (shape?.length === 2 && shape[0] > 0 && shape[1] > 0) return [shape[0], shape[1]];
   throw new CheckpointError({
-    what: `not a SpikeGPT checkpoint: "${name}" is ${shape ? 'no matrix' : 'missing'}`,
+    what: `not a SpikeGPT checkpoint: "${name}" is ${shape ? 'no matrix, or empty' : 'missing'}`,
     where: path,
     got: shape ? `shape [${shape.join(', ')}]` : abridgedNames(tensors.keys()),
-    expected: `"${name}" of two dimensions`,
+    expected: `"${name}" of two dimensions, neither of them 0`,
   });
 }
 
