@@ -5,6 +5,13 @@
  */
 export const MAX_HEADER_BYTES = 4 * 1024 * 1024;
 
+/**
+ * The header of a safetensors file, which holds more where it is packed: a model of 1,000 blocks, 21,000
+ * tensors with checksums, shapes and its plan, takes 6.7 MB. Read and written alike: what is written can be
+ * read. Such a header makes a reader allocate 400 MB at most.
+ */
+export const MAX_SAFETENSORS_HEADER_BYTES = 16 * 1024 * 1024;
+
 /** Zip entries: a storage for each of those tensors, and the few others `torch.save` writes. */
 export const MAX_ZIP_ENTRIES = 25_000;
 

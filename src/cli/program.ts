@@ -15,6 +15,7 @@ import { addSearch } from './commands/search.js';
 import { addSelect } from './commands/select.js';
 import { addSweep } from './commands/sweep.js';
 import { EXIT_HELP } from './exit-codes.js';
+import { terminalText } from './format/terminal.js';
 import type { Host } from './host.js';
 import { packageVersion } from './version.js';
 
@@ -33,7 +34,7 @@ export function buildProgram(host: Host): Command {
     .exitOverride()
     .configureOutput({
       writeOut: (text) => host.stdout.write(text),
-      writeErr: (text) => host.stderr.write(text),
+      writeErr: (text) => host.stderr.write(terminalText(text)),
       getOutHelpWidth: () => host.stdout.columns ?? HELP_COLUMNS,
       getErrHelpWidth: () => host.stderr.columns ?? HELP_COLUMNS,
     });

@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { separateValues } from './arguments.js';
 import { EXIT, errorText, exitCodeOf } from './exit-codes.js';
+import { terminalText } from './format/terminal.js';
 import type { Host } from './host.js';
 import { buildProgram } from './program.js';
 
@@ -17,7 +18,7 @@ export async function runCommandLine(argv: readonly string[], host: Host): Promi
     return EXIT.ok;
   } catch (error) {
     const text = errorText(error, argv.includes('--debug'), flagsOf(program));
-    if (text !== undefined) host.stderr.write(text);
+    if (text !== undefined) host.stderr.write(terminalText(text));
     return exitCodeOf(error);
   }
 }

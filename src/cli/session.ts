@@ -3,6 +3,7 @@ import { saveFile } from '../util/files.js';
 import { yieldToEvents, type ProgressListener, type RunOptions } from '../util/progress.js';
 import { systemCode, systemReason } from '../util/system-errors.js';
 import { ReaderGoneError } from './exit-codes.js';
+import { lineText, terminalText } from './format/terminal.js';
 import { progressFor, type Host } from './host.js';
 import type { ProgressDisplay } from './progress.js';
 
@@ -31,7 +32,11 @@ export class Session {
     private readonly flags: CommonFlags,
   ) {
     this.progress = progressFor(host, flags.quiet ?? false);
-    this.onProgress = this.progress.onProgress;
+    const { onProgress } = this.progress;
+    this.onProgress = (event) => {
+      const { note } = event;
+      onProgress(note === undefined ? event : { ...event, note: lineText(note) });
+    };
     this.run = { onProgress: this.onProgress, signal: this.signal };
   }
 
@@ -75,13 +80,13 @@ export class Session {
   note(text: string): void {
     if (this.flags.quiet === true) return;
     this.progress.clear();
-    this.host.stderr.write(`${text}\n`);
+    this.host.stderr.write(`${terminalText(text)}\n`);
   }
 
   /** Tells what is not as it should be; `--quiet` does not hide it. */
   warn(text: string): void {
     this.progress.clear();
-    this.host.stderr.write(`warning: ${text}\n`);
+    this.host.stderr.write(`warning: ${terminalText(text)}\n`);
   }
 
   /** A remark of the library, which calls options by their names: `heldOut` is --held-out. */
@@ -112,7 +117,7 @@ export class Session {
 
   private async write(text: string): Promise<void> {
     await new Promise<void>((resolve, reject) => {
-      this.host.stdout.write(text, (error) => {
+      this.host.stdout.write(terminalText(text), (error) => {
         if (error == null) resolve();
         else reject(asWriteError(error));
       });

@@ -1,6 +1,8 @@
 import { dirname, join } from 'node:path';
+import { duplicateKey } from '../checkpoint/safetensors/json-keys.js';
 import type { CheckpointListing } from '../checkpoint/types.js';
 import { CheckpointError, UsageError } from '../util/errors.js';
+import { isRecord } from '../util/json.js';
 import { readRegularFile } from '../util/read-file.js';
 
 /** The configuration that any model has; families have more. */
@@ -114,11 +116,18 @@ async function readConfigFile(path: string): Promise<Record<string, unknown> | u
     throw error;
   });
   if (bytes === undefined) return undefined;
+  // A byte order mark is Windows' way to say UTF-8.
+  const text = bytes.toString('utf8').replace(/^\uFEFF/, '');
+  let content: unknown;
   try {
-    const content: unknown = JSON.parse(bytes.toString('utf8'));
-    if (typeof content === 'object' && content !== null) return content as Record<string, unknown>;
+    content = JSON.parse(text);
   } catch (cause) {
     throw new CheckpointError({ what: 'not JSON', where: path, expected: 'an object' }, { cause });
   }
-  throw new CheckpointError({ what: 'not a JSON object', where: path, expected: 'an object' });
+  if (!isRecord(content))
+    throw new CheckpointError({ what: 'not a JSON object', where: path, expected: 'an object' });
+  const twice = duplicateKey(text);
+  if (twice === undefined) return content;
+  const [what, got] = ['a name is given twice', twice.slice(0, 80)];
+  throw new CheckpointError({ what, where: path, got, expected: 'once' });
 }

@@ -7,7 +7,7 @@ import { longKey } from '../../util/json-text.js';
 import { isRecord } from '../../util/json.js';
 import { describe, quoted } from '../describe.js';
 import { ITEM_BYTES, type Dtype } from '../dtypes.js';
-import { MAX_NAME_CHARACTERS } from '../limits.js';
+import { MAX_NAME_CHARACTERS, MAX_SAFETENSORS_HEADER_BYTES } from '../limits.js';
 import { elementCount } from '../shape.js';
 import type { TensorInfo } from '../types.js';
 import { duplicateKey } from './json-keys.js';
@@ -92,6 +92,13 @@ export function encodeHeader(
     begin = end;
   }
   const json = new TextEncoder().encode(`{${members.join(',')}}`);
+  if (json.length > MAX_SAFETENSORS_HEADER_BYTES - ALIGNMENT)
+    throw new CheckpointError({
+      what: 'the header would be larger than any that is read',
+      where: 'safetensors header',
+      got: `${json.length} bytes for ${tensors.length} tensors`,
+      expected: `at most ${MAX_SAFETENSORS_HEADER_BYTES}`,
+    });
   const length = Math.ceil(json.length / ALIGNMENT) * ALIGNMENT;
   const header = new Uint8Array(LENGTH_BYTES + length).fill(0x20);
   new DataView(header.buffer).setBigUint64(0, BigInt(length), true);

@@ -1,7 +1,7 @@
 import { CheckpointError } from '../../util/errors.js';
 import type { Contents, StoredTensor } from '../checkpoint-file.js';
 import type { FileSource } from '../file-source.js';
-import { MAX_HEADER_BYTES } from '../limits.js';
+import { MAX_SAFETENSORS_HEADER_BYTES } from '../limits.js';
 import { rowMajorStrides } from '../shape.js';
 import { LENGTH_BYTES, parseHeader } from './header.js';
 
@@ -29,12 +29,12 @@ async function headerLength(source: FileSource, site: string): Promise<number> {
   const bytes = await source.read(0, LENGTH_BYTES);
   const length = new DataView(bytes.buffer).getBigUint64(0, true);
   const available = source.size - LENGTH_BYTES;
-  if (length > BigInt(MAX_HEADER_BYTES))
+  if (length > BigInt(MAX_SAFETENSORS_HEADER_BYTES))
     throw new CheckpointError({
       what: 'the header is too large',
       where: site,
       got: `${length.toString()} bytes`,
-      expected: `at most ${MAX_HEADER_BYTES}, enough for 20,000 tensors`,
+      expected: `at most ${MAX_SAFETENSORS_HEADER_BYTES}, enough for 50,000 tensors`,
     });
   if (length > BigInt(available))
     throw new CheckpointError({

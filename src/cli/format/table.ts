@@ -1,3 +1,5 @@
+import { lineText } from './terminal.js';
+
 /** A column of a text table. */
 export interface Column {
   readonly title: string;
@@ -19,8 +21,9 @@ const GAP = '  ';
  */
 export function formatTable(
   columns: readonly Column[],
-  rows: readonly (readonly string[])[],
+  content: readonly (readonly string[])[],
 ): string {
+  const rows = content.map((row) => row.map(lineText));
   const widths = columns.map(({ title }, index) =>
     rows.reduce((widest, row) => Math.max(widest, row[index].length), title.length),
   );
@@ -42,5 +45,5 @@ export type Fact = readonly [name: string, value: string];
 /** Names and values under each other, the values aligned: "backend  wasm". */
 export function formatFacts(facts: readonly Fact[]): string {
   const width = facts.reduce((widest, [name]) => Math.max(widest, name.length), 0);
-  return facts.map(([name, value]) => `${name.padEnd(width)}${GAP}${value}`).join('\n');
+  return facts.map(([name, value]) => `${name.padEnd(width)}${GAP}${lineText(value)}`).join('\n');
 }
