@@ -12,7 +12,7 @@ import { packagePath } from '../../src/util/paths.js';
 import { floats, safetensors } from '../checkpoint/support/builders.js';
 import { temporaryFolder } from '../checkpoint/support/temporary.js';
 import { saveToy } from '../experiment/support.js';
-import { runCli } from './support/run.js';
+import { runCli } from '../cli/support/run.js';
 
 const RUNS = packagePath('test', 'fixtures', 'before-families', 'runs');
 const SMALL = { vocabSize: 61, layers: 1, head: false } as const;
