@@ -49,6 +49,7 @@ export function mutantOf(
 
 async function main([target, seed, first, folder]: readonly string[]): Promise<void> {
   const torch = ['pth', 'legacy', 'zip'].includes(target) ? TorchReader.find() : undefined;
+  await torch?.start();
   const work = join(folder, 'case');
   if (seed === 'repeat') {
     const names = await readdir(first);

@@ -105,7 +105,8 @@ export class TorchReader {
 
   private constructor(private readonly python: string) {}
 
-  async read(path: string): Promise<Reading | undefined> {
+  /** Waits until the process answers: loading PyTorch takes seconds, which no case should be charged with. */
+  async start(): Promise<void> {
     if (this.lines === undefined) {
       this.child = spawn(this.python, ['-c', TORCH]);
       this.child.stdin.on('error', () => undefined);
@@ -113,8 +114,12 @@ export class TorchReader {
       this.lines = this.reader[Symbol.asyncIterator]();
       await this.lines.next();
     }
+  }
+
+  async read(path: string): Promise<Reading | undefined> {
+    await this.start();
     this.child!.stdin.write(`${path}\n`);
-    const { value, done } = await this.lines.next();
+    const { value, done } = await this.lines!.next();
     if (done === true) {
       // A mutant that ended torch itself.
       this.close();

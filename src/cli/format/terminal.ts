@@ -1,6 +1,6 @@
 /**
- * What a terminal takes for a command, or that makes it show characters in another order than they have:
- * control characters but line breaks and tabs, and the marks that turn the direction of writing.
+ * Characters that a terminal carries out, or that make it show others in another order than they have: control
+ * characters but line breaks and tabs, and the marks that turn the direction of writing.
  */
 const COMMANDS = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;
 

@@ -155,7 +155,7 @@ function lookThrough(connection: Connection, path: string): number | DamagedStor
   }
 }
 
-/** What a store begins with, beside its file. */
+/** The beginnings of a store, beside its file. */
 interface Beginning {
   readonly setAside: SetAside | undefined;
   readonly tell: Tell | undefined;
