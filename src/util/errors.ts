@@ -12,10 +12,17 @@ export interface ErrorDetail {
  * The content in one line. Options are called by their names: alone as the place, in backticks elsewhere.
  */
 export function errorMessage({ what, where, got, expected }: ErrorDetail): string {
-  let text = `${where}: ${what}`;
-  if (got !== undefined) text += `; got ${got}`;
-  if (expected !== undefined) text += `; expected ${expected}`;
+  let text = `${cut(where)}: ${cut(what)}`;
+  if (got !== undefined) text += `; got ${cut(got)}`;
+  if (expected !== undefined) text += `; expected ${cut(expected)}`;
   return text;
+}
+
+/** The longest part of a message: lists of faults take less, and a file's content must not flood a terminal. */
+const LONGEST_PART = 4000;
+
+function cut(part: string): string {
+  return part.length <= LONGEST_PART ? part : `${part.slice(0, LONGEST_PART)}…`;
 }
 
 /** The base of every error thrown on purpose. Anything else that escapes is a defect. */

@@ -79,6 +79,7 @@ export function mutateJson(random: Random, value: unknown): unknown {
       }
     };
     walk(copy);
+    if (places.length === 0) break;
     const [holder, key] = pick(random, places);
     const old = holder[key];
     const kind = random.integer(0, 5);

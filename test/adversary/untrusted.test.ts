@@ -158,4 +158,12 @@ describe('cli: files from anyone', () => {
     assert.ok(encodeHeader(tensors, {}).length > 4 * 1024 * 1024);
     assert.throws(() => encodeHeader(tensors, { long: 'x'.repeat(17e6) }), /larger than any that/);
   });
+
+  it('says in a few thousand characters what is wrong with a member of 20,000', () => {
+    const plan = JSON.stringify({ format: 'x'.repeat(20_000), units: {} });
+    assert.throws(
+      () => parsePlan(plan),
+      (error) => error instanceof QuantError && error.message.length < 5000,
+    );
+  });
 });
