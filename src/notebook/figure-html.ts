@@ -1,7 +1,7 @@
 import type { ChartSpec } from '../plots/parts/spec.js';
 import { escapeScript, svgImage } from '../plots/render/html.js';
-import { REACH } from '../plots/render/reach.js';
 import { vegaScripts, type VegaBundle } from '../plots/render/page.js';
+import { REACH } from '../plots/render/reach.js';
 
 /** Fired on the window once vega's scripts are there: front ends fill in outputs in any order. */
 const READY = 'qslm-charts';
