@@ -45,7 +45,10 @@ describe('cli: plot', () => {
 
   it('writes every figure that a run can give, each a sound specification', async () => {
     const found = await specsOf(search.id, at('search-specs'));
-    assert.deepEqual([...found.keys()], ['pareto', 'lambda', 'trace', 'hierarchy', 'uniform', 'savings']);
+    assert.deepEqual(
+      [...found.keys()],
+      ['pareto', 'lambda', 'trace', 'hierarchy', 'uniform', 'savings'],
+    );
     const swept = await specsOf(sweep.folder, at('sweep-specs'));
     assert.deepEqual([...swept.keys()], ['hierarchy', 'sensitivity', 'flips', 'savings']);
     for (const spec of [...found.values(), ...swept.values()]) await assertGoodChart(spec);
