@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { separateValues } from '../../src/cli/arguments.js';
-import { buildProgram } from '../../src/cli/program.js';
-import { temporaryFolder } from '../checkpoint/support/temporary.js';
-import { Collector, runCli } from './support/run.js';
-import { json, toyCommands, type ToyCommands } from './support/study.js';
+import { separateValues } from '../../../src/cli/arguments.js';
+import { buildProgram } from '../../../src/cli/program.js';
+import { temporaryFolder } from '../../checkpoint/support/temporary.js';
+import { Collector, runCli } from '../support/run.js';
+import { json, toyCommands, type ToyCommands } from '../support/study.js';
 
 const program = buildProgram({
   stdout: new Collector(),
