@@ -47,7 +47,7 @@ interface UnpublishedModel {
   readonly title: string;
   /** Its publication. */
   readonly source: string;
-  /** What was looked for, and what is there. */
+  /** The search for it, and its result. */
   readonly found: string;
 }
 
