@@ -112,7 +112,7 @@ export async function surveyBackends(): Promise<BackendSurvey[]> {
 
 const OUT_OF_MEMORY = /\bOOM\b|out of memory|failed to allocate|resource ?exhausted/i;
 
-/** Whether an error says that a device has no memory left for a result, which fewer sequences may have. */
+/** True for an error that says that a device has no memory left for a result, which fewer sequences may have. */
 export function isOutOfMemory(error: unknown): boolean {
   return error instanceof Error && OUT_OF_MEMORY.test(error.message);
 }

@@ -14,14 +14,15 @@ interface PaperTask {
   readonly powerSaving: { readonly least: number; readonly most: number };
 }
 
+type PaperFile = Readonly<Partial<Record<TaskName, PaperTask>>> & { readonly source: string };
+
 /**
  * The paper's results for its six cases (`data/paper/results.json`; QSLM, arXiv 2601.00679).
  * @throws {DataError} when the file is missing or damaged.
  */
 export async function loadPaperResults(): Promise<PaperRecord[]> {
-  const file = (await readPaper('results.json')) as Readonly<Record<TaskName, PaperTask>>;
-  return TASK_NAMES.flatMap((task) => {
-    const { baseline, cases } = file[task];
+  const file = (await readPaper('results.json')) as PaperFile;
+  return tasksIn(file).flatMap(([task, { baseline, cases }]) => {
     return cases.map(({ name, metric, saving }) => ({ task, name, metric, baseline, saving }));
   });
 }
@@ -32,9 +33,20 @@ export async function loadPaperResults(): Promise<PaperRecord[]> {
  * @throws {DataError} when the file is missing or damaged.
  */
 export async function loadPaperPower(): Promise<PaperPowerRecord[]> {
-  type File = Readonly<Record<TaskName, PaperTask>> & { readonly source: string };
-  const file = (await readPaper('results.json')) as File;
-  return TASK_NAMES.map((task) => ({ task, ...file[task].powerSaving, source: file.source }));
+  const file = (await readPaper('results.json')) as PaperFile;
+  return tasksIn(file).map(([task, { powerSaving }]) => ({
+    task,
+    ...powerSaving,
+    source: file.source,
+  }));
+}
+
+/** The tasks that the paper has results for: not all that are known here. */
+function tasksIn(file: PaperFile): [TaskName, PaperTask][] {
+  return TASK_NAMES.flatMap((task) => {
+    const found = file[task];
+    return found === undefined ? [] : [[task, found]];
+  });
 }
 
 /**

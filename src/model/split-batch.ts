@@ -10,7 +10,7 @@ type Compute<T> = (part: TokenBatch, from: number) => Promise<readonly T[]>;
  * depend on its batch, so that nothing but time changes.
  */
 export class BatchSplitter {
-  /** What was too large once is not tried again. */
+  /** Sizes that were too large once: not tried again. */
   private readonly halves = new WeakMap<TokenBatch, readonly TokenBatch[]>();
 
   /**

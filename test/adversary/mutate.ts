@@ -94,8 +94,13 @@ export function mutateJson(random: Random, value: unknown): unknown {
   return copy.root;
 }
 
+/** JSON, "null" also for what JSON has no text for. */
+export function jsonText(value: unknown): string {
+  return value === undefined ? 'null' : JSON.stringify(value);
+}
+
 /** The text of a value that was mutated; in one of ten also with a fault in the text. */
 export function mutateJsonText(random: Random, value: unknown): Uint8Array {
-  const text = Buffer.from(JSON.stringify(mutateJson(random, value)) ?? 'null', 'utf8');
+  const text = Buffer.from(jsonText(mutateJson(random, value)), 'utf8');
   return random.integer(0, 9) === 0 ? mutateBytes(random, text) : text;
 }

@@ -119,13 +119,15 @@ export class TorchReader {
   async read(path: string): Promise<Reading | undefined> {
     await this.start();
     this.child!.stdin.write(`${path}\n`);
-    const { value, done } = await this.lines!.next();
+    const next = await this.lines!.next();
+    const value: unknown = next.value;
+    const { done } = next;
     if (done === true) {
       // A mutant that ended torch itself.
       this.close();
       return undefined;
     }
-    return (JSON.parse(value) as Reading | null) ?? undefined;
+    return (JSON.parse(String(value)) as Reading | null) ?? undefined;
   }
 
   close(): void {

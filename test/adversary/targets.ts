@@ -25,7 +25,7 @@ import {
 import { fixtures } from '../checkpoint/support/fixtures.js';
 import { saveToy } from '../experiment/support.js';
 import { accuracyOf, keyOf } from '../store/support.js';
-import { mutateBytes, mutateJson, mutateJsonText, pick, type Files } from './mutate.js';
+import { mutateBytes, jsonText, mutateJson, mutateJsonText, pick, type Files } from './mutate.js';
 import { digestOf, readSafetensorsPlainly, type Reading, type TorchReader } from './readers.js';
 
 /** The surroundings of a case: a folder of its own, and an independent reader where there is one. */
@@ -138,7 +138,7 @@ const safetensorsTarget: Target = {
     'm.safetensors':
       random.integer(0, 2) === 0
         ? mutateBytes(random, seed['m.safetensors'])
-        : safetensors(JSON.stringify(mutateJson(random, SAFETENSORS)) ?? 'null', SAFETENSORS_DATA),
+        : safetensors(jsonText(mutateJson(random, SAFETENSORS)), SAFETENSORS_DATA),
   }),
   run: async ({ folder }) => {
     const path = join(folder, 'm.safetensors');
@@ -147,7 +147,7 @@ const safetensorsTarget: Target = {
 };
 
 const BYTES = Object.fromEntries(
-  [...'abcdefghijklmnopqrstuvwxyz .'].map((c, id) => [c === ' ' ? 'Ġ' : c, id]),
+  Array.from('abcdefghijklmnopqrstuvwxyz .', (c, id) => [c === ' ' ? 'Ġ' : c, id] as const),
 );
 const BPE = {
   model: { type: 'BPE', vocab: { ...BYTES, th: 28, the: 29 }, merges: ['t h', 'th e'] },

@@ -11,8 +11,8 @@ import { partialOf, removeLeftBehind, saveFile } from '../../src/util/files.js';
 import { packagePath } from '../../src/util/paths.js';
 import { floats, safetensors } from '../checkpoint/support/builders.js';
 import { temporaryFolder } from '../checkpoint/support/temporary.js';
-import { saveToy } from '../experiment/support.js';
 import { runCli } from '../cli/support/run.js';
+import { saveToy } from '../experiment/support.js';
 
 const RUNS = packagePath('test', 'fixtures', 'before-families', 'runs');
 const SMALL = { vocabSize: 61, layers: 1, head: false } as const;

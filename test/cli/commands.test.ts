@@ -158,7 +158,7 @@ describe('cli: convert', () => {
     assert.equal(code, 0);
     const path = at('model/model.safetensors');
     assert.match(stdout, new RegExp(`^sha256 +${await sha256File(path)}$`, 'm'));
-    assert.match(stdout, /^context +48 tokens \(flag\)$/m);
+    assert.match(stdout, /^context +48 tokens \(option\)$/m);
     assert.deepEqual(await readdir(at('model')), ['model.safetensors', 'tokenizer.json']);
     const checkpoint = await openCheckpoint(path);
     assert.deepEqual(checkpoint.metadata, {

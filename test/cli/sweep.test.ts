@@ -58,7 +58,7 @@ describe('cli: sweep', () => {
   it('can leave the observables out', async () => {
     const args = ['--bits', '5', '--level', 'block', '--no-observe', '--json'];
     const { rows } = json(await toy.study('sweep', ...args)) as unknown as SweepJson;
-    assert.deepEqual(Object.keys(rows[0].extras), ['low', 'high']);
+    assert.deepEqual(Object.keys(rows[0].extras), ['low', 'high', 'pairedLow', 'pairedHigh']);
   });
 
   it('refuses a level that is none', async () => {

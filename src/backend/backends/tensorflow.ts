@@ -17,7 +17,7 @@ export function allowTf32(): void {
 
 const usesTf32 = (): boolean => process.env[TF32_VARIABLE] === '1';
 
-/** What the native libraries read when they are loaded; what the user has set stays. */
+/** Settings that the native libraries read when they are loaded; what the user has set stays. */
 function settings(): Readonly<Record<string, string>> {
   return {
     // Without it TensorFlow takes all memory of the GPU at once.

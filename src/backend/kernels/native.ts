@@ -9,7 +9,7 @@ interface Attribute {
   readonly value: number;
 }
 
-/** What is used of tfjs-node's backend, whose types leave the binding out. */
+/** The parts that are used of tfjs-node's backend, whose types leave the binding out. */
 export interface NativeBackend {
   readonly isUsingGpuDevice: boolean;
   readonly binding: {

@@ -3,9 +3,9 @@ import { once } from 'node:events';
 import { existsSync, openSync, readdirSync } from 'node:fs';
 import { mkdir, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
-import { temporaryFolder } from '../checkpoint/support/temporary.js';
-import { saveToy } from '../experiment/support.js';
-import { endProcesses, runCli, startCli } from './support/run.js';
+import { temporaryFolder } from '../../checkpoint/support/temporary.js';
+import { saveToy } from '../../experiment/support.js';
+import { endProcesses, runCli, startCli } from '../support/run.js';
 
 /** Generates for as long as it is let. */
 const ENDLESS = [

@@ -5,10 +5,10 @@ import { existsSync, readFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { setTimeout as wait } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
-import { watchPartials } from '../../src/util/files.js';
-import { packagePath } from '../../src/util/paths.js';
-import { temporaryFolder } from '../checkpoint/support/temporary.js';
-import { endProcesses, startCli } from './support/run.js';
+import { watchPartials } from '../../../src/util/files.js';
+import { packagePath } from '../../../src/util/paths.js';
+import { temporaryFolder } from '../../checkpoint/support/temporary.js';
+import { endProcesses, startCli } from '../support/run.js';
 
 /** Never through: each a doubles the ways to fail. */
 const RUNAWAY = {
@@ -111,7 +111,7 @@ describe('cli: Ctrl-C', () => {
       // Another channel than that of the message.
       while ([...partials].length === 0) await wait(10);
       const [partial] = partials;
-      assert.match(partial, /written\.bin\.[0-9a-f]{8}\.partial$/);
+      assert.match(partial, /written\.bin\.[0-9a-f]{6}-\d+-\d+-[0-9a-f]{8}\.partial$/);
       assert.ok(existsSync(partial));
     } finally {
       partials.stop();
