@@ -25,6 +25,8 @@ export async function runCommandLine(argv: readonly string[], host: Host): Promi
 
 /** The flags of all commands by the names of their options. */
 function flagsOf(program: Command): Map<string, string> {
-  const own = program.options.map((option) => [option.attributeName(), option.long ?? ''] as const);
+  const own = program.options
+    .filter((option) => !option.negate)
+    .map((option) => [option.attributeName(), option.long ?? ''] as const);
   return new Map([...own, ...program.commands.flatMap((command) => [...flagsOf(command)])]);
 }

@@ -12,6 +12,15 @@ import { BatchSplitter, joined } from './split-batch.js';
 import { describeModel, type ModelDescription } from './structure.js';
 import type { Pooling, SequenceModel, TokenBatch } from './types.js';
 
+/** Options of {@link LoadedModel.load}. */
+export interface LoadOptions extends RunOptions {
+  /**
+   * False leaves in the file what the model's own outputs are not computed with, as a classifier's
+   * language-model head; it can then not be asked for tokens. True by default.
+   */
+  readonly unused?: boolean;
+}
+
 /**
  * A model with its weights on the running backend. What comes in is checked here, for any family, before the
  * network sees it.
@@ -38,15 +47,14 @@ export class LoadedModel<Config extends ModelConfig = ModelConfig> implements Se
   static async load(
     checkpoint: Checkpoint,
     stated: StatedConfig | { readonly description: ModelDescription } = {},
-    { onProgress, signal }: RunOptions = {},
+    { onProgress, signal, unused: withUnused = true }: LoadOptions = {},
   ): Promise<LoadedModel> {
     const description = isDescribed(stated)
       ? stated.description
       : await describeModel(checkpoint, stated);
     const { family, config, layout } = description;
     const model = new LoadedModel(description, family.build(config));
-    // What is in the file but not computed with, as a classifier's language-model head, is not read.
-    const parameters = layout.parameters.filter(({ unused }) => unused !== true);
+    const parameters = layout.parameters.filter(({ unused }) => withUnused || unused !== true);
     const total = parameters.length;
     try {
       for (const [done, { name }] of parameters.entries()) {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { existsSync, readdirSync } from 'node:fs';
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
   constraintsOf,
@@ -280,12 +280,15 @@ describe('cli: search', () => {
     assert.equal(both.code, 2);
   });
 
-  it('reports a damaged store, sets it aside, and goes on', async () => {
-    const store = at(join('damaged', 'm.sqlite'));
-    await mkdir(at('damaged'));
-    await writeFile(store, 'no database at all, '.repeat(100));
+  it('leaves alone a file that is no store of ours', async () => {
+    const store = at(join('other', 'm.sqlite'));
+    await mkdir(at('other'));
+    const text = 'no database at all, '.repeat(100);
+    await writeFile(store, text);
     const { code, stderr } = await toy.study('search', ...EASY, '--store', store);
-    assert.equal(code, 0);
-    assert.match(stderr, /^warning: the store was damaged \(.*is not a SQLite file.*damaged-\d/m);
+    assert.equal(code, 3);
+    assert.match(stderr, /m\.sqlite/);
+    assert.equal(await readFile(store, 'utf8'), text);
+    assert.deepEqual(await readdir(at('other')), ['m.sqlite']);
   });
 });

@@ -43,7 +43,7 @@ describe('a classifier file with its language-model head', () => {
       sha256: () => checkpoint.sha256(),
       close: () => checkpoint.close(),
     };
-    const model = await LoadedModel.load(watched);
+    const model = await LoadedModel.load(watched, {}, { unused: false });
     model.dispose();
     await checkpoint.close();
     assert.ok(read.includes('classifier.weight'));
