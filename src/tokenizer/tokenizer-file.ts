@@ -133,7 +133,7 @@ function checkIds(
   const claim = (token: string, id: unknown): void => {
     if (!isId(id)) {
       const got = `${JSON.stringify(id)} for ${JSON.stringify(token)}`;
-      const expected = 'integers from 0 upwards';
+      const expected = `integers from 0 to ${MOST_IDS - 1}`;
       throw new TokenizerError({ what: 'token id is not usable', where: path, got, expected });
     }
     const owner = owners.get(id);
@@ -188,9 +188,11 @@ function isVocabulary(value: unknown): value is Record<string, unknown> | readon
   return typeof value === 'object' && value !== null && Object.keys(value).length > 0;
 }
 
+/** Ids in a vocabulary: there is a table of them. The largest published ones have 256,000. */
+const MOST_IDS = 4_000_000;
+
 function isId(value: unknown): value is number {
-  // Ids are handed to the model as int32.
-  return Number.isInteger(value) && (value as number) >= 0 && (value as number) < 2 ** 31;
+  return Number.isInteger(value) && (value as number) >= 0 && (value as number) < MOST_IDS;
 }
 
 function isAddedToken(value: unknown): value is AddedToken {

@@ -104,7 +104,7 @@ class FileTokenizer implements Tokenizer {
     readonly library: LibraryTokenizer,
   ) {
     this.vocabSize = largestId(file) + 1;
-    this.#byteLengths = byteLengths(file, library, this.vocabSize);
+    this.#byteLengths = asked(path, () => byteLengths(file, library, this.vocabSize));
     this.#exact = isExact(file);
   }
 
@@ -114,7 +114,9 @@ class FileTokenizer implements Tokenizer {
       const got = `half a surrogate pair at position ${text.search(LONE_SURROGATE)}`;
       throw new TokenizerError({ what, where: this.path, got, expected: 'whole characters' });
     }
-    const { ids } = this.library.encode(text, { add_special_tokens: false });
+    const { ids } = asked(this.path, () =>
+      this.library.encode(text, { add_special_tokens: false }),
+    );
     for (const id of ids) this.#checkId(id);
     if (this.#exact) this.#checkComplete(text, ids);
     return Int32Array.from(ids);
@@ -125,7 +127,7 @@ class FileTokenizer implements Tokenizer {
     for (const id of list) this.#checkId(id);
     // The library refuses an empty list.
     if (list.length === 0) return '';
-    return this.library.decode(list, AS_IT_IS);
+    return asked(this.path, () => this.library.decode(list, AS_IT_IS));
   }
 
   idOf(token: string): number | undefined {
@@ -158,6 +160,19 @@ class FileTokenizer implements Tokenizer {
       got: `tokens for ${got} bytes`,
       expected: `tokens for all ${expected} bytes of the text`,
     });
+  }
+}
+
+/** The library's answer. It finds out only when asked that a part of the file is none it knows. */
+function asked<T>(path: string, ask: () => T): T {
+  try {
+    return ask();
+  } catch (error) {
+    if (error instanceof TokenizerError) throw error;
+    const got = error instanceof Error ? error.message : String(error);
+    const expected = 'parts of a kind that @huggingface/tokenizers knows';
+    const detail = { what: 'tokenizer cannot be used', where: path, got, expected };
+    throw new TokenizerError(detail, { cause: error });
   }
 }
 

@@ -157,12 +157,15 @@ const BPE = {
   post_processor: null,
   decoder: { type: 'ByteLevel' },
 };
+/** An id that a table of all ids cannot hold. */
+const FAR = { ...BPE, added_tokens: [{ id: 2 ** 31 - 1, content: '<|end|>' }] };
 const WORDS = {
   model: { type: 'WordPiece', vocab: { the: 0, '##n': 1, '[UNK]': 2 }, unk_token: '[UNK]' },
   decoder: { type: 'WordPiece' },
 };
 const DECODERS = [
   { type: 'Odd' },
+  { type: 'Sequence', decoders: [{ type: 'Fuse' }, null] },
   { type: 'Sequence', decoders: [{ type: 'Fuse' }, 7] },
   7,
   { type: 'Replace' },
@@ -173,7 +176,7 @@ const tokenizerTarget: Target = {
     Promise.resolve(
       one(
         'tokenizer.json',
-        ...[BPE, WORDS, ...DECODERS.map((decoder) => ({ ...BPE, decoder }))].map((file) =>
+        ...[BPE, WORDS, FAR, ...DECODERS.map((decoder) => ({ ...BPE, decoder }))].map((file) =>
           text(JSON.stringify(file)),
         ),
       ),

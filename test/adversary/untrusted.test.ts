@@ -6,7 +6,8 @@ import { promisify } from 'node:util';
 import { encodeHeader } from '../../src/checkpoint/safetensors/header.js';
 import { terminalText } from '../../src/cli/format/terminal.js';
 import { parsePlan } from '../../src/quant/plan-json.js';
-import { OutputError, QuantError } from '../../src/util/errors.js';
+import { loadTokenizer } from '../../src/tokenizer/tokenizer.js';
+import { OutputError, QuantError, TokenizerError } from '../../src/util/errors.js';
 import { partialOf, removeLeftBehind, saveFile } from '../../src/util/files.js';
 import { packagePath } from '../../src/util/paths.js';
 import { floats, safetensors } from '../checkpoint/support/builders.js';
@@ -166,4 +167,21 @@ describe('cli: files from anyone', () => {
       (error) => error instanceof QuantError && error.message.length < 5000,
     );
   });
+
+  for (const [what, change, message] of [
+    [
+      'an odd decoder',
+      { decoder: { type: 'Sequence', decoders: [null] } },
+      /cannot be (used|built)/,
+    ],
+    ['an id of 2^31 − 1', { added_tokens: [{ id: 2 ** 31 - 1, content: 'x' }] }, /"added_tokens"/],
+  ] as const)
+    it(`refuses a tokenizer with ${what}, by name and at once`, async () => {
+      const model = { type: 'BPE', vocab: { a: 0 }, merges: [] };
+      await writeFile(at('tokenizer.json'), JSON.stringify({ model, ...change }));
+      await assert.rejects(
+        async () => (await loadTokenizer(at('tokenizer.json'))).decode([0]),
+        (error) => error instanceof TokenizerError && message.test(error.message),
+      );
+    });
 });
