@@ -55,13 +55,13 @@ const KEPT: readonly KeptRun[] = [
     title: 'a tiered search',
     id: '20261126-105912-30fb15',
     files: SEARCH_FILES,
-    figures: ['pareto', 'trace', 'hierarchy', 'uniform', 'savings'],
+    figures: ['pareto', 'lambda', 'trace', 'hierarchy', 'uniform', 'savings'],
   },
   {
     title: 'a knapsack search on divergences',
     id: '20261126-105928-a138f5',
     files: SEARCH_FILES,
-    figures: ['pareto', 'trace', 'hierarchy', 'uniform', 'savings'],
+    figures: ['pareto', 'lambda', 'trace', 'hierarchy', 'uniform', 'savings'],
   },
   {
     title: 'a sweep',

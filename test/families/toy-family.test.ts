@@ -223,8 +223,8 @@ describe('a family that lives in a test', function () {
       drawn.map((figures) => figures.map(([name]) => name)),
       [
         ['hierarchy', 'sensitivity', 'flips', 'savings'],
-        ['pareto', 'trace', 'hierarchy', 'uniform', 'savings'],
-        ['pareto', 'trace', 'hierarchy', 'uniform', 'savings'],
+        ['pareto', 'lambda', 'trace', 'hierarchy', 'uniform', 'savings'],
+        ['pareto', 'lambda', 'trace', 'hierarchy', 'uniform', 'savings'],
       ],
     );
     const out = at('report.html');

@@ -100,8 +100,11 @@ describe('figures of results', () => {
         ['fp32', 0.78, 32000],
       ],
     );
-    const [lambda] = spec.params as { name: string; value: number }[];
-    assert.deepEqual([lambda.name, lambda.value], ['lambda', 0.25]);
+    const params = spec.params as { name: string; value: unknown }[];
+    const valueOf = (name: string): unknown => params.find((each) => each.name === name)!.value;
+    // The slider stands at the place of the λ that was asked for.
+    const { paper } = valueOf('lambdaStops') as { paper: number[] };
+    assert.equal(paper[valueOf('place') as number], 0.25);
   });
 
   it('take a search that a cell has put together', () => {
