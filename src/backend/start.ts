@@ -49,7 +49,7 @@ const registered = new Set<string>();
  * Starts the compute backend for everything that follows, and our kernels on it.
  *
  * @param name a backend, or `auto`: native TensorFlow where it is installed, else WebAssembly
- * @param identity of the backend in the thread that this one shares its work with ({@link backendIdentity})
+ * @param identity of the backend in the thread that this one shares its work with (`backendIdentity`)
  * @throws {BackendError} when the name is unknown, the backend does not start, or not with that identity
  */
 export async function startBackend(

@@ -18,7 +18,7 @@ const ORIGINS = '.fetched';
 const REVISIONS = '.revisions';
 
 const digest = v.object({
-  /** The content's SHA-256, or SHA-1 as git has it for small files. */
+  // The content's SHA-256, or SHA-1 as git has it for small files.
   algorithm: v.picklist(['sha256', 'git-sha1']),
   hex: v.pipe(v.string(), v.hexadecimal()),
 });
@@ -28,15 +28,15 @@ export type Digest = v.InferOutput<typeof digest>;
 export const ORIGIN = v.object({
   endpoint: v.string(),
   kind: v.picklist(['model', 'dataset']),
-  /** owner/name */
+  // owner/name
   repository: v.string(),
-  /** The commit. */
+  // The commit.
   revision: v.string(),
-  /** The file's path in the repository. */
+  // The file's path in the repository.
   path: v.string(),
   bytes: v.number(),
   digest,
-  /** ISO 8601 in UTC. */
+  // ISO 8601 in UTC.
   fetchedAt: v.string(),
 });
 /** The provenance of a file in the cache. */

@@ -20,6 +20,7 @@ export interface Scored {
  * hull of the Pareto front; the paper's does so from 0 to infinity.
  */
 export const SCORE_NAMES = ['paper', 'balanced'] as const;
+/** A score by its name. */
 export type ScoreName = (typeof SCORE_NAMES)[number];
 
 /** One of each axis, for the balanced score. */
@@ -103,7 +104,7 @@ export function score(plan: Scored, lambda: number, context: ScoreContext): numb
  * smaller plan wins, then the better, then the first: none that another beats in both.
  *
  * @returns undefined where no candidate has a number for a metric.
- * @throws {SearchError} as {@link merit}.
+ * @throws {SearchError} as `merit`.
  */
 export function select<T extends Scored>(
   candidates: readonly T[],

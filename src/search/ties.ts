@@ -8,6 +8,7 @@ import { select, type ScoreContext, type Scored } from './score.js';
  * rule about the size of a tree).
  */
 export const TIE_RULES = ['none', 'one-se'] as const;
+/** A rule for equally good plans by its name. */
 export type TieRule = (typeof TIE_RULES)[number];
 
 /** A candidate as ties know it. */

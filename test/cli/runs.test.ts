@@ -21,7 +21,7 @@ describe('cli: runs', () => {
   });
 
   it('lists runs, the last one first', async () => {
-    const list = ['runs', 'list', '--store', toy.store];
+    const list = ['runs', 'list', '--store', toy.store, '--runs', at('runs')];
     const { stdout } = await runCli(list);
     const lines = stdout.trim().split('\n').slice(2);
     assert.deepEqual(
@@ -35,7 +35,14 @@ describe('cli: runs', () => {
     assert.match(lines[0], /^\S+ +sweep +finished +toy +Film reviews.* fp32 \d+\.\d % +\d/);
     const searches = json(await runCli([...list, '--kind', 'search', '--json']));
     assert.equal((searches.runs as unknown[]).length, 2);
-    const empty = await runCli(['runs', 'list', '--store', at('empty.sqlite')]);
+    const empty = await runCli([
+      'runs',
+      'list',
+      '--store',
+      at('empty.sqlite'),
+      '--runs',
+      at('no-runs'),
+    ]);
     assert.equal(empty.stdout, 'no runs yet\n');
     assert.equal(existsSync(at('empty.sqlite')), false, 'looking creates nothing');
   });

@@ -123,10 +123,10 @@ describe('hub: processes and disks', function () {
   });
 
   it('a file that may not grow: the message says so, and nothing of it is left', async () => {
-    const main = packagePath('src', 'cli', 'main.ts');
-    const shell = 'ulimit -f 200; exec "$0" --import tsx "$@"';
+    const main = packagePath('dist', 'cli', 'main.js');
+    const shell = 'ulimit -f 200; exec "$0" "$@"';
     const run = promisify(execFile)('/bin/sh', ['-c', shell, process.execPath, main, ...ARGV], {
-      env: { ...process.env, ...variables(), TSX_DISABLE_CACHE: '1' },
+      env: { ...process.env, ...variables() },
     });
     await assert.rejects(run, (error: { code?: unknown; stderr?: string }) => {
       assert.equal(error.code, 4);

@@ -32,7 +32,7 @@ const LOSS_RANGE = 2.5;
  * plan that the trade-off score selects. Sliders for λ and for both limits select anew, inside the chart
  * and among the plans measured; a strip shows the selected plan's bits block by block.
  *
- * A switch changes between the paper's score and the balanced one ({@link SCORE_NAMES}), a scale shows which
+ * A switch changes between the paper's score and the balanced one (`SCORE_NAMES`), a scale shows which
  * plan each λ selects. The dotted line joins all points of the selected plan's score.
  *
  * @throws {PlotError} when there are no steps, or they are not the baseline's.
