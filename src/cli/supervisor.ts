@@ -1,9 +1,9 @@
 import { rmSync, write } from 'node:fs';
-import { join } from 'node:path';
 import type { WriteStream } from 'node:tty';
 import { Worker } from 'node:worker_threads';
 import { withMemoryNamed } from '../util/errors.js';
 import { watchPartials } from '../util/files.js';
+import { packagePath } from '../util/paths.js';
 import type { CommandThreadData, FromCommand, Terminal, ToCommand } from './command-thread.js';
 import { errorText, EXIT, exitCodeOf } from './exit-codes.js';
 
@@ -12,6 +12,8 @@ type Signal = (typeof SIGNALS)[number];
 
 /** Milliseconds after which a request to stop counts as not heard yet. */
 const HEARING_MS = 300;
+/** As it was built, also for this module as a source: a thread cannot begin with one. */
+const COMMAND_THREAD = packagePath('dist', 'cli', 'command-thread.js');
 const SHOW_CURSOR = '\x1b[?25h';
 
 /**
@@ -30,7 +32,7 @@ export function supervise(argv: readonly string[]): void {
     stdout: terminalOf(stdout),
     stderr: terminalOf(stderr),
   };
-  const worker = new Worker(join(__dirname, 'command-thread.js'), { workerData });
+  const worker = new Worker(COMMAND_THREAD, { workerData });
   const send = (message: ToCommand): void => {
     worker.postMessage(message);
   };

@@ -15,7 +15,7 @@ import { basename, dirname, join, relative, resolve, sep } from 'node:path';
 import { BroadcastChannel, isMainThread } from 'node:worker_threads';
 import { OutputError } from './errors.js';
 import { livenessOf, placeHere } from './process-place.js';
-import { systemReason } from './system-errors.js';
+import { systemCode, systemReason } from './system-errors.js';
 
 type Use<T> = (file: FileHandle) => Promise<T>;
 
@@ -152,15 +152,26 @@ async function writeBeside<T>(path: string, write: Use<T>): Promise<T> {
   }
 }
 
-/** Makes a folder and those above it. */
+/**
+ * Makes a folder and those above it; one that is there is fine. Not `mkdir`'s own `recursive`, which never ends
+ * where a file system has a folder and takes none in it (`/proc`).
+ *
+ * @throws {Error} of the operating system.
+ */
 export async function makeFolder(path: string): Promise<void> {
+  const isFolder = async (some: string): Promise<boolean> =>
+    (await stat(some).catch(() => undefined))?.isDirectory() === true;
   try {
-    await mkdir(path, { recursive: true });
-  } catch (error) {
-    if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) throw error;
-    // On a read-only file system Node says that there is no such folder: one by one it says why.
-    if (dirname(path) !== path) await makeFolder(dirname(path));
     await mkdir(path);
+  } catch (error) {
+    if (await isFolder(path)) return;
+    const parent = dirname(path);
+    if (systemCode(error) !== 'ENOENT' || parent === path || (await isFolder(parent))) throw error;
+    await makeFolder(parent);
+    await mkdir(path).catch(async (again: unknown) => {
+      // Another process may have been faster.
+      if (!(await isFolder(path))) throw again;
+    });
   }
 }
 

@@ -99,7 +99,7 @@ const cases: readonly [title: string, bytes: Uint8Array, message: RegExp][] = [
   [
     'a huge pickle',
     zip([{ name: 'm/data.pkl', bytes: new Uint8Array(FOUR_MIB + 1) }]),
-    /pickle is too large.*got 4194305 bytes; expected at most 16777216/,
+    /pickle is too large.*got 4194305 bytes; expected at most 4194304/,
   ],
   [
     'a pickle that is damaged',

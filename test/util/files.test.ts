@@ -136,6 +136,11 @@ describe('util/files', () => {
     );
   });
 
+  it('makes no folder where a file system takes none, and does not try for ever', async function () {
+    if (!existsSync('/proc/self/stat')) this.skip();
+    await assert.rejects(saveFile('/proc/not-there/a/b', ''), OutputError);
+  });
+
   it('says that a part of the path is a file, or the path a folder', async () => {
     await writeFile(join(folder, 'plain'), '');
     await assert.rejects(

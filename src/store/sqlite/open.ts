@@ -1,7 +1,8 @@
-import { copyFile, mkdir, mkdtemp, realpath, rename, rm, stat } from 'node:fs/promises';
+import { copyFile, mkdtemp, realpath, rename, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
+import { makeFolder } from '../../util/files.js';
 import { DamagedStoreError, LockedStoreError, UnwritableStoreError } from '../errors.js';
 import { inspect } from '../inspect.js';
 import { whenUnlocked, type Tell } from '../patience.js';
@@ -49,7 +50,7 @@ export async function openStore(
 ): Promise<MeasurementStore> {
   // SQLite puts its log beside what a link points to.
   const file = await realpath(path).catch(() => resolve(path));
-  await makeFolder(file);
+  await makeFolderOf(file);
   // Before anything is made beside it.
   lyingAt(file);
   const lock = await lockOpening(file);
@@ -181,9 +182,9 @@ function startStore(
   }
 }
 
-async function makeFolder(file: string): Promise<void> {
+async function makeFolderOf(file: string): Promise<void> {
   try {
-    await mkdir(dirname(file), { recursive: true });
+    await makeFolder(dirname(file));
   } catch (cause) {
     const detail = { what: 'the folder cannot be made', where: dirname(file), got: String(cause) };
     throw new UnwritableStoreError(detail, { cause });

@@ -92,7 +92,7 @@ describe('cli: as a process', () => {
         look();
       },
     });
-    assert.match(seen.join(), /^model\.safetensors\.[0-9a-f]{6}-\d+-\d+-[0-9a-f]{8}\.partial$/);
+    assert.match(seen.join(), /^model\.safetensors\.[0-9a-f-]+\.partial$/);
     assert.equal(outcome.code, 130);
     assert.deepEqual(readdirSync(at('stopped')), []);
   });
