@@ -65,6 +65,9 @@ export interface Scorable {
   readonly scores: Scores;
 }
 
+/** Values of λ that the paper and the tables speak of. */
+const ROUND = [0, 0.25, 0.5, 0.75, 1];
+
 /**
  * Round values of λ, and of both scores each value at which the selection changes, and one between any two
  * of these: no plan that is ever selected is stepped over.
@@ -90,7 +93,7 @@ export function lambdaStops(
   const most = 10 ** Math.ceil(Math.log10(Math.max(1, ...wanted) * 1.1));
   const decades = Math.round(Math.log10(most / least));
   const paper = sorted([
-    0,
+    ...ROUND,
     ...wanted,
     ...ofPaper.slice(1).map((to, index) => Math.sqrt(ofPaper[index] * to)),
     ...Array.from({ length: decades * PER_DECADE + 1 }, (_, step) =>
