@@ -130,8 +130,6 @@ export class Descent {
       bits,
       assignment,
       parent: this.above(chain, index),
-      // Margins that decide what is skipped must not depend on how early an evaluator stops.
-      ...(this.#strategy !== 'exact' && this.#slack > 0 && { need: 'exact-if-passes' }),
     };
     const step = await this.tracer.try(trial, this.evaluationsLeft(chain, trial.parent));
     const { quality } = this.tracer.limits;
