@@ -16,6 +16,7 @@ export type { ConfigChoice, ModelConfig, StatedConfig } from './model/config.js'
 export { familyById } from './model/families.js';
 export type { ModelFamily, NetworkHooks, SpikingNetwork } from './model/family.js';
 export { LoadedModel } from './model/loaded-model.js';
+export { calibrateAmplitudes } from './model/spikelm/calibrate.js';
 export { structureOf, type ModelStructure } from './model/structure.js';
 export type { Pooling, SequenceModel, TokenBatch, TokenPolicy } from './model/types.js';
 
