@@ -9,8 +9,20 @@ interface Found {
   readonly folder: string;
   readonly result: {
     readonly selected: { readonly metric: number; readonly bits: Readonly<Record<string, number>> };
-    readonly heldOut: { readonly quantized: { readonly value: number } };
+    readonly heldOut: {
+      readonly quantized: { readonly value: number };
+      readonly comparison: { readonly pValue: number };
+    };
   };
+}
+
+interface FoundSweep extends Pick<Found, 'id'> {
+  readonly rows: readonly {
+    readonly unit: string;
+    readonly bits: number;
+    readonly loss: number;
+    readonly metric: number;
+  }[];
 }
 
 /** The page as it is where no script runs. */
@@ -26,7 +38,7 @@ describe('cli: report', () => {
   const at = temporaryFolder();
   let toy: ToyCommands;
   let search: Found;
-  let sweep: Found;
+  let sweep: FoundSweep;
   before(async () => {
     toy = await toyCommands(at);
     const limits = ['--max-loss', '50', '--quantizer', 'best', '--random', '0'];
@@ -34,7 +46,7 @@ describe('cli: report', () => {
       await toy.study('search', '--bits', '8,4', ...limits, '--json'),
     ) as unknown as Found;
     const bits = ['--bits', '8,2', '--level', 'block', '--quantizer', 'best'];
-    sweep = json(await toy.study('sweep', ...bits, '--json')) as unknown as Found;
+    sweep = json(await toy.study('sweep', ...bits, '--json')) as unknown as FoundSweep;
   });
 
   it('joins the figures, the plan, the judgement and the cost of a search', async () => {
@@ -89,18 +101,25 @@ describe('cli: report', () => {
     const [, list] = /<ul>([\s\S]*?)<\/ul>/.exec(html) ?? [];
     const found = list.match(/<li>.*<\/li>/g) ?? [];
     assert.equal(found.length, 2);
-    const percent = String.raw`\d+\.\d %`;
-    assert.match(
+    // The input block is stored by its sign at either width: it is not at 2 bits.
+    const narrow = sweep.rows.filter(({ unit, bits }) => bits === 2 && unit !== 'input');
+    const losses = narrow.map(({ loss }) => loss);
+    const said = (lost: number): string[] =>
+      narrow
+        .filter(({ loss }) => loss === lost)
+        .map(({ unit, metric }) => `${unit} gives ${(100 * metric).toFixed(1)} %`);
+    assert.ok(Math.max(...losses) > Math.min(...losses));
+    assert.ok(found[0].includes(`at 2 bits, unquantized `), found[0]);
+    const [, most, least] = /most sensitive, (.*?) \(95 %.*; the least, (.*?) \(95 %/.exec(
       found[0],
-      new RegExp(
-        `toy, one block alone at 2 bits, unquantized ${percent}: of \\d blocks the most sensitive, ` +
-          `\\S+ gives ${percent} \\(95 %: .*; the least, \\S+ gives ${percent}`,
-      ),
-    );
-    const { quantized } = search.result.heldOut;
+    )!;
+    assert.ok(said(Math.max(...losses)).includes(most), found[0]);
+    assert.ok(said(Math.min(...losses)).includes(least), found[0]);
+    const { quantized, comparison } = search.result.heldOut;
     const value = `${(100 * quantized.value).toFixed(1)} %`;
     assert.ok(found[1].includes(`On held-out data it has accuracy ${value} (95 %: `), found[1]);
-    assert.match(found[1], /points \(McNemar p [=<].*\), (no|a) clear change\./);
+    const certain = comparison.pValue < 0.05 ? 'a clear change' : 'no clear change';
+    assert.match(found[1], new RegExp(`points \\(McNemar p [=<].*\\), ${certain}\\.`));
   });
 
   it('is the same bytes when it is written again', async () => {

@@ -221,6 +221,9 @@ describe('plots/lambda', () => {
       const { paper, balanced, least, most } = lambdaStops([{ candidates, scores }], { paper: 37 });
       assert.equal(paper.length, balanced.length);
       assert.ok(paper.includes(37) && paper[0] === 0 && balanced[0] === 0 && balanced.at(-1) === 1);
+      // The values that tables speak of, whatever it starts at.
+      for (const round of [0.25, 0.5, 0.75, 1])
+        for (const stops of [paper, balanced]) assert.ok(stops.includes(round), String(round));
       const breaks = lambdaIntervals(candidates, scores.paper).slice(1);
       assert.ok(breaks.every(({ from }) => from > least && from < most));
       for (const stops of [paper, balanced])
