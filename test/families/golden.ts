@@ -8,7 +8,7 @@ import { openCheckpoint } from '../../src/checkpoint/open.js';
 import type { StatedConfig } from '../../src/model/config.js';
 import { LoadedModel } from '../../src/model/loaded-model.js';
 import { observe } from '../../src/model/observe.js';
-import type { TokenBatch } from '../../src/model/types.js';
+import { selectRows, type Pooling, type TokenBatch } from '../../src/model/types.js';
 import { onWasm } from '../backend/support.js';
 
 /** A case of the shared golden values: a small random model of the authors' code, in float64. */
@@ -167,4 +167,27 @@ export function assertHidden(values: Float32Array, hidden: HiddenSums): void {
   assert.ok(within(sum, hidden.sum), `${hidden.name}: sum ${sum}, not ${hidden.sum}`);
   assert.ok(within(squares, hidden.sumOfSquares), `${hidden.name}: squares ${squares}`);
   assertClose(values.slice(0, hidden.first.length), hidden.first, 1e-4);
+}
+
+/**
+ * Asserts that each sequence of a case has the logits that it has in the batch.
+ *
+ * @param tolerance of the largest; none where the bits have to be the same
+ */
+export async function assertSameAlone(
+  model: LoadedModel,
+  golden: FamilyCase,
+  pooling: Pooling,
+  tolerance?: number,
+): Promise<void> {
+  const all = tokensOf(golden, true);
+  const together = await model.classLogits(all, all.lengths!, pooling);
+  assert.equal(together.length, all.batch * golden.classes);
+  for (let row = 0; row < all.batch; row++) {
+    const one = selectRows(all, [row]);
+    const alone = await model.classLogits(one, one.lengths!, pooling);
+    const own = together.slice(golden.classes * row, golden.classes * (row + 1));
+    if (tolerance === undefined) assert.deepEqual(alone, own);
+    else assertClose(alone, Array.from(own), tolerance);
+  }
 }
