@@ -99,7 +99,7 @@ function chooseCheckpoint(
     what: 'the repository has more than one checkpoint',
     where,
     got: names,
-    expected: '--file with one of them',
+    expected: 'one of them as `file`',
   });
 }
 

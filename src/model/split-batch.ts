@@ -73,7 +73,7 @@ function tooLarge({ time }: TokenBatch, cause: unknown): BackendError {
       what: 'the device has no memory for a single sequence',
       where: `a sequence of ${time} tokens`,
       got: (cause as Error).message.replaceAll('\n', ' '),
-      expected: 'a shorter --context, or --backend wasm, which computes in main memory',
+      expected: 'a shorter context, or the backend wasm, which computes in main memory',
     },
     { cause },
   );

@@ -36,7 +36,8 @@ export async function scoreBatch(
   }
 }
 
-const WOULD_FIT = 'fewer tokens at a time (--context, shorter sentences), or a smaller model';
+const WOULD_FIT =
+  'fewer tokens at a time (a shorter context, shorter sentences), or a smaller model';
 
 /**
  * Scores all batches, one after another. Between two of them timers and signals get their turn.

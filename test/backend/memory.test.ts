@@ -47,7 +47,7 @@ describe('memory that is not there', () => {
           [what, got],
           ['out of memory', `a batch of ${batch} × ${time} tokens (${message})`],
         );
-        assert.match(expected!, /--context.*smaller model/);
+        assert.match(expected!, /shorter context.*smaller model/);
         assert.ok(fromPlainError(toPlainError(error)) instanceof MemoryError);
         return true;
       });

@@ -293,7 +293,7 @@ describe('hub: fetching a model', () => {
   it('asks which of several checkpoints is meant', async () => {
     await assert.rejects(
       fetchModel('some/two'),
-      /more than one .*got a.pth, deep\/b.pth; .*--file/,
+      /more than one .*got a.pth, deep\/b.pth; .*`file`/,
     );
     const { checkpoint, tokenizer } = await fetchModel('some/two', { file: 'deep/b.pth' });
     assert.ok(checkpoint.path.endsWith(join('deep', 'b.pth')));

@@ -119,7 +119,7 @@ async function buildGlue(
   if (data === undefined)
     throw new UsageError({
       what: 'there is no bundled data of the task',
-      where: '--data',
+      where: 'data',
       got: name,
       expected: "a TSV file in GLUE's columns",
     });
@@ -127,7 +127,7 @@ async function buildGlue(
   if (GLUE[name].sentences.length > 1 && policy.after.length === 0)
     throw new UsageError({
       what: "the model's family has no token between two sentences",
-      where: '--task',
+      where: 'task',
       got: `${name}, whose items are pairs`,
       expected: 'a task of single sentences',
     });

@@ -54,6 +54,6 @@ export function requireHeads(width: number, heads: number, where: string): void 
     what: 'the attention heads do not share the width evenly',
     where,
     got: `${heads} heads for a width of ${width}`,
-    expected: 'a divisor of the width (--heads)',
+    expected: 'a divisor of the width, as `heads`',
   });
 }

@@ -58,7 +58,7 @@ export function readTextUntil(
           what: 'the part of the text that is asked for is too large',
           where: path,
           got: `more than ${formatBytes(read)}`,
-          expected: `at most ${formatBytes(LARGEST_TEXT_BYTES)}: a smaller --limit`,
+          expected: `at most ${formatBytes(LARGEST_TEXT_BYTES)}: a smaller limit`,
         });
       // A short read: the rest of this size first.
       if (bytesRead < piece.length) size /= 2;
