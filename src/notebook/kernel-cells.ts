@@ -5,8 +5,10 @@ export type CellCompiler = Pick<
   typeof TypeScript,
   | 'createSourceFile'
   | 'forEachChild'
+  | 'isBindingElement'
   | 'isForOfStatement'
   | 'isFunctionLike'
+  | 'isIdentifier'
   | 'isImportDeclaration'
   | 'isNamedImports'
   | 'isShorthandPropertyAssignment'
@@ -14,19 +16,28 @@ export type CellCompiler = Pick<
 >;
 
 /**
- * A cell's code, written so that tslab 1.0 understands two things that it else gets wrong:
+ * A cell's code, written so that tslab 1.0 understands three things that it else gets wrong:
  *
  * - `{ model }` becomes `{ model: model }`: of names of earlier cells, which tslab turns into members of
  *   an object, it leaves these out, and they are not defined;
+ * - `({ run: { metric } }) => …` becomes `({ 'run': { metric } }) => …`: it takes a property's name in a pattern
+ *   for a name of an earlier cell, where an earlier cell's variable has that property;
  * - before a `for await` outside of functions comes an `await`, without which it is a syntax error.
  */
 export function rewriteCell(code: string, compiler: CellCompiler): string {
   const file = compiler.createSourceFile('cell.ts', code, compiler.ScriptTarget.ES2022, true);
-  const shorthands: { readonly end: number; readonly name: string }[] = [];
+  const edits: { readonly at: number; readonly text: string }[] = [];
   const awaiting: TypeScript.Node[] = [];
   const visit = (node: TypeScript.Node, inFunction: boolean): void => {
     if (compiler.isShorthandPropertyAssignment(node))
-      shorthands.push({ end: node.name.getEnd(), name: node.name.text });
+      edits.push({ at: node.name.getEnd(), text: `: ${node.name.text}` });
+    if (
+      compiler.isBindingElement(node) &&
+      node.propertyName &&
+      compiler.isIdentifier(node.propertyName)
+    )
+      for (const at of [node.propertyName.getStart(file), node.propertyName.getEnd()])
+        edits.push({ at, text: "'" });
     if (compiler.isForOfStatement(node) && node.awaitModifier && !inFunction) awaiting.push(node);
     const inside = inFunction || compiler.isFunctionLike(node);
     compiler.forEachChild(node, (child) => {
@@ -34,8 +45,8 @@ export function rewriteCell(code: string, compiler: CellCompiler): string {
     });
   };
   visit(file, false);
-  const written = shorthands.reduceRight(
-    (text, { end, name }) => `${text.slice(0, end)}: ${name}${text.slice(end)}`,
+  const written = edits.reduceRight(
+    (text, { at, text: added }) => `${text.slice(0, at)}${added}${text.slice(at)}`,
     code,
   );
   return awaiting.length > 0 ? `await undefined; ${written}` : written;

@@ -116,6 +116,13 @@ describe('code of a cell', () => {
     }
   });
 
+  it('has names of properties in patterns as text, where tslab would put names of earlier cells', () => {
+    assert.equal(
+      rewritten('runs.map(({ name, run: { held, at: [b = { c }] }, "x": y, [z]: w }) => f(held));'),
+      `runs.map(({ name, 'run': { held, 'at': [b = { c: c }] }, "x": y, [z]: w }) => f(held));`,
+    );
+  });
+
   it('waits before a `for await` that stands in no function', () => {
     const loop = 'for await (const x of y) {}';
     assert.equal(rewritten(`{ ${loop} }`), `await undefined; { ${loop} }`);
