@@ -13,10 +13,9 @@ export { fromWikiText, toSst2, toWikiText } from './tokenizer/normaliser.js';
 export { hierarchyOf, matricesOf, type Hierarchy } from './layout/hierarchy.js';
 export type { Layout, Parameter, SpikingLayer, Stage } from './layout/layout.js';
 export type { ConfigChoice, ModelConfig, StatedConfig } from './model/config.js';
-export { familyById } from './model/families.js';
+export { calibrateAmplitudes, familyById } from './model/families.js';
 export type { ModelFamily, NetworkHooks, SpikingNetwork } from './model/family.js';
 export { LoadedModel } from './model/loaded-model.js';
-export { calibrateAmplitudes } from './model/spikelm/calibrate.js';
 export { structureOf, type ModelStructure } from './model/structure.js';
 export type { Pooling, SequenceModel, TokenBatch, TokenPolicy } from './model/types.js';
 

@@ -7,6 +7,8 @@ import { SPIKEGPT } from './spikegpt/family.js';
 import { SPIKELM } from './spikelm/family.js';
 import { SPIKINGBERT } from './spikingbert/family.js';
 
+export { calibrateAmplitudes } from './spikelm/calibrate.js';
+
 /** Families by id; a new one of ours is a line here. */
 const families = new Map<string, ModelFamily>(
   [SPIKEGPT, SPIKEBERT, SPIKELM, SPIKINGBERT].map((family): [string, ModelFamily] => [

@@ -61,7 +61,7 @@ describe('a device without memory for a batch', () => {
         assert.ok(error instanceof BackendError);
         assert.match(
           error.message,
-          /a sequence of 7 tokens: .*no memory for a single sequence.*--backend wasm/,
+          /a sequence of 7 tokens: .*no memory for a single sequence.*the backend wasm/,
         );
         return true;
       });

@@ -2,7 +2,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import type { Tensor, Tensor4D } from '@tensorflow/tfjs-core';
 import { LEAST_AMPLITUDE, TERNARY_DECAY } from '../../backend/kernels/steps/names.js';
 import type { Checkpoint } from '../../checkpoint/types.js';
-import type { ModelDescription } from '../structure.js';
+import type { Layout } from '../../layout/layout.js';
 import type { TokenBatch } from '../types.js';
 import type { SpikeLMConfig } from './config.js';
 import { SpikeLMNetwork, type Current } from './network.js';
@@ -19,7 +19,7 @@ import { SpikeLMNetwork, type Current } from './network.js';
  */
 export async function calibrateAmplitudes(
   checkpoint: Checkpoint,
-  { config, layout }: ModelDescription<SpikeLMConfig>,
+  { config, layout }: { readonly config: SpikeLMConfig; readonly layout: Layout },
   tokens: TokenBatch,
 ): Promise<Map<string, number>> {
   const found = new Map<string, number>();
