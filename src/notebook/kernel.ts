@@ -11,6 +11,7 @@ import Module, { createRequire } from 'node:module';
 import { packagePath } from '../util/paths.js';
 import { describeError } from './errors.js';
 import { importsOf, keepImports, rewriteCell, type CellCompiler } from './kernel-cells.js';
+import { cancelBriefly, type CellQueue } from './kernel-queue.js';
 import { forwardCompiler, forwardRequire, type CompilerSystem } from './kernel-resolve.js';
 
 /** The part of `tslab/dist/main` that is used here. */
@@ -33,6 +34,10 @@ interface TslabJupyter {
   readonly JupyterHandlerImpl: { readonly prototype: Handler };
 }
 
+interface TslabUtil {
+  readonly TaskQueue: { readonly prototype: CellQueue };
+}
+
 /** Begins the lines in Jupyter's log that `npm run notebooks` looks for. */
 const REJECTION_MARK = 'UnhandledPromiseRejection:';
 
@@ -53,6 +58,7 @@ function startKernel(configPath: string): void {
   const handler = JupyterHandlerImpl.prototype;
   endWhenClosed(handler);
   rewriteCells(handler, compiler);
+  cancelBriefly((requireTslab('./util.js') as TslabUtil).TaskQueue.prototype);
   const { startKernel: start } = requireTslab('./main.js') as TslabMain;
   // Another tslab beside the notebook would know nothing of the above.
   start({ configPath, enableFindLocal: false, jsKernel: false, globalVersion: '' });

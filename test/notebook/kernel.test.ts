@@ -2,12 +2,14 @@ import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import {
   importsOf,
   keepImports,
   rewriteCell,
   type CellCompiler,
 } from '../../src/notebook/kernel-cells.js';
+import { cancelBriefly, type CellQueue } from '../../src/notebook/kernel-queue.js';
 import { forwardCompiler, forwardRequire } from '../../src/notebook/kernel-resolve.js';
 import { packagePath } from '../../src/util/paths.js';
 
@@ -97,6 +99,32 @@ describe('the package in a cell', () => {
     };
     for (const name of ['close', 'handleExecuteImpl'])
       assert.equal(typeof JupyterHandlerImpl.prototype[name], 'function', name);
+  });
+});
+
+describe('cells after a failed one', () => {
+  it('are cancelled if they were sent before it ended, and run if they were sent when its end was seen', async () => {
+    const { TaskQueue } = createRequire(createRequire(__filename).resolve('tslab'))(
+      './util.js',
+    ) as {
+      TaskQueue: new () => { add<T>(task: () => Promise<T>): Promise<T>; reset(ms: number): void };
+    };
+    // A queue of this test alone: the prototype is the process's.
+    class Queue extends TaskQueue {}
+    cancelBriefly(Queue.prototype as unknown as CellQueue);
+    const queue = new Queue();
+    const failed = queue.add(() => Promise.reject(new Error('failed')));
+    const sentBefore = queue.add(() => Promise.resolve('ran'));
+    await assert.rejects(failed, /failed/);
+    // As tslab does when a cell has failed.
+    queue.reset(200);
+    await assert.rejects(sentBefore, { name: 'TaskCanceledError' });
+    await assert.rejects(
+      queue.add(() => Promise.resolve('ran')),
+      { name: 'TaskCanceledError' },
+    );
+    await setTimeout(60);
+    assert.equal(await queue.add(() => Promise.resolve('ran')), 'ran');
   });
 });
 
