@@ -108,7 +108,8 @@ function evaluationOf(
 ): Evaluation {
   // A step measured to the end has a metric, or null for NaN.
   if (value === undefined)
-    // JSON has no Infinity, which a perplexity's bound can be.
+    // A pass without a metric is in folders of older versions. JSON has no Infinity, which a perplexity's bound
+    // can be there.
     return { kind: 'verdict', passes: accepted, bound: bound ?? metricOf(metric).worst };
   const extras = {
     ...(low !== undefined && { low }),
