@@ -7,6 +7,7 @@ import type {
   TaskName,
 } from '../plots/records.js';
 import type { Limits } from '../search/constraints.js';
+import type { Differences } from '../search/differences.js';
 import type { Evaluation } from '../search/evaluation.js';
 import type { SensitivityTable } from '../search/sensitivity.js';
 import type { Level, UnitInfo } from '../search/space.js';
@@ -24,6 +25,8 @@ export interface Origin {
   readonly storedBits?: StoredBits;
   /** Candidates that the data cannot tell apart. */
   readonly ties?: Ties | undefined;
+  /** Plans compared item by item. */
+  readonly differences?: Differences | undefined;
 }
 
 export type StoredBits = (unit: string, bits: number) => number;
@@ -47,8 +50,12 @@ type Extras = Readonly<Record<string, number>> | undefined;
 export function stepRecords(
   trace: readonly SearchStep[],
   units: readonly UnitInfo[],
-  { task, model, storedBits = asGiven, ties }: Origin,
+  { task, model, storedBits = asGiven, ties, differences }: Origin,
 ): StepRecord[] {
+  const againstOf = (index: number): Pick<StepRecord, 'against'> => {
+    const against = differences?.get(index) ?? [];
+    return against.length === 0 ? {} : { against };
+  };
   return trace.map((step) => ({
     task,
     model,
@@ -64,6 +71,7 @@ export function stepRecords(
     accepted: step.accepted,
     reason: step.reason,
     ...(ties?.has(step.index) && { ties: ties.get(step.index)! }),
+    ...againstOf(step.index),
     units: units.map(({ id, block }) => ({
       block,
       part: id.slice(block.length + 1) || block,

@@ -19,12 +19,15 @@ import type {
   UniformRecord,
 } from '../plots/records.js';
 import { resolvePlan, type Plan } from '../quant/plan.js';
+import { UNQUANTIZED_BITS } from '../quant/scheme/scheme.js';
+import type { Differences } from '../search/differences.js';
 import type { ExactEvaluation } from '../search/evaluation.js';
 import type { SearchOutcome } from '../search/outcome.js';
 import type { ScoreName } from '../search/score.js';
 import type { SensitivityTable } from '../search/sensitivity.js';
 import type { Level } from '../search/space.js';
 import type { Ties } from '../search/ties.js';
+import { pairedRange } from '../tasks/metrics/paired.js';
 import type { Task } from '../tasks/task.js';
 import {
   limitsRecord,
@@ -59,11 +62,16 @@ export function uniformRecords(
   task: Task,
   points: readonly UniformPoint[],
 ): UniformRecord[] {
+  const baseline = points.find(({ bits }) => bits === UNQUANTIZED_BITS)?.measurement;
   return points.flatMap(({ measurement, bits, bytes, saving }) => {
     if (measurement === undefined) return [];
     const { value: metric, interval } = measurement;
     const { low, high } = interval;
-    return [{ task: taskName(task), model: name, bits, metric, low, high, bytes, saving }];
+    const paired =
+      baseline && measurement !== baseline ? pairedRange(baseline, measurement) : undefined;
+    return [
+      { task: taskName(task), model: name, bits, metric, low, high, bytes, saving, ...paired },
+    ];
   });
 }
 
@@ -156,6 +164,8 @@ export interface DrawnSearch {
     Partial<Pick<SearchSettings, 'method' | 'pace' | 'score' | 'tie' | 'lambda'>>;
   /** Candidates that the data cannot tell apart. */
   readonly ties?: Ties;
+  /** Plans compared item by item. */
+  readonly differences?: Differences;
   /** Uniform plans to lay beside. */
   readonly yardsticks?: readonly YardstickPoint[];
 }
@@ -163,13 +173,14 @@ export interface DrawnSearch {
 /** The plans that a search tried, as records. */
 export function searchRecords(
   study: FigureSubject,
-  { outcome, space, ties }: DrawnSearch,
+  { outcome, space, ties, differences }: DrawnSearch,
 ): StepRecord[] {
   const { units, storedBits } = space;
   return stepRecords(outcome.trace, units, {
     ...subjectOf(study),
     ...(storedBits && { storedBits }),
     ties,
+    differences,
   });
 }
 
@@ -239,11 +250,13 @@ function searchName({ settings }: DrawnSearch): string {
 function uniformYardsticks(study: FigureSubject, run: DrawnSearch): UniformRecord[] {
   return (run.yardsticks ?? [])
     .filter(({ kind, metric }) => kind === 'uniform' && Number.isFinite(metric))
-    .map(({ bits, metric, low = metric, high = metric, bytes }) => ({
+    .map(({ bits, metric, low = metric, high = metric, bytes, pairedLow, pairedHigh }) => ({
       ...subjectOf(study),
       // A unit that is stored by its sign has one bit at any width.
       bits: Math.max(...Object.values(bits)),
       ...{ metric, low, high, bytes, saving: 1 - bytes / run.outcome.fp32Bytes },
+      ...(pairedLow !== undefined && { pairedLow }),
+      ...(pairedHigh !== undefined && { pairedHigh }),
     }));
 }
 

@@ -7,13 +7,15 @@ import { REACH } from '../plots/render/reach.js';
 const READY = 'qslm-charts';
 
 const STYLE = `
-.qslm-figure .static img { max-width: 100%; height: auto; }
+.qslm-figure .static img, .qslm-figure .interactive svg.marks { max-width: 100%; height: auto; }
+.qslm-figure .vega-embed { max-width: 100%; box-sizing: border-box; }
 .qslm-figure .interactive { position: relative; overflow-x: auto; }
 .qslm-figure .vega-bindings { font-size: 13px; margin: 8px 0 0 8px; }
 .qslm-figure .vega-bind { margin: 4px 0; }
 .qslm-figure .vega-bind label { display: flex; align-items: center; gap: 8px; font-weight: normal; }
 .qslm-figure .vega-bind-name { min-width: 200px; }
-.qslm-figure .vega-bind input[type=range] { width: 240px; }
+.qslm-figure .vega-bind input[type=range] { width: 240px; max-width: 100%; }
+.qslm-figure .vega-bind select { max-width: 100%; }
 `;
 
 /**

@@ -3,6 +3,7 @@
  * is a share in [0, 1], perplexity is per token, memory is in bytes; the figures convert for display.
  */
 
+import type { LossAgainst } from '../search/differences.js';
 import type { TaskName } from '../tasks/kinds.js';
 
 /** The two experiments of the paper; accuracy for the first, perplexity for the second. */
@@ -29,6 +30,9 @@ export interface UniformRecord extends BaselineRecord {
   readonly bits: number;
   /** Share of the baseline's bytes that is saved, [0, 1]. */
   readonly saving: number;
+  /** 95 % interval beside the unquantized model's metric, item by item: for comparing with it. */
+  readonly pairedLow?: number;
+  readonly pairedHigh?: number;
 }
 
 /** Bits of one unit of a plan, in network order. */
@@ -74,6 +78,8 @@ export interface StepRecord extends Subject {
    * difference; absent where that is not known.
    */
   readonly ties?: readonly number[];
+  /** Losses against earlier steps, item by item, where they are known. */
+  readonly against?: readonly LossAgainst[];
   /** The whole plan, in network order. */
   readonly units: readonly UnitBits[];
 }

@@ -15,6 +15,7 @@ export interface ExactEvaluation {
 /** A plan whose verdict became certain before it was measured to the end. */
 export interface VerdictEvaluation {
   readonly kind: 'verdict';
+  /** False from an evaluator; true only in runs of before plans that pass were always measured to the end. */
   readonly passes: boolean;
   /**
    * Of a failure the best metric still possible: the accuracy is at most, the perplexity at least this, and
@@ -29,13 +30,12 @@ export type Evaluation = ExactEvaluation | VerdictEvaluation;
 /**
  * The caller's use of an evaluation, and so what may be left out of it:
  * - `exact`: the metric is needed (baselines, sensitivity).
- * - `exact-if-passes`: a plan that keeps the limit is a candidate and needs its metric; a certain failure
- *   may stop early.
- * - `verdict`: only pass or fail matters (the plan is too large to be a candidate).
+ * - `exact-if-passes`: a plan that keeps the limit may be selected or lie on the front, whatever its size, and
+ *   needs its metric; a certain failure may stop early.
  *
  * An evaluator may always answer with the exact metric.
  */
-export type Need = 'exact' | 'exact-if-passes' | 'verdict';
+export type Need = 'exact' | 'exact-if-passes';
 
 export interface EvaluationContext {
   readonly need: Need;
@@ -75,19 +75,19 @@ export async function evaluateChecked(
   const evaluation = await evaluate(assignment, context);
   if (evaluation.kind === 'exact') return evaluation;
   const { need, limit } = context;
-  if (need === 'exact' || limit === undefined || (need === 'exact-if-passes' && evaluation.passes))
+  if (need === 'exact' || limit === undefined || evaluation.passes)
     throw new SearchError({
       what: 'the evaluator gave a verdict where the metric is needed',
       where: assignment.key,
       got: `passes ${evaluation.passes}`,
       expected: 'an exact metric',
     });
-  if (meetsLimit(limit, evaluation.bound) !== evaluation.passes)
+  if (meetsLimit(limit, evaluation.bound))
     throw new SearchError({
       what: 'the evaluator gave a verdict that its bound does not support',
       where: assignment.key,
-      got: `passes ${evaluation.passes} with bound ${evaluation.bound}`,
-      expected: `a bound on that side of the limit (baseline ${limit.baseline}, loss ${limit.allowedLoss})`,
+      got: `a refusal with bound ${evaluation.bound}`,
+      expected: `a bound that breaks the limit (baseline ${limit.baseline}, loss ${limit.allowedLoss})`,
     });
   return evaluation;
 }

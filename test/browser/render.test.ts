@@ -4,11 +4,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { loadVegaBundle } from '../../src/figures/vega-bundle.js';
+import { hierarchyChart } from '../../src/plots/figures/hierarchy.js';
 import { paretoChart, type ParetoInput } from '../../src/plots/figures/pareto.js';
 import { render } from '../../src/plots/render/render.js';
+import { renderReport } from '../../src/plots/render/report.js';
 import {
   CASE_A1,
   CASE_B1,
+  MATRICES,
   PAPER,
   SST2_BASELINE,
   toySearch,
@@ -80,6 +83,40 @@ describeWith('a figure as a page of its own, in Chromium', noChromium, () => {
       const plan = /Plan: ([^;]+);/.exec(label ?? '')![1];
       await region.filter({ hasText: `Pinned: ${plan}` }).waitFor({ state: 'attached' });
     });
+  });
+
+  it('is as wide in a report as in a notebook, 700 px, and less where the window is narrower', async () => {
+    const charts = { pareto: paretoChart(ACCURACY), hierarchy: hierarchyChart(MATRICES, 'mini') };
+    const sections = Object.entries(charts).map(([heading, chart]) => ({ heading, chart }));
+    const page = join(folder, 'report.html');
+    await writeFile(
+      page,
+      await renderReport({ title: 'Report', sections }, await loadVegaBundle()),
+    );
+    const address = pathToFileURL(page).href;
+    for (const [window, most] of [
+      [1400, 700],
+      [800, 700],
+      [500, 468],
+    ])
+      await withPage(
+        { allowed: [address], context: { viewport: { width: window, height: 900 } } },
+        async (page) => {
+          await page.goto(address);
+          for (const figure of await page.locator('figure .interactive').all()) {
+            const marks = figure.locator('svg.marks');
+            await marks.waitFor();
+            const { width } = (await marks.boundingBox())!;
+            assert.ok(width <= most && width > 0.85 * most, `${width} px in ${window}`);
+            // Sliders and switches too: nothing is pushed out to the right.
+            const [own, all] = await figure.evaluate((element: unknown) => {
+              const { clientWidth, scrollWidth } = element as Record<string, number>;
+              return [clientWidth, scrollWidth];
+            });
+            assert.ok(all <= own, `${all} px scroll in ${own}`);
+          }
+        },
+      );
   });
 
   it('shows a picture where scripts are off', async () => {

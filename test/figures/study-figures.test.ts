@@ -153,6 +153,30 @@ describe('figures of results', () => {
     assertValid(uniformFigure({ name: 'toy' }, task('dev.tsv'), points));
   });
 
+  it('compare uniform widths with fp32 item by item', () => {
+    const correct = Array.from({ length: 100 }, (_, item): 0 | 1 => (item < 80 ? 1 : 0));
+    const worse = correct.map((right, item): 0 | 1 => (item < 3 ? 0 : right));
+    const measured = (answers: readonly (0 | 1)[]): NonNullable<UniformPoint['measurement']> => ({
+      metric: 'accuracy',
+      taskId: 'toy',
+      value: answers.filter(Boolean).length / 100,
+      interval: { low: 0.7, high: 0.9, level: 0.95 },
+      items: 100,
+      tokens: 100,
+      seconds: 1,
+      correct: answers,
+    });
+    const point = { name: '', plan: '', bytes: 10, saving: 0.5 };
+    const [fp32, eight] = uniformRecords({ name: 'toy' }, task('dev.tsv'), [
+      { ...point, bits: 32, measurement: measured(correct) },
+      { ...point, bits: 8, measurement: measured(worse) },
+    ]);
+    assert.equal(fp32.pairedLow, undefined);
+    // Three of a hundred lost: far sharper than the interval of the accuracy alone, and not below it.
+    assert.ok(eight.pairedLow! > 0.7 && eight.pairedLow! < 0.77);
+    assert.ok(eight.pairedHigh! >= 0.77 && eight.pairedHigh! < 0.82);
+  });
+
   it('colour the hierarchy by a plan, where there is one', () => {
     const names = ['emb.weight', 'blocks.0.att.key.weight', 'head.weight'];
     const all = parametersOf({ ...TOY, vocabSize: 8, width: 4, layers: 1, classes: 0 });

@@ -1,10 +1,19 @@
 import assert from 'node:assert/strict';
-import { paretoRows, measuredText } from '../../src/plots/figures/pareto-rows.js';
+import { measuredText, paretoRows, type ParetoRow } from '../../src/plots/figures/pareto-rows.js';
 import { paretoChart, type ParetoInput } from '../../src/plots/figures/pareto.js';
 import { traceChart } from '../../src/plots/figures/trace.js';
 import { barWithin } from '../../src/plots/parts/interval-bars.js';
 import { taskView } from '../../src/plots/parts/task-view.js';
-import { CASE_A1, CASE_B1, SST2_BASELINE, toySearch, WIKITEXT2_BASELINE } from './records.js';
+import type { HeadlessView } from '../../src/plots/render/headless.js';
+import {
+  CASE_A1,
+  CASE_B1,
+  PAPER,
+  SST2_BASELINE,
+  toySearch,
+  UNIFORM,
+  WIKITEXT2_BASELINE,
+} from './records.js';
 import { assertGoodChart, rowsWith, textsOf, withView } from './support.js';
 
 const INPUT: ParetoInput = {
@@ -43,22 +52,121 @@ describe('plots/pareto, beyond selection', () => {
     assert.equal(text, '77.0 % (95 % beside fp32: 74.0 % to 79.0 %)');
   });
 
-  it('shows the plan that was clicked on beside the one selected, with its difference', async () => {
-    await withView(paretoChart(INPUT), async (view) => {
-      const before = textsOf(await view.toSVG());
-      assert.ok(!before.some((text) => text.startsWith('Pinned')));
-      const other = INPUT.steps.find(({ exact, stage }) => exact && stage === 'block')!;
-      const row = paretoRows(INPUT, taskView('sst2')).find(({ step }) => step === other.step)!;
-      // As a click fills the selection's store.
-      type Store = { data(name: string, rows: readonly object[]): unknown };
-      const fields = ['step', 'plan'].map((field) => ({ field, channel: undefined, type: 'E' }));
-      const tuple = { unit: '', fields, values: [row.step, row.plan] };
-      (view as unknown as Store).data('pinned_store', [tuple]);
-      await view.runAsync();
-      const texts = textsOf(await view.toSVG());
-      assert.ok(texts.includes(`Pinned: ${row.plan}`));
-      assert.ok(texts.some((text) => / MB (more|less) than the plan selected$/.test(text)));
+  /** Pins a row as a click does, by filling the selection's store, and reads what is said of it. */
+  async function pinnedTexts(view: HeadlessView, row: ParetoRow): Promise<string[]> {
+    type Store = { data(name: string, rows: readonly object[]): unknown };
+    const fields = ['step', 'plan'].map((field) => ({ field, channel: undefined, type: 'E' }));
+    const tuple = { unit: '', fields, values: [row.step, row.plan] };
+    (view as unknown as Store).data('pinned_store', [tuple]);
+    await view.runAsync();
+    return textsOf(await view.toSVG());
+  }
+
+  /** Each step with made-up losses against those before it: from 0.001·step below 0 to 0.002·step above. */
+  const compared = (input: ParetoInput): ParetoInput => ({
+    ...input,
+    steps: input.steps.map((step) => ({
+      ...step,
+      against: INPUT.steps
+        .filter((other) => other.step < step.step)
+        .map((other) => ({ step: other.step, low: -0.001 * step.step, high: 0.002 * step.step })),
+    })),
+  });
+
+  for (const [name, input] of [
+    ['accuracy', compared(INPUT)],
+    [
+      'perplexity',
+      compared({
+        steps: toySearch(WIKITEXT2_BASELINE, CASE_B1),
+        baseline: WIKITEXT2_BASELINE,
+        limits: CASE_B1,
+      }),
+    ],
+  ] as const)
+    it(`says of a pinned plan how its ${name} differs from the selected one's, with its interval`, async () => {
+      await withView(paretoChart(input), async (view) => {
+        const before = textsOf(await view.toSVG());
+        assert.ok(!before.some((text) => text.startsWith('Pinned')));
+        assert.ok(before.some((text) => text.startsWith('No plan pinned: click a point')));
+        const task = taskView(input.baseline.task);
+        const rows = paretoRows(input, task);
+        const shown = rowsWith(view, 'selected', 'step').find((row) => row.selected)!
+          .step as number;
+        const selected = rows.find(({ step }) => step === shown)!;
+        const { unit } = task.metric.loss;
+        const digits = name === 'accuracy' ? 1 : 2;
+        const signed = (value: number): string => {
+          return `${value < 0 ? '−' : '+'}${Math.abs(value / unit).toFixed(digits)}`;
+        };
+        const words = name === 'accuracy' ? 'points' : 'of perplexity';
+        const others = rows.filter(({ selectable, step }) => selectable && step !== shown);
+        const sides = [
+          others.find(({ step }) => step < shown)!,
+          others.find(({ step }) => step > shown)!,
+        ];
+        for (const pinned of sides) {
+          const texts = await pinnedTexts(view, pinned);
+          assert.ok(texts.includes(`Pinned: ${pinned.plan}`));
+          assert.ok(texts.includes('Bits of the plan pinned'));
+          const later = Math.max(pinned.step, shown);
+          // The loss of the later plan from −0.001·later to 0.002·later, seen from the selected one.
+          const turned = pinned.step > shown === (name === 'accuracy');
+          const [low, high] = [-0.001 * later, 0.002 * later];
+          const ends = turned ? [-high, -low] : [low, high];
+          const change = signed(pinned.metric - selected.metric);
+          const size = Math.abs(pinned.mb - selected.mb).toFixed(2);
+          const more = pinned.mb > selected.mb ? 'more' : 'less';
+          const expected = `Against the plan selected: ${change} ${words} (95 %, item by item: ${signed(ends[0])} to ${signed(ends[1])}, may be chance), ${size} MB ${more}`;
+          assert.ok(texts.includes(expected), `${expected}\n${texts.join('\n')}`);
+        }
+        assert.ok((await pinnedTexts(view, selected)).includes('It is the plan selected'));
+      });
     });
+
+  it('gives no difference in metric where a bound is all that is known, and no interval without items', async () => {
+    await withView(paretoChart({ ...INPUT, uniform: UNIFORM, paper: PAPER }), async (view) => {
+      const rows = paretoRows({ ...INPUT, uniform: UNIFORM, paper: PAPER }, taskView('sst2'));
+      const said = async (row: ParetoRow): Promise<string> =>
+        (await pinnedTexts(view, row)).find((text) => text.startsWith('Against '))!;
+      for (const row of [
+        rows.find(({ bound }) => bound)!,
+        rows.find(({ series }) => series === 'paper')!,
+      ])
+        assert.match(await said(row), /^Against the plan selected: \d\.\d\d MB (more|less)$/);
+      for (const row of [
+        rows.find(({ series }) => series === 'uniform')!,
+        rows.find(({ series }) => series === 'fp32')!,
+        rows.find(({ selectable, step }) => selectable && step === 1)!,
+      ])
+        assert.match(await said(row), /: [+−]\d+\.\d points \(not compared item by item\), /);
+    });
+  });
+
+  it('takes the difference to fp32 from the interval that the selected plan has beside it', async () => {
+    const steps = INPUT.steps.map((step) => ({
+      ...step,
+      ...(step.exact && { pairedLow: step.metric - 0.01, pairedHigh: step.metric + 0.03 }),
+    }));
+    await withView(paretoChart({ ...INPUT, steps }), async (view) => {
+      const shown = rowsWith(view, 'selected', 'step').find((row) => row.selected)!;
+      const rows = paretoRows({ ...INPUT, steps }, taskView('sst2'));
+      const fp32 = rows.find(({ series }) => series === 'fp32')!;
+      const texts = await pinnedTexts(view, fp32);
+      const points = (end: number): string =>
+        `${end < 0 ? '−' : '+'}${Math.abs(100 * end).toFixed(1)}`;
+      const change = fp32.metric - (shown.metric as number);
+      const range = `${points(change - 0.03)} to ${points(change + 0.01)}`;
+      assert.ok(texts.some((text) => text.includes(`item by item: ${range}, may be chance)`)));
+    });
+  });
+
+  it('says of a uniform plan its interval beside fp32, item by item, where it is known', () => {
+    const uniform = UNIFORM.map((record) => ({ ...record, pairedLow: 0.7, pairedHigh: 0.79 }));
+    const [row] = paretoRows({ ...INPUT, uniform }, taskView('sst2')).filter(
+      ({ series }) => series === 'uniform',
+    );
+    assert.match(row.metricText, /\(95 % beside fp32: 70\.0 % to 79\.0 %\)$/);
   });
 
   it('draws the nearest plan where none keeps both limits, and says which it is', async () => {

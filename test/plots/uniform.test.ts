@@ -4,7 +4,7 @@ import type { UniformRecord } from '../../src/plots/records.js';
 import { renderSvg } from '../../src/plots/render/headless.js';
 import { PlotError } from '../../src/util/errors.js';
 import { UNIFORM } from './records.js';
-import { assertGoodChart, textsOf, withView } from './support.js';
+import { assertGoodChart, rowsWith, textsOf, withView } from './support.js';
 
 function baselineOnly(): UniformRecord[] {
   return UNIFORM.filter((record) => record.bits === 32);
@@ -28,6 +28,31 @@ describe('plots/uniform', () => {
       const eightBits = labels.filter(([, text]) => text.includes('8') && text.includes('3.69'));
       assert.ok(eightBits.length > 0, 'memory is shown in MB of 10^6 bytes');
     });
+  });
+
+  it('draws the interval of the difference to fp32 where items are paired, and says so', async () => {
+    const records = UNIFORM.map((record) =>
+      record.bits === 32
+        ? record
+        : { ...record, pairedLow: record.metric - 0.001, pairedHigh: record.metric + 0.002 },
+    );
+    await assertGoodChart(uniformChart(records));
+    await withView(uniformChart(records), async (view) => {
+      for (const { bits, metric, low, high } of rowsWith(view, 'bits', 'low', 'high') as {
+        [field: string]: number;
+      }[]) {
+        if (bits === 32) continue;
+        assert.ok(
+          Math.abs(low - metric + 0.001) < 1e-12 && Math.abs(high - metric - 0.002) < 1e-12,
+        );
+      }
+      const texts = textsOf(await view.toSVG()).join(' ');
+      assert.match(
+        texts,
+        /Bars: 95 % interval of the difference to fp32, item by item; grey band: of fp32 itself/,
+      );
+    });
+    assert.doesNotMatch(textsOf(await renderSvg(uniformChart(UNIFORM))).join(' '), /item by item/);
   });
 
   it('labels the points of the memory panel with their bit width', async () => {

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import type { Differences } from '../../search/differences.js';
 import type { Evaluation } from '../../search/evaluation.js';
 import { Assignment } from '../../search/space.js';
 import type { Candidate, SearchStep } from '../../search/trace.js';
@@ -45,6 +46,7 @@ export async function readSearch(folder: string, json: RunJson): Promise<SavedSe
   const at = (step: number): Candidate => candidateAt(candidates, step, folder);
   const { selected, smallest, heldOut, nearest, decisions } = result;
   const ties = savedTies(kept);
+  const differences = savedDifferences(steps);
   return {
     kind: 'search',
     json,
@@ -66,6 +68,7 @@ export async function readSearch(folder: string, json: RunJson): Promise<SavedSe
     ...(selected && { selected: { lambda: selected.lambda, candidate: at(selected.step) } }),
     ...(smallest && { smallest: at(smallest.step) }),
     ...(ties && { ties }),
+    ...(differences && { differences }),
     ...(decisions && { decisions }),
     yardsticks: result.yardsticks,
     evaluations: result.evaluations,
@@ -79,6 +82,16 @@ function requireUnits({ units }: ModelSpace, kept: CandidatesJson, folder: strin
   if (expected === got) return;
   const what = 'the units of the candidates are not those of the model';
   throw new DataError({ what, where: folder, got, expected });
+}
+
+/** Plans compared item by item; undefined of a run of an earlier version, which kept none. */
+function savedDifferences(steps: readonly StepJson[]): Differences | undefined {
+  const known = steps.flatMap(({ index, against }) =>
+    against === undefined
+      ? []
+      : [[index, against.map(([step, low, high]) => ({ step, low, high }))] as const],
+  );
+  return known.length === 0 ? undefined : new Map(known);
 }
 
 /** The interval of a candidate: a trace of an earlier version leaves it to the candidates. */
@@ -108,7 +121,8 @@ function evaluationOf(
 ): Evaluation {
   // A step measured to the end has a metric, or null for NaN.
   if (value === undefined)
-    // JSON has no Infinity, which a perplexity's bound can be.
+    // A pass without a metric is in folders of older versions. JSON has no Infinity, which a perplexity's bound
+    // can be there.
     return { kind: 'verdict', passes: accepted, bound: bound ?? metricOf(metric).worst };
   const extras = {
     ...(low !== undefined && { low }),

@@ -1,6 +1,7 @@
 import { planId } from '../../quant/plan.js';
 import type { QuantizerName } from '../../quant/quantizers.js';
 import type { Limits } from '../../search/constraints.js';
+import type { Differences, LossAgainst } from '../../search/differences.js';
 import type { Evaluation } from '../../search/evaluation.js';
 import { paretoFront } from '../../search/pareto.js';
 import { FULL_PRECISION, type Assignment } from '../../search/space.js';
@@ -95,17 +96,28 @@ function limitsJson({ quality, maxBytes }: Limits): CandidatesJson['limits'] {
   return { loss: orNull(quality.allowedLoss), bytes: orNull(maxBytes) };
 }
 
-/** The content of `trace.json`. */
-export function traceJson(steps: readonly SearchStep[], space: ModelSpace): TraceJson {
+/** The content of `trace.json`. @param differences known once the search has ended. */
+export function traceJson(
+  steps: readonly SearchStep[],
+  space: ModelSpace,
+  differences?: Differences,
+): TraceJson {
   return {
     format: TRACE_FORMAT,
     steps: steps.map(({ assignment, evaluation, ...step }) => ({
       ...step,
       ...measuredJson(evaluation),
+      ...againstJson(differences?.get(step.index)),
       plan: storedBitsOf(assignment, space),
       ...askedBitsOf(assignment, space),
     })),
   };
+}
+
+function againstJson(losses: readonly LossAgainst[] = []): Pick<StepJson, 'against'> {
+  return losses.length === 0
+    ? {}
+    : { against: losses.map(({ step, low, high }) => [step, low, high]) };
 }
 
 type Measured = 'metric' | 'low' | 'high' | 'pairedLow' | 'pairedHigh' | 'bound';

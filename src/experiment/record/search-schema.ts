@@ -85,6 +85,8 @@ const step = v.object({
   pairedHigh: v.optional(number),
   /** Of a plan that was refused and needs no metric: the metric is no better. */
   bound: v.optional(numberOrNull),
+  /** 95 % interval of the loss against an earlier step, from paired items: step, low, high. */
+  against: v.optional(v.array(v.tuple([count, number, number]))),
   /** Bits that each unit that is quantized is stored in, in network order. */
   plan: bits,
   asked: v.optional(bits),
@@ -143,6 +145,9 @@ export const SEARCH_RESULT = v.object({
       metric: orNaN,
       low: v.exactOptional(number),
       high: v.exactOptional(number),
+      /** As of a step. */
+      pairedLow: v.exactOptional(number),
+      pairedHigh: v.exactOptional(number),
       bytes: number,
       bits,
     }),

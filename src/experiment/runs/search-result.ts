@@ -1,5 +1,6 @@
 import type { Plan } from '../../quant/plan.js';
 import type { Decisions } from '../../search/decisions.js';
+import type { Differences } from '../../search/differences.js';
 import type { SearchOutcome } from '../../search/outcome.js';
 import type { SensitivityTable } from '../../search/sensitivity.js';
 import type { Ties } from '../../search/ties.js';
@@ -38,6 +39,8 @@ export interface SearchResult {
   readonly smallest?: Candidate;
   /** Candidates that the data cannot tell apart; absent of a run of an earlier version. */
   readonly ties?: Ties;
+  /** Plans compared item by item; absent of a run of an earlier version. */
+  readonly differences?: Differences;
   /** Decisions about the quality limit; absent where there is none, and of a run of an earlier version. */
   readonly decisions?: Decisions;
   readonly yardsticks: readonly YardstickPoint[];

@@ -172,7 +172,10 @@ function explore(
 
 async function writeFiles(record: RunRecord, run: SearchRun): Promise<void> {
   const kept = candidatesJson(run, run.settings.quantizer);
-  await record.write(TRACE_JSON, jsonText(traceJson(run.outcome.trace, run.space)));
+  await record.write(
+    TRACE_JSON,
+    jsonText(traceJson(run.outcome.trace, run.space, run.differences)),
+  );
   await record.write(CANDIDATES_JSON, jsonText(kept));
   await record.write(CANDIDATES_CSV, candidatesCsv(kept));
   if (run.selected) await record.write(SELECTED_PLAN, formatPlan(run.selected.plan));

@@ -17,6 +17,9 @@ export interface YardstickPoint {
   readonly metric: number;
   readonly low?: number;
   readonly high?: number;
+  /** The same beside the unquantized model's metric, item by item; absent of a run of an earlier version. */
+  readonly pairedLow?: number;
+  readonly pairedHigh?: number;
   readonly bytes: number;
   readonly bits: Readonly<Record<string, number>>;
 }
@@ -69,7 +72,7 @@ export async function measureYardsticks(
   for (const [kind, name, assignment] of plans) {
     onProgress?.({ ...step, done: points.length, note: name });
     const { metric, extras } = await evaluateExactly(evaluate, assignment, { signal });
-    const [low, high] = [extras?.low, extras?.high];
+    const { low, high, pairedLow, pairedHigh } = (extras ?? {}) as Partial<Record<string, number>>;
     points.push({
       kind,
       name,
@@ -77,6 +80,8 @@ export async function measureYardsticks(
       metric,
       ...(low !== undefined && { low }),
       ...(high !== undefined && { high }),
+      ...(pairedLow !== undefined && { pairedLow }),
+      ...(pairedHigh !== undefined && { pairedHigh }),
       bytes: space.bytes(assignment),
       bits: storedBitsOf(assignment, space),
     });

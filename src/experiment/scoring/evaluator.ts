@@ -127,10 +127,8 @@ export class Evaluator {
       const { low, high } = interval;
       return { kind: 'exact', metric, extras: { low, high, ...this.pairedWith(answer) } };
     }
-    const { verdict, limit } = answer;
-    if (limit === null) return { kind: 'exact', metric: NaN };
-    if (!verdict.passes) return refusalOf(limit, task);
-    return { kind: 'verdict', passes: true, bound: verdict.bound };
+    const { limit } = answer;
+    return limit === null ? { kind: 'exact', metric: NaN } : refusalOf(limit, task);
   }
 
   /** Beside the unquantized model, where it has been measured, and for any other. */
@@ -191,9 +189,8 @@ export class Evaluator {
 /** Of a plan that breaks the model, which no limit has to be named for. */
 const BROKEN: Question = { limit: null, accepts: () => true };
 
-/** A verdict of before may answer; a pass does not where its metric is needed. */
+/** A refusal of before may answer; a pass, which older versions stored too, does not: its metric is needed. */
 function questionsOf(asked: Asked | undefined): Question[] {
   if (asked === undefined || asked.need === 'exact') return [];
-  const { need, limit } = asked;
-  return [{ limit, accepts: ({ passes }) => need === 'verdict' || !passes }];
+  return [{ limit: asked.limit, accepts: ({ passes }) => !passes }];
 }

@@ -1,6 +1,7 @@
 import { BYTES_PER_MB } from '../../util/format.js';
 import { barLayers } from '../parts/interval-bars.js';
 import type { Part } from '../parts/part.js';
+import { PINNED } from '../parts/pinned.js';
 import type { TaskView } from '../parts/task-view.js';
 import { COLORS, STAR } from '../parts/theme.js';
 import { zoomBy } from '../parts/zoom.js';
@@ -32,8 +33,6 @@ const OTHERS: readonly (readonly [color: string, shape: string])[] = [
 
 /** The plan that is selected, or where there is none the nearest. */
 export const SHOWN: Part = { filter: 'datum.selected || datum.nearest' };
-/** The plan that was clicked on; none at first. */
-export const PINNED: Part = { filter: { param: 'pinned', empty: false } };
 
 /** Spans of the plot's axes. */
 export interface Axes {

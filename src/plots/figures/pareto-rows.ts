@@ -4,6 +4,7 @@ import { PlotError } from '../../util/errors.js';
 import { BYTES_PER_MB } from '../../util/format.js';
 import { widthText } from '../parts/blocks.js';
 import { drawnInterval } from '../parts/interval-bars.js';
+import { COMPARED, type PinnedRow } from '../parts/pinned.js';
 import { cellsOf } from '../parts/strip.js';
 import type { TaskView } from '../parts/task-view.js';
 import type {
@@ -44,7 +45,7 @@ export interface OtherSearch {
 }
 
 /** A point of the plot. Texts are made here, so that a tooltip shows no empty values. */
-export interface ParetoRow {
+export interface ParetoRow extends PinnedRow {
   readonly series: string;
   readonly step: number;
   readonly plan: string;
@@ -101,7 +102,9 @@ export function paretoRows(input: ParetoInput, view: TaskView): ParetoRow[] {
     front: false,
     cells: [],
     tieOf: [],
-  };
+    compared: COMPARED.apart,
+    paired: false,
+  } as const;
   const place = (bytes: number): Place => {
     const [mb, saving] = [bytes / BYTES_PER_MB, 1 - bytes / baseline.bytes];
     const change = (-100 * saving).toFixed(1).replace('-', '−');
@@ -115,6 +118,7 @@ export function paretoRows(input: ParetoInput, view: TaskView): ParetoRow[] {
       plan: stepText(record),
       metric: record.metric,
       ...ends(record),
+      compared: record.exact ? COMPARED.step : COMPARED.memory,
       bound: !record.exact,
       run: 0,
       selectable: record.exact,
@@ -141,6 +145,7 @@ export function paretoRows(input: ParetoInput, view: TaskView): ParetoRow[] {
       ...place(baseline.bytes),
       series: SERIES.fp32,
       plan: 'unquantized',
+      compared: COMPARED.fp32,
       metric: baseline.metric,
       metricText: measuredText({ ...baseline, exact: true }, view),
       note: 'the baseline',
@@ -153,6 +158,7 @@ export function paretoRows(input: ParetoInput, view: TaskView): ParetoRow[] {
         ...place((1 - record.saving) * baseline.bytes),
         series: SERIES.paper,
         plan: `paper, case ${record.name}`,
+        compared: COMPARED.memory,
         metric: baseline.metric + (record.metric - record.baseline),
         metricText: `${view.metric.format(record.metric)} from ${view.metric.format(record.baseline)}`,
         note: 'SpikeGPT-216M, as a change from its own baseline',
@@ -160,16 +166,19 @@ export function paretoRows(input: ParetoInput, view: TaskView): ParetoRow[] {
   ];
 }
 
-function ends(record: StepRecord): Pick<ParetoRow, 'low' | 'high'> {
+function ends(record: StepRecord): Pick<ParetoRow, 'low' | 'high' | 'paired'> {
   const [low, high] = drawnInterval(record) ?? [null, null];
-  return { low, high };
+  return { low, high, paired: record.pairedLow !== undefined };
 }
 
 /** The plans of the searches beside, which are pointed at and pinned, not selected. */
 function otherRows(
   { others = [] }: ParetoInput,
   view: TaskView,
-  common: Pick<ParetoRow, 'step' | 'low' | 'high' | 'bound' | 'run' | 'selectable' | 'tieOf'>,
+  common: Omit<
+    ParetoRow,
+    keyof Place | 'series' | 'plan' | 'metric' | 'front' | 'metricText' | 'note' | 'cells'
+  >,
   place: (bytes: number) => Place,
 ): ParetoRow[] {
   return others.flatMap(({ name, steps }, index) => {
@@ -184,6 +193,7 @@ function otherRows(
       step: common.step + 1 + record.step,
       plan: `${name}, ${stepText(record)}`,
       metric: record.metric,
+      compared: record.exact ? COMPARED.apart : COMPARED.memory,
       bound: !record.exact,
       run: index + 1,
       front: front.has(record),

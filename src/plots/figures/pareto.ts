@@ -13,12 +13,13 @@ import {
 } from '../lambda/selection.js';
 import { limitSlider } from '../parts/limit-slider.js';
 import type { Part } from '../parts/part.js';
+import { differencesParameter, PINNED, PINNED_TITLE, pinnedText } from '../parts/pinned.js';
 import { chart, values, type ChartSpec } from '../parts/spec.js';
 import { stripView } from '../parts/strip.js';
 import { taskView, type DataNames, type TaskView } from '../parts/task-view.js';
 import { COLORS } from '../parts/theme.js';
 import type { StepRecord } from '../records.js';
-import { PINNED, scatterView, SHOWN, WIDTH, type Axes } from './pareto-layers.js';
+import { scatterView, SHOWN, WIDTH, type Axes } from './pareto-layers.js';
 import { paretoRows, SERIES, type ParetoInput, type ParetoRow } from './pareto-rows.js';
 
 export type { ParetoInput } from './pareto-rows.js';
@@ -86,6 +87,7 @@ export function paretoChart(input: ParetoInput, names: DataNames = {}): ChartSpe
           name: 'lambdaPlans',
           value: plans.map(({ step, metric, bytes }) => ({ step, metric, bytes })),
         },
+        differencesParameter(input.steps),
         { name: 'perByte', expr: lossPerByte(scores, steepest(axes)) },
         ...parametersOf(input, axes, view),
       ],
@@ -98,9 +100,13 @@ export function paretoChart(input: ParetoInput, names: DataNames = {}): ChartSpe
         statusView(),
         scatterView(rows, axes, view),
         ...(plans.length === 0 ? [] : [scaleView(plans, stops, scores, view, WIDTH)]),
-        stripView(input.steps, WIDTH, [SHOWN], 'Bits of the plan selected, or nearest'),
-        pinnedText(),
-        stripView(input.steps, WIDTH, [PINNED], 'Bits of the plan clicked on', null),
+        stripView(input.steps, WIDTH, {
+          only: [SHOWN],
+          title: 'Bits of the plan selected, or nearest',
+        }),
+        // Its columns are those above.
+        stripView(input.steps, WIDTH, { only: [PINNED], title: PINNED_TITLE, axis: false }),
+        pinnedText(WIDTH, view),
       ],
       spacing: 10,
       // The strip's colours and axes are its own.
@@ -232,26 +238,5 @@ function statusView(): Part {
         ...line(COLORS.vermilion),
       },
     ],
-  };
-}
-
-/** The plan clicked on in words, with its difference from the one selected. */
-function pinnedText(): Part {
-  const difference = `abs(datum.mb - datum.shownMb) < 1e-9 ? 'as large as the plan selected' : format(abs(datum.mb - datum.shownMb), '.2f') + ' MB ' + (datum.mb > datum.shownMb ? 'more' : 'less') + ' than the plan selected'`;
-  return {
-    name: 'pinned_status',
-    width: WIDTH,
-    height: 32,
-    transform: [
-      { calculate: 'datum.selected || datum.nearest ? datum.mb : null', as: 'here' },
-      { joinaggregate: [{ op: 'max', field: 'here', as: 'shownMb' }] },
-      PINNED,
-      {
-        calculate: `'Pinned: ' + datum.plan + '\\n' + datum.metricText + ', ' + datum.memoryText + '; ' + (${difference})`,
-        as: 'text',
-      },
-    ],
-    mark: { type: 'text', align: 'left', baseline: 'top', fontSize: 12, lineBreak: '\n' },
-    encoding: { x: { value: 0 }, y: { value: 0 }, text: { field: 'text' } },
   };
 }

@@ -66,7 +66,10 @@ export function traceChart(input: TraceInput, names: DataNames = {}): ChartSpec 
         statusView(),
         metricView(input, view, ends),
         memoryView(input),
-        stripView(steps, WIDTH, [AT_SLIDER], 'Bits of the plan tried at this step'),
+        stripView(steps, WIDTH, {
+          only: [AT_SLIDER],
+          title: 'Bits of the plan tried at this step',
+        }),
       ],
       spacing: 10,
       resolve: {

@@ -1,5 +1,6 @@
 import { PlotError } from '../../util/errors.js';
 import { BYTES_PER_MB } from '../../util/format.js';
+import { drawnInterval } from '../parts/interval-bars.js';
 import { metricAxis } from '../parts/metric-axis.js';
 import type { Part } from '../parts/part.js';
 import { chart, values, type ChartSpec } from '../parts/spec.js';
@@ -19,13 +20,17 @@ const PANEL = { width: 268, height: 210 };
  */
 export function uniformChart(records: readonly UniformRecord[], names: DataNames = {}): ChartSpec {
   const models = [...new Set(records.map((record) => record.model))].join(', ');
+  const paired = records.some(({ pairedLow }) => pairedLow !== undefined);
+  const bars = paired
+    ? 'Bars: 95 % interval of the difference to fp32, item by item; grey band: of fp32 itself'
+    : 'Bars and grey band: 95 % intervals';
   const rows = tasksOf(records).map((task) => taskRow(task, records, taskView(task, names)));
   return chart(
     `Uniform quantization of ${models}: the task's metric and its 95 % interval at each bit width, and against memory.`,
     {
       title: {
         text: 'Uniform quantization: quality against bit width and memory',
-        subtitle: `${models}; bars and grey band: 95 % intervals; dashed: unquantized; numbers: bits a weight`,
+        subtitle: [`${models}; dashed: unquantized; numbers: bits a weight`, bars],
       },
       data: { values: values(records.map(displayRow), 'uniform chart') },
       vconcat: rows,
@@ -36,9 +41,15 @@ export function uniformChart(records: readonly UniformRecord[], names: DataNames
 
 /** A record as it is drawn: memory in MB, and the label of its point. */
 function displayRow(record: UniformRecord): object {
-  const { task, model, bits, metric, low, high, bytes, saving } = record;
+  const { task, model, bits, metric, bytes, saving } = record;
+  const [low, high] = endsOf(record);
   const label = bits === BASELINE_BITS ? 'fp32' : String(bits);
   return { task, model, bits, label, metric, low, high, mb: bytes / BYTES_PER_MB, saving };
+}
+
+/** The interval that is drawn: beside the unquantized model where it is known. */
+function endsOf(record: UniformRecord): readonly [number, number] {
+  return drawnInterval(record) ?? [record.low, record.high];
 }
 
 function taskRow(task: TaskName, records: readonly UniformRecord[], view: TaskView): Part {
@@ -50,8 +61,8 @@ function taskRow(task: TaskName, records: readonly UniformRecord[], view: TaskVi
       got: `bit widths ${own.map((record) => record.bits).join(', ')}`,
       expected: `a record with bits ${BASELINE_BITS}`,
     });
-  const low = Math.min(...own.map((record) => record.low));
-  const high = Math.max(...own.map((record) => record.high));
+  const low = Math.min(...own.map((record) => endsOf(record)[0]));
+  const high = Math.max(...own.map((record) => endsOf(record)[1]));
   const largest = Math.max(...own.map((record) => record.bytes)) / BYTES_PER_MB;
   const y = metricAxis(low, high, view);
   return {

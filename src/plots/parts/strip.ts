@@ -14,18 +14,25 @@ export function cellsOf({ units }: StepRecord): object[] {
   return stripCells(units);
 }
 
+/** The plan of a strip, and what stands around it. */
+interface StripOptions {
+  /** Transforms that leave the one row whose plan is shown. */
+  readonly only: readonly Part[];
+  /** A text, to which the parts of a block are added; or an expression of one. */
+  readonly title: string | Part;
+  /** False below a strip of the same blocks. */
+  readonly axis?: boolean;
+}
+
 /**
  * A bit-allocation strip: a column a block in network order, split into its units, coloured by bits with
  * the number inside.
  *
- * @param only transforms that leave the one row whose plan is shown.
  */
 export function stripView(
   records: readonly StepRecord[],
   width: number,
-  only: readonly Part[],
-  title: string,
-  axisTitle: string | null = 'Block (network order)',
+  { only, title, axis = true }: StripOptions,
 ): Part {
   const units = records.flatMap((record) => record.units);
   const parts = partsOfFullest(units);
@@ -35,9 +42,9 @@ export function stripView(
   const x: Part = {
     field: 'block',
     type: 'ordinal',
-    title: axisTitle,
+    title: axis ? 'Block (network order)' : null,
     scale: { domain: blockLabels(units), paddingInner: 0.06, paddingOuter: 0.03 },
-    axis: { labelAngle: 0, domain: false, ticks: false, grid: false },
+    axis: axis ? { labelAngle: 0, domain: false, ticks: false, grid: false } : null,
   };
   const y: Part = {
     field: 'top',
@@ -49,7 +56,12 @@ export function stripView(
   return {
     width,
     height: Math.max(UNIT_HEIGHT + 4, parts.length * UNIT_HEIGHT),
-    title: { text: title + legend, fontSize: 12, fontWeight: 'normal', offset: 6 },
+    title: {
+      text: typeof title === 'string' ? title + legend : title,
+      fontSize: 12,
+      fontWeight: 'normal',
+      offset: 6,
+    },
     transform: [
       ...only,
       { flatten: ['cells'] },

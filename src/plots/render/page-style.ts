@@ -1,4 +1,9 @@
-/** Style of pages: readable on a screen and on paper, one column as wide as a notebook. */
+import { CHART_WIDTH } from '../parts/theme.js';
+
+/**
+ * Style of pages: readable on a screen and on paper, one column as wide as a notebook. Figures shrink to
+ * what a notebook shows of them, or to the window where that is narrower.
+ */
 export const PAGE_STYLE = `
 :root { color-scheme: light; }
 body { margin: 0; background: #fff; color: #222;
@@ -13,14 +18,17 @@ dd { margin: 0; overflow-wrap: anywhere; }
 nav ol { padding-left: 20px; font-size: 14px; }
 a { color: #005a8c; }
 figure { margin: 16px 0; }
-figure .static img { max-width: 100%; height: auto; }
+figure .static img, figure .interactive svg.marks {
+  max-width: min(100%, ${CHART_WIDTH}px); height: auto; }
 figure .interactive { overflow-x: auto; position: relative; width: 100%; }
+figure .vega-embed { max-width: 100%; box-sizing: border-box; }
 figure .interactive[hidden], figure .static[hidden] { display: none; }
 figure .vega-bindings { font-size: 14px; margin: 8px 0 0 8px; }
 figure .vega-bind { margin: 4px 0; }
 figure .vega-bind label { display: flex; align-items: center; gap: 8px; flex-wrap: wrap; }
 figure .vega-bind-name { min-width: 210px; }
-figure .vega-bind input[type=range] { width: 260px; }
+figure .vega-bind input[type=range] { width: 260px; max-width: 100%; }
+figure .vega-bind select { max-width: 100%; }
 .table { overflow-x: auto; margin: 16px 0; }
 table { border-collapse: collapse; font-size: 14px; font-variant-numeric: tabular-nums; }
 caption { text-align: left; color: #595959; padding-bottom: 4px; }

@@ -44,11 +44,8 @@ export const ACCURACY: Metric<AccuracyMeasurement, AccuracyComparison> = {
   // An accuracy is a number of items; the rounding of a quotient is no item.
   worseThan: (value, { items }) => (Math.ceil(value * items - 1e-6) - 1) / items,
   goodness: (value) => value,
-  // All items left could still be right, or wrong.
-  range: (tally, { items }) => ({
-    best: (tally.sum + items - tally.items) / items,
-    worst: tally.sum / items,
-  }),
+  // All items left could still be right.
+  stillBest: (tally, { items }) => (tally.sum + items - tally.items) / items,
 
   format: (value) => `${percent(value)} %`,
   formatRange: ({ low, high }) => `${percent(low)}–${percent(high)} %`,

@@ -74,8 +74,8 @@ export interface Metric<
   readonly worseThan: (value: number, whole: Whole) => number;
   /** Larger is better, for any metric. */
   readonly goodness: (value: number) => number;
-  /** The best and the worst that the value can still be, once some items were scored. */
-  readonly range: (tally: Tally, whole: Whole) => { readonly best: number; readonly worst: number };
+  /** The best that the value can still be, once some items were scored. */
+  readonly stillBest: (tally: Tally, whole: Whole) => number;
 
   /** "77.6 %" */
   readonly format: (value: number) => string;

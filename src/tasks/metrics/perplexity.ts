@@ -62,8 +62,8 @@ export const PERPLEXITY: Metric<PerplexityMeasurement, PerplexityComparison> = {
   // More than LIMIT_TOLERANCE, and than the doubles around the value are apart.
   worseThan: (value) => value + Math.max(4e-12, 4 * Number.EPSILON * value),
   goodness: (value) => -value,
-  // The NLL of a token is at least 0, so that the sum can only grow, by any amount.
-  range: ({ sum }, { tokens }) => ({ best: Math.exp(sum / tokens), worst: Infinity }),
+  // The NLL of a token is at least 0, so that the sum can only grow.
+  stillBest: ({ sum }, { tokens }) => Math.exp(sum / tokens),
 
   format,
   formatRange: ({ low, high }) => `${formatEnd(low)}–${formatEnd(high)}`,

@@ -5,6 +5,7 @@ import fc from 'fast-check';
 import { startBackend } from '../../../src/backend/start.js';
 import type { Study } from '../../../src/experiment/open/study.js';
 import { readRun, locateRun, readCandidates } from '../../../src/experiment/record/folder.js';
+import { openRun } from '../../../src/experiment/record/open-run.js';
 import {
   RUN_FILE,
   CANDIDATES_CSV,
@@ -26,11 +27,15 @@ import { NO_ACCELERATIONS } from '../../../src/experiment/scoring/options.js';
 import { searchRecords } from '../../../src/figures/study-figures.js';
 import { parsePlan } from '../../../src/quant/plan-json.js';
 import { planId, resolvePlan } from '../../../src/quant/plan.js';
+import type { LossAgainst } from '../../../src/search/differences.js';
 import { evaluateExactly } from '../../../src/search/evaluation.js';
 import { merit } from '../../../src/search/score.js';
 import { Assignment } from '../../../src/search/space.js';
 import { tieredSearch } from '../../../src/search/tiers/tiers.js';
+import type { SearchStep } from '../../../src/search/trace.js';
 import { memoryStore } from '../../../src/store/index.js';
+import { metricOf, type Measurement } from '../../../src/tasks/metrics/metrics.js';
+import { pairedLoss } from '../../../src/tasks/metrics/paired.js';
 import { AbortedError, DataError, SearchError } from '../../../src/util/errors.js';
 import { closeStudy, inFolder, toyStudy, type ToyStudy } from '../study-support.js';
 
@@ -206,6 +211,39 @@ describe('experiment/search-run', () => {
       } finally {
         await closeStudy(warm);
       }
+    }));
+
+  it('keeps how any two of its plans differ, item by item, and how the uniform ones do from fp32', () =>
+    withStudy(async (study, runs) => {
+      const run = await runSearch(study, SETTINGS, { runs });
+      const { differences = new Map<number, readonly LossAgainst[]>(), outcome, space } = run;
+      const measured = outcome.trace.filter(({ evaluation }) => evaluation.kind === 'exact');
+      assert.deepEqual(
+        [...differences.keys()],
+        measured.map(({ index }) => index),
+      );
+      const recall = ({ assignment }: Pick<SearchStep, 'assignment'>): Measurement =>
+        study.evaluator.recall(space.resolve(assignment))!;
+      for (const [place, step] of measured.entries()) {
+        const against = differences.get(step.index)!;
+        assert.equal(against.length, place);
+        for (const { step: other, low, high } of against) {
+          const [one, two] = [recall(outcome.trace[other]), recall(step)];
+          const metric = metricOf(one.metric);
+          const whole = metric.lossInterval(one, two, pairedLoss(one, two))!;
+          assert.ok(Math.abs(low - whole.low) < 1e-4 && Math.abs(high - whole.high) < 1e-4);
+          const loss = metric.lossOf(one.value, two.value);
+          assert.ok(low <= loss && loss <= high);
+        }
+      }
+      const saved = await openRun(run.folder);
+      assert.ok(saved.kind === 'search');
+      assert.deepEqual(searchRecords(saved.study, saved), searchRecords(study, run));
+      const uniform = run.yardsticks.filter(({ kind }) => kind === 'uniform');
+      assert.ok(uniform.length > 0);
+      for (const { metric, pairedLow = NaN, pairedHigh = NaN } of uniform)
+        assert.ok(pairedLow <= metric && metric <= pairedHigh);
+      assert.deepEqual(saved.yardsticks, run.yardsticks);
     }));
 
   it('stopped on request, keeps its trace and goes on under its own name', () =>
