@@ -71,7 +71,7 @@ async function pipInstall(
     machine.tell(`  ${line[1].split('/').at(-1)!} (${line[2]})`);
   if (code === 0) return;
   if (/No space left|Errno 28/.test(output))
-    throw new SetupError('no space left while pip unpacked', 'free some, or set QSLM_CACHE');
+    throw new SetupError('no space left while pip unpacked', 'free some, or set QSLM_HOME');
   if (/No matching distribution|Could not find a version/.test(output) && !isOffline(output))
     throw new SetupError(
       `pip has no ${packages[0]} for ${process.platform} on ${process.arch}`,
@@ -111,7 +111,7 @@ async function requireRoom(folder: string, kind: Kind): Promise<void> {
   const gigabytes = (bytes: number): string => `${(bytes / 1e9).toFixed(1)} GB`;
   throw new SetupError(
     `${folder} has ${gigabytes(free)} left, and ${gigabytes(needed)} are needed`,
-    'free some, or set QSLM_CACHE to a folder of another disk',
+    'free some, or set QSLM_HOME to a folder of another disk',
   );
 }
 
