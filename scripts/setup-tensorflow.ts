@@ -10,8 +10,8 @@
  */
 import { dirname } from 'node:path';
 import { parseArgs } from 'node:util';
-import { removePartials } from './tensorflow/folders.js';
-import { tensorflowCache, endPrograms, SetupError, type Machine } from './tensorflow/machine.js';
+import { endOnSignals, explain } from './tensorflow/ending.js';
+import { SetupError, tensorflowCache, type Machine } from './tensorflow/machine.js';
 import { askDriver, removeAll, setUp, type Wanted } from './tensorflow/setup.js';
 
 const { values: flags } = parseArgs({
@@ -53,19 +53,5 @@ async function main(): Promise<void> {
   console.log(`${report}; set up in ${seconds} s. The backend is "tensorflow", and auto takes it.`);
 }
 
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
-  process.once(signal, () => {
-    endPrograms();
-    removePartials();
-    process.exit(130);
-  });
-
-main().catch((error: unknown) => {
-  if (!(error instanceof SetupError)) throw error;
-  console.error(`
-error: ${error.message}
-  What to do: ${error.remedy}.
-  Nothing else has changed: qslm goes on with its other backends (qslm doctor shows them).`);
-  // For scripts that skip what cannot be had: sysexits' EX_UNAVAILABLE.
-  process.exitCode = error.message.includes('index cannot be reached') ? 69 : 1;
-});
+endOnSignals();
+main().catch(explain);

@@ -6,7 +6,7 @@ import { dirname, join } from 'node:path';
 import { packagePath } from '../../src/util/paths.js';
 import { makeFolder } from './folders.js';
 import type { Library } from './library.js';
-import { runProgram, SetupError, tailOf, type Machine } from './machine.js';
+import { runProgram, SetupError, tailOf, UnavailableError, type Machine } from './machine.js';
 
 /** Our kernels, which become operations of TensorFlow in the binding's process. */
 const KERNELS = packagePath('src', 'backend', 'native', 'spiking.cc');
@@ -46,7 +46,7 @@ async function compile(machine: Machine, parameters: readonly string[]): Promise
   const compiler = compilerOf(machine);
   const { code, output } = await runProgram(compiler, parameters, machine.env);
   if (code === undefined)
-    throw new SetupError(
+    throw new UnavailableError(
       `no C++ compiler was found (${compiler})`,
       'install one (Debian, Ubuntu: apt-get install g++), or name it with CXX',
     );

@@ -24,6 +24,9 @@ export class SetupError extends Error {
   }
 }
 
+/** A step that needs what this machine does not have: a program, or the way to the index. */
+export class UnavailableError extends SetupError {}
+
 /** Our folder beside what `qslm fetch` keeps. */
 export function tensorflowCache(env: NodeJS.ProcessEnv): string {
   return join(cacheHome(env), 'tensorflow');
