@@ -1,7 +1,7 @@
 /**
  * Sets up native TensorFlow for the backend `tensorflow`: TensorFlow's C library from its Python wheels, and
  * against it the binding that `@tensorflow/tfjs-node-gpu` carries as source. What is downloaded and built is
- * kept in a cache folder (QSLM_CACHE, else ~/.cache/qslm) that all checkouts share; after `npm ci` this only
+ * kept in a cache folder (QSLM_HOME, else ~/.cache/qslm) that all checkouts share; after `npm ci` this only
  * links it again. Whatever becomes of it, qslm works on its other backends.
  *
  *   npm run setup:tensorflow [-- --cpu | --gpu | --libtensorflow DIR | --remove]
@@ -10,8 +10,8 @@
  */
 import { dirname } from 'node:path';
 import { parseArgs } from 'node:util';
-import { removePartials } from './tensorflow/folders.js';
-import { cacheFolder, endPrograms, SetupError, type Machine } from './tensorflow/machine.js';
+import { endOnSignals, explain } from './tensorflow/ending.js';
+import { SetupError, tensorflowCache, type Machine } from './tensorflow/machine.js';
 import { askDriver, removeAll, setUp, type Wanted } from './tensorflow/setup.js';
 
 const { values: flags } = parseArgs({
@@ -25,7 +25,7 @@ const { values: flags } = parseArgs({
 
 const machine: Machine = {
   env: process.env,
-  cache: cacheFolder(process.env),
+  cache: tensorflowCache(process.env),
   package: dirname(require.resolve('@tensorflow/tfjs-node-gpu/package.json')),
   tell: (line) => {
     console.log(line);
@@ -53,19 +53,5 @@ async function main(): Promise<void> {
   console.log(`${report}; set up in ${seconds} s. The backend is "tensorflow", and auto takes it.`);
 }
 
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
-  process.once(signal, () => {
-    endPrograms();
-    removePartials();
-    process.exit(130);
-  });
-
-main().catch((error: unknown) => {
-  if (!(error instanceof SetupError)) throw error;
-  console.error(`
-error: ${error.message}
-  What to do: ${error.remedy}.
-  Nothing else has changed: qslm goes on with its other backends (qslm doctor shows them).`);
-  // For scripts that skip what cannot be had: sysexits' EX_UNAVAILABLE.
-  process.exitCode = error.message.includes('index cannot be reached') ? 69 : 1;
-});
+endOnSignals();
+main().catch(explain);

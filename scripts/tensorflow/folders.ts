@@ -61,10 +61,10 @@ export async function makeFolder(
     if (code === 'ENOSPC')
       throw new SetupError(
         `no space left in ${dirname(place)}`,
-        'free some, or set QSLM_CACHE to a folder of another disk',
+        'free some, or set QSLM_HOME to a folder of another disk',
       );
     if (code === 'EACCES' || code === 'EROFS')
-      throw new SetupError(message, 'set QSLM_CACHE to a folder that may be written to');
+      throw new SetupError(message, 'set QSLM_HOME to a folder that may be written to');
     throw error;
   } finally {
     rmSync(partial, { recursive: true, force: true });

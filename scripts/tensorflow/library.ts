@@ -2,7 +2,7 @@ import { existsSync, readdirSync } from 'node:fs';
 import { cp, mkdir, readFile, rm, statfs } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { makeFolder } from './folders.js';
-import { runProgram, SetupError, tailOf, type Machine } from './machine.js';
+import { runProgram, SetupError, tailOf, UnavailableError, type Machine } from './machine.js';
 
 /** The TensorFlow whose wheels are fetched. Another one needs the tests of the backend to pass on it. */
 export const TENSORFLOW_VERSION = '2.21.0';
@@ -45,9 +45,9 @@ async function findPip({ env }: Machine, folder: string): Promise<string[]> {
     const own = join(folder, 'venv');
     const made = await runProgram(python, ['-m', 'venv', own], env);
     if (made.code === 0) return [join(own, 'bin', 'python'), '-m', 'pip'];
-    throw new SetupError(`${python} has neither pip nor venv`, PIP_REMEDY);
+    throw new UnavailableError(`${python} has neither pip nor venv`, PIP_REMEDY);
   }
-  throw new SetupError('no Python 3 was found', PIP_REMEDY);
+  throw new UnavailableError('no Python 3 was found', PIP_REMEDY);
 }
 
 /** Puts wheels into a folder, without what they depend on. */
@@ -71,18 +71,17 @@ async function pipInstall(
     machine.tell(`  ${line[1].split('/').at(-1)!} (${line[2]})`);
   if (code === 0) return;
   if (/No space left|Errno 28/.test(output))
-    throw new SetupError('no space left while pip unpacked', 'free some, or set QSLM_CACHE');
+    throw new SetupError('no space left while pip unpacked', 'free some, or set QSLM_HOME');
   if (/No matching distribution|Could not find a version/.test(output) && !isOffline(output))
     throw new SetupError(
       `pip has no ${packages[0]} for ${process.platform} on ${process.arch}`,
       'give a libtensorflow that is there already with --libtensorflow DIR',
     );
-  throw new SetupError(
-    isOffline(output)
-      ? "Python's package index cannot be reached"
-      : `pip failed: ${tailOf(output)}`,
-    'check the network and pip’s settings (pip config list), then run this again; without it qslm goes on on wasm',
-  );
+  const remedy =
+    'check the network and pip’s settings (pip config list), then run this again; without it qslm goes on on wasm';
+  if (isOffline(output))
+    throw new UnavailableError("Python's package index cannot be reached", remedy);
+  throw new SetupError(`pip failed: ${tailOf(output)}`, remedy);
 }
 
 const isOffline = (output: string): boolean =>
@@ -111,7 +110,7 @@ async function requireRoom(folder: string, kind: Kind): Promise<void> {
   const gigabytes = (bytes: number): string => `${(bytes / 1e9).toFixed(1)} GB`;
   throw new SetupError(
     `${folder} has ${gigabytes(free)} left, and ${gigabytes(needed)} are needed`,
-    'free some, or set QSLM_CACHE to a folder of another disk',
+    'free some, or set QSLM_HOME to a folder of another disk',
   );
 }
 

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
-import { homedir } from 'node:os';
 import { join } from 'node:path';
+import { cacheHome } from '../../src/hub/settings.js';
 
 /** The machine that TensorFlow is set up on; a test has one of its own. */
 export interface Machine {
@@ -24,10 +24,12 @@ export class SetupError extends Error {
   }
 }
 
-/** `QSLM_CACHE`, or the user's cache folder by the rules of the XDG base directories. */
-export function cacheFolder(env: NodeJS.ProcessEnv): string {
-  if (env['QSLM_CACHE']) return join(env['QSLM_CACHE'], 'tensorflow');
-  return join(env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'qslm', 'tensorflow');
+/** A step that needs what this machine does not have: a program, or the way to the index. */
+export class UnavailableError extends SetupError {}
+
+/** Our folder beside what `qslm fetch` keeps. */
+export function tensorflowCache(env: NodeJS.ProcessEnv): string {
+  return join(cacheHome(env), 'tensorflow');
 }
 
 /** The outcome of a program; `code` is undefined where it could not be started. */

@@ -56,7 +56,7 @@ export async function setUp(machine: Machine, wanted: Wanted): Promise<string> {
   await mkdir(machine.cache, { recursive: true }).catch((error: unknown) => {
     throw new SetupError(
       `the cache folder cannot be made: ${(error as Error).message}`,
-      'set QSLM_CACHE to a folder that may be written to',
+      'set QSLM_HOME to a folder that may be written to',
     );
   });
   for (const name of removeAbandoned(machine.cache)) machine.tell(`removed what was left: ${name}`);

@@ -3,6 +3,7 @@ import { findBackend } from '@tensorflow/tfjs-core';
 import { registerNativeKernels, type NativeBackend } from '../kernels/native.js';
 import { activate, TFJS, type Backend } from './backend.js';
 import { findGpus, instructionSet, type Gpu } from './devices.js';
+import { passToLibraries } from './environment.js';
 
 /**
  * Set to 1 to let a GPU round the operands of products to TensorFloat-32: 10 bits of fraction in place of 23,
@@ -30,9 +31,12 @@ function settings(): Readonly<Record<string, string>> {
   };
 }
 
-function configure(): void {
+/** The settings, in the environment that native libraries read. @returns a call for when they are loaded. */
+function configure(): () => void {
   for (const [name, value] of Object.entries(settings())) process.env[name] ??= value;
   process.env['NVIDIA_TF32_OVERRIDE'] = usesTf32() ? '1' : '0';
+  const names = [...Object.keys(settings()), 'NVIDIA_TF32_OVERRIDE'];
+  return passToLibraries(names, Number(process.env['TF_CPP_MIN_LOG_LEVEL']) > 0);
 }
 
 /** The threads of an operation of TensorFlow, and of our kernels beside it. */
@@ -67,8 +71,12 @@ export const TENSORFLOW: Backend = {
   start: async () => {
     const util = (await import('node:util')).default as { isNullOrUndefined?: unknown };
     util.isNullOrUndefined ??= (value: unknown) => value === null || value === undefined;
-    configure();
-    await import('@tensorflow/tfjs-node-gpu');
+    const loaded = configure();
+    try {
+      await import('@tensorflow/tfjs-node-gpu');
+    } finally {
+      loaded();
+    }
     const native = running();
     if (native === undefined) throw new Error('the native library did not register a backend');
     await activate('tensorflow');
