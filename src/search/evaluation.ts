@@ -1,6 +1,7 @@
 import { SearchError } from '../util/errors.js';
 import type { ProgressListener } from '../util/progress.js';
 import { LIMIT_TOLERANCE, lossUnder, meetsLimit, type MetricLimit } from './constraints.js';
+import type { RungDecision } from './ladder/rungs.js';
 import type { Assignment } from './space.js';
 
 /** A plan measured to the end. */
@@ -10,6 +11,8 @@ export interface ExactEvaluation {
   readonly metric: number;
   /** Further figures, passed through: KL divergence, spike-flip rate, SQNR. */
   readonly extras?: Readonly<Record<string, number>>;
+  /** Where samples decide: the plan went through all rungs. */
+  readonly rung?: RungDecision;
 }
 
 /** A plan whose verdict became certain before it was measured to the end. */
@@ -21,6 +24,11 @@ export interface VerdictEvaluation {
    * this already breaks the limit. Of a pass the worst one, and this already keeps it.
    */
   readonly bound: number;
+  /**
+   * Set where a sample decided: the verdict is not certain but holds at a level, and `bound` with it. One that
+   * is not clear was taken as the estimate has it.
+   */
+  readonly rung?: RungDecision;
 }
 
 /** An answer of {@link Evaluate}. */

@@ -43,7 +43,7 @@ export async function readSearch(folder: string, json: RunJson): Promise<SavedSe
   const trace = steps.map((step) => stepOf({ ...intervals.get(step.index), ...step }, kept.metric));
   const candidates = trace.flatMap(candidateOf);
   const at = (step: number): Candidate => candidateAt(candidates, step, folder);
-  const { selected, smallest, heldOut, nearest, decisions } = result;
+  const { selected, smallest, heldOut, nearest, decisions, ladder } = result;
   const ties = savedTies(kept);
   return {
     kind: 'search',
@@ -67,6 +67,7 @@ export async function readSearch(folder: string, json: RunJson): Promise<SavedSe
     ...(smallest && { smallest: at(smallest.step) }),
     ...(ties && { ties }),
     ...(decisions && { decisions }),
+    ...(ladder && { ladder }),
     yardsticks: result.yardsticks,
     evaluations: result.evaluations,
     ...(heldOut && { heldOut }),
@@ -87,7 +88,7 @@ function intervalOf({ low, high }: CandidateJson): { low?: number; high?: number
 }
 
 function stepOf(json: StepJson, metric: MetricName): SearchStep {
-  const { index, stage, unit, bits, bytes, accepted, candidate, reason, plan, asked } = json;
+  const { index, stage, unit, bits, bytes, accepted, candidate, reason, plan, asked, rung } = json;
   return {
     index,
     stage,
@@ -99,6 +100,7 @@ function stepOf(json: StepJson, metric: MetricName): SearchStep {
     reason,
     assignment: Assignment.of({ ...plan, ...asked }),
     evaluation: evaluationOf(json, metric),
+    ...(rung && { rung }),
   };
 }
 

@@ -79,6 +79,8 @@ export const LISTED_CONFIG = v.object({
 const work = v.object({
   measured: count,
   stopped: count,
+  /** Tokens scored, padding not counted; absent of a run of an earlier version. */
+  tokens: v.exactOptional(count),
   remembered: count,
   seconds: number,
   fullEvaluations: v.object({

@@ -2,6 +2,8 @@ import { planId } from '../../quant/plan.js';
 import type { QuantizerName } from '../../quant/quantizers.js';
 import type { Limits } from '../../search/constraints.js';
 import type { Evaluation } from '../../search/evaluation.js';
+import type { RungDecision } from '../../search/ladder/rungs.js';
+import { takenText } from '../../search/ladder/words.js';
 import { paretoFront } from '../../search/pareto.js';
 import { FULL_PRECISION, type Assignment } from '../../search/space.js';
 import type { Candidate, SearchStep } from '../../search/trace.js';
@@ -99,14 +101,22 @@ function limitsJson({ quality, maxBytes }: Limits): CandidatesJson['limits'] {
 export function traceJson(steps: readonly SearchStep[], space: ModelSpace): TraceJson {
   return {
     format: TRACE_FORMAT,
-    steps: steps.map(({ assignment, evaluation, ...step }) => ({
+    steps: steps.map(({ assignment, evaluation, rung, ...step }) => ({
       ...step,
+      ...(rung && { rung: rungJson({ rung, ...step }) }),
       ...measuredJson(evaluation),
       plan: storedBitsOf(assignment, space),
       ...askedBitsOf(assignment, space),
     })),
   };
 }
+
+function rungJson(step: Pick<SearchStep, 'accepted'> & { readonly rung: RungDecision }): RungJson {
+  const taken = takenText(step);
+  return { ...step.rung, ...(taken !== undefined && { taken }) };
+}
+
+type RungJson = NonNullable<StepJson['rung']>;
 
 type Measured = 'metric' | 'low' | 'high' | 'pairedLow' | 'pairedHigh' | 'bound';
 
@@ -144,6 +154,7 @@ export function searchResultJson(run: SearchRun): Json {
       step: candidate.step,
     })),
     ...(run.decisions && { decisions: run.decisions }),
+    ...(run.ladder && { ladder: { ...run.ladder, rungs: [...run.ladder.rungs] } }),
     selected: selected && {
       lambda: selected.lambda,
       ...kept(selected.candidate),

@@ -1,7 +1,9 @@
 import { backendIdentity } from '../../backend/start.js';
 import { isUnquantized, planId, type ResolvedPlan } from '../../quant/plan.js';
 import { meetsLimit } from '../../search/constraints.js';
-import type { Evaluate, Evaluation } from '../../search/evaluation.js';
+import type { Evaluate, Evaluation, ExactEvaluation } from '../../search/evaluation.js';
+import type { RungDecision } from '../../search/ladder/rungs.js';
+import type { Assignment } from '../../search/space.js';
 import {
   memoryStore,
   type Answer,
@@ -15,6 +17,7 @@ import { pairedRange, type PairedRange } from '../../tasks/metrics/paired.js';
 import { ModelError } from '../../util/errors.js';
 import type { RunOptions } from '../../util/progress.js';
 import type { ModelSpace } from '../open/model-space.js';
+import { Ladder, type LadderParts } from './ladder.js';
 import {
   ALL_ACCELERATIONS,
   MEASUREMENT_VERSION,
@@ -22,6 +25,7 @@ import {
   type Accelerations,
   type EvaluatorOptions,
 } from './options.js';
+import { BROKEN, questionsOf } from './questions.js';
 import type { SharedPool } from './shared-pool.js';
 import { TaskScoring, type ScoringReport } from './task-scoring.js';
 import { refusalOf, type Asked } from './verdict.js';
@@ -31,6 +35,17 @@ export interface EvaluatorReport extends ScoringReport {
   /** Plans whose answer was in the store. */
   readonly remembered: number;
   readonly seconds: number;
+}
+
+/** Plans evaluated from samples. */
+export interface SampledEvaluate {
+  readonly evaluate: Evaluate;
+  /** The metric of a plan as the smallest rung has it, with its interval at a level a side. */
+  readonly estimate: (
+    assignment: Assignment,
+    level: number,
+    run?: RunOptions,
+  ) => Promise<RungDecision>;
 }
 
 /** Measures plans of one model on one task: scores those that the store does not know, and keeps them. */
@@ -65,8 +80,8 @@ export class Evaluator {
   }
 
   /** The key under which a plan's measurement is stored. */
-  keyOf(plan: ResolvedPlan): MeasurementKey {
-    const { checkpointHash, model, task, split, limit, context, backend } = this.options;
+  keyOf(plan: ResolvedPlan, task = this.options.task): MeasurementKey {
+    const { checkpointHash, model, split, limit, context, backend } = this.options;
     return {
       checkpoint: checkpointHash,
       plan: planId(plan),
@@ -117,6 +132,60 @@ export class Evaluator {
     };
   }
 
+  /**
+   * The same from growing samples, where a limit is asked about: a verdict from the smallest rung that is clear
+   * of it. A metric that is needed is measured on all items, as are plans that no rung below is clear for.
+   * The unquantized model comes first.
+   */
+  evaluateOn(space: ModelSpace, parts: LadderParts): SampledEvaluate {
+    const { task, model } = this.options;
+    const ladder = new Ladder(parts, {
+      scoring: this.scoring,
+      contextLength: model.config.contextLength,
+      store: this.accelerations.memo ? this.store : undefined,
+      keyOf: (plan, part = task) => this.keyOf(plan, part),
+    });
+    const measure = async (
+      plan: ResolvedPlan,
+      bytes: number,
+      options: RunOptions,
+    ): Promise<Evaluation> => {
+      const ask = (): Promise<Answer> =>
+        finite(plan, async () => ({
+          measurement: await ladder.measure(plan, bytes, options),
+          bytes,
+        }));
+      return this.evaluationOf(await this.answer(plan, [BROKEN], ask, options), undefined);
+    };
+    const evaluate: Evaluate = async (assignment, { need, limit, signal, onProgress }) => {
+      const [plan, bytes] = [space.resolve(assignment), space.bytes(assignment)];
+      const options = { ...(signal && { signal }), ...(onProgress && { onProgress }) };
+      const { baseline } = this;
+      if (need === 'exact' || limit === undefined || baseline === undefined)
+        return measure(plan, bytes, options);
+      try {
+        const found = await ladder.climb(plan, bytes, baseline, limit, options);
+        if (found !== undefined) return found;
+        const whole = await measure(plan, bytes, options);
+        return whole.kind === 'exact' ? { ...whole, rung: wholeRung(whole, task.items) } : whole;
+      } catch (error) {
+        if (!(error instanceof ModelError)) throw error;
+        return { kind: 'exact', metric: NaN };
+      }
+    };
+    return {
+      evaluate,
+      estimate: (assignment, level, run = {}) =>
+        ladder.estimate(
+          space.resolve(assignment),
+          space.bytes(assignment),
+          this.baseline!,
+          level,
+          run,
+        ),
+    };
+  }
+
   /** The same for a plan of which more is known than was asked for as for one of which it is not. */
   private evaluationOf(answer: Answer, asked: Asked | undefined): Evaluation {
     const { task } = this.options;
@@ -147,15 +216,11 @@ export class Evaluator {
     asked: Asked | undefined,
     options: RunOptions,
   ): Promise<Answer> {
-    try {
+    return finite(plan, async () => {
       const found = await this.scoring.score(plan, asked, options);
       if ('kind' in found) return { verdict: found, limit: asked!.limit };
       return { measurement: found, bytes };
-    } catch (error) {
-      // The task throws it for outputs that are not finite; of the unquantized model it is a fault.
-      if (!(error instanceof ModelError) || isUnquantized(plan)) throw error;
-      return { verdict: { passes: false, bound: NaN }, limit: null };
-    }
+    });
   }
 
   /** From the store, or asked and kept. */
@@ -188,12 +253,19 @@ export class Evaluator {
   }
 }
 
-/** Of a plan that breaks the model, which no limit has to be named for. */
-const BROKEN: Question = { limit: null, accepts: () => true };
+/** An answer, or the verdict that a plan breaks the model. */
+async function finite(plan: ResolvedPlan, ask: () => Promise<Answer>): Promise<Answer> {
+  try {
+    return await ask();
+  } catch (error) {
+    // The task throws it for outputs that are not finite; of the unquantized model it is a fault.
+    if (!(error instanceof ModelError) || isUnquantized(plan)) throw error;
+    return { verdict: { passes: false, bound: NaN }, limit: null };
+  }
+}
 
-/** A verdict of before may answer; a pass does not where its metric is needed. */
-function questionsOf(asked: Asked | undefined): Question[] {
-  if (asked === undefined || asked.need === 'exact') return [];
-  const { need, limit } = asked;
-  return [{ limit, accepts: ({ passes }) => need === 'verdict' || !passes }];
+/** The last rung of a ladder that ends with all items. */
+function wholeRung({ metric }: ExactEvaluation, items: number): RungDecision {
+  const known = { estimate: metric, low: metric, high: metric };
+  return { items, of: items, level: 0, error: 0, ...known, clear: true };
 }

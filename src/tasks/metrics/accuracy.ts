@@ -85,6 +85,14 @@ export const ACCURACY: Metric<AccuracyMeasurement, AccuracyComparison> = {
     return pairedLossBound(onlyBaseline, onlyOther, baseline.correct.length);
   },
 
+  byItem: {
+    values: ({ correct }) => correct,
+    losses: ({ correct }, items, values) => items.map((item, at) => correct[item] - values[at]),
+    meanAt: ({ value: baseline }, value) => baseline - value,
+    valueAt: ({ value: baseline }, mean) => baseline - mean,
+    bound: 1,
+  },
+
   // A bit a sentence.
   pack: ({ correct, ...rest }) => ({
     record: { ...rest, sentences: correct.length },

@@ -106,6 +106,15 @@ export const PERPLEXITY: Metric<PerplexityMeasurement, PerplexityComparison> = {
   lossBound: ({ windowNll }, _, { loss, standardError }) =>
     standardError === undefined ? undefined : meanLossBound(loss, standardError, windowNll.length),
 
+  // Nats a token, with windows weighed by their tokens: their mean is the logarithm of the ratio.
+  byItem: {
+    values: ({ windowNll }) => windowNll,
+    losses: ({ windowNll, items: windows, tokens }, items, values) =>
+      items.map((item, at) => ((values[at] - windowNll[item]) * windows) / tokens),
+    meanAt: ({ value: baseline }, value) => Math.log(value / baseline),
+    valueAt: ({ value: baseline }, mean) => baseline * Math.exp(mean),
+  },
+
   // 12 bytes a window.
   pack: ({ windowNll, windowTokens, ...rest }) => ({
     record: { ...rest, windows: windowNll.length },
