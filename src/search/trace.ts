@@ -75,6 +75,8 @@ export interface SearchProgress extends ProgressEvent {
    * which a few probes past a failure can exceed.
    */
   readonly evaluationsLeft: number;
+  /** Units of the tiers whose turn is still to come or not over; absent where there are no tiers. */
+  readonly groupsLeft?: number;
 }
 
 /** Options of a long search beside its own. */
@@ -100,6 +102,8 @@ export interface Trial {
   readonly parent: Assignment;
   /** Set where more of the metric is needed than the limits alone ask for. */
   readonly need?: Need;
+  /** As of {@link SearchProgress}. */
+  readonly groupsLeft?: number;
 }
 
 /** Tries plans against limits, and keeps the trace and the candidates. */
@@ -156,7 +160,7 @@ export class Tracer {
 
   /** Tells the listener what is tried next, or with `evaluationsLeft` 0 that all is done. */
   report(
-    { stage, unit, bits }: Pick<Trial, 'stage' | 'unit' | 'bits'>,
+    { stage, unit, bits, groupsLeft }: Pick<Trial, 'stage' | 'unit' | 'bits' | 'groupsLeft'>,
     evaluationsLeft: number,
   ): void {
     const done = this.steps.length;
@@ -173,6 +177,7 @@ export class Tracer {
       ...(bits !== undefined && { bits }),
       ...(best && { best }),
       evaluationsLeft,
+      ...(groupsLeft !== undefined && { groupsLeft }),
     });
   }
 

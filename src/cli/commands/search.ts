@@ -220,7 +220,9 @@ async function search(
   const run = await runSearch(study, settings, {
     runs: flags.runs,
     command,
-    onProgress: asOneBar(session.onProgress, metric),
+    onProgress: asOneBar(session.onProgress, metric, (text) => {
+      session.note(text);
+    }),
     signal: session.signal,
   });
   if (run.resumed) session.note('taken up where it was interrupted');

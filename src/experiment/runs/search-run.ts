@@ -28,11 +28,14 @@ import { openLadder } from './ladder-run.js';
 import type { SearchRun, Selection } from './search-result.js';
 import { checkSettings, type SearchSettings } from './search-settings.js';
 import { sensitivityOf } from './sensitivity.js';
+import { timedSearch } from './time/timed-search.js';
 import { measureYardsticks } from './yardsticks.js';
 
 export interface SearchRunOptions extends RunPlace {
   /** Of the search itself with {@link SearchProgress}, of what comes before and after plain events. */
   readonly onProgress?: (event: ProgressEvent | SearchProgress) => void;
+  /** Told with the progress how long it will take, before it begins and while it runs: by default. */
+  readonly estimate?: boolean;
   /** Each plan as its verdict is known. */
   readonly onStep?: (step: SearchStep) => void;
   readonly signal?: AbortSignal;
@@ -68,7 +71,7 @@ export async function runSearch(
   const space = study.space(settings);
   const steps: SearchStep[] = [];
   try {
-    const found = await search(study, space, settings, {
+    const found = await search(study, space, settings, record, {
       ...options,
       onStep: (step) => {
         steps.push(step);
@@ -93,15 +96,19 @@ async function search(
   study: Study,
   space: ModelSpace,
   settings: SearchSettings,
+  record: RunRecord,
   options: SearchRunOptions,
 ): Promise<Found> {
-  const { onProgress, signal } = options;
+  const { signal } = options;
+  const timed = await timedSearch(study, settings, record, options);
+  const { onProgress } = timed;
   const run = { ...(onProgress && { onProgress }), ...(signal && { signal }) };
   const table = await measureTable(study, settings, run);
-  const ladder = settings.ladder && openLadder(study, space, settings, settings.ladder);
+  const ladder =
+    settings.ladder && openLadder(study, space, settings, settings.ladder, timed.rungs);
   const evaluate = ladder?.evaluate ?? study.evaluator.evaluateIn(space);
   const way = { evaluate, sampled: ladder !== undefined };
-  const outcome = await explore(study, space, settings, table, way, options);
+  const outcome = await explore(study, space, settings, table, way, { ...options, ...run });
   const { candidates, evaluations } = outcome;
   const certainty = certaintyOf(outcome, space, study.evaluator);
   const found = { settings, space, outcome, ...certainty };

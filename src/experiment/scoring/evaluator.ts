@@ -50,7 +50,7 @@ export interface SampledEvaluate {
 
 /** Measures plans of one model on one task: scores those that the store does not know, and keeps them. */
 export class Evaluator {
-  private remembered = 0;
+  private answered = 0;
   private seconds = 0;
   /** Of each plan answered to the end, by its id: paired comparisons need the items. */
   private readonly known = new Map<string, Measurement>();
@@ -75,7 +75,7 @@ export class Evaluator {
 
   /** The work so far. */
   report(): EvaluatorReport {
-    const { remembered, seconds } = this;
+    const { answered: remembered, seconds } = this;
     return { ...this.scoring.report(), remembered, seconds };
   }
 
@@ -108,6 +108,20 @@ export class Evaluator {
       bytes,
     });
     return ((await this.answer(plan, [], ask, options)) as Outcome).measurement;
+  }
+
+  /** The measurement of a plan that the store knows; nothing is measured for it. */
+  remembered(plan: ResolvedPlan): Measurement | undefined {
+    return this.accelerations.memo ? this.store.get(this.keyOf(plan))?.measurement : undefined;
+  }
+
+  /** Scores some batches of the task for their time alone. @returns their tokens. */
+  async scoreSome(
+    plan: ResolvedPlan,
+    batches: readonly number[],
+    options: RunOptions,
+  ): Promise<number> {
+    return this.scoring.probe(plan, batches, options);
   }
 
   /** The measurement of a plan that this evaluator has answered for; nothing is measured for it. */
@@ -235,7 +249,7 @@ export class Evaluator {
       const answer = this.accelerations.memo
         ? await this.store.getOrAnswer(this.keyOf(plan), questions, ask, { signal })
         : await ask();
-      if ('fresh' in answer && !answer.fresh) this.remembered++;
+      if ('fresh' in answer && !answer.fresh) this.answered++;
       if ('measurement' in answer) this.known.set(planId(plan), answer.measurement);
       if (isUnquantized(plan) && 'measurement' in answer) {
         this.baseline = answer.measurement;

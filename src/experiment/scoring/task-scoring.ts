@@ -97,6 +97,17 @@ export class TaskScoring {
     return scores;
   }
 
+  /** Scores batches and forgets them: no part of any report. @returns their tokens. */
+  async probe(
+    plan: ResolvedPlan,
+    batches: readonly number[],
+    { signal }: RunOptions,
+  ): Promise<number> {
+    const { task } = this;
+    await this.pool.score(task, { plan, batches, signal });
+    return batches.reduce((sum, index) => sum + batchTokens(task, index), 0);
+  }
+
   /** Puts the items that settle verdicts soonest first, now that the unquantized model has been seen. */
   arrange(baseline: Measurement): void {
     if (this.task === this.original)
