@@ -1,5 +1,11 @@
 import { SingleBar } from 'cli-progress';
-import { formatBytes, formatDuration, formatPercent, formatRate } from '../util/format.js';
+import {
+  formatBytes,
+  formatDuration,
+  formatPercent,
+  formatRate,
+  roughTime,
+} from '../util/format.js';
 import { amountText, type ProgressEvent, type ProgressListener } from '../util/progress.js';
 
 /** Shows the progress of one piece of work after another. */
@@ -35,7 +41,8 @@ class PhaseClock {
   }
 
   /** "7,200 tokens/s, 1:23 min left"; empty until there is something to say. */
-  pace({ done, total, unit }: ProgressEvent): string {
+  pace({ done, total, unit, secondsLeft }: ProgressEvent): string {
+    if (secondsLeft !== undefined) return `about ${roughTime(secondsLeft)} left`;
     const seconds = (this.now() - this.started) / 1000;
     const rate = (done - this.doneBefore) / seconds;
     if (seconds < SETTLED_SECONDS || rate <= 0) return '';

@@ -1,3 +1,4 @@
+import { ESTIMATE_PHASE } from '../experiment/runs/time/timed-search.js';
 import type { SearchProgress } from '../search/trace.js';
 import { formatMetric, type MetricName } from '../tasks/metrics/metrics.js';
 import { formatBytes, formatCount } from '../util/format.js';
@@ -5,14 +6,16 @@ import type { ProgressEvent, ProgressListener } from '../util/progress.js';
 
 /**
  * Makes one piece of work of a search's tiers, so that a bar goes through it once and can tell the time left.
- * The note names the plan that is being tried.
+ * The note names the plan that is being tried. An estimate of the time is noted apart.
  */
 export function asOneBar(
   listener: ProgressListener,
   metric: MetricName,
+  note: (text: string) => void,
 ): (event: ProgressEvent | SearchProgress) => void {
   return (event) => {
     if ('stage' in event) listener({ ...event, phase: 'search', note: searchNote(event, metric) });
+    else if (event.phase === ESTIMATE_PHASE) note(`time       ${event.note!}`);
     else listener(event);
   };
 }

@@ -8,7 +8,7 @@ import type {
 } from '../plots/records.js';
 import type { Limits } from '../search/constraints.js';
 import type { Differences } from '../search/differences.js';
-import type { Evaluation } from '../search/evaluation.js';
+import { rungText } from '../search/ladder/words.js';
 import type { SensitivityTable } from '../search/sensitivity.js';
 import type { Level, UnitInfo } from '../search/space.js';
 import type { Ties } from '../search/ties.js';
@@ -66,10 +66,10 @@ export function stepRecords(
       bits: step.bits,
       ...storedApart(step.unit, step.bits, storedBits),
     }),
-    ...measured(step.evaluation),
+    ...measured(step),
     bytes: step.bytes,
     accepted: step.accepted,
-    reason: step.reason,
+    reason: [step.reason, rungText(step)].filter(Boolean).join('; '),
     ...(ties?.has(step.index) && { ties: ties.get(step.index)! }),
     ...againstOf(step.index),
     units: units.map(({ id, block }) => ({
@@ -82,9 +82,14 @@ export function stepRecords(
 
 const ENDS = ['low', 'high', 'pairedLow', 'pairedHigh'] as const;
 
-function measured(
-  evaluation: Evaluation,
-): Pick<StepRecord, 'metric' | 'exact' | (typeof ENDS)[number]> {
+function measured({
+  evaluation,
+  rung,
+}: SearchStep): Pick<StepRecord, 'metric' | 'exact' | 'sample' | (typeof ENDS)[number]> {
+  if (evaluation.kind === 'verdict' && rung !== undefined) {
+    const { items, of, estimate, low, high } = rung;
+    return { metric: estimate, exact: false, sample: { items, of, low, high } };
+  }
   if (evaluation.kind === 'verdict') return { metric: evaluation.bound, exact: false };
   return { metric: evaluation.metric, exact: true, ...pick(evaluation.extras, ENDS) };
 }

@@ -68,8 +68,10 @@ export async function stepFrame(steps: readonly StepRecord[]): Promise<DataFrame
   );
 }
 
-/** All values that a plan known by a bound may have: of a refused one the bound is the best, else the worst. */
-function boundRange({ task, metric: bound, accepted }: StepRecord): { low: number; high: number } {
+/** All values that a plan known by a sample or a bound may have: of a refused one the bound is the best, else the worst. */
+function boundRange(step: StepRecord): { low: number; high: number } {
+  const { task, metric: bound, accepted, sample } = step;
+  if (sample !== undefined) return { low: sample.low, high: sample.high };
   const { worst } = metricOf(TASK_KINDS[task].metric);
   // Of an accuracy, and of a perplexity.
   const best = 1;

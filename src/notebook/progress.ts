@@ -1,5 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { escapeHtml } from '../plots/render/html.js';
+import { roughTime } from '../util/format.js';
 import { amountText, type ProgressEvent, type RunOptions } from '../util/progress.js';
 import { displayLive, inNotebook, type LiveDisplay, type MimeBundle } from './display.js';
 
@@ -95,8 +96,9 @@ function barOf(title: string, event: ProgressEvent, seconds: number): MimeBundle
 }
 
 function describe(event: ProgressEvent): string {
-  const { phase, note } = event;
-  return [phase, amountText(event), ...(note === undefined ? [] : [note])].join(', ');
+  const { phase, note, secondsLeft } = event;
+  const left = secondsLeft === undefined ? [] : [`about ${roughTime(secondsLeft)} left`];
+  return [phase, amountText(event), ...left, ...(note === undefined ? [] : [note])].join(', ');
 }
 
 /** "12.3 s", "2:05 min". */

@@ -1,5 +1,6 @@
 import type { PlanPoint } from '../experiment/runs/measure-plans.js';
 import type { Selection } from '../experiment/runs/search-result.js';
+import { rungText } from '../search/ladder/words.js';
 import { FULL_PRECISION } from '../search/space.js';
 import type { Candidate, SearchStep } from '../search/trace.js';
 import { formatInterval, formatMetric, type MetricName } from '../tasks/metrics/metrics.js';
@@ -50,20 +51,22 @@ function candidateRow({ step, stage, metric, extras, bytes, assignment }: Candid
   };
 }
 
-function stepRow({ index, stage, unit, evaluation, bytes, assignment, reason }: SearchStep): Row {
+function stepRow(step: SearchStep): Row {
+  const { index, stage, unit, evaluation, bytes, assignment, reason, rung } = step;
   const value = evaluation.kind === 'exact' ? evaluation.metric : evaluation.bound;
   const name = metricIn(value);
   // What stopped early is known to be no better than that.
   const side = name === 'accuracy' ? 'at most' : 'at least';
   const text = Number.isFinite(value) ? formatMetric(name, value) : 'broken';
+  const about = (estimate: number): string => `about ${formatMetric(name, estimate)}`;
   return {
     step: index + 1,
     tier: stage,
     unit,
-    [name]: evaluation.kind === 'exact' ? text : `${side} ${text}`,
+    [name]: evaluation.kind === 'exact' ? text : rung ? about(rung.estimate) : `${side} ${text}`,
     MB: bytes / BYTES_PER_MB,
     bits: bitsText(assignment),
-    reason,
+    reason: [reason, rungText(step)].filter(Boolean).join('; '),
   };
 }
 

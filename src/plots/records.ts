@@ -63,6 +63,16 @@ export interface StepRecord extends Subject {
   readonly metric: number;
   /** False where a verdict was certain before the end: such a plan is drawn, never selected. */
   readonly exact: boolean;
+  /**
+   * Set where a sample decided: then `metric` is its estimate, no bound. `low` and `high` are the ends of what it
+   * does not rule out at the search's level, which is not the 95 % of other intervals.
+   */
+  readonly sample?: {
+    readonly items: number;
+    readonly of: number;
+    readonly low: number;
+    readonly high: number;
+  };
   /** 95 % interval, where there is one. */
   readonly low?: number;
   readonly high?: number;

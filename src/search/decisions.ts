@@ -13,6 +13,10 @@ export interface Decisions {
   readonly close: number;
   /** Stopped once certain on this data: how close they were is not known. */
   readonly stopped: number;
+  /** Of a search by samples: clear from one at the level asked for. Absent, as the next, of any other. */
+  readonly sampled?: number;
+  /** Not clear from the largest sample: taken as its estimate has it. */
+  readonly undecided?: number;
 }
 
 /**
@@ -31,10 +35,13 @@ export function decisionsOf(
     if (evaluation.kind !== 'exact' || error === undefined) return [];
     return [{ distance: Math.abs(lossUnder(limit, evaluation.metric) - limit.allowedLoss), error }];
   });
+  const rungs = trace.flatMap(({ rung }) => (rung && rung.items < rung.of ? [rung] : []));
+  const undecided = rungs.filter(({ clear }) => !clear).length;
   return {
     total: trace.length,
     measured: distances.length,
     close: distances.filter(({ distance, error }) => distance <= error).length,
-    stopped: trace.filter(({ evaluation }) => evaluation.kind === 'verdict').length,
+    stopped: trace.filter(({ evaluation, rung }) => evaluation.kind === 'verdict' && !rung).length,
+    ...(trace.some(({ rung }) => rung) && { sampled: rungs.length - undecided, undecided }),
   };
 }

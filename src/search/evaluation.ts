@@ -1,6 +1,7 @@
 import { SearchError } from '../util/errors.js';
 import type { ProgressListener } from '../util/progress.js';
 import { LIMIT_TOLERANCE, lossUnder, meetsLimit, type MetricLimit } from './constraints.js';
+import type { RungDecision } from './ladder/rungs.js';
 import type { Assignment } from './space.js';
 
 /** A plan measured to the end. */
@@ -10,18 +11,24 @@ export interface ExactEvaluation {
   readonly metric: number;
   /** Further figures, passed through: KL divergence, spike-flip rate, SQNR. */
   readonly extras?: Readonly<Record<string, number>>;
+  /** Where samples decide: the plan went through all rungs. */
+  readonly rung?: RungDecision;
 }
 
 /** A plan whose verdict became certain before it was measured to the end. */
 export interface VerdictEvaluation {
   readonly kind: 'verdict';
-  /** False from an evaluator; true only in runs of before plans that pass were always measured to the end. */
   readonly passes: boolean;
   /**
    * Of a failure the best metric still possible: the accuracy is at most, the perplexity at least this, and
    * this already breaks the limit. Of a pass the worst one, and this already keeps it.
    */
   readonly bound: number;
+  /**
+   * Set where a sample decided: the verdict is not certain but holds at a level, and `bound` with it. One that
+   * is not clear was taken as the estimate has it.
+   */
+  readonly rung?: RungDecision;
 }
 
 /** An answer of {@link Evaluate}. */
@@ -30,12 +37,13 @@ export type Evaluation = ExactEvaluation | VerdictEvaluation;
 /**
  * The caller's use of an evaluation, and so what may be left out of it:
  * - `exact`: the metric is needed (baselines, sensitivity).
- * - `exact-if-passes`: a plan that keeps the limit may be selected or lie on the front, whatever its size, and
- *   needs its metric; a certain failure may stop early.
+ * - `exact-if-passes`: a plan that keeps the limit is a candidate and needs its metric; a certain failure
+ *   may stop early.
+ * - `verdict`: only pass or fail matters (the plan is too large to be a candidate).
  *
  * An evaluator may always answer with the exact metric.
  */
-export type Need = 'exact' | 'exact-if-passes';
+export type Need = 'exact' | 'exact-if-passes' | 'verdict';
 
 export interface EvaluationContext {
   readonly need: Need;
@@ -75,19 +83,19 @@ export async function evaluateChecked(
   const evaluation = await evaluate(assignment, context);
   if (evaluation.kind === 'exact') return evaluation;
   const { need, limit } = context;
-  if (need === 'exact' || limit === undefined || evaluation.passes)
+  if (need === 'exact' || limit === undefined || (need === 'exact-if-passes' && evaluation.passes))
     throw new SearchError({
       what: 'the evaluator gave a verdict where the metric is needed',
       where: assignment.key,
       got: `passes ${evaluation.passes}`,
       expected: 'an exact metric',
     });
-  if (meetsLimit(limit, evaluation.bound))
+  if (meetsLimit(limit, evaluation.bound) !== evaluation.passes)
     throw new SearchError({
       what: 'the evaluator gave a verdict that its bound does not support',
       where: assignment.key,
-      got: `a refusal with bound ${evaluation.bound}`,
-      expected: `a bound that breaks the limit (baseline ${limit.baseline}, loss ${limit.allowedLoss})`,
+      got: `passes ${evaluation.passes} with bound ${evaluation.bound}`,
+      expected: `a bound on that side of the limit (baseline ${limit.baseline}, loss ${limit.allowedLoss})`,
     });
   return evaluation;
 }

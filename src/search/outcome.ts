@@ -1,5 +1,12 @@
 import type { Limits } from './constraints.js';
-import { evaluateExactly, type Evaluate, type ExactEvaluation } from './evaluation.js';
+import {
+  evaluateExactly,
+  passes,
+  type Evaluate,
+  type ExactEvaluation,
+  type VerdictEvaluation,
+} from './evaluation.js';
+import { frontOfEstimates, type Estimated } from './ladder/rungs.js';
 import { nearestPlan, UnmetConstraintsError, type NearestPlan } from './nearest.js';
 import { Assignment } from './space.js';
 import type { Candidate, SearchStep, Tracer } from './trace.js';
@@ -31,9 +38,12 @@ export async function concludeSearch(
   signal: AbortSignal | undefined,
 ): Promise<SearchOutcome> {
   const { space, limits, candidates } = tracer;
-  const steps = await finishFront(tracer.steps, (plan) =>
-    evaluateExactly(evaluate, plan, { signal }),
-  );
+  const measure = (plan: Assignment): Promise<ExactEvaluation> =>
+    evaluateExactly(evaluate, plan, { signal });
+  const sampled = tracer.options.sampled === true;
+  const steps = await (sampled
+    ? finishSampled(tracer, measure)
+    : finishFront(tracer.steps, measure));
   const fp32Bytes = space.bytes(Assignment.unquantized);
   const outcome = { baseline, fp32Bytes, limits, trace: steps, candidates };
   if (candidates.length > 0) return { ...outcome, evaluations: steps.length };
@@ -41,7 +51,7 @@ export async function concludeSearch(
   const tried = [{ assignment: unquantized, bytes: fp32Bytes, evaluation: baseline }, ...steps];
   const found = new Map<string, ExactEvaluation>();
   const nearest = await nearestPlan(tried, limits, fp32Bytes, async (plan) => {
-    const measured = await evaluateExactly(evaluate, plan, { signal });
+    const measured = await measure(plan);
     found.set(plan.key, measured);
     return measured;
   });
@@ -68,6 +78,54 @@ async function finishFront(
     finished.push(open ? { ...step, evaluation: await measure(step.assignment) } : step);
   }
   return finished;
+}
+
+/**
+ * The steps of a search that decided from samples, those that may be on the front measured on all items. They
+ * become the candidates, where all items agree; where they do not, the next one is looked at.
+ */
+async function finishSampled(
+  tracer: Tracer,
+  measure: (assignment: Assignment) => Promise<ExactEvaluation>,
+): Promise<SearchStep[]> {
+  const { quality, maxBytes } = tracer.limits;
+  const measured = new Map<number, ExactEvaluation>();
+  for (const { index, evaluation } of tracer.steps)
+    if (evaluation.kind === 'exact') measured.set(index, evaluation);
+  const estimated = ({
+    index,
+    bytes,
+    rung,
+    evaluation,
+  }: SearchStep): Estimated & { step: number } => {
+    const known = measured.get(index);
+    const estimate = rung?.estimate ?? (evaluation as VerdictEvaluation).bound;
+    const error = known === undefined ? (rung?.error ?? 0) : 0;
+    return { step: index, bytes, metric: known?.metric ?? estimate, error };
+  };
+  for (;;) {
+    const possible = tracer.steps.filter(({ index, accepted, bytes }) => {
+      const known = measured.get(index);
+      return accepted && bytes <= maxBytes && (known === undefined || passes(known, quality));
+    });
+    const front = frontOfEstimates(possible.map(estimated), quality.metric);
+    const open = front.find(({ step }) => !measured.has(step));
+    if (open === undefined) break;
+    measured.set(open.step, await measure(tracer.steps[open.step].assignment));
+  }
+  tracer.candidates.splice(0);
+  return tracer.steps.map((step): SearchStep => {
+    const { accepted, bytes } = step;
+    const evaluation = measured.get(step.index);
+    if (!accepted || bytes > maxBytes) return step;
+    if (evaluation === undefined)
+      return { ...step, candidate: false, reason: 'keeps both on a sample' };
+    if (!passes(evaluation, quality))
+      return { ...step, evaluation, candidate: false, reason: 'loses too much on all items' };
+    const candidate: SearchStep = { ...step, evaluation, candidate: true };
+    tracer.keep(candidate, evaluation);
+    return candidate;
+  });
 }
 
 /** @throws {UnmetConstraintsError} when a search found no candidate. */

@@ -10,6 +10,7 @@ import {
   type ExactEvaluation,
   type Need,
 } from './evaluation.js';
+import type { RungDecision } from './ladder/rungs.js';
 import type { Scored } from './score.js';
 import type { Assignment, SearchSpace } from './space.js';
 
@@ -25,7 +26,11 @@ export type StepReason =
   /** Breaks the quality limit: refused. */
   | 'loses too much'
   /** The metric is no number, which breaks the quality limit: refused. */
-  | 'metric is not a number';
+  | 'metric is not a number'
+  /** A sample says that it keeps both limits: accepted, but a smaller plan is as good within the noise. */
+  | 'keeps both on a sample'
+  /** Accepted from a sample, but all items together break the quality limit: no candidate. */
+  | 'loses too much on all items';
 
 /** One plan that was tried. */
 export interface SearchStep {
@@ -44,6 +49,8 @@ export interface SearchStep {
   /** Keeps both limits. */
   readonly candidate: boolean;
   readonly reason: StepReason;
+  /** Where samples decide: the one that did. */
+  readonly rung?: RungDecision;
 }
 
 /** A plan that keeps both limits, with its metric: one to select. */
@@ -68,6 +75,8 @@ export interface SearchProgress extends ProgressEvent {
    * which a few probes past a failure can exceed.
    */
   readonly evaluationsLeft: number;
+  /** Units of the tiers whose turn is still to come or not over; absent where there are no tiers. */
+  readonly groupsLeft?: number;
 }
 
 /** Options of a long search beside its own. */
@@ -76,6 +85,11 @@ export interface SearchRunOptions {
   /** Each step as it is decided: with these the trace is kept when a later evaluation throws. */
   readonly onStep?: ((step: SearchStep) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
+  /**
+   * The evaluator decides from samples where it can: what a pass needs of the metric is measured at the end, for
+   * plans that may be on the front, and only those measured on all items are candidates.
+   */
+  readonly sampled?: boolean | undefined;
 }
 
 /** A plan to try. */
@@ -88,6 +102,8 @@ export interface Trial {
   readonly parent: Assignment;
   /** Set where more of the metric is needed than the limits alone ask for. */
   readonly need?: Need;
+  /** As of {@link SearchProgress}. */
+  readonly groupsLeft?: number;
 }
 
 /** Tries plans against limits, and keeps the trace and the candidates. */
@@ -100,7 +116,7 @@ export class Tracer {
     readonly space: SearchSpace,
     private readonly evaluate: Evaluate,
     readonly limits: Limits,
-    private readonly options: SearchRunOptions,
+    readonly options: SearchRunOptions,
   ) {}
 
   /**
@@ -116,7 +132,7 @@ export class Tracer {
     const fits = bytes <= this.limits.maxBytes;
     const context: EvaluationContext = {
       // A plan that is too large may still be on the Pareto front.
-      need: trial.need ?? 'exact-if-passes',
+      need: trial.need ?? (this.options.sampled === true ? 'verdict' : 'exact-if-passes'),
       limit: this.limits.quality,
       parent: trial.parent,
       signal: this.options.signal,
@@ -134,6 +150,7 @@ export class Tracer {
       accepted,
       candidate: accepted && fits,
       reason: reasonOf(evaluation, accepted, fits),
+      ...(evaluation.rung && { rung: evaluation.rung }),
     };
     this.steps.push(step);
     if (step.candidate && evaluation.kind === 'exact') this.keep(step, evaluation);
@@ -143,7 +160,7 @@ export class Tracer {
 
   /** Tells the listener what is tried next, or with `evaluationsLeft` 0 that all is done. */
   report(
-    { stage, unit, bits }: Pick<Trial, 'stage' | 'unit' | 'bits'>,
+    { stage, unit, bits, groupsLeft }: Pick<Trial, 'stage' | 'unit' | 'bits' | 'groupsLeft'>,
     evaluationsLeft: number,
   ): void {
     const done = this.steps.length;
@@ -160,10 +177,12 @@ export class Tracer {
       ...(bits !== undefined && { bits }),
       ...(best && { best }),
       evaluationsLeft,
+      ...(groupsLeft !== undefined && { groupsLeft }),
     });
   }
 
-  private keep(step: SearchStep, evaluation: ExactEvaluation): void {
+  /** Keeps a step as a candidate. */
+  keep(step: SearchStep, evaluation: ExactEvaluation): void {
     const candidate: Candidate = {
       assignment: step.assignment,
       metric: evaluation.metric,

@@ -8,6 +8,7 @@ import type { RunOptions } from '../util/progress.js';
 import { DEFAULT_BATCH_TOKENS, lengthBucketedBatches, requirePositiveInteger } from './batching.js';
 import type { LabelledSentence } from './data/tsv.js';
 import { scoreAll, type EvaluationReport } from './evaluate.js';
+import { groupedTask } from './groups.js';
 import type { AccuracyMeasurement } from './metrics/accuracy.js';
 import { plainSum, wilsonInterval } from './metrics/intervals.js';
 import { countBeyond, requireKnownTokens } from './require.js';
@@ -167,6 +168,13 @@ export function sst2FromParts(parts: Sst2Parts): Sst2Task {
       paddingCounts(parts)
         ? task
         : sst2FromParts({ ...parts, groups: groupsByRisk(baseline, scores, items) }),
+    ...(!paddingCounts(parts) && {
+      inGroups: (groups) =>
+        groupedTask(task, groups, {
+          arranged: (arranged) => sst2FromParts({ ...parts, groups: arranged }),
+          part: (chosen, partId) => sst2FromParts(partOf(parts, chosen, partId)),
+        }),
+    }),
     evaluate: async (model, options = {}) => {
       const started = performance.now();
       requireClasses(model, source);
@@ -185,6 +193,16 @@ export function sst2FromParts(parts: Sst2Parts): Sst2Task {
     },
   };
   return task;
+}
+
+function partOf(parts: Sst2Parts, items: readonly number[], id: string): Sst2Parts {
+  return {
+    ...parts,
+    id,
+    labels: items.map((item) => parts.labels[item]),
+    sequences: items.map((item) => parts.sequences[item]),
+    groups: [items.map((_, index) => index)],
+  };
 }
 
 function checkedLabel(label: number, where: string): number {

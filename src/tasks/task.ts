@@ -30,6 +30,22 @@ export interface TaskParts extends DataSource {
   readonly id: string;
 }
 
+/** Some items of a task. */
+export interface TaskGroup {
+  /** Places in the task, in the order of the group. */
+  readonly items: readonly number[];
+  /** Batches that they are in, by index. */
+  readonly batches: readonly number[];
+  /** The items as a task of their own; its scores are those that the items have in the whole. */
+  readonly task: Task;
+}
+
+/** A task in groups of items: batches of a group hold nothing else. */
+export interface GroupedTask {
+  readonly task: Task;
+  readonly groups: readonly TaskGroup[];
+}
+
 /** Something a model is measured on. */
 export interface Task extends DataSource {
   /** "sst2" or "wikitext2". */
@@ -78,6 +94,12 @@ export interface Task extends DataSource {
    * @param scores of the baseline, where at hand: they also tell how close it was
    */
   arrangedByRisk(baseline: Measurement, scores: readonly BatchScores[]): Task;
+
+  /**
+   * The task in groups that together are its items; absent where scores of an item depend on what it shares a
+   * batch with. @throws {UsageError} where they are not.
+   */
+  inGroups?(groups: readonly (readonly number[])[]): GroupedTask;
 
   /** Plain data that `taskFromParts` makes the same task of, in a worker thread too. */
   readonly parts: TaskParts;

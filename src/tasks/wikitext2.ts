@@ -8,6 +8,7 @@ import type { RunOptions } from '../util/progress.js';
 import { DEFAULT_BATCH_TOKENS, requirePositiveInteger } from './batching.js';
 import { requireText } from './data/text.js';
 import { scoreAll, type EvaluationReport } from './evaluate.js';
+import { groupedTask } from './groups.js';
 import { perplexityInterval, perplexityOf, plainSum } from './metrics/intervals.js';
 import type { PerplexityMeasurement } from './metrics/perplexity.js';
 import { countBeyond, requireKnownTokens } from './require.js';
@@ -122,17 +123,18 @@ export interface Wikitext2Parts extends TaskParts {
   readonly options: WindowOptions;
   readonly tokensLeftOut: number;
   readonly bytes: number;
-  /** Windows in the order they are batched; the order of the text by default. */
-  readonly order?: readonly number[];
+  /** Windows that are batched together, in their order; all in the order of the text by default. */
+  readonly groups?: readonly (readonly number[])[];
 }
 
 /** The task that was taken apart; its parts were checked when it was made. */
 export function wikitext2FromParts(parts: Wikitext2Parts): Wikitext2Task {
-  const { id, source, title, scored, windows, batchTokens, bytes, order, tokensLeftOut } = parts;
+  const { id, source, title, scored, windows, batchTokens, bytes, tokensLeftOut } = parts;
   const { context, stride, tail } = parts.options;
-  const tokens = scored.length - 1;
-  const batches = windowBatches(scored, windows, batchTokens, order);
+  const { groups = [windows.map((_, index) => index)] } = parts;
+  const batches = groups.flatMap((group) => windowBatches(scored, windows, batchTokens, group));
   const windowTokens = windows.map(({ scoredFrom, end }) => end - scoredFrom);
+  const tokens = plainSum(windowTokens);
   const task: Wikitext2Task = {
     name: 'wikitext2',
     metric: 'perplexity',
@@ -189,8 +191,13 @@ export function wikitext2FromParts(parts: Wikitext2Parts): Wikitext2Task {
     arrangedByRisk: (baseline) => {
       const { windowNll } = baseline as PerplexityMeasurement;
       const risk = windowNll.map((nll, window) => nll / windowTokens[window]);
-      return wikitext2FromParts({ ...parts, order: byFalling(risk) });
+      return wikitext2FromParts({ ...parts, groups: [byFalling(risk)] });
     },
+    inGroups: (wanted) =>
+      groupedTask(task, wanted, {
+        arranged: (arranged) => wikitext2FromParts({ ...parts, groups: arranged }),
+        part: (chosen, partId) => wikitext2FromParts(partOf(parts, chosen, partId)),
+      }),
     evaluate: async (model, options = {}) => {
       const started = performance.now();
       requireKnownTokens([scored], model, source);
@@ -206,6 +213,15 @@ export function wikitext2FromParts(parts: Wikitext2Parts): Wikitext2Task {
     },
   };
   return task;
+}
+
+/** Some windows; of the bytes of the text as much as of its tokens. */
+function partOf(parts: Wikitext2Parts, items: readonly number[], id: string): Wikitext2Parts {
+  const windows = items.map((item) => parts.windows[item]);
+  const tokensOf = (some: readonly Window[]): number =>
+    some.reduce((sum, { scoredFrom, end }) => sum + end - scoredFrom, 0);
+  const bytes = (parts.bytes * tokensOf(windows)) / tokensOf(parts.windows);
+  return { ...parts, id, windows, bytes, groups: [items.map((_, index) => index)] };
 }
 
 function requireWindowSettings(

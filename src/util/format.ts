@@ -37,6 +37,19 @@ export function formatDuration(seconds: number): string {
     : `${minutes}:${two(whole % 60)} min`;
 }
 
+/** A time with no more digits than an estimate deserves: "20 s", "3 min", "3 h 20 min", "2 d 4 h". */
+export function roughTime(seconds: number): string {
+  if (seconds < 10) return 'a few seconds';
+  if (seconds < 90) return `${10 * Math.round(seconds / 10)} s`;
+  const minutes = Math.round(seconds / 60);
+  if (minutes < 60) return `${minutes} min`;
+  const tens = 10 * Math.round(seconds / 600);
+  const [hours, rest] = [Math.floor(tens / 60), tens % 60];
+  if (hours < 24) return rest === 0 ? `${hours} h` : `${hours} h ${rest} min`;
+  const all = Math.round(seconds / 3600);
+  return all % 24 === 0 ? `${all / 24} d` : `${Math.floor(all / 24)} d ${all % 24} h`;
+}
+
 /** Work per second, no more digits than it deserves: "7,200", "12", "0.45". */
 export function formatRate(perSecond: number): string {
   if (perSecond >= 1000) return formatCount(Math.round(perSecond / 100) * 100);

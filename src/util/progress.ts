@@ -11,6 +11,8 @@ export interface ProgressEvent {
   readonly unit: string;
   /** A short figure worth showing while it runs: "accuracy 0.776". */
   readonly note?: string;
+  /** Seconds left, where those at work know better than what is done and in all tells. */
+  readonly secondsLeft?: number;
 }
 
 /** "12.35 MB of 17.85 MB", "400 of 1,000 sentences" */

@@ -87,7 +87,11 @@ describe('cli: amounts', () => {
 describe('cli: search progress', () => {
   it('is one bar for the search, with tier, unit, bits, best so far and evaluations left', () => {
     const seen: ProgressEvent[] = [];
-    const listener = asOneBar((event) => seen.push(event), 'accuracy');
+    const listener = asOneBar(
+      (event) => seen.push(event),
+      'accuracy',
+      () => undefined,
+    );
     const event: SearchProgress = {
       phase: 'block: attention.0 at 8 bits',
       done: 7,

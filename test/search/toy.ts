@@ -60,14 +60,14 @@ export function tersely(metricOf: (assignment: Assignment) => number): Evaluate 
     if (limit === undefined || need === 'exact' || Number.isNaN(metric))
       return Promise.resolve({ kind: 'exact', metric });
     const passes = meetsLimit(limit, metric);
-    if (passes) return Promise.resolve({ kind: 'exact', metric });
+    if (passes && need === 'exact-if-passes') return Promise.resolve({ kind: 'exact', metric });
     // The bound lies between the metric and the limit: certain, and less than the whole truth.
     const edge =
       limit.metric === 'accuracy'
         ? limit.baseline - limit.allowedLoss
         : limit.baseline + limit.allowedLoss;
     const halfway = (metric + edge) / 2;
-    const bound = meetsLimit(limit, halfway) ? metric : halfway;
+    const bound = meetsLimit(limit, halfway) === passes ? halfway : metric;
     return Promise.resolve({ kind: 'verdict', passes, bound });
   };
 }

@@ -153,7 +153,9 @@ async function measure(
       search: { bits, quantizer },
       runs: join(out, 'runs'),
       command: ['demo'],
-      onProgress: asOneBar(session.onProgress, study.task.metric),
+      onProgress: asOneBar(session.onProgress, study.task.metric, (text) => {
+        session.note(text);
+      }),
       signal: session.signal,
     });
     const found = { study, ...run };

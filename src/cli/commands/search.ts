@@ -9,6 +9,7 @@ import {
 } from '../../experiment/runs/search-settings.js';
 import { PRECISION_LIST } from '../../experiment/runs/uniform.js';
 import { CASES, resolveLimits, type Bound, type CaseName } from '../../search/constraints.js';
+import { DEFAULT_LADDER } from '../../search/ladder/rungs.js';
 import { requireReachable, UnmetConstraintsError } from '../../search/nearest.js';
 import type { MetricName } from '../../tasks/metrics/metrics.js';
 import { UsageError } from '../../util/errors.js';
@@ -18,6 +19,7 @@ import { formatFacts } from '../format/table.js';
 import type { Host } from '../host.js';
 import {
   constraintsOf,
+  duration,
   lossAmount,
   memoryAmount,
   weight,
@@ -38,9 +40,13 @@ import { asOneBar } from '../run-progress.js';
 import { Session } from '../session.js';
 
 interface SearchFlags
-  extends StudyFlags, Omit<SearchSettings, 'constraints' | 'yardsticks'>, Yardsticks {
+  extends StudyFlags, Omit<SearchSettings, 'constraints' | 'yardsticks' | 'ladder'>, Yardsticks {
   readonly maxLoss?: LossAmount;
   readonly maxMemory?: Bound;
+  readonly time?: number;
+  /** Undefined where neither was said. */
+  readonly ladder?: boolean;
+  readonly level: number;
 }
 
 export function addSearch(program: Command, host: Host): void {
@@ -114,6 +120,19 @@ export function addSearch(program: Command, host: Host): void {
         .default(DEFAULT_SEARCH.predictor),
     )
     .option(
+      '--time <duration>',
+      'tiered: decide from samples, the largest of them as the time allows ("2h", "90min"); what is selected is measured on all data',
+      duration,
+    )
+    .option('--ladder', 'tiered: decide from samples where those are clear; with --time it is on')
+    .option('--no-ladder', 'every plan on all data, whatever --time says')
+    .option(
+      '--level <probability>',
+      'samples: of any decision of the search that is called clear being wrong, at most',
+      numberWhere((value) => value > 0 && value <= 0.5, 'a probability, above 0 and at most 0.5'),
+      DEFAULT_LADDER.level,
+    )
+    .option(
       '--lambda <weight>',
       'trade-off between quality and memory of the selected plan; see --score',
       weight,
@@ -158,7 +177,7 @@ Examples:
 
 /** Options that only one of the methods looks at. */
 const OF_METHOD = {
-  tiered: ['order', 'pace'],
+  tiered: ['order', 'pace', 'time', 'ladder', 'level'],
   knapsack: ['objective', 'maxEvaluations', 'predictor'],
 } as const;
 
@@ -201,7 +220,9 @@ async function search(
   const run = await runSearch(study, settings, {
     runs: flags.runs,
     command,
-    onProgress: asOneBar(session.onProgress, metric),
+    onProgress: asOneBar(session.onProgress, metric, (text) => {
+      session.note(text);
+    }),
     signal: session.signal,
   });
   if (run.resumed) session.note('taken up where it was interrupted');
@@ -214,7 +235,8 @@ async function search(
 function settingsOf(flags: SearchFlags, metric: MetricName): SearchSettings {
   const { method, bits, quantizer, granularity, order, pace, slack, objective } = flags;
   const { maxEvaluations, predictor, lambda, lambdas, uniform, random, seed } = flags;
-  const { maxLoss, maxMemory, score = 'paper', tie = 'none' } = flags;
+  const { maxLoss, maxMemory, score = 'paper', tie = 'none', time, level } = flags;
+  const ladder = flags.ladder ?? time !== undefined;
   const ownLimits = maxLoss !== undefined || maxMemory !== undefined;
   const name = ownLimits ? undefined : (flags.case ?? casesFor(metric)[0]);
   if (name !== undefined) requireMetric(name, metric);
@@ -228,6 +250,7 @@ function settingsOf(flags: SearchFlags, metric: MetricName): SearchSettings {
     // Left out where they are the paper's: settings tell runs apart.
     ...(score !== 'paper' && { score }),
     ...(tie !== 'none' && { tie }),
+    ...(ladder && { ladder: { ...DEFAULT_LADDER, level, ...(time !== undefined && { time }) } }),
     yardsticks: { uniform, random, seed },
   };
 }

@@ -79,7 +79,9 @@ async function sweep(
   const run = await runSweep(study, settings, {
     runs: flags.runs,
     command,
-    onProgress: asOneBar(session.onProgress, metric),
+    onProgress: asOneBar(session.onProgress, metric, (text) => {
+      session.note(text);
+    }),
     signal: session.signal,
   });
   if (run.resumed) session.note('taken up where it was interrupted');

@@ -44,9 +44,12 @@ export function paceFacts(settings: Pick<SearchSettings, 'method' | 'pace'>): Fa
 }
 
 /** The number of decisions that one sample was asked for, and how many of them were close. */
-export function decisionFacts({ decisions }: Pick<SearchResult, 'decisions'>): Fact[] {
+export function decisionFacts({
+  decisions,
+  ladder,
+}: Pick<SearchResult, 'decisions' | 'ladder'>): Fact[] {
   if (decisions === undefined) return [];
-  const { total, measured, close, stopped } = decisions;
+  const { total, measured, close, stopped, sampled, undecided = 0 } = decisions;
   const early =
     stopped === 0
       ? ''
@@ -56,6 +59,29 @@ export function decisionFacts({ decisions }: Pick<SearchResult, 'decisions'>): F
       'decisions',
       `${formatCount(total)} about the loss limit on the same data: of ${formatCount(measured)} measured to the end ` +
         `${formatCount(close)} within one standard error of it, which other data could turn round${early}`,
+    ],
+    ...(sampled === undefined
+      ? []
+      : [
+          [
+            'samples',
+            `${formatCount(sampled)} decided on a part of the data; ${formatCount(undecided)} undecided on the ` +
+              'largest sample and taken as it has them',
+          ] as const,
+        ]),
+    ...ladderFacts(ladder),
+  ];
+}
+
+/** The samples of a search and the level at which they decide. */
+function ladderFacts(ladder: SearchResult['ladder']): Fact[] {
+  if (ladder === undefined) return [];
+  const { level, decisions, rungs, all } = ladder;
+  return [
+    [
+      'ladder',
+      `${rungs.map(formatCount).join(', ')} of ${formatCount(all)} items; any decision called clear is wrong ` +
+        `with probability ${level} at most, shared among ${formatCount(decisions)}`,
     ],
   ];
 }

@@ -39,6 +39,27 @@ export function lossAmount(text: string): LossAmount {
   return { value };
 }
 
+const SECONDS: Readonly<Record<string, number | undefined>> = {
+  s: 1,
+  sec: 1,
+  min: 60,
+  m: 60,
+  h: 3600,
+  d: 86400,
+};
+
+/** Seconds of "2h", "90min", "1h30min". A bare number could be any of them, and is refused. */
+export function duration(text: string): number {
+  const parts = [...text.replace(/\s/g, '').matchAll(/(\d+(?:\.\d+)?)([a-z]+)/gi)];
+  const whole = parts.map(([part]) => part).join('') === text.replace(/\s/g, '');
+  const seconds = parts.map(
+    ([, value, unit]) => Number(value) * (SECONDS[unit.toLowerCase()] ?? NaN),
+  );
+  const total = seconds.reduce((sum, each) => sum + each, 0);
+  if (whole && total > 0) return total;
+  throw new InvalidArgumentError('Expected a time with its unit: "2h", "90min", "1h30min".');
+}
+
 const UNITS: Readonly<Record<string, number | undefined>> = {
   b: 1,
   byte: 1,

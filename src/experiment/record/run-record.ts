@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { whenUnlocked, type Run, type RunState } from '../../store/index.js';
 import { describeMachine } from '../../store/machine.js';
@@ -76,6 +77,12 @@ export class RunRecord {
   /** Writes a file into the run's folder, whole or not at all. @throws {OutputError} when that fails. */
   async write(name: string, content: string): Promise<void> {
     await saveFileWithin(this.folder, join(this.folder, name), content);
+  }
+
+  /** A file that was written before the run was interrupted; undefined where there is none. */
+  async kept(name: string): Promise<string | undefined> {
+    if (!this.resumed) return undefined;
+    return readFile(join(this.folder, name), 'utf8').catch(() => undefined);
   }
 
   /**

@@ -44,7 +44,7 @@ export async function readSearch(folder: string, json: RunJson): Promise<SavedSe
   const trace = steps.map((step) => stepOf({ ...intervals.get(step.index), ...step }, kept.metric));
   const candidates = trace.flatMap(candidateOf);
   const at = (step: number): Candidate => candidateAt(candidates, step, folder);
-  const { selected, smallest, heldOut, nearest, decisions } = result;
+  const { selected, smallest, heldOut, nearest, decisions, ladder } = result;
   const ties = savedTies(kept);
   const differences = savedDifferences(steps);
   return {
@@ -70,6 +70,7 @@ export async function readSearch(folder: string, json: RunJson): Promise<SavedSe
     ...(ties && { ties }),
     ...(differences && { differences }),
     ...(decisions && { decisions }),
+    ...(ladder && { ladder }),
     yardsticks: result.yardsticks,
     evaluations: result.evaluations,
     ...(heldOut && { heldOut }),
@@ -100,7 +101,7 @@ function intervalOf({ low, high }: CandidateJson): { low?: number; high?: number
 }
 
 function stepOf(json: StepJson, metric: MetricName): SearchStep {
-  const { index, stage, unit, bits, bytes, accepted, candidate, reason, plan, asked } = json;
+  const { index, stage, unit, bits, bytes, accepted, candidate, reason, plan, asked, rung } = json;
   return {
     index,
     stage,
@@ -112,6 +113,7 @@ function stepOf(json: StepJson, metric: MetricName): SearchStep {
     reason,
     assignment: Assignment.of({ ...plan, ...asked }),
     evaluation: evaluationOf(json, metric),
+    ...(rung && { rung }),
   };
 }
 
@@ -121,8 +123,7 @@ function evaluationOf(
 ): Evaluation {
   // A step measured to the end has a metric, or null for NaN.
   if (value === undefined)
-    // A pass without a metric is in folders of older versions. JSON has no Infinity, which a perplexity's bound
-    // can be there.
+    // JSON has no Infinity, which a perplexity's bound can be.
     return { kind: 'verdict', passes: accepted, bound: bound ?? metricOf(metric).worst };
   const extras = {
     ...(low !== undefined && { low }),

@@ -11,6 +11,7 @@ import { constraints, count, flag, json, number, text } from './schema-parts.js'
  *
  *   run.json            the run's settings and its result
  *   trace.json          a search: every plan tried
+ *   ladder.json         a search with a time: the samples that it chose by it
  *   candidates.json     a finished search: the plans that keep both limits, all that a selection needs
  *   candidates.csv      the same for people and spreadsheets
  *   selected-plan.json  the plan that it ends with
@@ -18,6 +19,7 @@ import { constraints, count, flag, json, number, text } from './schema-parts.js'
  */
 export const RUN_FILE = 'run.json';
 export const TRACE_JSON = 'trace.json';
+export const LADDER_JSON = 'ladder.json';
 export const CANDIDATES_JSON = 'candidates.json';
 export const CANDIDATES_CSV = 'candidates.csv';
 export const SELECTED_PLAN = 'selected-plan.json';
@@ -79,6 +81,8 @@ export const LISTED_CONFIG = v.object({
 const work = v.object({
   measured: count,
   stopped: count,
+  /** Tokens scored, padding not counted; absent of a run of an earlier version. */
+  tokens: v.exactOptional(count),
   remembered: count,
   seconds: number,
   fullEvaluations: v.object({

@@ -3,6 +3,8 @@ import type { QuantizerName } from '../../quant/quantizers.js';
 import type { Limits } from '../../search/constraints.js';
 import type { Differences, LossAgainst } from '../../search/differences.js';
 import type { Evaluation } from '../../search/evaluation.js';
+import type { RungDecision } from '../../search/ladder/rungs.js';
+import { takenText } from '../../search/ladder/words.js';
 import { paretoFront } from '../../search/pareto.js';
 import { FULL_PRECISION, type Assignment } from '../../search/space.js';
 import type { Candidate, SearchStep } from '../../search/trace.js';
@@ -104,8 +106,9 @@ export function traceJson(
 ): TraceJson {
   return {
     format: TRACE_FORMAT,
-    steps: steps.map(({ assignment, evaluation, ...step }) => ({
+    steps: steps.map(({ assignment, evaluation, rung, ...step }) => ({
       ...step,
+      ...(rung && { rung: rungJson({ rung, ...step }) }),
       ...measuredJson(evaluation),
       ...againstJson(differences?.get(step.index)),
       plan: storedBitsOf(assignment, space),
@@ -119,6 +122,13 @@ function againstJson(losses: readonly LossAgainst[] = []): Pick<StepJson, 'again
     ? {}
     : { against: losses.map(({ step, low, high }) => [step, low, high]) };
 }
+
+function rungJson(step: Pick<SearchStep, 'accepted'> & { readonly rung: RungDecision }): RungJson {
+  const taken = takenText(step);
+  return { ...step.rung, ...(taken !== undefined && { taken }) };
+}
+
+type RungJson = NonNullable<StepJson['rung']>;
 
 type Measured = 'metric' | 'low' | 'high' | 'pairedLow' | 'pairedHigh' | 'bound';
 
@@ -156,6 +166,7 @@ export function searchResultJson(run: SearchRun): Json {
       step: candidate.step,
     })),
     ...(run.decisions && { decisions: run.decisions }),
+    ...(run.ladder && { ladder: { ...run.ladder, rungs: [...run.ladder.rungs] } }),
     selected: selected && {
       lambda: selected.lambda,
       ...kept(selected.candidate),

@@ -74,6 +74,8 @@ const step = v.object({
     'too large yet',
     'loses too much',
     'metric is not a number',
+    'keeps both on a sample',
+    'loses too much on all items',
   ] satisfies StepReason[]),
   /** Of an evaluation to the end. */
   metric: v.optional(numberOrNull),
@@ -87,6 +89,21 @@ const step = v.object({
   bound: v.optional(numberOrNull),
   /** 95 % interval of the loss against an earlier step, from paired items: step, low, high. */
   against: v.optional(v.array(v.tuple([count, number, number]))),
+  /** Where samples decide: the one that did, and what it says. */
+  rung: v.exactOptional(
+    v.object({
+      items: count,
+      of: count,
+      level: number,
+      estimate: number,
+      error: number,
+      low: number,
+      high: number,
+      clear: flag,
+      /** "undecided, taken as kept": where it is not clear. */
+      taken: v.exactOptional(text),
+    }),
+  ),
   /** Bits that each unit that is quantized is stored in, in network order. */
   plan: bits,
   asked: v.optional(bits),
@@ -133,7 +150,18 @@ export const SEARCH_RESULT = v.object({
   intervals: v.array(v.object({ from: number, to: numberOrNull, step: count })),
   /** About the limit of the loss. */
   decisions: v.exactOptional(
-    v.object({ total: count, measured: count, close: count, stopped: count }),
+    v.object({
+      total: count,
+      measured: count,
+      close: count,
+      stopped: count,
+      sampled: v.exactOptional(count),
+      undecided: v.exactOptional(count),
+    }),
+  ),
+  /** Where samples decide: what they were. */
+  ladder: v.exactOptional(
+    v.object({ level: number, seed: count, decisions: count, rungs: v.array(count), all: count }),
   ),
   selected: v.optional(v.object({ lambda: number, ...candidate.entries, saving: number })),
   smallest: v.optional(candidate),
@@ -189,5 +217,6 @@ export const SEARCH_SETTINGS: v.GenericSchema<unknown, SearchSettings> = v.objec
   lambda: number,
   score: v.exactOptional(v.picklist(SCORE_NAMES)),
   tie: v.exactOptional(v.picklist(TIE_RULES)),
+  ladder: v.exactOptional(v.object({ level: number, seed: number, time: v.exactOptional(number) })),
   yardsticks: v.object({ uniform: flag, random: count, seed: number }),
 });

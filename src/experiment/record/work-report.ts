@@ -20,6 +20,7 @@ export function reportBetween(before: EvaluatorReport, after: EvaluatorReport): 
     fullWork: after.fullWork,
     measured: after.measured - before.measured,
     stopped: after.stopped - before.stopped,
+    tokens: after.tokens - before.tokens,
     remembered: after.remembered - before.remembered,
     seconds: after.seconds - before.seconds,
   };
@@ -30,12 +31,13 @@ export function reportBetween(before: EvaluatorReport, after: EvaluatorReport): 
  * acceleration saved of the evaluations that were begun. Those taken from the store are counted apart.
  */
 export function reportJson(report: EvaluatorReport): WorkJson {
-  const { work, fullWork, measured, stopped, remembered, seconds } = report;
+  const { work, fullWork, measured, stopped, tokens, remembered, seconds } = report;
   const inEvaluations = (amount: number): number => (fullWork === 0 ? 0 : amount / fullWork);
   const exits = Object.values(work.exits).reduce((sum, count) => sum + count, 0);
   return {
     measured,
     stopped,
+    tokens,
     remembered,
     seconds,
     fullEvaluations: {

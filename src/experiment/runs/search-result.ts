@@ -1,6 +1,7 @@
 import type { Plan } from '../../quant/plan.js';
 import type { Decisions } from '../../search/decisions.js';
 import type { Differences } from '../../search/differences.js';
+import type { LadderUsed } from '../../search/ladder/rungs.js';
 import type { SearchOutcome } from '../../search/outcome.js';
 import type { SensitivityTable } from '../../search/sensitivity.js';
 import type { Ties } from '../../search/ties.js';
@@ -43,6 +44,8 @@ export interface SearchResult {
   readonly differences?: Differences;
   /** Decisions about the quality limit; absent where there is none, and of a run of an earlier version. */
   readonly decisions?: Decisions;
+  /** The samples that decided; absent where all items did. */
+  readonly ladder?: LadderUsed;
   readonly yardsticks: readonly YardstickPoint[];
   /** Evaluations asked for: of the table, and of the search. */
   readonly evaluations: { readonly table: number; readonly search: number };

@@ -1,4 +1,5 @@
 import { formatPlan } from '../../quant/plan-json.js';
+import type { Evaluate } from '../../search/evaluation.js';
 import { knapsackSearch } from '../../search/knapsack/knapsack-search.js';
 import type { SearchOutcome } from '../../search/outcome.js';
 import { paretoFront } from '../../search/pareto.js';
@@ -23,14 +24,18 @@ import { reportBetween, reportJson, snapshot } from '../record/work-report.js';
 import { certaintyOf } from '../selection/paired-errors.js';
 import { select, selectCandidate } from '../selection/select-run.js';
 import { measureHeldOut } from './held-out.js';
+import { openLadder } from './ladder-run.js';
 import type { SearchRun, Selection } from './search-result.js';
 import { checkSettings, type SearchSettings } from './search-settings.js';
 import { sensitivityOf } from './sensitivity.js';
+import { timedSearch } from './time/timed-search.js';
 import { measureYardsticks } from './yardsticks.js';
 
 export interface SearchRunOptions extends RunPlace {
   /** Of the search itself with {@link SearchProgress}, of what comes before and after plain events. */
   readonly onProgress?: (event: ProgressEvent | SearchProgress) => void;
+  /** Told with the progress how long it will take, before it begins and while it runs: by default. */
+  readonly estimate?: boolean;
   /** Each plan as its verdict is known. */
   readonly onStep?: (step: SearchStep) => void;
   readonly signal?: AbortSignal;
@@ -42,6 +47,7 @@ export interface SearchRunOptions extends RunPlace {
  *     table     what each unit costs alone                (least sensitive first, and knapsack, only)
  *     search    tiers, or knapsack: every plan tried      → trace.json
  *     compare   candidates pair by pair, and with the limit: which of them differ by noise alone
+ *     (with a ladder, search decides from samples, and plans that may be on the front are measured after it)
  *     select    for each λ, from the candidates           → candidates.csv, candidates.json
  *     measure   uniform plans, random ones of equal size
  *     judge     selected plan and unquantized model, once, on the held-out split → selected-plan.json
@@ -65,7 +71,7 @@ export async function runSearch(
   const space = study.space(settings);
   const steps: SearchStep[] = [];
   try {
-    const found = await search(study, space, settings, {
+    const found = await search(study, space, settings, record, {
       ...options,
       onStep: (step) => {
         steps.push(step);
@@ -90,13 +96,19 @@ async function search(
   study: Study,
   space: ModelSpace,
   settings: SearchSettings,
+  record: RunRecord,
   options: SearchRunOptions,
 ): Promise<Found> {
-  const { onProgress, signal } = options;
+  const { signal } = options;
+  const timed = await timedSearch(study, settings, record, options);
+  const { onProgress } = timed;
   const run = { ...(onProgress && { onProgress }), ...(signal && { signal }) };
   const table = await measureTable(study, settings, run);
-  const evaluate = study.evaluator.evaluateIn(space);
-  const outcome = await explore(study, space, settings, table, options);
+  const ladder =
+    settings.ladder && openLadder(study, space, settings, settings.ladder, timed.rungs);
+  const evaluate = ladder?.evaluate ?? study.evaluator.evaluateIn(space);
+  const way = { evaluate, sampled: ladder !== undefined };
+  const outcome = await explore(study, space, settings, table, way, { ...options, ...run });
   const { candidates, evaluations } = outcome;
   const certainty = certaintyOf(outcome, space, study.evaluator);
   const found = { settings, space, outcome, ...certainty };
@@ -109,7 +121,7 @@ async function search(
     });
   const selected = candidates.length === 0 ? undefined : select(found, settings.lambda);
   const chosen = selected?.candidate.assignment;
-  const yardsticks = await measureYardsticks(space, evaluate, settings, chosen, run);
+  const yardsticks = await measureYardsticks(space, ladder ?? { evaluate }, settings, chosen, run);
   const heldOut = chosen && (await measureHeldOut(study, space, chosen, run));
   const front = paretoFront(candidates, study.task.metric);
   return {
@@ -122,6 +134,7 @@ async function search(
     ...(selected && { selected }),
     ...(front.length > 0 && { smallest: front[0] }),
     ...certainty,
+    ...(ladder && { ladder: ladder.used }),
     yardsticks,
     ...(heldOut && { heldOut }),
   };
@@ -145,9 +158,9 @@ function explore(
   space: ModelSpace,
   settings: SearchSettings,
   table: SensitivityTable | undefined,
+  { evaluate, sampled }: { readonly evaluate: Evaluate; readonly sampled: boolean },
   { onProgress, onStep, signal }: SearchRunOptions,
 ): Promise<SearchOutcome> {
-  const evaluate = study.evaluator.evaluateIn(space);
   const { method, constraints, bits, granularity, slack } = settings;
   const common = { onProgress, onStep, signal, constraints, slack };
   if (method === 'knapsack') {
@@ -162,6 +175,7 @@ function explore(
   }
   return tieredSearch(space, evaluate, {
     ...common,
+    sampled,
     metric: study.task.metric,
     bits,
     granularity,

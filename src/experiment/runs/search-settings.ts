@@ -1,11 +1,13 @@
 import type { QuantizerName } from '../../quant/quantizers.js';
 import { CASES, resolveLimits, type CaseName, type Constraints } from '../../search/constraints.js';
 import type { Objective } from '../../search/knapsack/knapsack-search.js';
+import { checkLadder, type LadderSettings } from '../../search/ladder/rungs.js';
 import { checkLambda, scoreContext, type ScoreName } from '../../search/score.js';
 import { normaliseBits } from '../../search/space.js';
 import type { Strategy } from '../../search/tiers/descent.js';
 import type { TieRule } from '../../search/ties.js';
 import type { MetricName } from '../../tasks/metrics/metrics.js';
+import { SearchError } from '../../util/errors.js';
 import { PRECISION_LIST } from './uniform.js';
 
 /** All that a search's result depends on, beside model and data; plain data. */
@@ -40,6 +42,11 @@ export interface SearchSettings {
   readonly score?: ScoreName | undefined;
   /** Taken where the data cannot tell plans apart; `none` by default, as in the paper. */
   readonly tie?: TieRule | undefined;
+  /**
+   * Tiered: decisions from growing samples of the data, where those are clear; absent where every plan is
+   * measured on all of it.
+   */
+  readonly ladder?: LadderSettings | undefined;
   /** The plans that the result is held against. */
   readonly yardsticks: Yardsticks;
 }
@@ -87,8 +94,18 @@ export function checkSettings(
   settings: SearchSettings,
   metric: MetricName = settings.constraints.metric ?? 'accuracy',
 ): void {
-  const { bits, lambda, lambdas, constraints, score = 'paper' } = settings;
+  const { bits, lambda, lambdas, constraints, score = 'paper', ladder, method } = settings;
   normaliseBits(bits);
+  if (ladder !== undefined) {
+    checkLadder(ladder);
+    if (method !== 'tiered')
+      throw new SearchError({
+        what: 'only a tiered search decides from samples',
+        where: 'ladder',
+        got: `method ${method}`,
+        expected: 'method tiered, or no ladder',
+      });
+  }
   const limits = resolveLimits(constraints, metric, 1, 1);
   for (const weight of [lambda, ...lambdas]) checkLambda(weight, scoreContext(score, limits, 1));
 }

@@ -11,9 +11,12 @@ import { SENSITIVITY_FORMAT, type SensitivityJson } from '../record/sweep-schema
 import { reportBetween, reportJson, snapshot } from '../record/work-report.js';
 import { sensitivityOf } from './sensitivity.js';
 import type { SweepResult, SweepSettings } from './sweep-result.js';
+import { tellSweepTime } from './time/timed-search.js';
 
 export interface SweepOptions extends RunPlace, RunOptions {
   readonly onRow?: (row: SensitivityRow) => void;
+  /** Told with the progress how long it will take, before it begins: by default. */
+  readonly estimate?: boolean;
 }
 
 export interface SweepRun extends SweepResult {
@@ -32,7 +35,7 @@ export interface SweepRun extends SweepResult {
 export async function runSweep(
   study: Study,
   settings: SweepSettings,
-  { onRow, runs, command, ...run }: SweepOptions = {},
+  { onRow, runs, command, estimate = true, ...run }: SweepOptions = {},
 ): Promise<SweepRun> {
   // Refused before a run is recorded.
   const bits = normaliseBits(settings.bits);
@@ -40,6 +43,7 @@ export async function runSweep(
   const kept = { ...settings, bits };
   const record = await RunRecord.begin({ study, kind: 'sweep', settings: kept, runs, command });
   try {
+    if (estimate) await tellSweepTime(study, { ...settings, bits }, run);
     const found = await sensitivityOf(study, settings, { ...run, onRow });
     const { table, observed } = found;
     await record.write(SENSITIVITY_CSV, sensitivityCsv(table));

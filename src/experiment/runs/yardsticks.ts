@@ -1,10 +1,13 @@
 import { planId } from '../../quant/plan.js';
 import { randomPlans, uniformPlans } from '../../search/baselines.js';
-import { evaluateExactly, type Evaluate } from '../../search/evaluation.js';
+import { evaluateExactly, type ExactEvaluation } from '../../search/evaluation.js';
+import type { RungDecision } from '../../search/ladder/rungs.js';
 import type { Assignment } from '../../search/space.js';
-import { SearchError } from '../../util/errors.js';
+import { ModelError, SearchError } from '../../util/errors.js';
+import { formatCount } from '../../util/format.js';
 import type { RunOptions } from '../../util/progress.js';
 import { storedBitsOf, type ModelSpace } from '../open/model-space.js';
+import type { SearchLadder } from './ladder-run.js';
 import type { SearchSettings } from './search-settings.js';
 
 /** A plan that no search chose, measured on the search split. */
@@ -22,6 +25,25 @@ export interface YardstickPoint {
   readonly pairedHigh?: number;
   readonly bytes: number;
   readonly bits: Readonly<Record<string, number>>;
+}
+
+/** A way to measure a plan, or where samples decide to estimate it. */
+type Yardstick = Pick<SearchLadder, 'evaluate'> & Partial<Pick<SearchLadder, 'estimate' | 'used'>>;
+
+/** Of a two-sided interval of 95 %, a side. */
+const INTERVAL_LEVEL = 0.025;
+
+/** An estimate in the form of a measurement; NaN of a plan that breaks the model. */
+async function estimated(
+  rung: Promise<RungDecision>,
+): Promise<Pick<ExactEvaluation, 'metric' | 'extras'>> {
+  try {
+    const { estimate, low, high } = await rung;
+    return { metric: estimate, extras: { low, high } };
+  } catch (error) {
+    if (!(error instanceof ModelError)) throw error;
+    return { metric: NaN };
+  }
 }
 
 /** Share of the selected plan's bytes that a random plan may stay below it. */
@@ -48,11 +70,13 @@ function randomOfSize(
  * Measures the plans that a search's result is to beat: every width for all units, and random plans of the
  * selected plan's size (up to 5 % smaller), as many as there are up to the number asked for.
  *
+ * Where samples decide, these plans are only estimated on the smallest one, which their names say.
+ *
  * @param selected without it there are no random plans.
  */
 export async function measureYardsticks(
   space: ModelSpace,
-  evaluate: Evaluate,
+  { evaluate, estimate, used }: Yardstick,
   settings: SearchSettings,
   selected: Assignment | undefined,
   { onProgress, signal }: RunOptions = {},
@@ -71,11 +95,15 @@ export async function measureYardsticks(
   const points: YardstickPoint[] = [];
   for (const [kind, name, assignment] of plans) {
     onProgress?.({ ...step, done: points.length, note: name });
-    const { metric, extras } = await evaluateExactly(evaluate, assignment, { signal });
+    const found =
+      estimate && used
+        ? await estimated(estimate(assignment, INTERVAL_LEVEL, { ...(signal && { signal }) }))
+        : await evaluateExactly(evaluate, assignment, { signal });
+    const { metric, extras } = found;
     const { low, high, pairedLow, pairedHigh } = (extras ?? {}) as Partial<Record<string, number>>;
     points.push({
       kind,
-      name,
+      name: used ? `${name} (on ${formatCount(used.rungs[0])} of ${formatCount(used.all)})` : name,
       plan: planId(space.resolve(assignment)),
       metric,
       ...(low !== undefined && { low }),

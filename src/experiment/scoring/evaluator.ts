@@ -1,7 +1,9 @@
 import { backendIdentity } from '../../backend/start.js';
 import { isUnquantized, planId, type ResolvedPlan } from '../../quant/plan.js';
 import { meetsLimit } from '../../search/constraints.js';
-import type { Evaluate, Evaluation } from '../../search/evaluation.js';
+import type { Evaluate, Evaluation, ExactEvaluation } from '../../search/evaluation.js';
+import type { RungDecision } from '../../search/ladder/rungs.js';
+import type { Assignment } from '../../search/space.js';
 import {
   memoryStore,
   type Answer,
@@ -15,6 +17,7 @@ import { pairedRange, type PairedRange } from '../../tasks/metrics/paired.js';
 import { ModelError } from '../../util/errors.js';
 import type { RunOptions } from '../../util/progress.js';
 import type { ModelSpace } from '../open/model-space.js';
+import { Ladder, type LadderParts } from './ladder.js';
 import {
   ALL_ACCELERATIONS,
   MEASUREMENT_VERSION,
@@ -22,6 +25,7 @@ import {
   type Accelerations,
   type EvaluatorOptions,
 } from './options.js';
+import { BROKEN, questionsOf } from './questions.js';
 import type { SharedPool } from './shared-pool.js';
 import { TaskScoring, type ScoringReport } from './task-scoring.js';
 import { refusalOf, type Asked } from './verdict.js';
@@ -33,9 +37,20 @@ export interface EvaluatorReport extends ScoringReport {
   readonly seconds: number;
 }
 
+/** Plans evaluated from samples. */
+export interface SampledEvaluate {
+  readonly evaluate: Evaluate;
+  /** The metric of a plan as the smallest rung has it, with its interval at a level a side. */
+  readonly estimate: (
+    assignment: Assignment,
+    level: number,
+    run?: RunOptions,
+  ) => Promise<RungDecision>;
+}
+
 /** Measures plans of one model on one task: scores those that the store does not know, and keeps them. */
 export class Evaluator {
-  private remembered = 0;
+  private answered = 0;
   private seconds = 0;
   /** Of each plan answered to the end, by its id: paired comparisons need the items. */
   private readonly known = new Map<string, Measurement>();
@@ -60,13 +75,13 @@ export class Evaluator {
 
   /** The work so far. */
   report(): EvaluatorReport {
-    const { remembered, seconds } = this;
+    const { answered: remembered, seconds } = this;
     return { ...this.scoring.report(), remembered, seconds };
   }
 
   /** The key under which a plan's measurement is stored. */
-  keyOf(plan: ResolvedPlan): MeasurementKey {
-    const { checkpointHash, model, task, split, limit, context, backend } = this.options;
+  keyOf(plan: ResolvedPlan, task = this.options.task): MeasurementKey {
+    const { checkpointHash, model, split, limit, context, backend } = this.options;
     return {
       checkpoint: checkpointHash,
       plan: planId(plan),
@@ -95,6 +110,20 @@ export class Evaluator {
     return ((await this.answer(plan, [], ask, options)) as Outcome).measurement;
   }
 
+  /** The measurement of a plan that the store knows; nothing is measured for it. */
+  remembered(plan: ResolvedPlan): Measurement | undefined {
+    return this.accelerations.memo ? this.store.get(this.keyOf(plan))?.measurement : undefined;
+  }
+
+  /** Scores some batches of the task for their time alone. @returns their tokens. */
+  async scoreSome(
+    plan: ResolvedPlan,
+    batches: readonly number[],
+    options: RunOptions,
+  ): Promise<number> {
+    return this.scoring.probe(plan, batches, options);
+  }
+
   /** The measurement of a plan that this evaluator has answered for; nothing is measured for it. */
   recall(plan: ResolvedPlan): Measurement | undefined {
     return this.known.get(planId(plan));
@@ -117,6 +146,60 @@ export class Evaluator {
     };
   }
 
+  /**
+   * The same from growing samples, where a limit is asked about: a verdict from the smallest rung that is clear
+   * of it. A metric that is needed is measured on all items, as are plans that no rung below is clear for.
+   * The unquantized model comes first.
+   */
+  evaluateOn(space: ModelSpace, parts: LadderParts): SampledEvaluate {
+    const { task, model } = this.options;
+    const ladder = new Ladder(parts, {
+      scoring: this.scoring,
+      contextLength: model.config.contextLength,
+      store: this.accelerations.memo ? this.store : undefined,
+      keyOf: (plan, part = task) => this.keyOf(plan, part),
+    });
+    const measure = async (
+      plan: ResolvedPlan,
+      bytes: number,
+      options: RunOptions,
+    ): Promise<Evaluation> => {
+      const ask = (): Promise<Answer> =>
+        finite(plan, async () => ({
+          measurement: await ladder.measure(plan, bytes, options),
+          bytes,
+        }));
+      return this.evaluationOf(await this.answer(plan, [BROKEN], ask, options), undefined);
+    };
+    const evaluate: Evaluate = async (assignment, { need, limit, signal, onProgress }) => {
+      const [plan, bytes] = [space.resolve(assignment), space.bytes(assignment)];
+      const options = { ...(signal && { signal }), ...(onProgress && { onProgress }) };
+      const { baseline } = this;
+      if (need === 'exact' || limit === undefined || baseline === undefined)
+        return measure(plan, bytes, options);
+      try {
+        const found = await ladder.climb(plan, bytes, baseline, limit, options);
+        if (found !== undefined) return found;
+        const whole = await measure(plan, bytes, options);
+        return whole.kind === 'exact' ? { ...whole, rung: wholeRung(whole, task.items) } : whole;
+      } catch (error) {
+        if (!(error instanceof ModelError)) throw error;
+        return { kind: 'exact', metric: NaN };
+      }
+    };
+    return {
+      evaluate,
+      estimate: (assignment, level, run = {}) =>
+        ladder.estimate(
+          space.resolve(assignment),
+          space.bytes(assignment),
+          this.baseline!,
+          level,
+          run,
+        ),
+    };
+  }
+
   /** The same for a plan of which more is known than was asked for as for one of which it is not. */
   private evaluationOf(answer: Answer, asked: Asked | undefined): Evaluation {
     const { task } = this.options;
@@ -127,8 +210,10 @@ export class Evaluator {
       const { low, high } = interval;
       return { kind: 'exact', metric, extras: { low, high, ...this.pairedWith(answer) } };
     }
-    const { limit } = answer;
-    return limit === null ? { kind: 'exact', metric: NaN } : refusalOf(limit, task);
+    const { verdict, limit } = answer;
+    if (limit === null) return { kind: 'exact', metric: NaN };
+    if (!verdict.passes) return refusalOf(limit, task);
+    return { kind: 'verdict', passes: true, bound: verdict.bound };
   }
 
   /** Beside the unquantized model, where it has been measured, and for any other. */
@@ -145,15 +230,11 @@ export class Evaluator {
     asked: Asked | undefined,
     options: RunOptions,
   ): Promise<Answer> {
-    try {
+    return finite(plan, async () => {
       const found = await this.scoring.score(plan, asked, options);
       if ('kind' in found) return { verdict: found, limit: asked!.limit };
       return { measurement: found, bytes };
-    } catch (error) {
-      // The task throws it for outputs that are not finite; of the unquantized model it is a fault.
-      if (!(error instanceof ModelError) || isUnquantized(plan)) throw error;
-      return { verdict: { passes: false, bound: NaN }, limit: null };
-    }
+    });
   }
 
   /** From the store, or asked and kept. */
@@ -168,7 +249,7 @@ export class Evaluator {
       const answer = this.accelerations.memo
         ? await this.store.getOrAnswer(this.keyOf(plan), questions, ask, { signal })
         : await ask();
-      if ('fresh' in answer && !answer.fresh) this.remembered++;
+      if ('fresh' in answer && !answer.fresh) this.answered++;
       if ('measurement' in answer) this.known.set(planId(plan), answer.measurement);
       if (isUnquantized(plan) && 'measurement' in answer) {
         this.baseline = answer.measurement;
@@ -186,11 +267,19 @@ export class Evaluator {
   }
 }
 
-/** Of a plan that breaks the model, which no limit has to be named for. */
-const BROKEN: Question = { limit: null, accepts: () => true };
+/** An answer, or the verdict that a plan breaks the model. */
+async function finite(plan: ResolvedPlan, ask: () => Promise<Answer>): Promise<Answer> {
+  try {
+    return await ask();
+  } catch (error) {
+    // The task throws it for outputs that are not finite; of the unquantized model it is a fault.
+    if (!(error instanceof ModelError) || isUnquantized(plan)) throw error;
+    return { verdict: { passes: false, bound: NaN }, limit: null };
+  }
+}
 
-/** A refusal of before may answer; a pass, which older versions stored too, does not: its metric is needed. */
-function questionsOf(asked: Asked | undefined): Question[] {
-  if (asked === undefined || asked.need === 'exact') return [];
-  return [{ limit: asked.limit, accepts: ({ passes }) => !passes }];
+/** The last rung of a ladder that ends with all items. */
+function wholeRung({ metric }: ExactEvaluation, items: number): RungDecision {
+  const known = { estimate: metric, low: metric, high: metric };
+  return { items, of: items, level: 0, error: 0, ...known, clear: true };
 }

@@ -30,6 +30,8 @@ export interface PoolScores {
 export interface PoolRequest {
   readonly plan: ResolvedPlan;
   readonly question?: VerdictQuestion | undefined;
+  /** Batches to score, by index; all by default. */
+  readonly batches?: readonly number[] | undefined;
   readonly signal?: AbortSignal | undefined;
   /** Called now and then with the tokens of the items scored so far. */
   readonly onTokens?: ((tokens: number) => void) | undefined;
@@ -74,8 +76,12 @@ export class ScorerPool {
    * @throws {AbortedError} once the signal has fired, after the batches under way.
    * @throws {ModelError} {CheckpointError} {QuantError} as the scoring does.
    */
-  async score({ plan, question, signal, onTokens }: PoolRequest): Promise<PoolScores> {
+  async score({ plan, question, batches, signal, onTokens }: PoolRequest): Promise<PoolScores> {
     const tally = new SharedTally();
+    const wanted = batches && new Set(batches);
+    const shares = wanted
+      ? this.shares.map((share) => share.filter((batch) => wanted.has(batch)))
+      : this.shares;
     const stop = (): void => {
       tally.stop();
     };
@@ -89,7 +95,7 @@ export class ScorerPool {
     try {
       const request = { plan, tally: tally.buffer, ...(question && { question }) };
       const replies = await this.allSettled(
-        (place, index) => place.score({ ...request, batches: this.shares[index] }),
+        (place, index) => place.score({ ...request, batches: shares[index] }),
         stop,
       );
       throwIfAborted(signal, 'evaluation');

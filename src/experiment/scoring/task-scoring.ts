@@ -16,14 +16,17 @@ export interface ScoringReport {
   /** Plans measured to the end, and stopped on a certain verdict. */
   readonly measured: number;
   readonly stopped: number;
+  /** Tokens scored, padding not counted. */
+  readonly tokens: number;
 }
 
 /** Scores plans on one task, to the end or until a verdict is certain. Remembers nothing of them. */
 export class TaskScoring {
   private readonly work = noWork();
   private fullWork = 0;
-  private measured = 0;
-  private stopped = 0;
+  measured = 0;
+  stopped = 0;
+  private tokens = 0;
   private task: Task;
   private baselineScores: readonly BatchScores[] = [];
 
@@ -37,8 +40,8 @@ export class TaskScoring {
 
   /** The cost so far. */
   report(): ScoringReport {
-    const { work, fullWork, measured, stopped } = this;
-    return { work, fullWork, measured, stopped };
+    const { work, fullWork, measured, stopped, tokens } = this;
+    return { work, fullWork, measured, stopped, tokens };
   }
 
   /** Scores a plan. @throws {ModelError} for outputs that are not finite. {AbortedError} between batches. */
@@ -56,6 +59,7 @@ export class TaskScoring {
     const { scores, work } = await this.pool.score(task, request);
     addWork(this.work, work);
     this.fullWork = work.done + work.savedByPrefix + work.savedByExit + work.savedByVerdict;
+    this.tokens += tokensOf(scores, task);
     const tally = tallyOf(scores);
     if (tally.items < task.items) {
       this.stopped++;
@@ -69,11 +73,56 @@ export class TaskScoring {
     return task.measure(scores, this.contextLength, seconds);
   }
 
+  /**
+   * Scores some batches of a form of the task, all of them.
+   *
+   * @param task the whole in other batches.
+   * @param batches by index.
+   */
+  async scoreBatches(
+    plan: ResolvedPlan,
+    task: Task,
+    batches: readonly number[],
+    { signal, onProgress }: RunOptions,
+  ): Promise<readonly BatchScores[]> {
+    const tokens = batches.reduce((sum, index) => sum + batchTokens(task, index), 0);
+    const tell = (done: number): void =>
+      onProgress?.({ phase: 'evaluate', done, total: tokens, unit: 'tokens' });
+    const request = { plan, batches, signal, onTokens: onProgress && tell };
+    const { scores, work } = await this.pool.score(task, request);
+    addWork(this.work, work);
+    this.tokens += tokens;
+    const share = tokens / task.tokens;
+    this.fullWork = (work.done + work.savedByPrefix + work.savedByExit) / share;
+    return scores;
+  }
+
+  /** Scores batches and forgets them: no part of any report. @returns their tokens. */
+  async probe(
+    plan: ResolvedPlan,
+    batches: readonly number[],
+    { signal }: RunOptions,
+  ): Promise<number> {
+    const { task } = this;
+    await this.pool.score(task, { plan, batches, signal });
+    return batches.reduce((sum, index) => sum + batchTokens(task, index), 0);
+  }
+
   /** Puts the items that settle verdicts soonest first, now that the unquantized model has been seen. */
   arrange(baseline: Measurement): void {
     if (this.task === this.original)
       this.task = this.original.arrangedByRisk(baseline, this.baselineScores);
   }
+}
+
+function batchTokens({ batches, itemTokens }: Task, index: number): number {
+  return batches[index].indices.reduce((sum, item) => sum + itemTokens[item], 0);
+}
+
+function tokensOf(scores: readonly BatchScores[], { itemTokens }: Task): number {
+  const of = ({ indices }: BatchScores): number =>
+    indices.reduce((sum, item) => sum + itemTokens[item], 0);
+  return scores.reduce((sum, each) => sum + of(each), 0);
 }
 
 function tallyOf(scores: readonly BatchScores[]): Tally {

@@ -17,14 +17,18 @@ export interface VerdictQuestion extends Asked {
   readonly tokens: number;
 }
 
-/** The refusal once no score still to come can change it; undefined before, and of a plan that passes. */
+/** The verdict once no score still to come can change it; undefined before. */
 export function certainVerdict(
   { need, limit, items, tokens }: VerdictQuestion,
   tally: Tally,
 ): VerdictEvaluation | undefined {
   if (need === 'exact') return undefined;
-  const bound = metricOf(limit.metric).stillBest(tally, { items, tokens });
-  return meetsLimit(limit, bound) ? undefined : { kind: 'verdict', passes: false, bound };
+  const { best, worst } = metricOf(limit.metric).range(tally, { items, tokens });
+  if (!meetsLimit(limit, best)) return { kind: 'verdict', passes: false, bound: best };
+  // A metric that can still become as bad as one likes passes only at the end.
+  if (need === 'verdict' && Number.isFinite(worst) && meetsLimit(limit, worst))
+    return { kind: 'verdict', passes: true, bound: worst };
+  return undefined;
 }
 
 /**

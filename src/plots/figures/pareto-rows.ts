@@ -238,8 +238,18 @@ export function stepText({ step, unit, bits, stored }: StepRecord): string {
   return `step ${step}, ${unit}${bits === undefined ? '' : ` at ${widthText(bits, stored)}`}`;
 }
 
-type Measured = Pick<StepRecord, 'metric' | 'exact' | 'low' | 'high' | 'pairedLow' | 'pairedHigh'> &
+type Measured = Pick<
+  StepRecord,
+  'metric' | 'exact' | 'sample' | 'low' | 'high' | 'pairedLow' | 'pairedHigh'
+> &
   Partial<Pick<StepRecord, 'accepted'>>;
+
+/** The meaning of open marks: bounds, and estimates where samples decided. */
+export function openText(steps: readonly StepRecord[]): string {
+  return steps.some(({ sample }) => sample !== undefined)
+    ? 'open: an estimate from a sample, or only a bound is known'
+    : 'open: only a bound is known';
+}
 
 /**
  * "77.2 % (95 % beside fp32: 76.4 to 78.0 %)", the interval from paired items where there is one; or a bound:
@@ -247,9 +257,14 @@ type Measured = Pick<StepRecord, 'metric' | 'exact' | 'low' | 'high' | 'pairedLo
  * at most.
  */
 export function measuredText(measured: Measured, view: TaskView): string {
-  const { metric, exact, accepted = false, low, high, pairedLow, pairedHigh } = measured;
+  const { metric, exact, sample, accepted = false, low, high, pairedLow, pairedHigh } = measured;
   if (!Number.isFinite(metric)) return 'no number';
   const { format } = view.metric;
+  if (!exact && sample !== undefined) {
+    const { items, of, low, high } = sample;
+    const ends = `${format(low)} to ${format(high)} not ruled out`;
+    return `about ${format(metric)} (${items} of ${of} items: ${ends})`;
+  }
   if (!exact) {
     const words = accepted === view.higher ? 'at least' : 'at most';
     return `${words} ${format(metric)} (not measured further)`;

@@ -20,7 +20,7 @@ import { taskView, type DataNames, type TaskView } from '../parts/task-view.js';
 import { COLORS } from '../parts/theme.js';
 import type { StepRecord } from '../records.js';
 import { scatterView, SHOWN, WIDTH, type Axes } from './pareto-layers.js';
-import { paretoRows, SERIES, type ParetoInput, type ParetoRow } from './pareto-rows.js';
+import { openText, paretoRows, SERIES, type ParetoInput, type ParetoRow } from './pareto-rows.js';
 
 export type { ParetoInput } from './pareto-rows.js';
 
@@ -69,7 +69,7 @@ export function paretoChart(input: ParetoInput, names: DataNames = {}): ChartSpe
         subtitle: [
           notes.join('; '),
           'Line: Pareto front; shaded: meets both limits; dotted: equal score; dashed: unquantized',
-          `Bar: 95 % interval${paired ? ' of the difference to fp32, item by item' : ''}${bounds ? '; open: only a bound is known' : ''}; faint: breaks a limit`,
+          `Bar: 95 % interval${paired ? ' of the difference to fp32, item by item' : ''}${bounds ? `; ${openText(input.steps)}` : ''}; faint: breaks a limit`,
           'Limits filter what was measured, and do not search. Click a point to pin its plan, a legend to filter',
           ...(rows.some((row) => row.series === SERIES.paper)
             ? ['Paper: the change from its own baseline, drawn from ours']

@@ -8,7 +8,7 @@ import { taskView, type DataNames, type TaskView } from '../parts/task-view.js';
 import { textWidth } from '../parts/text-width.js';
 import { COLORS } from '../parts/theme.js';
 import type { BaselineRecord, LimitsRecord, StepRecord } from '../records.js';
-import { measuredText, STAGE_NAMES, stepText } from './pareto-rows.js';
+import { measuredText, openText, STAGE_NAMES, stepText } from './pareto-rows.js';
 
 const WIDTH = 610;
 /** Share of the metric's axis that is left free at either end. */
@@ -57,7 +57,7 @@ export function traceChart(input: TraceInput, names: DataNames = {}): ChartSpec 
         text: title,
         subtitle: [
           `${baseline.model}, ${steps.length} plans tried; dashed: the limits; faint: steps after the slider’s`,
-          `${intervalsText(steps)}${bounds ? '; open: only a bound is known' : ''}`,
+          `${intervalsText(steps)}${bounds ? `; ${openText(steps)}` : ''}`,
         ],
       },
       params: [{ name: 'step', value: last, bind: slider }],

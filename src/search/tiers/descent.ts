@@ -130,6 +130,7 @@ export class Descent {
       bits,
       assignment,
       parent: this.above(chain, index),
+      groupsLeft: chain.groupsLeft.length - Math.max(0, chain.groupsLeft.indexOf(group)),
     };
     const step = await this.tracer.try(trial, this.evaluationsLeft(chain, trial.parent));
     const { quality } = this.tracer.limits;

@@ -84,12 +84,25 @@ export async function tieredSearch(
   };
 }
 
+/** The most plans that a tiered search can try: each group of each tier down the whole precision list. */
+export function mostTrials(
+  space: SearchSpace,
+  { bits, granularity = 'module' }: Pick<TieredSearchOptions, 'bits' | 'granularity'>,
+): number {
+  const tiers = tiersOf(space, { granularity });
+  const groups = tiers.reduce((sum, tier) => sum + tier.groups.length, 0);
+  return groups * normaliseBits(bits).length;
+}
+
 interface TierGroups {
   readonly tier: Tier;
   readonly groups: readonly UnitGroup[];
 }
 
-function tiersOf(space: SearchSpace, options: TieredSearchOptions): TierGroups[] {
+function tiersOf(
+  space: SearchSpace,
+  options: Pick<TieredSearchOptions, 'order' | 'granularity'>,
+): TierGroups[] {
   const order = options.order ?? { kind: 'network' };
   const finest = groupsOf(space, options.granularity ?? 'module');
   const arrange = (groups: UnitGroup[]): UnitGroup[] =>

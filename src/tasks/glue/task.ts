@@ -5,12 +5,13 @@ import { sha256 } from '../../util/hash.js';
 import { canonicalJson } from '../../util/json.js';
 import { lengthBucketedBatches, requirePositiveInteger, type SequenceBatch } from '../batching.js';
 import { scoreAll } from '../evaluate.js';
+import { groupedTask } from '../groups.js';
 import { confusionValue } from '../metrics/confusion.js';
 import { plainSum, wilsonInterval } from '../metrics/intervals.js';
 import type { Measurement } from '../metrics/metrics.js';
 import { countBeyond, requireCount, requireFinite, requireKnownTokens } from '../require.js';
 import { byItem } from '../scores.js';
-import { titleOf, type BatchScores, type Task, type TaskParts } from '../task.js';
+import { titleOf, type BatchScores, type GroupedTask, type Task, type TaskParts } from '../task.js';
 import { glueBenchmark, type GlueName } from './benchmarks.js';
 import { encodePair, withTypes, type PairForm } from './pairs.js';
 import type { LabelledPair } from './tsv.js';
@@ -41,6 +42,8 @@ export interface GlueParts extends TaskParts {
   readonly batchTokens: number;
   readonly paddingId: number;
   readonly length: number | undefined;
+  /** Items that are batched together, by index; all by default. */
+  readonly groups?: readonly (readonly number[])[];
 }
 
 /** Raise when the definition changes. */
@@ -91,7 +94,9 @@ export function glueTask(options: GlueOptions): Task {
 export function glueFromParts(parts: GlueParts): Task {
   const { id, source, title, pooling, sequences, truncated } = parts;
   const benchmark = glueBenchmark(parts.task);
-  const batches = withTypes(lengthBucketedBatches(sequences, parts), parts.first);
+  const { groups = [sequences.map((_, index) => index)] } = parts;
+  const bucketed = groups.flatMap((group) => lengthBucketedBatches(sequences, parts, group));
+  const batches = withTypes(bucketed, parts.first);
   const items = sequences.length;
   const itemTokens = sequences.map((ids) => ids.length);
   const tokens = plainSum(itemTokens);
@@ -121,6 +126,13 @@ export function glueFromParts(parts: GlueParts): Task {
     scoredPositions: (_item, positions) => [0, positions],
     // Only sums over items are certain before the end; their order is not worth a second kind of batches.
     arrangedByRisk: () => task,
+    ...((pooling !== 'all-positions' || parts.length !== undefined) && {
+      inGroups: (wanted: readonly (readonly number[])[]): GroupedTask =>
+        groupedTask(task, wanted, {
+          arranged: (arranged) => glueFromParts({ ...parts, groups: arranged }),
+          part: (chosen, partId) => glueFromParts(partOf(parts, chosen, partId)),
+        }),
+    }),
     evaluate: async (model, options = {}) => {
       const started = performance.now();
       requireClasses(model, parts);
@@ -141,6 +153,12 @@ export function glueFromParts(parts: GlueParts): Task {
     },
   };
   return task;
+}
+
+function partOf(parts: GlueParts, items: readonly number[], id: string): GlueParts {
+  const pick = <T>(values: readonly T[]): T[] => items.map((item) => values[item]);
+  const [labels, sequences, first] = [pick(parts.labels), pick(parts.sequences), pick(parts.first)];
+  return { ...parts, id, labels, sequences, first, groups: [items.map((_, index) => index)] };
 }
 
 type Rest = Pick<Measurement, 'taskId' | 'items' | 'tokens' | 'seconds' | 'beyondContext'>;

@@ -44,8 +44,11 @@ export const ACCURACY: Metric<AccuracyMeasurement, AccuracyComparison> = {
   // An accuracy is a number of items; the rounding of a quotient is no item.
   worseThan: (value, { items }) => (Math.ceil(value * items - 1e-6) - 1) / items,
   goodness: (value) => value,
-  // All items left could still be right.
-  stillBest: (tally, { items }) => (tally.sum + items - tally.items) / items,
+  // All items left could still be right, or wrong.
+  range: (tally, { items }) => ({
+    best: (tally.sum + items - tally.items) / items,
+    worst: tally.sum / items,
+  }),
 
   format: (value) => `${percent(value)} %`,
   formatRange: ({ low, high }) => `${percent(low)}–${percent(high)} %`,
@@ -80,6 +83,14 @@ export const ACCURACY: Metric<AccuracyMeasurement, AccuracyComparison> = {
   lossBound: (baseline, other) => {
     const { onlyBaseline, onlyOther } = compareAnswers(baseline.correct, other.correct);
     return pairedLossBound(onlyBaseline, onlyOther, baseline.correct.length);
+  },
+
+  byItem: {
+    values: ({ correct }) => correct,
+    losses: ({ correct }, items, values) => items.map((item, at) => correct[item] - values[at]),
+    meanAt: ({ value: baseline }, value) => baseline - value,
+    valueAt: ({ value: baseline }, mean) => baseline - mean,
+    bound: 1,
   },
 
   // A bit a sentence.

@@ -130,7 +130,7 @@ function metricOfConfusion(
     worseThan: (value) => value - 4e-12,
     goodness: (value) => value,
     // No sum over sentences: nothing is certain before the last one.
-    stillBest: () => 1,
+    range: () => ({ best: 1, worst }),
     format: hundredths,
     formatRange: ({ low, high }) => `${hundredths(low)}–${hundredths(high)}`,
     detail: (measurement) => {

@@ -46,6 +46,24 @@ export interface StatedComparison {
   readonly clear?: boolean;
 }
 
+/** Loss as a mean over items: in a scale where a limit of the loss is a limit of the mean. */
+export interface ItemLosses<Measured extends MeasurementBase = MeasurementBase> {
+  /** The scores that a measurement was made of, as the task gives them, in the order of the data. */
+  values(measurement: Measured): readonly number[];
+  /**
+   * Losses of some items against the baseline.
+   *
+   * @param items their places; `values` are their scores under another plan, in the same order.
+   */
+  losses(baseline: Measured, items: readonly number[], values: readonly number[]): number[];
+  /** The mean of all items' losses at which the metric is `value`. Rises as the metric gets worse. */
+  meanAt(baseline: Measured, value: number): number;
+  /** Inverse of {@link meanAt}. */
+  valueAt(baseline: Measured, mean: number): number;
+  /** No item's loss is further from 0; absent where there is no such bound. */
+  readonly bound?: number;
+}
+
 /** A measured quantity: all that differs between metrics. Data carry its name; all else is asked for here. */
 export interface Metric<
   Measured extends MeasurementBase = MeasurementBase,
@@ -74,8 +92,8 @@ export interface Metric<
   readonly worseThan: (value: number, whole: Whole) => number;
   /** Larger is better, for any metric. */
   readonly goodness: (value: number) => number;
-  /** The best that the value can still be, once some items were scored. */
-  readonly stillBest: (tally: Tally, whole: Whole) => number;
+  /** The best and the worst that the value can still be, once some items were scored. */
+  readonly range: (tally: Tally, whole: Whole) => { readonly best: number; readonly worst: number };
 
   /** "77.6 %" */
   readonly format: (value: number) => string;
@@ -118,6 +136,9 @@ export interface Metric<
     other: Measured,
     paired: { readonly loss: number; readonly standardError: number | undefined },
   ): number | undefined;
+
+  /** The loss item by item, for metrics where a limit of the loss is one of a mean over items. */
+  readonly byItem?: ItemLosses<Measured>;
 
   /** Takes the per-item arrays out of a measurement, packed: the form that it is stored in. */
   pack(measurement: Measured): { readonly record: object; readonly items: Uint8Array };

@@ -62,8 +62,8 @@ export const PERPLEXITY: Metric<PerplexityMeasurement, PerplexityComparison> = {
   // More than LIMIT_TOLERANCE, and than the doubles around the value are apart.
   worseThan: (value) => value + Math.max(4e-12, 4 * Number.EPSILON * value),
   goodness: (value) => -value,
-  // The NLL of a token is at least 0, so that the sum can only grow.
-  stillBest: ({ sum }, { tokens }) => Math.exp(sum / tokens),
+  // The NLL of a token is at least 0, so that the sum can only grow, by any amount.
+  range: ({ sum }, { tokens }) => ({ best: Math.exp(sum / tokens), worst: Infinity }),
 
   format,
   formatRange: ({ low, high }) => `${formatEnd(low)}–${formatEnd(high)}`,
@@ -105,6 +105,15 @@ export const PERPLEXITY: Metric<PerplexityMeasurement, PerplexityComparison> = {
       : { low: loss - Z_95 * standardError, high: loss + Z_95 * standardError },
   lossBound: ({ windowNll }, _, { loss, standardError }) =>
     standardError === undefined ? undefined : meanLossBound(loss, standardError, windowNll.length),
+
+  // Nats a token, with windows weighed by their tokens: their mean is the logarithm of the ratio.
+  byItem: {
+    values: ({ windowNll }) => windowNll,
+    losses: ({ windowNll, items: windows, tokens }, items, values) =>
+      items.map((item, at) => ((values[at] - windowNll[item]) * windows) / tokens),
+    meanAt: ({ value: baseline }, value) => Math.log(value / baseline),
+    valueAt: ({ value: baseline }, mean) => baseline * Math.exp(mean),
+  },
 
   // 12 bytes a window.
   pack: ({ windowNll, windowTokens, ...rest }) => ({

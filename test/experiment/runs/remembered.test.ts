@@ -62,7 +62,7 @@ describe('experiment/evaluator, what it remembers', () => {
   }
 
   const asking = (change: Partial<EvaluationContext> = {}): EvaluationContext => ({
-    need: 'exact-if-passes',
+    need: 'verdict',
     limit: { metric: 'accuracy', baseline: 0.9, allowedLoss: 0.02 },
     ...change,
   });
@@ -87,22 +87,22 @@ describe('experiment/evaluator, what it remembers', () => {
       await assert.rejects(forgetful.evaluateIn(space)(LOW, asking()), /measured again/);
     }));
 
-  it('does not take a pass, which older versions stored, for a metric', () =>
+  it('does not take a pass for a metric', () =>
     withStudy(async (study) => {
       const space = study.space({ granularity: 'module', quantizer: 'min-max' });
+      const evaluate = study.evaluator.evaluateIn(space);
       const limit = { metric: 'accuracy', baseline: 0.9, allowedLoss: 0.6 } as const;
-      const key = study.evaluator.keyOf(space.resolve(LOW));
-      study.store.putVerdict(key, limit, { passes: true, bound: 0.31 });
-      const exact = await study.evaluator.evaluateIn(space)(LOW, asking({ limit }));
+      const passed = await evaluate(LOW, asking({ limit }));
+      assert.ok(passed.kind === 'verdict' && passed.passes);
+      const exact = await evaluate(LOW, asking({ limit, need: 'exact-if-passes' }));
       assert.equal(exact.kind, 'exact');
     }));
 
-  it('without a limit measures everything, and remembers it', () =>
+  it('without a limit passes everything, and remembers it', () =>
     withStudy(async (study, evaluatorOf) => {
       const space = study.space({ granularity: 'module', quantizer: 'min-max' });
       const limit = { metric: 'accuracy', baseline: 0.9, allowedLoss: Infinity } as const;
       const first = await study.evaluator.evaluateIn(space)(LOW, asking({ limit }));
-      assert.equal(first.kind, 'exact');
       const other = evaluatorOf({ pool: new FailingPool(new Error('measured again')) });
       assert.deepEqual(await other.evaluateIn(space)(LOW, asking({ limit })), first);
     }));

@@ -34,19 +34,29 @@ describe('certain verdicts', () => {
     });
   });
 
-  it('never pass an accuracy, even where a pass is certain: its figure is needed', () => {
-    const need = 'exact-if-passes';
-    assert.equal(certainVerdict({ ...ACCURACY, need }, { items: 80, sum: 75 }), undefined);
-    assert.equal(certainVerdict({ ...ACCURACY, need }, { items: 100, sum: 100 }), undefined);
+  it('pass an accuracy only where its figure is not needed', () => {
+    const tally = { items: 80, sum: 75 };
+    assert.equal(certainVerdict({ ...ACCURACY, need: 'exact-if-passes' }, tally), undefined);
+    assert.deepEqual(certainVerdict({ ...ACCURACY, need: 'verdict' }, tally), {
+      kind: 'verdict',
+      passes: true,
+      bound: 0.75,
+    });
+    const less = { items: 99, sum: 74 };
+    assert.equal(certainVerdict({ ...ACCURACY, need: 'verdict' }, less), undefined);
   });
 
   it('fail a perplexity once its sum alone breaks the limit, and never pass it', () => {
     const limit = 1000 * Math.log(21);
-    const need = 'exact-if-passes';
-    assert.equal(certainVerdict({ ...PERPLEXITY, need }, { items: 9, sum: limit - 1 }), undefined);
-    const verdict = certainVerdict({ ...PERPLEXITY, need }, { items: 9, sum: limit + 1 });
-    assert.equal(verdict?.passes, false);
-    assert.ok(verdict.bound > 21);
+    for (const need of ['exact-if-passes', 'verdict'] as const) {
+      assert.equal(
+        certainVerdict({ ...PERPLEXITY, need }, { items: 9, sum: limit - 1 }),
+        undefined,
+      );
+      const verdict = certainVerdict({ ...PERPLEXITY, need }, { items: 9, sum: limit + 1 });
+      assert.equal(verdict?.passes, false);
+      assert.ok(verdict.bound > 21);
+    }
   });
 
   it('are not given where the figure is needed', () => {

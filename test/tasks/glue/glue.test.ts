@@ -234,8 +234,8 @@ describe('tasks/metrics: F1 and Matthews correlation', () => {
 
   it('are certain of nothing before the end', () => {
     const whole = { items: 9, tokens: 9 };
-    assert.equal(MATTHEWS.stillBest({ items: 8, sum: 0 }, whole), 1);
-    assert.equal(F1.stillBest({ items: 8, sum: 0 }, whole), 1);
+    assert.deepEqual(MATTHEWS.range({ items: 8, sum: 0 }, whole), { best: 1, worst: -1 });
+    assert.deepEqual(F1.range({ items: 8, sum: 0 }, whole), { best: 1, worst: 0 });
   });
 });
 

@@ -1,0 +1,83 @@
+import { formatCount, roughTime } from '../../../util/format.js';
+
+/** Speed of a study, from a timed sample of its data or from an evaluation that the store remembers. */
+export interface Speed {
+  readonly secondsPerToken: number;
+  /** Time to quantize all matrices. */
+  readonly secondsToApply: number;
+}
+
+/** A part of a run: so many evaluations of so many tokens. */
+export interface WorkPart {
+  readonly evaluations: number;
+  /** The most there can be; `evaluations` by default. */
+  readonly most?: number;
+  readonly tokens: number;
+  /** Share of an evaluation that is computed: kept prefixes and certain verdicts save the rest; 1 by default. */
+  readonly share?: number;
+  /** Share of the matrices that change from one evaluation to the next; 1 by default. */
+  readonly changed?: number;
+}
+
+/** The time that a run will take. */
+export interface TimeEstimate {
+  /** As runs of its kind go. */
+  readonly seconds: number;
+  /** If every evaluation that may be needed is. */
+  readonly mostSeconds: number;
+  readonly evaluations: number;
+  readonly most: number;
+}
+
+/** The time of all parts together at a speed. */
+export function estimateOf(parts: readonly WorkPart[], speed: Speed): TimeEstimate {
+  const total = { seconds: 0, mostSeconds: 0, evaluations: 0, most: 0 };
+  for (const part of parts) {
+    const { evaluations, most = evaluations, tokens, share = 1, changed = 1 } = part;
+    const each = share * tokens * speed.secondsPerToken + changed * speed.secondsToApply;
+    total.seconds += evaluations * each;
+    total.mostSeconds += most * each;
+    total.evaluations += evaluations;
+    total.most += most;
+  }
+  return total;
+}
+
+/** "about 3 h 20 min for about 31 evaluations; at most 147, 15 h" */
+export function estimateText({ seconds, mostSeconds, evaluations, most }: TimeEstimate): string {
+  const about = formatCount(Math.round(evaluations));
+  if (Math.round(most) <= Math.round(evaluations))
+    return `about ${roughTime(seconds)} for ${about} evaluations`;
+  const bound = `${formatCount(Math.round(most))}, about ${roughTime(mostSeconds)}`;
+  return `about ${roughTime(seconds)} for about ${about} evaluations; at most ${bound}`;
+}
+
+/** Evaluations that the estimate weighs as much as, beside those that were seen. */
+const PRIOR_EVALUATIONS = 3;
+
+/** The time left of a run, from its estimate and from what it took so far. */
+export class RestTime {
+  private begun: number | undefined;
+  private doneBefore = 0;
+
+  /**
+   * @param each seconds an evaluation, as estimated.
+   * @param after seconds of what follows the evaluations.
+   * @param now milliseconds.
+   */
+  constructor(
+    private readonly each: number,
+    private readonly after: number,
+    private readonly now: () => number = () => performance.now(),
+  ) {}
+
+  /** Seconds left, with so many evaluations done and so many expected to follow. */
+  left(done: number, expected: number): number {
+    if (this.begun === undefined) [this.begun, this.doneBefore] = [this.now(), done];
+    const taken = (this.now() - this.begun) / 1000;
+    const seen = done - this.doneBefore;
+    const each = (PRIOR_EVALUATIONS * this.each + taken) / (PRIOR_EVALUATIONS + seen);
+    // The part of the evaluation under way that is over counts among those seen.
+    return Math.max(0, each * expected) + this.after;
+  }
+}
