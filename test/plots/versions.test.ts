@@ -36,6 +36,7 @@ interface Compiler {
 }
 interface Vega {
   readonly version: string;
+  readonly textMetrics: { width: unknown };
   parse(spec: object): object;
   View: new (
     runtime: object,
@@ -123,6 +124,8 @@ async function engines(): Promise<Readonly<Record<'newest' | 'jupyter' | 'vscode
   };
   const jupyter = page({ vega }, five);
   const vscode = page({ setTimeout, clearTimeout }, before, five);
+  // Whatever measures texts in this process does so for both.
+  vscode.vega.textMetrics.width = (vega as unknown as Vega).textMetrics.width;
   return {
     newest: { compiler: vegaLite as unknown as Compiler, vega: vega as unknown as Vega },
     jupyter: { compiler: jupyter.vegaLite, vega: jupyter.vega },
