@@ -86,8 +86,15 @@ export {
 } from './figures/study-figures.js';
 export { lambdaFigure } from './figures/lambda-figure.js';
 export { energyChangeFigure, energyFigure, operationsFigure } from './figures/energy-figures.js';
+export { architectureFigure, landscapeFigure } from './figures/paper-figures.js';
 export { runFigures } from './figures/run-figures.js';
-export { loadPaperPower, loadPaperResults } from './figures/paper-data.js';
+export {
+  loadLandscape,
+  loadPaperCases,
+  loadPaperPower,
+  loadPaperResults,
+  type PaperCase,
+} from './figures/paper-data.js';
 
 // Errors.
 export * from './util/errors.js';
