@@ -1,6 +1,33 @@
 /**
- * The functions and types that a user composes with, ordered by task. The parts that these are made of are
- * in `qslm/internal`.
+ * The functions that a user composes with, by purpose. The parts that these are made of are in
+ * `qslm/internal`.
+ *
+ * - open a model and its data: {@link openStudy}, {@link openModel}, {@link openCheckpoint},
+ *   {@link describeModel}, {@link Study}, {@link startBackend}, {@link registerFamily}
+ * - fetch what does not come with the package: {@link fetchModel}, {@link fetchData}
+ * - look inside: {@link observe}, {@link generate}, {@link NaturalStream}, {@link promptToWikiText},
+ *   {@link TokenStream}
+ * - quantize and export: {@link affineMinMax}, {@link paperMinMax}, {@link SIGN}, {@link UNQUANTIZED},
+ *   {@link fakeQuantize}, {@link quantizerPlan}, {@link uniformPlan}, {@link resolvePlan},
+ *   {@link formatPlan}, {@link parsePlan}, {@link exportModel}
+ * - measure plans: {@link measurePlans}, {@link runUniform}, {@link PRECISION_LIST}, {@link runSweep},
+ *   {@link sensitivityOf}, {@link runEnergy}, {@link formatComparison}, {@link openStore}
+ * - search and select: {@link limits}, {@link CASES}, {@link DEFAULT_SEARCH}, {@link runSearch},
+ *   {@link select}, {@link lambdaIntervals}, {@link planTable}, {@link openRun}
+ * - search with an `evaluate` of one's own: {@link tieredSearch}, {@link knapsackSearch},
+ *   {@link measureSensitivity}, {@link evaluateExactly}, {@link Assignment}
+ * - show in a notebook: {@link initCharts}, {@link show}, {@link progress}, {@link table}, {@link chart},
+ *   {@link render}
+ * - go on with numbers, as DataFrames: {@link stepFrame} of {@link searchRecords}, {@link measurementFrame},
+ *   {@link planFrame}
+ * - draw: {@link paretoFigure}, {@link lambdaFigure}, {@link traceFigure}, {@link sensitivityFigure},
+ *   {@link flipsFigure}, {@link uniformFigure}, {@link yardstickFigure}, {@link hierarchyFigure},
+ *   {@link architectureFigure}, {@link energyFigure}, {@link energyChangeFigure}, {@link operationsFigure},
+ *   {@link landscapeFigure}, {@link runFigures}
+ * - lay the paper beside: {@link loadPaperResults}, {@link loadPaperCases}, {@link loadPaperPower},
+ *   {@link loadLandscape}
+ *
+ * Errors are classes of their own, all {@link QslmError}.
  *
  * @packageDocumentation
  */
@@ -86,8 +113,33 @@ export {
 } from './figures/study-figures.js';
 export { lambdaFigure } from './figures/lambda-figure.js';
 export { energyChangeFigure, energyFigure, operationsFigure } from './figures/energy-figures.js';
+export { architectureFigure, landscapeFigure } from './figures/paper-figures.js';
 export { runFigures } from './figures/run-figures.js';
-export { loadPaperPower, loadPaperResults } from './figures/paper-data.js';
+export {
+  loadLandscape,
+  loadPaperCases,
+  loadPaperPower,
+  loadPaperResults,
+  type PaperCase,
+} from './figures/paper-data.js';
 
 // Errors.
-export * from './util/errors.js';
+export {
+  AbortedError,
+  BackendError,
+  CheckpointError,
+  DataError,
+  EnergyError,
+  FetchError,
+  MemoryError,
+  ModelError,
+  OutputError,
+  PlotError,
+  QslmError,
+  QuantError,
+  SearchError,
+  StoreError,
+  TokenizerError,
+  UsageError,
+  type ErrorDetail,
+} from './util/errors.js';

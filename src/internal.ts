@@ -61,6 +61,7 @@ export { inThisThread } from './experiment/runs/measure-plans.js';
 export { Evaluator } from './experiment/scoring/evaluator.js';
 export { ALL_ACCELERATIONS, NO_ACCELERATIONS } from './experiment/scoring/options.js';
 
+export { architectureChart } from './plots/architecture/chart.js';
 export { energyChangeChart } from './plots/figures/energy-change.js';
 export { energyChart } from './plots/figures/energy.js';
 export { hierarchyChart } from './plots/figures/hierarchy.js';
@@ -73,7 +74,6 @@ export { uniformChart } from './plots/figures/uniform.js';
 export { renderReport } from './plots/render/report.js';
 
 export { energyRecords, type EnergySetting } from './figures/energy-figures.js';
-export { loadLandscape } from './figures/paper-data.js';
 export { FIGURES } from './figures/run-figures.js';
 export { searchRecords, uniformRecords } from './figures/study-figures.js';
 export { inNotebook } from './notebook/display.js';

@@ -1,7 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import type { LandscapeRecord, PaperPowerRecord, PaperRecord, TaskName } from '../plots/records.js';
-import { TASK_NAMES } from '../tasks/kinds.js';
+import { TASK_KINDS, TASK_NAMES } from '../tasks/kinds.js';
+import { metricOf, type MetricName } from '../tasks/metrics/metrics.js';
 import { DataError } from '../util/errors.js';
 import { BYTES_PER_MB } from '../util/format.js';
 
@@ -10,7 +11,12 @@ const FOLDER = resolve(__dirname, '../../data/paper');
 
 interface PaperTask {
   readonly baseline: number;
-  readonly cases: readonly Pick<PaperRecord, 'name' | 'metric' | 'saving'>[];
+  /** The task's metric, as `metric` and `baseline` are in. */
+  readonly metric: MetricName;
+  readonly cases: readonly (Pick<PaperRecord, 'name' | 'metric' | 'saving'> & {
+    readonly largestLoss: number;
+    readonly largestMegabytes: number;
+  })[];
   readonly powerSaving: { readonly least: number; readonly most: number };
 }
 
@@ -24,6 +30,40 @@ export async function loadPaperResults(): Promise<PaperRecord[]> {
   const file = (await readPaper('results.json')) as PaperFile;
   return tasksIn(file).flatMap(([task, { baseline, cases }]) => {
     return cases.map(({ name, metric, saving }) => ({ task, name, metric, baseline, saving }));
+  });
+}
+
+/** A case of the paper as a row of a table: what was asked for, and what came of it. */
+export interface PaperCase {
+  readonly case: string;
+  readonly data: string;
+  readonly 'loss allowed': string;
+  readonly 'memory allowed (MB)': number;
+  readonly fp32: string;
+  readonly quantized: string;
+  /** Of the fp32 memory. */
+  readonly 'memory saved': string;
+}
+
+/**
+ * The six cases that the paper states for SpikeGPT-216M: its limits with its results, as rows for `table()`
+ * (`data/paper/results.json`; QSLM, arXiv 2601.00679). Their layout is ours: the paper's own tables are not
+ * at hand.
+ * @throws {DataError} when the file is missing or damaged.
+ */
+export async function loadPaperCases(): Promise<PaperCase[]> {
+  const file = (await readPaper('results.json')) as PaperFile;
+  return tasksIn(file).flatMap(([task, { metric: name, baseline, cases }]) => {
+    const { format, loss } = metricOf(name);
+    return cases.map(({ name: own, metric, saving, largestLoss, largestMegabytes }) => ({
+      case: own,
+      data: TASK_KINDS[task].title,
+      'loss allowed': `${largestLoss / loss.unit} ${loss.name}`,
+      'memory allowed (MB)': largestMegabytes,
+      fp32: format(baseline),
+      quantized: format(metric),
+      'memory saved': `${(100 * saving).toFixed(1)} %`,
+    }));
   });
 }
 

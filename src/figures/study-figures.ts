@@ -161,7 +161,7 @@ export interface DrawnSearch {
   readonly space: Pick<ModelSpace, 'units'> & Partial<Pick<ModelSpace, 'storedBits'>>;
   /** For title, remark, and the start of switch and slider. */
   readonly settings?: Pick<SearchSettings, 'case'> &
-    Partial<Pick<SearchSettings, 'method' | 'pace' | 'score' | 'tie' | 'lambda'>>;
+    Partial<Pick<SearchSettings, 'method' | 'pace' | 'quantizer' | 'score' | 'tie' | 'lambda'>>;
   /** Candidates that the data cannot tell apart. */
   readonly ties?: Ties;
   /** Plans compared item by item. */
@@ -226,7 +226,7 @@ export function paretoFigure(
     uniform: uniformYardsticks(study, run),
     ...(others.length > 0 && {
       others: others.map((other, index) => ({
-        name: `${searchName(other)} (${index + 2})`,
+        name: `${searchName(other, run)} (${index + 2})`,
         steps: searchRecords(study, other),
       })),
     }),
@@ -239,11 +239,21 @@ export function paretoFigure(
   return paretoChart(input, dataNames(study.task));
 }
 
-/** A further search in a legend: its case, method and pace as far as they are known. */
-function searchName({ settings }: DrawnSearch): string {
-  const { case: name, method, pace } = settings ?? {};
-  const how = method === 'tiered' ? pace : method;
-  return [name, how].filter((word) => word !== undefined).join(', ') || 'search';
+/** A further search in a legend: its case, and how it differs from the first, as far as that is known. */
+function searchName({ settings = {} }: DrawnSearch, first: DrawnSearch): string {
+  const { case: name, quantizer } = settings;
+  const other = { how: howOf(settings), quantizer };
+  const same = { how: howOf(first.settings ?? {}), quantizer: first.settings?.quantizer };
+  const words = [
+    name,
+    other.how === same.how ? undefined : other.how,
+    other.quantizer === same.quantizer ? undefined : other.quantizer,
+  ].filter((word) => word !== undefined);
+  return words.join(', ') || other.how || 'search';
+}
+
+function howOf({ method, pace }: NonNullable<DrawnSearch['settings']>): string | undefined {
+  return method === 'tiered' ? pace : method;
 }
 
 /** The plans of one width that a search was held against; those that broke the model are left out. */

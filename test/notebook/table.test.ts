@@ -1,8 +1,24 @@
 import assert from 'node:assert/strict';
-import { toDataFrame } from '../../src/notebook/frames.js';
+import type { DataFrame } from 'danfojs-node';
+import { stepFrame, toDataFrame } from '../../src/notebook/frames.js';
 import { table } from '../../src/notebook/table.js';
+import type { StepRecord } from '../../src/plots/records.js';
 import { Assignment } from '../../src/search/space.js';
+import {
+  CASE_A1,
+  CASE_B1,
+  SST2_BASELINE,
+  toySearch,
+  WIKITEXT2_BASELINE,
+} from '../plots/records.js';
 import { inCell, textIn } from './tslab.js';
+
+/** A frame as rows again. */
+function toRows({ columns, values }: DataFrame): Record<string, unknown>[] {
+  return (values as unknown[][]).map((row) =>
+    Object.fromEntries(columns.map((name, place) => [name, row[place]])),
+  );
+}
 
 const ROWS = [
   { plan: 'fp32', metric: 0.777, bytes: 14702592 },
@@ -77,6 +93,35 @@ describe('a table of plans', () => {
     const [, text] = await shown([{ ...step, evaluation }]);
     assert.match(text, /^4 +module +attention\.0 +at least 80\.25 +1 +4–8 +loses too much$/m);
   });
+});
+
+describe('a data frame of steps', () => {
+  const searches = [toySearch(SST2_BASELINE, CASE_A1), toySearch(WIKITEXT2_BASELINE, CASE_B1)];
+
+  /** All that a bound says: a refused accuracy is at most this, a refused perplexity at least; kept, the reverse. */
+  function known({ task, accepted, metric: bound }: StepRecord): [number, number] {
+    if (task === 'sst2') return accepted ? [bound, 1] : [0, bound];
+    return accepted ? [1, bound] : [bound, Infinity];
+  }
+
+  for (const steps of searches) {
+    const [{ task }] = steps;
+    it(`has the metric of a plan measured to the end, and never a bound in its place: ${task}`, async () => {
+      const frame = await stepFrame(steps);
+      const rows = toRows(frame);
+      assert.equal(rows.length, steps.length);
+      assert.ok(steps.some(({ exact }) => exact) && steps.some(({ exact }) => !exact));
+      for (const [place, step] of steps.entries()) {
+        const { exact, metric, low, high } = rows[place];
+        if (step.exact) {
+          assert.deepEqual([exact, metric, low, high], ['yes', step.metric, step.low, step.high]);
+          continue;
+        }
+        assert.deepEqual([exact, metric], ['no', NaN]);
+        assert.deepEqual([low, high], known(step));
+      }
+    });
+  }
 });
 
 describe('data frames', () => {

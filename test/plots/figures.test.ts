@@ -32,11 +32,11 @@ describe('plots/landscape', () => {
     assert.ok(svg.includes('Energy: no source'));
   });
 
-  it('draws the published models that the package carries', async () => {
+  it('draws the models that the package carries, each with its source', async () => {
     const models = await loadLandscape();
     await assertGoodChart(landscapeChart(models));
-    assert.ok(models.every(({ source, kind }) => source.length > 0 && kind === 'published'));
-    const [fp32, a1] = models;
+    assert.ok(models.every(({ source }) => source.length > 0));
+    const [fp32, a1] = models.filter(({ kind }) => kind === 'published');
     assert.ok(Math.abs(a1.bytes / fp32.bytes - (1 - 0.857)) < 1e-3);
   });
 });

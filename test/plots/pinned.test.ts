@@ -196,6 +196,16 @@ describe('plots/pareto, beyond selection', () => {
     assert.ok(theirs.some(({ front }) => front));
     assert.ok(theirs.every(({ selectable, run }) => !selectable && run === 1));
     assert.equal(new Set(rows.map(({ step }) => step)).size >= INPUT.steps.length * 2 - 3, true);
+    // The same plans beside themselves: as many of either are faint, the step that breaks a limit and its twin.
+    const twins = [{ name: 'twin', steps: INPUT.steps }];
+    await withView(paretoChart({ ...INPUT, others: twins }), async (view) => {
+      const marks = [
+        ...(await view.toSVG()).matchAll(/aria-label="([^"]*)"[^>]*fill-opacity="0.4"/g),
+      ];
+      const faint = marks.map(([, label]) => label);
+      const beside = faint.filter((label) => label.includes('twin'));
+      assert.ok(beside.length > 0 && faint.length === 2 * beside.length);
+    });
     const strangers = [{ name: 'b1', steps: toySearch(WIKITEXT2_BASELINE, CASE_B1) }];
     assert.throws(() => paretoChart({ ...INPUT, others: strangers }), /do not belong together/);
   });

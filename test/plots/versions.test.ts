@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { createContext, runInContext } from 'node:vm';
+import { SPIKEGPT } from '../../src/model/spikegpt/family.js';
+import { structureOf } from '../../src/model/structure.js';
+import { architectureChart } from '../../src/plots/architecture/chart.js';
 import { energyChangeChart } from '../../src/plots/figures/energy-change.js';
 import { energyChart } from '../../src/plots/figures/energy.js';
 import { flipsChart } from '../../src/plots/figures/flips.js';
@@ -14,6 +17,7 @@ import { traceChart } from '../../src/plots/figures/trace.js';
 import { uniformChart } from '../../src/plots/figures/uniform.js';
 import { asVersion5, type ChartSpec } from '../../src/plots/parts/spec.js';
 import { packagePath } from '../../src/util/paths.js';
+import { TOY } from '../support/toy.js';
 import {
   CASE_A1,
   CASE_B1,
@@ -76,6 +80,7 @@ const FIGURES: Readonly<Record<string, () => ChartSpec>> = {
     operationsChart([{ model: 'toy', part: 'head', kind: 'elementwise', operations: 5 }]),
   savings: () => savingsChart(SAVINGS),
   landscape: () => landscapeChart(LANDSCAPE),
+  architecture: () => architectureChart({ ...structureOf(SPIKEGPT, TOY), name: 'toy' }),
 };
 
 /** The marks of a figure, compiled by one version of vega-lite: places, colours, texts. */

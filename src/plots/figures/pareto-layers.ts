@@ -103,7 +103,7 @@ export function scatterView(rows: readonly ParetoRow[], axes: Axes, view: TaskVi
       },
       scoreLineLayer(x, y, axes, view),
       ...selectedBar(x, y, axes),
-      pointsLayer(points, view, present.has(SERIES.paper)),
+      pointsLayer(points, view, fp32, present.has(SERIES.paper)),
       ...boundsLayers(rows, x, y, view, lookOf),
       {
         transform: [PINNED],
@@ -181,7 +181,10 @@ function scoreLineLayer(x: Part, y: Part, axes: Axes, view: TaskView): Part {
   };
 }
 
-function pointsLayer(points: Part, view: TaskView, overlay: boolean): Part {
+function pointsLayer(points: Part, view: TaskView, fp32: number, overlay: boolean): Part {
+  const loss = view.higher ? `${fp32} - datum.metric` : `datum.metric - ${fp32}`;
+  // Plans of a search beside are not selected from, but keep the limits or not as any.
+  const keeps = `(datum.run > 0 && ${loss} <= lossLimit + 1e-12 && datum.bytes <= bytesLimit)`;
   return {
     transform: [
       ...(overlay ? [{ filter: `showPaper || datum.series !== '${SERIES.paper}'` }] : []),
@@ -205,7 +208,7 @@ function pointsLayer(points: Part, view: TaskView, overlay: boolean): Part {
       order: { field: 'layer' },
       // Not `opacity`: the PNG renderer cannot draw a group that lies far outside, as an axis leaves plans.
       fillOpacity: {
-        condition: { test: 'datum.feasible || datum.cells.length === 0', value: 0.95 },
+        condition: { test: `datum.feasible || datum.cells.length === 0 || ${keeps}`, value: 0.95 },
         value: 0.4,
       },
       tooltip: tooltip(view),

@@ -5,7 +5,7 @@ import type { TaskView } from './task-view.js';
 /** The plan that was clicked on; none at first. */
 export const PINNED: Part = { filter: { param: 'pinned', empty: false } };
 
-/** The values by which a plan is compared with another. */
+/** Ways to compare a plan with another. */
 export const COMPARED = {
   /** A step of the search selected from: item by item, where its run kept that. */
   step: 'step',
