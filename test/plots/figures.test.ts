@@ -17,7 +17,14 @@ import {
   SST2_BASELINE,
   WIKITEXT2_BASELINE,
 } from './records.js';
-import { assertGoodChart, rowsWith, textsOf, withView } from './support.js';
+import {
+  assertGoodChart,
+  assertNoTextOverlaps,
+  drawnTexts,
+  rowsWith,
+  textsOf,
+  withView,
+} from './support.js';
 
 const BASELINES = [SST2_BASELINE, WIKITEXT2_BASELINE];
 
@@ -205,6 +212,48 @@ describe('plots/flips', () => {
     });
     const texts = textsOf(await renderSvg(flipsChart(silent, BASELINES)));
     assert.ok(texts.some((text) => text.endsWith('left out: 1 without flips or a metric')));
+  });
+
+  it('has ticks that differ, and a legend of the blocks that have a mark', async () => {
+    // Losses as small as those of a real sweep: half a point has a tick of its own.
+    const losses = [-0.002, 0, 0.004, 0.006, 0.034, 0.17];
+    const records = losses.map((loss, index) => ({
+      ...SENSITIVITY[0],
+      unit: index < 4 ? `attention.${index}` : 'input',
+      bits: [8, 6, 4][index % 3],
+      metric: SST2_BASELINE.metric - loss,
+      flipRate: 0.002 * 2 ** index,
+    }));
+    await withView(flipsChart(records, BASELINES), (view) => {
+      assertNoTextOverlaps(view);
+      const ticks = drawnTexts(view).filter(({ text }) => /^[−\d.]+%$/.test(text));
+      const left = ticks.filter(({ right }) => right < 80).map(({ text }) => text);
+      assert.ok(left.includes('0.5%') && left.length >= 6, left.join(' '));
+      assert.equal(new Set(left).size, left.length);
+      const texts = drawnTexts(view).map(({ text }) => text);
+      assert.ok(texts.includes('input') && texts.includes('attention'));
+      assert.ok(!texts.includes('output'));
+    });
+  });
+
+  it('says in the title what loses beyond noise, and how many flips cost nothing', () => {
+    const paired = SENSITIVITY.filter(({ task }) => task === 'sst2').map((record) => ({
+      ...record,
+      pairedLow: record.metric - 0.012,
+      pairedHigh: record.metric + 0.012,
+    }));
+    const titleOf = (records: typeof paired): string =>
+      [(flipsChart(records, BASELINES).title as { text: string | string[] }).text].flat().join(' ');
+    assert.equal(
+      titleOf(paired),
+      'Loss beyond noise: input, 1.3 % to 10 % of spikes flipped; no such loss with up to 2 %',
+    );
+    const blocks = paired.filter(({ unit }) => unit !== 'input');
+    assert.equal(titleOf(blocks), 'No loss beyond noise, with up to 2 % of the spikes flipped');
+    assert.deepEqual(
+      (flipsChart(SENSITIVITY, BASELINES).title as { text: string }).text,
+      'Spikes flipped against quality lost',
+    );
   });
 
   it('refuses records without a flip rate or a baseline', () => {

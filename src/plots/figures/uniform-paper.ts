@@ -58,8 +58,8 @@ export function paperMarks(
     ...{ left: 2, right: width - 2, top: 2, bottom: height - 2 },
   });
   return groups.flatMap((members, index) =>
-    members.map(({ each: { place: _, ...mark } }, member) => ({
-      ...mark,
+    members.map(({ each: { name, metric, mb, saving, text } }, member) => ({
+      ...{ name, metric, mb, saving, text },
       label: member === 0 ? labels[index].text : '',
       side: sides[index],
     })),

@@ -63,11 +63,12 @@ export function isFound(findings: readonly Finding[]): boolean {
   return findings.some(({ text }) => text !== undefined);
 }
 
-/** "in, 3 and out", the first few of many: "in, 0, 1 and 4 more". */
-export function listed(names: readonly string[], most = 4): string {
+/** "input, attention 3 and output", the first few of many: "input, attention 0 and 4 more". */
+export function listed(units: readonly string[], most = 3): string {
+  const names = [...new Set(units)].map((unit) => unit.replace(/^attention\./, 'attention '));
   const shown = names.length > most ? names.slice(0, most - 1) : names;
   const rest = names.length - shown.length;
   const words = rest > 0 ? [...shown, `${rest} more`] : shown;
-  const last = words[words.length - 1];
-  return words.length < 2 ? (last ?? '') : `${words.slice(0, -1).join(', ')} and ${last}`;
+  if (words.length < 2) return words.join('');
+  return `${words.slice(0, -1).join(', ')} and ${words[words.length - 1]}`;
 }
