@@ -122,7 +122,7 @@ export function changeText(change: number): string {
 }
 
 interface Head {
-  /** What was found, or "Measured energy a token". */
+  /** The finding, or "Measured energy a token". */
   readonly title: string | string[];
   /** "Modelled and measured" */
   readonly origins: string;

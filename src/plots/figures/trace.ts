@@ -88,7 +88,7 @@ export function traceChart(input: TraceInput, names: DataNames = {}): ChartSpec 
   );
 }
 
-/** How many plans meet both limits, and what the smallest of them takes: counts, free of noise. */
+/** Number of plans that meet both limits, and the size of the smallest: counts, free of noise. */
 function outcomeText({ steps, limits, baseline }: TraceInput): string {
   const sizes = steps
     .filter((step) => verdictOf(step, limits) === 'candidate')

@@ -17,7 +17,7 @@ import { textWidth } from '../parts/text-width.js';
 import { COLORS } from '../parts/theme.js';
 import { zoomBy } from '../parts/zoom.js';
 import type { PaperRecord, TaskName, UniformRecord } from '../records.js';
-import { paperMarks } from './uniform-paper.js';
+import { paperMarks } from '../parts/paper-marks.js';
 
 const BASELINE_BITS = 32;
 const HEIGHT = 210;

@@ -39,7 +39,7 @@ export function noiseText(comparisons: number): string {
   return `Beyond noise: 95 % over all ${comparisons} comparisons`;
 }
 
-/** What was found of a task; undefined where nothing can be said. */
+/** The finding of a task; without text where nothing can be said. */
 export interface Finding {
   /** Name of the data. */
   readonly title: string;

@@ -1,8 +1,8 @@
 import { BYTES_PER_MB } from '../../util/format.js';
-import { drawnInterval } from '../parts/interval-bars.js';
-import { around, joinClose, labelSides, type Box, type LabelSide } from '../parts/label-places.js';
-import { metricPlace } from '../parts/metric-axis.js';
-import type { TaskView } from '../parts/task-view.js';
+import { drawnInterval } from './interval-bars.js';
+import { around, joinClose, labelSides, type Box, type LabelSide } from './label-places.js';
+import { metricPlace } from './metric-axis.js';
+import type { TaskView } from './task-view.js';
 import type { PaperRecord, UniformRecord } from '../records.js';
 
 interface Measured {
