@@ -10,6 +10,7 @@ import {
 import { barLayers, barWithin, drawnInterval } from '../parts/interval-bars.js';
 import { LABEL_LOOKS, LABEL_SIZE } from '../parts/label-places.js';
 import { metricAxis, metricDomain } from '../parts/metric-axis.js';
+import { paperMarks } from '../parts/paper-marks.js';
 import type { Part } from '../parts/part.js';
 import { chart, values, type ChartSpec } from '../parts/spec.js';
 import { taskView, tasksOf, type DataNames, type TaskView } from '../parts/task-view.js';
@@ -17,14 +18,13 @@ import { textWidth } from '../parts/text-width.js';
 import { COLORS } from '../parts/theme.js';
 import { zoomBy } from '../parts/zoom.js';
 import type { PaperRecord, TaskName, UniformRecord } from '../records.js';
-import { paperMarks } from '../parts/paper-marks.js';
 
 const BASELINE_BITS = 32;
 const HEIGHT = 210;
 /** Of the panels, in pixels: by bits, by memory, and beyond the break of its axis. */
 const WIDTHS = { bits: 236, memory: 272, rest: 44 } as const;
 /** Between the two parts of the broken axis, in pixels. */
-const BREAK = 8;
+const BREAK = 14;
 /** The axis is broken where the largest quantized plan takes at most this share of the unquantized model. */
 const BREAK_SHARE = 0.75;
 
@@ -175,6 +175,8 @@ function taskRow(data: Data): Part {
   const memory = {
     hconcat: [byMemory(data, y, end, !broken), ...(broken ? [beyondBreak(data, y)] : [])],
     spacing: BREAK,
+    // Panels are set by their own width, which versions of vega measure alike, not by labels and strokes.
+    bounds: 'flush',
     ...shared,
   };
   return {

@@ -1,9 +1,9 @@
 import { BYTES_PER_MB } from '../../util/format.js';
+import type { PaperRecord, UniformRecord } from '../records.js';
 import { drawnInterval } from './interval-bars.js';
 import { around, joinClose, labelSides, type Box, type LabelSide } from './label-places.js';
 import { metricPlace } from './metric-axis.js';
 import type { TaskView } from './task-view.js';
-import type { PaperRecord, UniformRecord } from '../records.js';
 
 interface Measured {
   readonly view: TaskView;
