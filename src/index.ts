@@ -111,6 +111,7 @@ export {
   uniformFigure,
   yardstickFigure,
 } from './figures/study-figures.js';
+export { membraneChart } from './plots/figures/membrane.js';
 export { lambdaFigure } from './figures/lambda-figure.js';
 export { energyChangeFigure, energyFigure, operationsFigure } from './figures/energy-figures.js';
 export { architectureFigure, landscapeFigure } from './figures/paper-figures.js';

@@ -10,6 +10,8 @@ import { energyChart } from '../plots/figures/energy.js';
 import { operationsChart } from '../plots/figures/operations.js';
 import type { ChartSpec } from '../plots/parts/spec.js';
 import type { EnergyRecord, OperationRecord } from '../plots/records.js';
+import { planId } from '../quant/plan.js';
+import { groupBy } from '../util/group.js';
 import { dataNames, subjectOf, type FigureSubject } from './study-figures.js';
 
 /** The memory that holds the weights, and how often they are read: the assumption that decides most. */
@@ -45,23 +47,37 @@ export function energyRecords(
   );
 }
 
-/** Energy a token of each plan. @throws {PlotError} as `energyChart`. */
+/**
+ * A run with identical plans once, their names joined: "a2, a3". The first, which others are compared with,
+ * stays alone.
+ */
+function withoutTwins(run: EnergyRun): EnergyRun {
+  const [baseline, ...others] = run.plans;
+  const twins = [...groupBy(others, ({ plan }) => planId(plan)).values()];
+  const joined = twins.map((members) => ({
+    ...members[0],
+    name: members.map(({ name }) => name).join(', '),
+  }));
+  return { ...run, plans: [baseline, ...joined] };
+}
+
+/** Energy a token of each plan, identical ones once. @throws {PlotError} as `energyChart`. */
 export function energyFigure(
   study: FigureSubject,
   run: EnergyRun,
   settings: readonly EnergySetting[],
 ): ChartSpec {
-  return energyChart(energyRecords(study, run, settings), dataNames(study.task));
+  return energyChart(energyRecords(study, withoutTwins(run), settings), dataNames(study.task));
 }
 
-/** Fig. 10: the change from the first plan. @throws {PlotError} as `energyChangeChart`. */
+/** Fig. 10: the change from the first plan, identical plans once. @throws {PlotError} as `energyChangeChart`. */
 export function energyChangeFigure(
   study: FigureSubject,
   run: EnergyRun,
   settings: readonly EnergySetting[],
   options: EnergyChangeOptions = {},
 ): ChartSpec {
-  const records = energyRecords(study, run, settings);
+  const records = energyRecords(study, withoutTwins(run), settings);
   return energyChangeChart(records, options, dataNames(study.task));
 }
 

@@ -73,7 +73,7 @@ function searchFigures(run: SavedSearch, { paper = [] }: RunFigureOptions): Figu
   const plan = selected && space.planOf(selected.candidate.assignment);
   possible.set('hierarchy', () => hierarchyFigure(study.options.file, plan));
   if (yardsticks.some(({ kind, metric }) => kind === 'uniform' && Number.isFinite(metric)))
-    possible.set('uniform', () => yardstickFigure(study, run));
+    possible.set('uniform', () => yardstickFigure(study, run, { paper }));
   return possible;
 }
 

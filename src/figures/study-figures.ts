@@ -8,7 +8,7 @@ import { hierarchyChart } from '../plots/figures/hierarchy.js';
 import { paretoChart } from '../plots/figures/pareto.js';
 import { sensitivityChart } from '../plots/figures/sensitivity.js';
 import { traceChart, type TraceInput } from '../plots/figures/trace.js';
-import { uniformChart } from '../plots/figures/uniform.js';
+import { uniformChart, type UniformOptions } from '../plots/figures/uniform.js';
 import type { ChartSpec } from '../plots/parts/spec.js';
 import type { DataNames } from '../plots/parts/task-view.js';
 import type {
@@ -80,8 +80,9 @@ export function uniformFigure(
   model: Named,
   task: Task,
   points: readonly UniformPoint[],
+  options: UniformOptions = {},
 ): ChartSpec {
-  return uniformChart(uniformRecords(model, task, points), dataNames(task));
+  return uniformChart(uniformRecords(model, task, points), dataNames(task), options);
 }
 
 /** Fig. 4 and 6: the hierarchy of a model, coloured by the bits of a plan where one is given. */
@@ -271,10 +272,14 @@ function uniformYardsticks(study: FigureSubject, run: DrawnSearch): UniformRecor
 }
 
 /** Fig. 2 from the uniform plans that a search was held against. @throws as `uniformChart`. */
-export function yardstickFigure(study: FigureSubject, run: DrawnSearch): ChartSpec {
+export function yardstickFigure(
+  study: FigureSubject,
+  run: DrawnSearch,
+  options: UniformOptions = {},
+): ChartSpec {
   const { baseline, fp32Bytes } = run.outcome;
   const fp32 = { ...baselineRecord(study, baseline, fp32Bytes), bits: 32, saving: 0 };
-  return uniformChart([fp32, ...uniformYardsticks(study, run)], dataNames(study.task));
+  return uniformChart([fp32, ...uniformYardsticks(study, run)], dataNames(study.task), options);
 }
 
 /** The search step by step, with a slider. @throws {PlotError} as `traceChart`. */

@@ -101,6 +101,20 @@ export interface LimitsRecord {
   readonly bytes: number;
 }
 
+/** A neuron at one token of a sequence, under one plan. */
+export interface MembraneRecord {
+  /** 'fp32', '4 bits'. */
+  readonly plan: string;
+  /** Place in the sequence, from 0. */
+  readonly token: number;
+  readonly word: string;
+  readonly current: number;
+  /** Before the reset. */
+  readonly potential: number;
+  /** Where it did, the potential is 0 afterwards. */
+  readonly spike: boolean;
+}
+
 /** A published result, as a change from its own baseline. */
 export interface PaperRecord {
   readonly task: TaskName;

@@ -10,7 +10,13 @@ import {
 import type { FigureSubject } from '../../src/figures/study-figures.js';
 import type { Task } from '../../src/tasks/task.js';
 import { spikingLayers, uniform } from '../energy/support.js';
-import { assertValid, withView, rowsWith } from '../plots/support.js';
+import {
+  assertNoTextOverlaps,
+  assertValid,
+  drawnTexts,
+  rowsWith,
+  withView,
+} from '../plots/support.js';
 import { modelOf } from '../support/spikegpt.js';
 import { TOY } from '../support/toy.js';
 
@@ -58,6 +64,27 @@ describe('figures of energy', () => {
     assert.ok(
       records.filter(({ setting }) => setting === 'chip').every(({ low }) => low === undefined),
     );
+  });
+
+  it('draw identical plans once, with their names, and never the baseline with others', async () => {
+    const [fp32, eight] = RUN.plans;
+    const twins = ['a1', 'a2', 'a3'].map((name) => ({ ...eight, name }));
+    const run = { ...RUN, plans: [fp32, twins[0], { ...fp32, name: 'none' }, twins[1], twins[2]] };
+    for (const [figure, plans] of [
+      [energyFigure, ['32', 'a1, a2, a3', 'none']],
+      [energyChangeFigure, ['a1, a2, a3', 'none']],
+    ] as const) {
+      const spec = figure(study, run, SETTINGS.slice(0, 2));
+      assertValid(spec);
+      const { values } = spec.data as unknown as { values: { plan: string }[] };
+      assert.deepEqual([...new Set(values.map(({ plan }) => plan))], plans);
+      await withView(spec, (view) => {
+        assertNoTextOverlaps(view);
+        assert.ok(drawnTexts(view).some(({ text }) => text === 'a1, a2, a3'));
+      });
+    }
+    // As records each has its own: a table asks for them by name.
+    assert.ok(energyRecords(study, run, SETTINGS).some(({ plan }) => plan === 'a3'));
   });
 
   it('show energies and their change', () => {

@@ -111,7 +111,8 @@ describe('figures of results', () => {
     const { outcome, space } = RUN;
     const spec = traceFigure(study('mine.tsv, brought into style'), { outcome, space });
     assertValid(spec);
-    assert.match(titleOf(spec), /"text":"mine\.tsv, the search step by step"/);
+    assert.match(titleOf(spec), /"text":"1 of 3 plans meets both limits, the smallest 0\.01 MB/);
+    assert.match(titleOf(spec), /"mine\.tsv, the search step by step"/);
     const [first] = searchRecords(study('x'), { outcome, space });
     assert.deepEqual(first.units, [
       { block: 'input', part: 'embedding', bits: 16 },

@@ -7,7 +7,7 @@ import { landscapeChart } from '../../src/plots/figures/landscape.js';
 import { operationsChart } from '../../src/plots/figures/operations.js';
 import { savingsChart } from '../../src/plots/figures/savings.js';
 import { bitsColor, bitsScale } from '../../src/plots/parts/theme.js';
-import type { OperationRecord } from '../../src/plots/records.js';
+import type { EnergyRecord, OperationRecord } from '../../src/plots/records.js';
 import { renderSvg } from '../../src/plots/render/headless.js';
 import {
   ENERGY,
@@ -17,7 +17,14 @@ import {
   SST2_BASELINE,
   WIKITEXT2_BASELINE,
 } from './records.js';
-import { assertGoodChart, rowsWith, textsOf, withView } from './support.js';
+import {
+  assertGoodChart,
+  assertNoTextOverlaps,
+  drawnTexts,
+  rowsWith,
+  textsOf,
+  withView,
+} from './support.js';
 
 const BASELINES = [SST2_BASELINE, WIKITEXT2_BASELINE];
 
@@ -30,6 +37,14 @@ describe('plots/landscape', () => {
       assert.ok(svg.includes(`Source: ${source}`));
     }
     assert.ok(svg.includes('Energy: no source'));
+  });
+
+  it('says in the title from where to where the models reach', () => {
+    const titleOf = (records: typeof LANDSCAPE): string =>
+      (landscapeChart(records).title as { text: string }).text;
+    const text = 'Spiking language models on SST-2: accuracy 77.1 to 85.7 %, memory 15 to 862 MB';
+    assert.equal(titleOf(LANDSCAPE), text);
+    assert.match(titleOf(LANDSCAPE.slice(0, 1)), /: accuracy 85\.7 %, memory 862 MB$/);
   });
 
   it('draws the models that the package carries, each with its source', async () => {
@@ -55,7 +70,6 @@ describe('plots/energy', () => {
   it('never calls modelled energy measured', async () => {
     await assertGoodChart(energyChart(ENERGY));
     const texts = textsOf(await renderSvg(energyChart(ENERGY)));
-    assert.ok(texts.includes('Modelled energy a token'));
     assert.ok(texts.includes('SST-2 (modelled)'));
     assert.ok(!texts.some((text) => text.toLowerCase().includes('measured')));
   });
@@ -117,6 +131,37 @@ describe('plots/energy', () => {
       assert.ok(texts.includes(text), text);
   });
 
+  it('say “modelled” once a panel, and nowhere else in the picture', async () => {
+    const other = ENERGY.map((record) => ({ ...record, setting: 'SRAM' }));
+    const paper = await loadPaperPower();
+    for (const records of [ENERGY, [...ENERGY, ...other]]) {
+      const panels = new Set(records.map(({ task, setting }) => task + setting)).size;
+      for (const spec of [energyChart(records), energyChangeChart(records, { paper })]) {
+        const said = textsOf(await renderSvg(spec)).filter((text) => /modelled/i.test(text));
+        assert.equal(said.length, panels);
+        assert.match(spec.description, /^Modelled/);
+      }
+    }
+  });
+
+  it('say in the title how far energy falls in each setting, if it does with all constants', () => {
+    const titleOf = (records: readonly EnergyRecord[]): string =>
+      [(energyChart(records).title as { text: string | string[] }).text].flat().join(' ');
+    const own = ENERGY.filter(({ task }) => task === 'sst2');
+    const setting = 'DRAM, all weights for every token';
+    assert.equal(
+      titleOf(own),
+      `By count, as built, a token’s energy falls by up to 21.0 % (${setting})`,
+    );
+    const shared = own.map((each, index) => ({
+      ...each,
+      setting: 'shared',
+      ...{ low: 5, high: index < 2 ? 20 : 21 },
+    }));
+    assert.match(titleOf([...own, ...shared]), /or nothing sure \(shared\)$/);
+    assert.equal(titleOf(measured), 'Measured energy a token');
+  });
+
   it('refuses negative energy and no records', () => {
     assert.throws(() => energyChart([{ ...ENERGY[0], microjoules: -1 }]), /negative energy/);
     assert.throws(() => energyChart([]), /nothing to draw/);
@@ -159,13 +204,18 @@ describe('plots/energy-change', () => {
     const svg = await renderSvg(spec);
     assert.ok(svg.includes('Power in the paper: −20.0 % to −2.6 %'));
     assert.ok(svg.includes('Power in the paper: −11.6 % to −3.2 %'));
+    // Bars reach across the range: it is drawn over them, with its ends.
+    const [range, lastBar] = ['Power in the paper: −20', 'Plan: a3; Counted: idealized'].map(
+      (text) => svg.indexOf(text),
+    );
+    assert.ok(lastBar > 0 && range > lastBar);
     const without = await renderSvg(energyChangeChart(ENERGY));
     assert.doesNotMatch(without, /paper/);
   });
 
   it('says that modelled energy is modelled, and refuses what cannot be compared', async () => {
     const texts = textsOf(await renderSvg(energyChangeChart([record, quantized])));
-    assert.ok(texts.includes('Modelled energy, change from the unquantized model'));
+    assert.ok(texts.includes('SST-2 (modelled)'));
     assert.ok(!texts.some((text) => text.toLowerCase().includes('measured')));
     assert.throws(() => energyChangeChart([record]), /nothing to draw/);
     assert.throws(() => energyChangeChart([{ ...record, microjoules: 0 }, quantized]), /no energy/);
@@ -205,6 +255,48 @@ describe('plots/flips', () => {
     });
     const texts = textsOf(await renderSvg(flipsChart(silent, BASELINES)));
     assert.ok(texts.some((text) => text.endsWith('left out: 1 without flips or a metric')));
+  });
+
+  it('has ticks that differ, and a legend of the blocks that have a mark', async () => {
+    // Losses as small as those of a real sweep: half a point has a tick of its own.
+    const losses = [-0.002, 0, 0.004, 0.006, 0.034, 0.17];
+    const records = losses.map((loss, index) => ({
+      ...SENSITIVITY[0],
+      unit: index < 4 ? `attention.${index}` : 'input',
+      bits: [8, 6, 4][index % 3],
+      metric: SST2_BASELINE.metric - loss,
+      flipRate: 0.002 * 2 ** index,
+    }));
+    await withView(flipsChart(records, BASELINES), (view) => {
+      assertNoTextOverlaps(view);
+      const ticks = drawnTexts(view).filter(({ text }) => /^[−\d.]+%$/.test(text));
+      const left = ticks.filter(({ right }) => right < 80).map(({ text }) => text);
+      assert.ok(left.includes('0.5%') && left.length >= 6, left.join(' '));
+      assert.equal(new Set(left).size, left.length);
+      const texts = drawnTexts(view).map(({ text }) => text);
+      assert.ok(texts.includes('input') && texts.includes('attention'));
+      assert.ok(!texts.includes('output'));
+    });
+  });
+
+  it('says in the title what loses beyond noise, and how many flips cost nothing', () => {
+    const paired = SENSITIVITY.filter(({ task }) => task === 'sst2').map((record) => ({
+      ...record,
+      pairedLow: record.metric - 0.012,
+      pairedHigh: record.metric + 0.012,
+    }));
+    const titleOf = (records: typeof paired): string =>
+      [(flipsChart(records, BASELINES).title as { text: string | string[] }).text].flat().join(' ');
+    assert.equal(
+      titleOf(paired),
+      'Loss beyond noise: input, 1.3 % to 10 % of spikes flipped; no such loss with up to 2 %',
+    );
+    const blocks = paired.filter(({ unit }) => unit !== 'input');
+    assert.equal(titleOf(blocks), 'No loss beyond noise, with up to 2 % of the spikes flipped');
+    assert.deepEqual(
+      (flipsChart(SENSITIVITY, BASELINES).title as { text: string }).text,
+      'Spikes flipped against quality lost',
+    );
   });
 
   it('refuses records without a flip rate or a baseline', () => {

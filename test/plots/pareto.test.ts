@@ -282,6 +282,24 @@ describe('plots/pareto', () => {
     assert.ok(!JSON.stringify(paretoChart({ steps, baseline, limits })).includes('showPaper'));
   });
 
+  it('names the paper’s points, those of one place together', async () => {
+    const twice = { ...PAPER[1], name: 'a3' };
+    const svg = await renderSvg(paretoChart({ ...ACCURACY, paper: [...PAPER, twice] }));
+    const texts = textsOf(svg);
+    // Each on its white rim.
+    for (const label of ['a1', 'a2, a3'])
+      assert.equal(texts.filter((text) => text === label).length, 2, label);
+    assert.ok(!texts.includes('a3') && !texts.includes('b1'));
+  });
+
+  it('draws uniform plans under those of the search, and says what is faint', async () => {
+    const svg = await renderSvg(paretoChart(ACCURACY));
+    const lastCross = svg.lastIndexOf('From: uniform;');
+    const firstStep = svg.indexOf('From: global tier;');
+    assert.ok(lastCross > 0 && firstStep > lastCross);
+    assert.ok(textsOf(svg).some((text) => text.includes('faint: breaks a limit')));
+  });
+
   it('carries the paper’s change over to our baseline', () => {
     const rows = paretoRows(ACCURACY, taskView('sst2')).filter((row) => row.series === 'paper');
     assert.equal(rows.length, 2);

@@ -4,6 +4,7 @@ import type {
   LandscapeRecord,
   LimitsRecord,
   MatrixRecord,
+  MembraneRecord,
   PaperRecord,
   SavingRecord,
   SensitivityRecord,
@@ -266,3 +267,26 @@ export const SAVINGS: readonly SavingRecord[] = [
     ] as const
   ).map(([part, evaluations]) => ({ run, part, evaluations })),
 );
+
+/** A neuron that fires at tokens 1 and 3, at 4 bits at 1 alone. */
+export const MEMBRANE: readonly MembraneRecord[] = (
+  [
+    ['fp32', [0.4, 2.6, 1, 1.7, -0.5]],
+    ['4 bits', [0.3, 2.4, 0.8, 1.4, -0.2]],
+  ] as const
+).flatMap(([plan, currents]) => {
+  let v = 0;
+  return currents.map((current, token) => {
+    const potential = v + (current - v) / 2;
+    const spike = potential >= 1;
+    v = spike ? 0 : potential;
+    return {
+      plan,
+      token,
+      word: ['The', 'castle', 'was', 'built', '.'][token],
+      current,
+      potential,
+      spike,
+    };
+  });
+});

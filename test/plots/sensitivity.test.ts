@@ -73,7 +73,52 @@ describe('plots/sensitivity', () => {
     const broken = [...SENSITIVITY.slice(1), { ...SENSITIVITY[0], metric: Infinity }];
     await assertGoodChart(sensitivityChart(broken, BASELINES));
     const texts = textsOf(await renderSvg(sensitivityChart(broken, BASELINES)));
-    assert.ok(texts.some((text) => text.endsWith('; 1 that broke the model left out')));
+    assert.ok(
+      texts.some((text) => text.endsWith('; 1 that broke the model: no point, cell “broken”')),
+    );
+    assert.ok(texts.includes('broken'));
+    // The end of the scale says that it is no measurement's.
+    assert.ok(texts.includes('≥ 18.9 %'));
+    assert.ok(texts.includes('Colours end at 18.9 %: what loses more has the last one'));
+  });
+
+  it('says where the colours end, and that they do where losses go on', async () => {
+    const whole = textsOf(await renderSvg(sensitivityChart(SENSITIVITY, BASELINES)));
+    for (const end of ['18.9 %', '−18.9 %', '30.00', '−30.00']) assert.ok(whole.includes(end), end);
+    assert.ok(!whole.some((text) => text.startsWith('≥') || text.startsWith('Colours end')));
+    // A perplexity of a million next to losses of 1: they would all be grey.
+    const far = SENSITIVITY.map((record) =>
+      record.task === 'wikitext2' && record.unit === 'output' && record.bits === 3
+        ? { ...record, metric: 1e6 }
+        : record,
+    );
+    await assertGoodChart(sensitivityChart(far, BASELINES));
+    const texts = textsOf(await renderSvg(sensitivityChart(far, BASELINES)));
+    assert.ok(texts.includes('≥ 363'));
+    assert.ok(texts.includes('Colours end at 363: what loses more has the last one'));
+    assert.ok(texts.includes('18.9 %'), 'accuracy ends where it ended');
+  });
+
+  it('says in the title who loses more than noise, and by how much', () => {
+    const titleOf = (records: readonly SensitivityRecord[]): string =>
+      [(sensitivityChart(records, BASELINES).title as { text: string | string[] }).text]
+        .flat()
+        .join(' ');
+    const paired = (half: number): SensitivityRecord[] =>
+      SENSITIVITY.filter(({ task }) => task === 'sst2').map((record) => ({
+        ...record,
+        pairedLow: record.metric - half,
+        pairedHigh: record.metric + half,
+      }));
+    assert.equal(
+      titleOf(paired(0.012)),
+      'Loss beyond noise: input, up to 18.9 points lost (input at 3 bits)',
+    );
+    assert.equal(titleOf(paired(0.5)), 'No loss beyond noise where one is quantized alone');
+    // An interval of its own answers another question.
+    assert.equal(titleOf(SENSITIVITY), 'Sensitivity: one block quantized, the rest left at fp32');
+    const both = [...paired(0.012), ...SENSITIVITY.filter(({ task }) => task === 'wikitext2')];
+    assert.match(titleOf(both), /^SST-2: Loss beyond noise: input,/);
   });
 
   it('refuses no records, and a missing baseline', () => {

@@ -75,6 +75,67 @@ export function setSignal(view: HeadlessView, name: string, value: unknown): voi
   settable.signal(name, value, { skip: true });
 }
 
+/** A text that is drawn, with its place in the picture in pixels. */
+export interface DrawnText {
+  readonly text: string;
+  readonly left: number;
+  readonly right: number;
+  readonly top: number;
+  readonly bottom: number;
+}
+
+interface SceneItem {
+  readonly text?: string | readonly string[];
+  readonly opacity?: number;
+  readonly x?: number;
+  readonly y?: number;
+  readonly items?: readonly SceneItem[];
+  readonly bounds?: {
+    readonly x1: number;
+    readonly x2: number;
+    readonly y1: number;
+    readonly y2: number;
+  };
+}
+
+/** The texts of a running figure where vega draws them. */
+export function drawnTexts(view: HeadlessView): DrawnText[] {
+  const { root } = (view as unknown as { scenegraph(): { root: SceneItem } }).scenegraph();
+  const texts: DrawnText[] = [];
+  const walk = (item: SceneItem, x: number, y: number): void => {
+    const { text, bounds, opacity = 1 } = item;
+    const shown = Array.isArray(text) ? text.join(' ') : (text ?? '');
+    if (bounds !== undefined && String(shown).trim() !== '' && opacity > 0)
+      texts.push({
+        text: String(shown),
+        ...{ left: bounds.x1 + x, right: bounds.x2 + x, top: bounds.y1 + y, bottom: bounds.y2 + y },
+      });
+    const inside = item.items !== undefined && item.x !== undefined;
+    for (const child of item.items ?? [])
+      walk(child, inside ? x + item.x : x, inside ? y + (item.y ?? 0) : y);
+  };
+  walk(root, 0, 0);
+  return texts;
+}
+
+/** Fails where two different texts lie over each other by more than a pixel. */
+export function assertNoTextOverlaps(view: HeadlessView): void {
+  const texts = drawnTexts(view);
+  assert.ok(texts.length > 5);
+  const collisions = texts.flatMap((a, index) =>
+    texts
+      .slice(index + 1)
+      .filter((b) => a.text !== b.text || Math.abs(a.left - b.left) > 1)
+      .filter(
+        (b) =>
+          Math.min(a.right, b.right) - Math.max(a.left, b.left) > 1 &&
+          Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top) > 1,
+      )
+      .map((b) => `“${a.text}” and “${b.text}”`),
+  );
+  assert.deepEqual(collisions, []);
+}
+
 /** More data sets than any figure here compiles to. */
 const MOST_DATA_SETS = 60;
 

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { traceChart, type TraceInput } from '../../src/plots/figures/trace.js';
+import { renderSvg } from '../../src/plots/render/headless.js';
 import { CASE_A1, CASE_B1, SST2_BASELINE, toySearch, WIKITEXT2_BASELINE } from './records.js';
 import { assertGoodChart, rowsWith, textsOf, withView } from './support.js';
 
@@ -79,6 +80,28 @@ describe('plots/trace', () => {
       const texts = textsOf(await view.toSVG());
       assert.ok(texts.some((text) => text.includes('no number')));
     });
+  });
+
+  it('draws a line and a name where a tier begins, in both panels', async () => {
+    const svg = await renderSvg(traceChart(INPUT));
+    const tiers = new Set(INPUT.steps.map(({ stage }) => stage));
+    assert.equal(tiers.size, 3);
+    // None before the first tier.
+    assert.equal(svg.split('stroke-dasharray="1,3"').length - 1, 2 * (tiers.size - 1));
+    for (const tier of ['block tier', 'module tier']) assert.ok(textsOf(svg).includes(tier), tier);
+  });
+
+  it('says in the title how many plans meet both limits', () => {
+    const titleOf = (input: TraceInput): string =>
+      (traceChart(input).title as { text: string }).text;
+    const meeting = INPUT.steps.filter(({ reason }) => reason === 'meets both limits');
+    const least = Math.min(...meeting.map(({ bytes }) => bytes)) / 1e6;
+    const counted = `${meeting.length} of ${INPUT.steps.length} plans meet both limits`;
+    assert.ok(
+      titleOf(INPUT).startsWith(`Case a1: ${counted}, the smallest ${least.toFixed(2)} MB (−`),
+    );
+    const tight = { ...INPUT, limits: { ...CASE_A1, bytes: 1 } };
+    assert.equal(titleOf(tight), `Case a1: none of ${INPUT.steps.length} plans meets both limits`);
   });
 
   it('refuses an empty trace', () => {

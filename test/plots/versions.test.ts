@@ -9,6 +9,7 @@ import { energyChart } from '../../src/plots/figures/energy.js';
 import { flipsChart } from '../../src/plots/figures/flips.js';
 import { hierarchyChart } from '../../src/plots/figures/hierarchy.js';
 import { landscapeChart } from '../../src/plots/figures/landscape.js';
+import { membraneChart } from '../../src/plots/figures/membrane.js';
 import { operationsChart } from '../../src/plots/figures/operations.js';
 import { paretoChart } from '../../src/plots/figures/pareto.js';
 import { savingsChart } from '../../src/plots/figures/savings.js';
@@ -24,6 +25,7 @@ import {
   ENERGY,
   LANDSCAPE,
   MATRICES,
+  MEMBRANE,
   PAPER,
   SAVINGS,
   SENSITIVITY,
@@ -78,6 +80,7 @@ const FIGURES: Readonly<Record<string, () => ChartSpec>> = {
   'energy change': () => energyChangeChart(ENERGY),
   operations: () =>
     operationsChart([{ model: 'toy', part: 'head', kind: 'elementwise', operations: 5 }]),
+  membrane: () => membraneChart(MEMBRANE, 'one neuron'),
   savings: () => savingsChart(SAVINGS),
   landscape: () => landscapeChart(LANDSCAPE),
   architecture: () => architectureChart({ ...structureOf(SPIKEGPT, TOY), name: 'toy' }),

@@ -1,4 +1,3 @@
-import { PlotError } from '../../util/errors.js';
 import type { Part } from '../parts/part.js';
 import { chart, values, type ChartSpec } from '../parts/spec.js';
 import type { DataNames } from '../parts/task-view.js';
@@ -6,12 +5,17 @@ import { COLORS } from '../parts/theme.js';
 import type { EnergyRecord, PaperPowerRecord } from '../records.js';
 import {
   baselineOf,
+  changeBetween,
   changeText,
   energyPanels,
   headOf,
   TOOLTIP,
+  type EnergyChange,
   type EnergyPanel,
 } from './energy-panels.js';
+
+/** Dark enough on a bar and on white. */
+const PAPER = '#7a2f5d';
 
 export interface EnergyChangeOptions {
   /** The range that the paper reports for power, to lay ours beside. */
@@ -29,21 +33,28 @@ export function energyChangeChart(
   { paper = [] }: EnergyChangeOptions = {},
   names: DataNames = {},
 ): ChartSpec {
-  const { title, models, notes } = headOf(records);
+  const { title, origins, models, notes } = headOf(
+    records,
+    names,
+    'energy, change from the unquantized model',
+  );
   const changed = records.filter((record) => record !== baselineOf(record, records));
   const rows = changed.map((record) => rowOf(record, baselineOf(record, records)));
   const widest = Math.min(0, ...rows.map(({ change, left }) => Math.min(change, left ?? change)));
-  const most = Math.max(0, ...rows.map(({ change }) => change));
+  const most = Math.max(0, ...rows.map(({ change, right }) => Math.max(change, right ?? change)));
   // Room on the left for the text of the longest bar.
   const domain = [Math.min(-0.25, widest) * 1.3, most];
-  const theirs = paper.length > 0 ? ['Grey: the range of power that the paper reports'] : [];
+  const theirs =
+    paper.length > 0
+      ? ['Purple, dashed at its ends: the range of power that the paper reports']
+      : [];
   const layers = (panel: EnergyPanel): Part[] => layersOf(panel, paper, domain);
   return chart(
-    `${title} energy a token of ${models}: the change of each plan from the unquantized model.`,
+    `${origins} energy a token of ${models}: the change of each plan from the unquantized model.`,
     {
       title: {
-        text: `${title} energy, change from the unquantized model`,
-        subtitle: [models, ...notes, ...theirs],
+        text: title,
+        subtitle: [`${models}; change from the unquantized model`, ...notes, ...theirs],
       },
       data: { values: values(rows, 'energy change chart') },
       ...energyPanels(changed, names, layers, { y: 'independent' }),
@@ -51,43 +62,16 @@ export function energyChangeChart(
   );
 }
 
-interface ChangeRow {
-  readonly change: number;
-  /** From the ends of the constants; null without. */
-  readonly left: number | null;
-  readonly right: number | null;
-}
+type ChangeRow = EnergyChange & object;
 
 function rowOf(record: EnergyRecord, baseline: EnergyRecord): ChangeRow {
-  if (baseline.microjoules === 0)
-    throw new PlotError({
-      what: 'no energy to compare with',
-      where: `energy change chart, ${baseline.plan}, ${baseline.accounting}`,
-      got: '0 µJ',
-      expected: 'above 0',
-    });
-  const change = record.microjoules / baseline.microjoules - 1;
-  const ends = [changeOf(record.low, baseline.low), changeOf(record.high, baseline.high)].filter(
-    (end) => end !== undefined,
-  );
-  const bounded = ends.length === 2 && record.origin === 'modelled';
+  const change = changeBetween(record, baseline);
   return {
-    ...record,
-    low: null,
-    high: null,
-    change,
-    left: bounded ? Math.min(...ends) : null,
-    right: bounded ? Math.max(...ends) : null,
-    text: changeText(change),
+    ...{ ...record, low: null, high: null },
+    ...change,
+    text: changeText(change.change),
     energyText: `${record.microjoules.toPrecision(4)} µJ`,
   } as ChangeRow;
-}
-
-/** The same constant on both sides. */
-function changeOf(own: number | undefined, baseline: number | undefined): number | undefined {
-  return own !== undefined && baseline !== undefined && baseline > 0
-    ? own / baseline - 1
-    : undefined;
 }
 
 function layersOf(
@@ -104,7 +88,6 @@ function layersOf(
   };
   const theirs = paper.find((each) => each.task === task);
   return [
-    ...(theirs === undefined ? [] : [band(theirs, x)]),
     {
       mark: { type: 'bar' },
       encoding: {
@@ -127,19 +110,30 @@ function layersOf(
       mark: { type: 'text', align: 'right', dx: -4, fontSize: 10, aria: false },
       encoding: { y, yOffset, x: { ...x, field: 'end' }, text: { field: 'text' } },
     },
+    // Over the bars, which reach across it.
+    ...(theirs === undefined ? [] : paperLayers(theirs, x)),
   ];
 }
 
-/** The paper's range over the whole height of a panel. */
-function band({ least, most, source }: PaperPowerRecord, x: Part): Part {
+/** The paper's range over the whole height of a panel, with its ends. */
+function paperLayers({ least, most, source }: PaperPowerRecord, x: Part): Part[] {
   const text = `Power in the paper: ${changeText(-most)} to ${changeText(-least)} (${source})`;
-  return {
-    data: { values: [{ from: -most, to: -least, text }] },
-    mark: { type: 'rect', color: COLORS.pale },
-    encoding: {
-      x: { ...x, field: 'from' },
-      x2: { field: 'to' },
-      tooltip: { field: 'text', title: 'Paper' },
+  const end = (at: number): Part => ({
+    data: { values: [{ at }] },
+    mark: { type: 'rule', color: PAPER, strokeWidth: 1, strokeDash: [4, 3], aria: false },
+    encoding: { x: { ...x, field: 'at' } },
+  });
+  return [
+    {
+      data: { values: [{ from: -most, to: -least, text }] },
+      mark: { type: 'rect', color: COLORS.purple, fillOpacity: 0.35 },
+      encoding: {
+        x: { ...x, field: 'from' },
+        x2: { field: 'to' },
+        tooltip: { field: 'text', title: 'Paper' },
+      },
     },
-  };
+    end(-most),
+    end(-least),
+  ];
 }

@@ -1,7 +1,9 @@
 import { PlotError } from '../../util/errors.js';
 import { groupBy } from '../../util/group.js';
+import { findingTitle, type Finding } from '../parts/findings.js';
 import type { Part } from '../parts/part.js';
 import { taskView, tasksOf, type DataNames } from '../parts/task-view.js';
+import { linesOf } from '../parts/text-width.js';
 import { CATEGORIES } from '../parts/theme.js';
 import type { EnergyRecord, TaskName } from '../records.js';
 
@@ -12,6 +14,9 @@ import type { EnergyRecord, TaskName } from '../records.js';
 const PANEL_WIDTH = 250;
 /** Height of one bar in pixels. */
 const BAR = 18;
+/** Of the names of plans, in pixels. */
+const NAME_WIDTH = 60;
+const LABEL_SIZE = 11;
 
 const ORIGINS = ['modelled', 'measured'] as const;
 
@@ -65,7 +70,11 @@ function panelOf(records: readonly EnergyRecord[], names: DataNames, layersOf: D
     type: 'nominal',
     title: null,
     scale: { domain: plans, paddingInner: 0.25 },
-    axis: { grid: false, ticks: false, domain: false, labelLimit: 60 },
+    axis: {
+      ...{ grid: false, ticks: false, domain: false, labelLimit: NAME_WIDTH },
+      // A bar may be that of several plans: "a1, a2, a3, a4" on as many lines as it takes.
+      labelExpr: `(${JSON.stringify(labelsOf(plans))})[datum.value]`,
+    },
   };
   const yOffset = { field: 'accounting', type: 'nominal', scale: { domain: accountings } };
   const color = {
@@ -83,6 +92,11 @@ function panelOf(records: readonly EnergyRecord[], names: DataNames, layersOf: D
     ],
     layer: layersOf({ task, records, y, yOffset, color }),
   };
+}
+
+function labelsOf(plans: readonly string[]): Record<string, string[]> {
+  const lines = (plan: string): string[] => linesOf(plan, LABEL_SIZE, false, NAME_WIDTH);
+  return Object.fromEntries(plans.map((plan) => [plan, lines(plan)]));
 }
 
 /** Rows of a bar's tooltip, all but its change. */
@@ -108,14 +122,19 @@ export function changeText(change: number): string {
 }
 
 interface Head {
+  /** The finding, or "Measured energy a token". */
+  readonly title: string | string[];
   /** "Modelled and measured" */
-  readonly title: string;
+  readonly origins: string;
   readonly models: string;
   readonly notes: readonly string[];
 }
 
-/** Origins and models of the records, for titles. @throws {PlotError} for energy below 0. */
-export function headOf(records: readonly EnergyRecord[]): Head {
+/**
+ * Origins and models of the records, for titles. That energy is modelled is said by each panel, once; beside
+ * it, here, only how it is counted. @throws {PlotError} for energy below 0.
+ */
+export function headOf(records: readonly EnergyRecord[], names: DataNames, subject: string): Head {
   const negative = records.find(({ microjoules }) => microjoules < 0);
   if (negative !== undefined)
     throw new PlotError({
@@ -123,12 +142,73 @@ export function headOf(records: readonly EnergyRecord[]): Head {
       where: `energy chart, ${negative.plan}, ${negative.accounting}`,
       got: String(negative.microjoules),
     });
-  const origins = ORIGINS.filter((origin) => records.some((record) => record.origin === origin));
+  const present = ORIGINS.filter((origin) => records.some((record) => record.origin === origin));
+  const origins = present.join(' and ').replace(/^./, (letter) => letter.toUpperCase());
+  const modelled = present.includes('modelled');
+  const counted = present.length === 1 && modelled;
+  const findings = tasksOf(records).map((task): Finding => {
+    const own = records.filter((record) => record.task === task);
+    return { title: taskView(task, names).title, text: counted ? findingOf(own) : undefined };
+  });
+  const capital = subject.replace(/^./, (letter) => letter.toUpperCase());
   return {
-    title: origins.join(' and ').replace(/^./, (letter) => letter.toUpperCase()),
+    title: findingTitle(counted ? capital : `${origins} ${subject}`, findings),
+    origins,
     models: [...new Set(records.map(({ model }) => model))].join(', '),
-    notes: origins.includes('modelled')
-      ? ['Modelled: operations and bits counted × energy constants at 45 nm; no meter was read']
+    notes: modelled
+      ? ['Operations and bits counted × energy constants at 45 nm; no meter was read']
       : [],
   };
+}
+
+/** The largest fall in each setting, by the first accounting: in words of a count, no measurement. */
+function findingOf(records: readonly EnergyRecord[]): string | undefined {
+  const [{ accounting }] = records;
+  const own = records.filter((record) => record.accounting === accounting);
+  const falls = [...groupBy(own, ({ setting }) => setting)].flatMap(([setting, members]) => {
+    const changed = members.filter((record) => record !== baselineOf(record, records));
+    const changes = changed.map((record) => changeBetween(record, baselineOf(record, records)));
+    const [best] = changes.sort((a, b) => a.change - b.change) as (EnergyChange | undefined)[];
+    if (best === undefined) return [];
+    // With other constants it might be a rise.
+    const certain = Math.max(best.change, best.right ?? best.change) < 0;
+    return [{ setting, text: certain ? `${(-100 * best.change).toFixed(1)} %` : 'nothing sure' }];
+  });
+  if (falls.length === 0) return undefined;
+  const each = falls.map(({ setting, text }) => `${text} (${setting})`);
+  return `By count, ${accounting}, a token’s energy falls by up to ${each.join(' or ')}`;
+}
+
+/** A change of energy from the baseline's, as a share, with its ends. */
+export interface EnergyChange {
+  readonly change: number;
+  /** From the ends of the constants; null without. */
+  readonly left: number | null;
+  readonly right: number | null;
+}
+
+/** The same constant on both sides. @throws {PlotError} when the baseline takes no energy. */
+export function changeBetween(record: EnergyRecord, baseline: EnergyRecord): EnergyChange {
+  if (baseline.microjoules === 0)
+    throw new PlotError({
+      what: 'no energy to compare with',
+      where: `energy change chart, ${baseline.plan}, ${baseline.accounting}`,
+      got: '0 µJ',
+      expected: 'above 0',
+    });
+  const ends = [changeOf(record.low, baseline.low), changeOf(record.high, baseline.high)].filter(
+    (end) => end !== undefined,
+  );
+  const bounded = ends.length === 2 && record.origin === 'modelled';
+  return {
+    change: record.microjoules / baseline.microjoules - 1,
+    left: bounded ? Math.min(...ends) : null,
+    right: bounded ? Math.max(...ends) : null,
+  };
+}
+
+function changeOf(own: number | undefined, baseline: number | undefined): number | undefined {
+  return own !== undefined && baseline !== undefined && baseline > 0
+    ? own / baseline - 1
+    : undefined;
 }

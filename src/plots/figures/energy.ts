@@ -23,14 +23,14 @@ const PARTS = ['computing', 'reading weights'] as const;
  * @throws {PlotError} when there are no records, or a value is negative.
  */
 export function energyChart(records: readonly EnergyRecord[], names: DataNames = {}): ChartSpec {
-  const { title, models, notes } = headOf(records);
+  const { title, origins, models, notes } = headOf(records, names, 'energy a token');
   const rows = records.flatMap((record) => rowsOf(record, baselineOf(record, records)));
   return chart(
-    `${title} energy a token of ${models} at different plans, with the change from the unquantized model.`,
+    `${origins} energy a token of ${models} at different plans, with the change from the unquantized model.`,
     {
       title: {
-        text: `${title} energy a token`,
-        subtitle: [`${models}; numbers: change from the first plan`, ...notes],
+        text: title,
+        subtitle: [`Energy a token of ${models}; numbers: change from the first plan`, ...notes],
       },
       data: { values: values(rows, 'energy chart') },
       ...energyPanels(records, names, layersOf, { x: 'independent', y: 'independent' }),

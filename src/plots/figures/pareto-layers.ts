@@ -1,5 +1,6 @@
 import { BYTES_PER_MB } from '../../util/format.js';
 import { barLayers } from '../parts/interval-bars.js';
+import { LABEL_LOOKS, LABEL_SIZE } from '../parts/label-places.js';
 import type { Part } from '../parts/part.js';
 import { PINNED } from '../parts/pinned.js';
 import type { TaskView } from '../parts/task-view.js';
@@ -105,6 +106,7 @@ export function scatterView(rows: readonly ParetoRow[], axes: Axes, view: TaskVi
       ...selectedBar(x, y, axes),
       pointsLayer(points, view, fp32, present.has(SERIES.paper)),
       ...boundsLayers(rows, x, y, view, lookOf),
+      ...(present.has(SERIES.paper) ? paperNames(x, y) : []),
       {
         transform: [PINNED],
         mark: {
@@ -214,6 +216,24 @@ function pointsLayer(points: Part, view: TaskView, fp32: number, overlay: boolea
       tooltip: tooltip(view),
     },
   };
+}
+
+/** The names of the paper's cases beside their marks, on a rim of white. */
+function paperNames(x: Part, y: Part): Part[] {
+  return [{ stroke: '#ffffff', strokeWidth: 3, strokeJoin: 'round' }, { color: '#8a4a70' }].map(
+    (look) => ({
+      transform: [{ filter: "showPaper && datum.label !== ''" }, { filter: { param: 'series' } }],
+      mark: {
+        type: 'text',
+        fontSize: LABEL_SIZE,
+        clip: true,
+        aria: false,
+        ...LABEL_LOOKS.left,
+        ...look,
+      },
+      encoding: { x, y, text: { field: 'label' } },
+    }),
+  );
 }
 
 /** The interval of the plan selected, as far as the axis goes. */

@@ -67,6 +67,8 @@ export interface ParetoRow extends PinnedRow {
   readonly cells: readonly object[];
   /** Steps that this plan ties with as the smaller. */
   readonly tieOf: readonly number[];
+  /** Written beside the point; empty for none. */
+  readonly label: string;
 }
 
 type Place = Pick<ParetoRow, 'bytes' | 'mb' | 'memoryText'>;
@@ -102,6 +104,7 @@ export function paretoRows(input: ParetoInput, view: TaskView): ParetoRow[] {
     front: false,
     cells: [],
     tieOf: [],
+    label: '',
     compared: COMPARED.apart,
     paired: false,
   } as const;
@@ -127,6 +130,7 @@ export function paretoRows(input: ParetoInput, view: TaskView): ParetoRow[] {
       note: record.reason,
       cells: cellsOf(record),
       tieOf: steps.filter(({ ties }) => ties?.includes(record.step)).map(({ step }) => step),
+      label: '',
     })),
     ...otherRows(input, view, common, place),
     ...uniform
@@ -162,6 +166,7 @@ export function paretoRows(input: ParetoInput, view: TaskView): ParetoRow[] {
         metric: baseline.metric + (record.metric - record.baseline),
         metricText: `${view.metric.format(record.metric)} from ${view.metric.format(record.baseline)}`,
         note: 'SpikeGPT-216M, as a change from its own baseline',
+        label: paperLabel(record, paper),
       })),
   ];
 }
@@ -169,6 +174,15 @@ export function paretoRows(input: ParetoInput, view: TaskView): ParetoRow[] {
 function ends(record: StepRecord): Pick<ParetoRow, 'low' | 'high' | 'paired'> {
   const [low, high] = drawnInterval(record) ?? [null, null];
   return { low, high, paired: record.pairedLow !== undefined };
+}
+
+/** The names of all cases that lie where this one does, on the first of them. */
+function paperLabel(record: PaperRecord, paper: readonly PaperRecord[]): string {
+  const here = paper.filter(
+    ({ task, metric, saving }) =>
+      task === record.task && metric === record.metric && saving === record.saving,
+  );
+  return here[0] === record ? here.map(({ name }) => name).join(', ') : '';
 }
 
 /** The plans of the searches beside, which are pointed at and pinned, not selected. */

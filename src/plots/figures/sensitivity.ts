@@ -1,5 +1,13 @@
 import { blockOf, blockLabel } from '../../layout/blocks.js';
 import { widthText } from '../parts/blocks.js';
+import {
+  evidentLosses,
+  findingTitle,
+  isFound,
+  listed,
+  noiseText,
+  type Finding,
+} from '../parts/findings.js';
 import { barLayers, barWithin, drawnInterval } from '../parts/interval-bars.js';
 import { metricAxis, metricDomain } from '../parts/metric-axis.js';
 import type { Part } from '../parts/part.js';
@@ -31,19 +39,32 @@ export function sensitivityChart(
   const models = [...new Set(records.map((record) => record.model))].join(', ');
   const drawn = records.filter(({ metric }) => Number.isFinite(metric));
   const broken = records.length - drawn.length;
-  const note = broken === 0 ? '' : `; ${broken} that broke the model left out`;
-  const stored = storedNote(drawn);
-  const tasks = byTask(drawn, baselines, names, 'sensitivity chart');
+  const note = broken === 0 ? '' : `; ${broken} that broke the model: no point, cell “broken”`;
+  const stored = storedNote(records);
+  const tasks = byTask(drawn, baselines, names, 'sensitivity chart').map((data): Data => {
+    const { task } = data.baseline;
+    const all = records.filter((record) => record.task === task);
+    return { ...data, all, scale: lossScale(all, data) };
+  });
   const rows = tasks.flatMap((data) => {
     const domain = metricDomain(...metricEnds(data), data.view);
-    return data.own.map((record) => rowOf(record, data, domain));
+    return data.all.map((record) => rowOf(record, data, domain));
   });
+  const findings = tasks.map(findingOf);
+  const plain = 'Sensitivity: one block quantized, the rest left at fp32';
+  const compared = Math.max(...tasks.map(({ own }) => own.length));
   return chart(
     `Sensitivity of ${models}: the metric when one block alone is quantized, for each block and bit width.`,
     {
       title: {
-        text: 'Sensitivity: one block quantized, the rest left at fp32',
-        subtitle: [`${models}; dashed: unquantized${note}`, ...barsText(drawn), ...stored],
+        text: findingTitle(plain, findings),
+        subtitle: [
+          ...(isFound(findings) ? [`${plain}. ${noiseText(compared)}`] : []),
+          `${models}; dashed: unquantized${note}`,
+          ...barsText(drawn),
+          ...tasks.flatMap(clampText),
+          ...stored,
+        ],
       },
       data: { values: values(rows, 'sensitivity chart') },
       vconcat: tasks.flatMap((data) => [linesView(data), heatView(data)]),
@@ -75,16 +96,83 @@ function storedNote(records: readonly SensitivityRecord[]): string[] {
   return [...new Set(notes)];
 }
 
-type Data = TaskRecords<SensitivityRecord>;
+interface Data extends TaskRecords<SensitivityRecord> {
+  /** With those that broke the model. */
+  readonly all: readonly SensitivityRecord[];
+  readonly scale: LossScale;
+}
+
+/** Units that lose more than noise, and the largest such loss. */
+function findingOf({ own, all, baseline, view }: Data): Finding {
+  const { title } = view;
+  const evident = evidentLosses(own, baseline.metric, view);
+  if (evident === undefined) return { title, text: undefined };
+  const losing = all.filter((record) => evident.includes(record) || !own.includes(record));
+  if (losing.length === 0)
+    return { title, text: 'No loss beyond noise where one is quantized alone' };
+  const lossOf = ({ metric }: SensitivityRecord): number =>
+    view.metric.lossOf(baseline.metric, metric);
+  const [most] = [...evident].sort((a, b) => lossOf(b) - lossOf(a)) as (
+    SensitivityRecord | undefined
+  )[];
+  const extent =
+    most === undefined
+      ? ''
+      : `, up to ${lossText(lossOf(most), view)} ${view.lost} (${listed([most.unit])} at ${most.bits} bits)`;
+  return { title, text: `Loss beyond noise: ${listed(losing.map(({ unit }) => unit))}${extent}` };
+}
+
+/** Ends of the colours of a loss. */
+interface LossScale {
+  readonly largest: number;
+  /** Below it colours are linear. */
+  readonly constant: number;
+  /** True where there are losses beyond. */
+  readonly clamped: boolean;
+}
+
+/** Times the unquantized perplexity that is told from no worse one by colour. */
+const MOST_PERPLEXITY = 10;
+
+function lossScale(
+  all: readonly SensitivityRecord[],
+  { own, baseline, view }: TaskRecords<SensitivityRecord>,
+): LossScale {
+  const losses = own
+    .map(({ metric }) => Math.abs(view.metric.lossOf(baseline.metric, metric)))
+    .sort((a, b) => a - b);
+  const most = Math.max(1e-9, losses[losses.length - 1]);
+  const bound = view.logarithmic ? MOST_PERPLEXITY * baseline.metric : Infinity;
+  const largest = Math.min(most, bound);
+  const median = losses[Math.floor(losses.length / 2)];
+  return {
+    largest,
+    // One broken block must not leave all others grey.
+    constant: median > 0 ? Math.min(largest / 100, median) : largest / 100,
+    clamped: most > bound || own.length < all.length,
+  };
+}
+
+/** That the colours end before the losses do. */
+function clampText({ scale: { clamped, largest }, view }: Data): string[] {
+  if (!clamped) return [];
+  return [`Colours end at ${lossLabel(largest, view)}: what loses more has the last one`];
+}
+
+/** A loss with its unit where it is a share. */
+function lossLabel(loss: number, view: TaskView): string {
+  return `${lossText(loss, view)}${view.lossUnit}`;
+}
 
 function rowOf(
   record: SensitivityRecord,
-  { baseline, view }: Data,
+  { baseline, view, scale }: Data,
   domain: readonly [number, number],
 ): object {
   const { task, unit, bits, stored, metric, low, high, klDivergence, flipRate, sqnr } = record;
   const { pairedLow, pairedHigh } = record;
-  const loss = view.metric.lossOf(baseline.metric, metric);
+  const whole = Number.isFinite(metric);
+  const loss = whole ? view.metric.lossOf(baseline.metric, metric) : 2 * scale.largest;
   const { format } = view.metric;
   const interval =
     low === undefined || high === undefined ? '—' : `${format(low)} to ${format(high)}`;
@@ -98,9 +186,9 @@ function rowOf(
     block: unitLabel(unit),
     bits,
     widthText: widthText(bits, stored),
-    metric,
+    metric: whole ? metric : null,
     loss,
-    lossText: lossText(loss, view),
+    lossText: whole ? lossText(loss, view) : 'broken',
     interval,
     paired,
     ...(isPaired(record) ? barWithin(record, domain) : {}),
@@ -147,11 +235,11 @@ function only(task: TaskName): Part {
   return { filter: `datum.task === '${task}'` };
 }
 
-function linesView({ own, baseline, view }: Data): Part {
+function linesView({ own, all, baseline, view }: Data): Part {
   const { task, metric, low, high } = baseline;
   const paired = own.some(isPaired);
-  const y = metricAxis(...metricEnds({ own, baseline, view }), view);
-  const axis = blockAxis(own, null);
+  const y = metricAxis(...metricEnds({ own, baseline }), view);
+  const axis = blockAxis(all, null);
   const x = { ...axis, scale: { ...(axis.scale as Part), type: 'band' } };
   const color: Part = {
     field: 'bits',
@@ -160,6 +248,7 @@ function linesView({ own, baseline, view }: Data): Part {
     legend: { title: 'Bits', orient: 'right' },
   };
   const fp32: Part = { data: { values: [{ metric, low, high }] } };
+  const drawn: Part[] = [only(task), { filter: 'isValid(datum.metric)' }];
   return {
     width: WIDTH,
     height: LINES_HEIGHT,
@@ -179,10 +268,10 @@ function linesView({ own, baseline, view }: Data): Part {
         mark: { type: 'rule', color: COLORS.black, strokeDash: [5, 4], aria: false },
         encoding: { y },
       },
-      { transform: [only(task)], mark: { type: 'line', aria: false }, encoding: { x, y, color } },
+      { transform: drawn, mark: { type: 'line', aria: false }, encoding: { x, y, color } },
       ...(paired ? bars(task, { x, color }, y) : []),
       {
-        transform: [only(task)],
+        transform: drawn,
         mark: { type: 'point', filled: true, size: 45, opacity: 1 },
         encoding: { x, y, color, tooltip: tooltip(view) },
       },
@@ -198,7 +287,7 @@ function bars(task: TaskName, encoding: Part, y: Part): Part[] {
 }
 
 /** From the lowest value to the highest, with paired intervals as far as they leave the rest legible. */
-function metricEnds({ own, baseline }: Data): [number, number] {
+function metricEnds({ own, baseline }: Pick<Data, 'own' | 'baseline'>): [number, number] {
   const { metric, low, high } = baseline;
   const values = [metric, ...own.map((record) => record.metric)];
   if (!own.some(isPaired)) return [Math.min(low, ...values), Math.max(high, ...values)];
@@ -209,10 +298,10 @@ function metricEnds({ own, baseline }: Data): [number, number] {
   return [Math.min(...values, ...within), Math.max(...values, ...within)];
 }
 
-function heatView({ own, baseline, view }: Data): Part {
-  const x = blockAxis(own, 'Block (network order)');
-  const columns = new Set(own.map(({ unit }) => unit)).size;
-  const widths = new Set(own.map(({ bits }) => bits)).size;
+function heatView({ all, baseline, view, scale }: Data): Part {
+  const x = blockAxis(all, 'Block (network order)');
+  const columns = new Set(all.map(({ unit }) => unit)).size;
+  const widths = new Set(all.map(({ bits }) => bits)).size;
   const y: Part = {
     field: 'bits',
     type: 'ordinal',
@@ -220,26 +309,29 @@ function heatView({ own, baseline, view }: Data): Part {
     title: 'Bits',
     axis: { minExtent: 34, grid: false },
   };
-  const losses = own
-    .map(({ metric }) => Math.abs(view.metric.lossOf(baseline.metric, metric)))
-    .sort((a, b) => a - b);
-  const largest = Math.max(1e-9, losses[losses.length - 1]);
-  const median = losses[Math.floor(losses.length / 2)];
-  // Below it colours are linear. One broken block must not leave all others grey.
-  const constant = median > 0 ? Math.min(largest / 100, median) : largest / 100;
+  const { largest, constant, clamped } = scale;
   const dark = constant * ((1 + largest / constant) ** DARK_FROM - 1);
+  const [low, high] = [lossLabel(-largest, view), lossLabel(largest, view)];
+  const end = `${clamped ? '≥ ' : ''}${high}`;
   // Losses span orders of magnitude; symlog keeps zero in the middle and small ones apart.
   const color: Part = {
     field: 'loss',
     type: 'quantitative',
-    scale: { type: 'symlog', constant, scheme: 'blueorange', domain: [-largest, largest] },
+    scale: {
+      type: 'symlog',
+      constant,
+      scheme: 'blueorange',
+      domain: [-largest, largest],
+      clamp: true,
+    },
     legend: {
       title: [...view.lostLegend],
       orient: 'right',
-      format: view.lossFormat,
       titlePadding: 8,
+      // The ends, which say what the darkest colours are.
+      values: [-largest, 0, largest],
+      labelExpr: `datum.value > 0 ? '${end}' : datum.value < 0 ? '${low}' : '0'`,
       gradientLength: Math.max(60, widths * ROW_HEIGHT - 30),
-      tickCount: 3,
     },
   };
   const numbers: Part = {

@@ -1,5 +1,5 @@
 import { PlotError } from '../../util/errors.js';
-import { BYTES_PER_MB } from '../../util/format.js';
+import { BYTES_PER_MB, formatCounted } from '../../util/format.js';
 import { barLayers, barWithin, drawnInterval } from '../parts/interval-bars.js';
 import type { Part } from '../parts/part.js';
 import { chart, values, type ChartSpec } from '../parts/spec.js';
@@ -49,13 +49,15 @@ export function traceChart(input: TraceInput, names: DataNames = {}): ChartSpec 
   const bounds = steps.some(({ exact, metric }) => !exact && Number.isFinite(metric));
   const last = Math.max(...steps.map(({ step }) => step));
   const slider = { input: 'range', min: 0, max: last, step: 1, name: 'Step' };
-  const title = `${name === undefined ? '' : `Case ${name}: `}${view.title}, the search step by step`;
+  const of = name === undefined ? '' : `Case ${name}: `;
+  const title = `${of}${view.title}, the search step by step`;
   return chart(
     `${title} for ${baseline.model}: metric and memory of each plan tried, whether it was kept, and its bits block by block.`,
     {
       title: {
-        text: title,
+        text: `${of}${outcomeText(input)}`,
         subtitle: [
+          title,
           `${baseline.model}, ${steps.length} plans tried; dashed: the limits; faint: steps after the slider’s`,
           `${intervalsText(steps)}${bounds ? `; ${openText(steps)}` : ''}`,
         ],
@@ -84,6 +86,20 @@ export function traceChart(input: TraceInput, names: DataNames = {}): ChartSpec 
       },
     },
   );
+}
+
+/** Number of plans that meet both limits, and the size of the smallest: counts, free of noise. */
+function outcomeText({ steps, limits, baseline }: TraceInput): string {
+  const sizes = steps
+    .filter((step) => verdictOf(step, limits) === 'candidate')
+    .map(({ bytes }) => bytes);
+  const { length } = sizes;
+  if (length === 0) return `none of ${formatCounted(steps.length, 'plan')} meets both limits`;
+  const least = Math.min(...sizes);
+  const change = ((100 * least) / baseline.bytes - 100).toFixed(1).replace('-', '−');
+  const verb = length === 1 ? 'meets' : 'meet';
+  const size = `${(least / BYTES_PER_MB).toFixed(2)} MB (${change} %)`;
+  return `${length} of ${formatCounted(steps.length, 'plan')} ${verb} both limits, the smallest ${size}`;
 }
 
 function verdictOf({ accepted, bytes }: StepRecord, limits: LimitsRecord): Verdict {

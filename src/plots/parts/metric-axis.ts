@@ -48,6 +48,13 @@ export function metricDomain(low: number, high: number, view: TaskView): [number
   return [low - pad, high + pad];
 }
 
+/** The place of a value on the axis that {@link metricAxis} gives, 0 at its lower end and 1 at its upper one. */
+export function metricPlace(value: number, low: number, high: number, view: TaskView): number {
+  const scale = isLogarithmic(low, high, view) ? Math.log : (each: number) => each;
+  const [from, to] = metricDomain(low, high, view).map(scale);
+  return (scale(value) - from) / (to - from);
+}
+
 function isLogarithmic(low: number, high: number, view: TaskView): boolean {
   return view.logarithmic && low > 0 && high / low > LOG_RATIO;
 }

@@ -16,7 +16,8 @@ interface MetricView {
   /** "points lost", and as the title of a legend. */
   readonly lost: string;
   readonly lostLegend: readonly [string, string];
-  readonly lossFormat: string;
+  /** Written after {@link lossText} where it stands alone. */
+  readonly lossUnit: string;
   /** A loss where there is room for six characters, in the unit that {@link lost} names. */
   readonly lossText: (loss: number) => string;
   /** Label of the slider of the limit. */
@@ -32,7 +33,7 @@ function hundredths(title: string): MetricView {
     logarithmic: false,
     lost: 'points lost',
     lostLegend: [title, 'lost'],
-    lossFormat: '~%',
+    lossUnit: ' %',
     lossText: (loss) => (100 * loss).toFixed(1),
     lossLimit: `Largest drop of ${title} (points)`,
   };
@@ -46,7 +47,7 @@ const VIEWS: Readonly<Record<MetricName, MetricView>> = {
     logarithmic: false,
     lost: 'points lost',
     lostLegend: ['Accuracy', 'lost'],
-    lossFormat: '~%',
+    lossUnit: ' %',
     lossText: (loss) => (100 * loss).toFixed(1),
     lossLimit: 'Largest drop of accuracy (% points)',
   },
@@ -57,7 +58,7 @@ const VIEWS: Readonly<Record<MetricName, MetricView>> = {
     logarithmic: true,
     lost: 'perplexity gained',
     lostLegend: ['Perplexity', 'gained'],
-    lossFormat: ',~r',
+    lossUnit: '',
     lossText: (loss) => {
       if (Math.abs(loss) < 100) return loss.toFixed(2);
       return Math.abs(loss) < 1e5 ? loss.toFixed(0) : loss.toExponential(0).replace('e+', 'e');

@@ -53,3 +53,15 @@ export function textWidth(text: string, fontSize: number, bold: boolean): number
   }
   return (width * fontSize) / 1000;
 }
+
+/** A text in lines of at most a width in pixels, broken at spaces; a longer word has a line of its own. */
+export function linesOf(text: string, fontSize: number, bold: boolean, width: number): string[] {
+  const lines: string[] = [];
+  for (const word of text.split(' ')) {
+    const joined = lines.length === 0 ? word : `${lines[lines.length - 1]} ${word}`;
+    const fits = lines.length > 0 && textWidth(joined, fontSize, bold) <= width;
+    if (fits) lines[lines.length - 1] = joined;
+    else lines.push(word);
+  }
+  return lines;
+}

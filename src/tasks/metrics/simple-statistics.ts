@@ -12,3 +12,5 @@ export const binomialDistribution: (trials: number, probability: number) => numb
   library.binomialDistribution;
 /** Unbiased (n − 1). */
 export const sampleVariance: (values: number[]) => number = library.sampleVariance;
+/** Quantile of the standard normal distribution, to about 0.1 % of its value. */
+export const normalQuantile: (probability: number) => number = library.probit;
