@@ -85,7 +85,7 @@ function endCode(code: number, asked: Signal | undefined): number {
  */
 function endAtOnce(signal: Signal, partials: Iterable<string>, isTTY: boolean): void {
   // A file that is being written is under another name, so even this leaves none half-written.
-  for (const path of partials) rmSync(path, { force: true });
+  for (const path of partials) rmSync(path, { recursive: true, force: true });
   const end = (): void => {
     process.removeAllListeners(signal);
     process.kill(process.pid, signal);
