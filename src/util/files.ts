@@ -30,8 +30,7 @@ type Use<T> = (file: FileHandle) => Promise<T>;
  */
 export async function writeFileAtomically<T>(path: string, write: Use<T>): Promise<T> {
   try {
-    if (path === '')
-      throw new OutputError({ what: 'no path to write to', where: '""', expected: 'a path' });
+    requirePath(path);
     const existing = await stat(path).catch(() => undefined);
     if (existing && !existing.isFile() && !existing.isDirectory())
       return await withFile(path, 'w', write);
@@ -39,6 +38,11 @@ export async function writeFileAtomically<T>(path: string, write: Use<T>): Promi
   } catch (error) {
     throw asOutputError(path, error);
   }
+}
+
+function requirePath(path: string): void {
+  if (path === '')
+    throw new OutputError({ what: 'no path to write to', where: '""', expected: 'a path' });
 }
 
 /** Neighbours that are being written: removed when the process ends before they are complete. */
@@ -204,6 +208,7 @@ export async function writeTogether<T>(
   build: (placeOf: (path: string) => string) => Promise<T>,
 ): Promise<T> {
   const main = paths[paths.length - 1];
+  requirePath(main);
   const folder = dirname(main);
   const isNew = (await stat(folder).catch(() => undefined)) === undefined;
   const beside = partialOf(isNew ? folder : main);

@@ -15,8 +15,8 @@ export type Rows = ReadonlyMap<string, unknown>;
 
 /** All that a search leaves: files of its finished runs by the model and data they are of, and its store. */
 export interface Ending {
-  /** The content of each finished run's files, by `identityOf`. */
-  readonly runs: ReadonlyMap<string, Readonly<Record<string, unknown>>>;
+  /** The content of each finished run's files, by `identityOf`: two where a file was swapped twice. */
+  readonly runs: ReadonlyMap<string, readonly Readonly<Record<string, unknown>>[]>;
   /** Outcomes by key. */
   readonly measurements: Rows;
   /** Whether a plan passes, by key and limit. */
@@ -86,12 +86,11 @@ export async function readEnding(place: Place, exact: boolean): Promise<Ending> 
         { key, measurement: { ...measurement, seconds: 0 }, bytes, extras },
       ]),
     );
-    const runs = new Map<string, Readonly<Record<string, unknown>>>();
+    const runs = new Map<string, Readonly<Record<string, unknown>>[]>();
     for (const { id, state } of store.runs.list()) {
       if (state !== 'finished') continue;
       const [identity, files] = await readRunFiles(join(place.runs, id), exact);
-      assert.ok(!runs.has(identity), 'one search was finished twice');
-      runs.set(identity, files);
+      runs.set(identity, [...(runs.get(identity) ?? []), files]);
     }
     const verdicts = await verdictsOf(place);
     return {
@@ -129,17 +128,17 @@ export function requireSame(
   wanted: string,
   exact: boolean,
 ): void {
-  const expected = (part: 'runs' | 'measurements' | 'verdicts', id: string): unknown =>
-    undisturbed.map((ending) => ending[part].get(id)).find((value) => value !== undefined);
-  assert.ok(found.runs.has(wanted), 'the search is not finished');
-  for (const part of ['runs', 'measurements', 'verdicts'] as const)
+  assert.equal(found.runs.get(wanted)?.length, 1, 'the search is not finished once');
+  for (const [id, runs] of found.runs) {
+    const other = undisturbed.find((ending) => ending.runs.has(id))?.runs.get(id)?.[0];
+    for (const run of runs) assert.deepEqual(run, other, `run of ${id}`);
+  }
+  for (const part of ['measurements', 'verdicts'] as const)
     for (const [id, value] of found[part]) {
-      const other = expected(part, id);
+      const other = undisturbed.find((ending) => ending[part].has(id))?.[part].get(id);
       // Measured to the end, where the undisturbed one was content with a verdict, or the other way round.
-      const may =
-        !exact && undisturbed.some((ending) => ending.judged.has(id) || part === 'verdicts');
-      if (other === undefined && may && part !== 'runs') continue;
-      assert.deepEqual(value, other, `${part}: ${id}`);
+      const may = part === 'verdicts' || undisturbed.some((ending) => ending.judged.has(id));
+      if (other !== undefined || exact || !may) assert.deepEqual(value, other, `${part}: ${id}`);
     }
   const own = undisturbed.find((ending) => ending.runs.has(wanted))!;
   for (const id of [...own.measurements.keys()])

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { copyFile, cp, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { readRun } from '../../../src/experiment/record/folder.js';
+import { openStore } from '../../../src/store/index.js';
 import { sha256 } from '../../../src/util/hash.js';
 import { seededRandom } from '../../../src/util/random.js';
 import { pick } from '../mutate.js';
@@ -193,14 +194,21 @@ export async function killedSearch(
   }
 }
 
-/** Whether the run that is wanted says that it is finished. */
-async function isFinished({ runs }: Place, wanted: string): Promise<boolean> {
-  const files = (await filesBelow(runs)).filter((path) => path.endsWith('run.json'));
+/** Whether the run that is wanted is finished, as its folder says and then the store, which learns of it last. */
+async function isFinished(place: Place, wanted: string): Promise<boolean> {
+  const files = (await filesBelow(place.runs)).filter((path) => path.endsWith('run.json'));
   const found = await Promise.all(files.map((path) => readRun(join(path, '..'))));
-  return found.some(
+  const finished = found.filter(
     ({ state, config }) =>
       state === 'finished' && identityOf(config.model.sha256, config.search.id) === wanted,
   );
+  if (finished.length === 0) return false;
+  const store = await openStore(place.store);
+  try {
+    return finished.some(({ id }) => store.runs.show(id)?.state === 'finished');
+  } finally {
+    store.close();
+  }
 }
 
 /** Disturbs exports into a folder, which is there whole or not at all. */
