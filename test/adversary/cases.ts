@@ -20,7 +20,7 @@ const AS_INT32 = Buffer.from(
 );
 
 /** Whole files that went wrong once, by target: read as they are in each run, and too large to be mutated. */
-const CASES: Readonly<Record<string, () => readonly Files[]>> = {
+const CASES: Readonly<Record<string, (() => readonly Files[]) | undefined>> = {
   pth: () => [
     {
       'm.pth': torchZip(

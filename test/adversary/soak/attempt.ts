@@ -209,7 +209,7 @@ function swapping(
 const FILL_BYTES = 64 * 1024;
 
 /** Fills the file system that a file lies in, but for so many bytes. */
-async function fill(path: string, free: number): Promise<void> {
+export async function fill(path: string, free: number): Promise<void> {
   const file = await open(path, 'w');
   let size = 0;
   try {
