@@ -8,6 +8,8 @@ import { BLOCK_BYTES, ContentSums, type FileContent } from './content-sums.js';
 
 /** Read and hash in pieces: a signal gets through between two, and no buffer grows with the file. */
 const PIECE_BYTES = 8 * 1024 * 1024;
+/** Read while as much is checked; a multiple of a block. */
+const STEP_BYTES = 1 << 20;
 
 /**
  * A file read by position. What was read once is read again as the same bytes, or not at all: another file may
@@ -93,8 +95,24 @@ export class FileSource {
     return this.last.bytes;
   }
 
-  /** Reads whole blocks. @throws {CheckpointError} where they are not what they were. */
+  /** Reads whole blocks, the next ones while the last are checked. @throws {CheckpointError} for others than before. */
   private async fill(target: Uint8Array, position: number): Promise<void> {
+    const load = (from: number): Promise<Uint8Array> =>
+      this.load(target.subarray(from, from + STEP_BYTES), position + from);
+    let next = load(0);
+    for (let done = 0; done < target.length;) {
+      const bytes = await next;
+      const start = position + done;
+      done += bytes.length;
+      if (done < target.length) next = readAhead(load(done));
+      const changed = this.sums.changed(start / BLOCK_BYTES, bytes);
+      if (changed === undefined) continue;
+      const got = `other content from byte ${changed * BLOCK_BYTES} on`;
+      throw changedError(this.path, got, 'the content that was read before');
+    }
+  }
+
+  private async load(target: Uint8Array, position: number): Promise<Uint8Array> {
     for (let done = 0; done < target.length;) {
       const { bytesRead } = await this.file
         .read(target, done, target.length - done, position + done)
@@ -110,10 +128,7 @@ export class FileSource {
         });
       done += bytesRead;
     }
-    const changed = this.sums.changed(position / BLOCK_BYTES, target);
-    if (changed === undefined) return;
-    const got = `other content from byte ${changed * BLOCK_BYTES} on`;
-    throw changedError(this.path, got, 'the content that was read before');
+    return target;
   }
 
   /** CRC-32 (zip's) of bytes [position, position + length). */
@@ -138,12 +153,20 @@ export class FileSource {
     use: (piece: Uint8Array) => void,
   ): Promise<void> {
     this.requireWithin(position, length);
-    const buffer = new Uint8Array(Math.min(pieceBytes, length));
-    for (let done = 0; done < length;) {
-      const piece = buffer.subarray(0, Math.min(buffer.length, length - done));
+    // One is used while the other is read into.
+    const buffers = [0, 1].map(() => new Uint8Array(Math.min(pieceBytes, length)));
+    const load = async (done: number): Promise<Uint8Array> => {
+      buffers.reverse();
+      const piece = buffers[0].subarray(0, Math.min(pieceBytes, length - done));
       await this.readInto(piece, position + done);
-      use(piece);
+      return piece;
+    };
+    let next = load(0);
+    for (let done = 0; done < length;) {
+      const piece = await next;
       done += piece.length;
+      if (done < length) next = readAhead(load(done));
+      use(piece);
     }
   }
 
@@ -163,6 +186,12 @@ export class FileSource {
       expected: `${length} bytes from position ${position}`,
     });
   }
+}
+
+/** A reading that nobody waits for yet: if what comes before it fails, its own failure is none of interest. */
+function readAhead<T>(reading: Promise<T>): Promise<T> {
+  reading.catch(() => undefined);
+  return reading;
 }
 
 function changedError(path: string, got: string, expected: string): CheckpointError {

@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { withFilesNamed } from '../util/errors.js';
 import { separateValues } from './arguments.js';
 import { EXIT, errorText, exitCodeOf } from './exit-codes.js';
 import { terminalText } from './format/terminal.js';
@@ -16,7 +17,8 @@ export async function runCommandLine(argv: readonly string[], host: Host): Promi
   try {
     await program.parseAsync(separateValues(program, argv), { from: 'user' });
     return EXIT.ok;
-  } catch (error) {
+  } catch (thrown) {
+    const error = withFilesNamed(thrown);
     const text = errorText(error, argv.includes('--debug'), flagsOf(program));
     if (text !== undefined) host.stderr.write(terminalText(text));
     return exitCodeOf(error);

@@ -1,7 +1,7 @@
 import { rmSync, write } from 'node:fs';
 import type { WriteStream } from 'node:tty';
 import { Worker } from 'node:worker_threads';
-import { withMemoryNamed } from '../util/errors.js';
+import { withFilesNamed, withMemoryNamed } from '../util/errors.js';
 import { watchPartials } from '../util/files.js';
 import { packagePath } from '../util/paths.js';
 import type { CommandThreadData, FromCommand, Terminal, ToCommand } from './command-thread.js';
@@ -63,7 +63,9 @@ export function supervise(argv: readonly string[]): void {
   });
   worker.on('error', (thrown) => {
     const expected = 'less at a time: --limit, a smaller --context or model, fewer --workers';
-    const error = withMemoryNamed(thrown, 'qslm', 'more than the engine has', expected);
+    const error = withFilesNamed(
+      withMemoryNamed(thrown, 'qslm', 'more than the engine has', expected),
+    );
     code = exitCodeOf(error);
     tell(errorText(error, argv.includes('--debug')) ?? '');
   });
@@ -85,7 +87,7 @@ function endCode(code: number, asked: Signal | undefined): number {
  */
 function endAtOnce(signal: Signal, partials: Iterable<string>, isTTY: boolean): void {
   // A file that is being written is under another name, so even this leaves none half-written.
-  for (const path of partials) rmSync(path, { force: true });
+  for (const path of partials) rmSync(path, { recursive: true, force: true });
   const end = (): void => {
     process.removeAllListeners(signal);
     process.kill(process.pid, signal);

@@ -62,6 +62,8 @@ export class OutputError extends QslmError {}
 export class PlotError extends QslmError {}
 /** More memory asked for than there is; says what would fit. */
 export class MemoryError extends QslmError {}
+/** A limit of the operating system that is reached. */
+export class SystemLimitError extends QslmError {}
 /** A command line or an option that is not understood. */
 export class UsageError extends QslmError {}
 
@@ -99,6 +101,21 @@ export function withMemoryNamed(
   return new MemoryError(detail, { cause: error });
 }
 
+/** Node's words for it, and those of libraries in Rust. */
+const TOO_MANY_FILES = /\bE[MN]FILE\b|too many open files/i;
+
+/** An error that means too many open files as one that says so; any other as it is. */
+export function withFilesNamed(error: unknown): unknown {
+  if (!(error instanceof Error) || error instanceof QslmError) return error;
+  if (!TOO_MANY_FILES.test(error.message)) return error;
+  const what = 'too many files are open';
+  const expected = 'a higher limit (ulimit -n), or fewer --workers';
+  return new SystemLimitError(
+    { what, where: 'the process', got: error.message, expected },
+    { cause: error },
+  );
+}
+
 /** An error as plain data: structured clones between threads lose the class and its fields. */
 export interface PlainError {
   readonly name: string;
@@ -122,6 +139,7 @@ const CLASSES = [
   OutputError,
   PlotError,
   MemoryError,
+  SystemLimitError,
   UsageError,
 ];
 

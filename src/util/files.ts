@@ -30,8 +30,7 @@ type Use<T> = (file: FileHandle) => Promise<T>;
  */
 export async function writeFileAtomically<T>(path: string, write: Use<T>): Promise<T> {
   try {
-    if (path === '')
-      throw new OutputError({ what: 'no path to write to', where: '""', expected: 'a path' });
+    requirePath(path);
     const existing = await stat(path).catch(() => undefined);
     if (existing && !existing.isFile() && !existing.isDirectory())
       return await withFile(path, 'w', write);
@@ -41,10 +40,15 @@ export async function writeFileAtomically<T>(path: string, write: Use<T>): Promi
   }
 }
 
+function requirePath(path: string): void {
+  if (path === '')
+    throw new OutputError({ what: 'no path to write to', where: '""', expected: 'a path' });
+}
+
 /** Neighbours that are being written: removed when the process ends before they are complete. */
 const partials = new Set<string>();
 process.on('exit', () => {
-  for (const partial of partials) rmSync(partial, { force: true });
+  for (const partial of partials) rmSync(partial, { recursive: true, force: true });
 });
 
 /** Tells a watcher in another thread which neighbours there are: this one may be ended in the middle. */
@@ -55,6 +59,7 @@ interface Announcement {
   readonly begins: boolean;
 }
 
+/** Tells of a neighbour, a file or a folder, that begins to be written or no longer is. */
 function announce(path: string, begins: boolean): void {
   if (begins) partials.add(path);
   else partials.delete(path);
@@ -187,6 +192,51 @@ async function withFile<T>(path: string, flags: 'w' | 'wx', use: Use<T>): Promis
 /** {@link writeFileAtomically} for content that is already in memory. */
 export async function saveFile(path: string, content: string | Uint8Array): Promise<void> {
   await writeFileAtomically(path, (file) => file.writeFile(content));
+}
+
+/**
+ * Writes files of one folder that are nothing without each other: all of them into a neighbour, from which
+ * they are moved once they are whole. A folder that is new comes to be with all of them at once; in one that is
+ * there the last of the paths comes last. On any failure before that nothing is there that was not before.
+ *
+ * @param paths in one folder; the one last that the others are for
+ * @param build writes the files, each to the place that it is given for its path
+ * @throws {OutputError} as `writeFileAtomically`, and whatever `build` throws.
+ */
+export async function writeTogether<T>(
+  paths: readonly string[],
+  build: (placeOf: (path: string) => string) => Promise<T>,
+): Promise<T> {
+  const main = paths[paths.length - 1];
+  requirePath(main);
+  const folder = dirname(main);
+  const isNew = (await stat(folder).catch(() => undefined)) === undefined;
+  const beside = partialOf(isNew ? folder : main);
+  const placeOf = (path: string): string => join(beside, basename(path));
+  announce(beside, true);
+  try {
+    await makeFolder(dirname(beside));
+    await removeLeftBehind(dirname(beside));
+    await mkdir(beside);
+    const built = await build(placeOf);
+    if (isNew) await rename(beside, folder);
+    // A link is followed, as for a file by itself.
+    else
+      for (const path of paths) await rename(placeOf(path), await realpath(path).catch(() => path));
+    return built;
+  } catch (error) {
+    throw inItsPlace(asOutputError(main, error), beside, folder);
+  } finally {
+    await rm(beside, { recursive: true, force: true }).catch(() => undefined);
+    announce(beside, false);
+  }
+}
+
+/** An error about a file as one about the file that it was to become. */
+function inItsPlace(error: unknown, beside: string, folder: string): unknown {
+  if (!(error instanceof OutputError) || !error.detail.where.startsWith(beside)) return error;
+  const where = folder + error.detail.where.slice(beside.length);
+  return new OutputError({ ...error.detail, where }, { cause: error.cause });
 }
 
 /** An {@link OutputError} for what the operating system says on writing; any other error as it is. */

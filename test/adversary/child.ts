@@ -8,6 +8,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { QslmError } from '../../src/util/errors.js';
 import { seededRandom } from '../../src/util/random.js';
+import { casesOf } from './cases.js';
 import { pick, type Files } from './mutate.js';
 import { TorchReader } from './readers.js';
 import { lay, TARGETS } from './targets.js';
@@ -34,15 +35,29 @@ async function outcomeOf(
   }
 }
 
+/** Files that a target begins with. */
+export interface Beginnings {
+  readonly seeds: readonly Files[];
+  readonly cases: readonly Files[];
+}
+
+/** The seeds and the cases of a target. @param folder for what they are made of */
+export async function beginningsOf(target: string, folder: string): Promise<Beginnings> {
+  const made = join(folder, 'seeds');
+  await lay(made, {});
+  return { seeds: await TARGETS[target].seeds(made), cases: await casesOf(target, made) };
+}
+
 /** The mutant of a number: the same whenever it is asked for. */
 export function mutantOf(
   target: string,
-  seeds: readonly Files[],
+  { seeds, cases }: Beginnings,
   seed: number,
   index: number,
 ): Files {
-  // The seeds themselves come first.
+  // As they are, first.
   if (index < seeds.length) return seeds[index];
+  if (index < seeds.length + cases.length) return cases[index - seeds.length];
   const random = seededRandom(seed * 1_000_003 + index);
   return TARGETS[target].mutate(random, pick(random, seeds));
 }
@@ -61,13 +76,12 @@ async function main([target, seed, first, folder]: readonly string[]): Promise<v
     process.send!({ index: 0, ...(await outcomeOf(target, files, work, torch)), done: true });
     process.exit(0);
   }
-  await lay(join(folder, 'seeds'), {});
-  const seeds = await TARGETS[target].seeds(join(folder, 'seeds'));
+  const beginnings = await beginningsOf(target, folder);
   for (let index = Number(first); ; index++) {
     process.send!({ index });
     const outcome = await outcomeOf(
       target,
-      mutantOf(target, seeds, Number(seed), index),
+      mutantOf(target, beginnings, Number(seed), index),
       work,
       torch,
     );

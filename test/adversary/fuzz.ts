@@ -12,7 +12,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { mutantOf } from './child.js';
+import { beginningsOf, mutantOf } from './child.js';
 import type { Files } from './mutate.js';
 import { lay, TARGETS } from './targets.js';
 
@@ -142,10 +142,10 @@ async function fuzz(
     const kind = failed.fault.split('\n').slice(0, 2).join(' ').replace(/\d+/g, 'N');
     if (kinds.has(kind)) continue;
     kinds.add(kind);
-    const seeds = await TARGETS[target].seeds(join(folder, 'seeds'));
+    const beginnings = await beginningsOf(target, folder);
     const smallest = await cutDown(
       target,
-      mutantOf(target, seeds, seed, Math.max(0, failed.index)),
+      mutantOf(target, beginnings, seed, Math.max(0, failed.index)),
       failed.fault,
       folder,
     );

@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { readFile, truncate, writeFile } from 'node:fs/promises';
+import { appendFile, readFile, truncate, writeFile } from 'node:fs/promises';
 import { buildTask } from '../../src/experiment/open/build-task.js';
 import { describeModel } from '../../src/model/structure.js';
+import { readSst2Parquet, readWikitextParquet } from '../../src/tasks/data/parquet.js';
 import { loadTextSamples } from '../../src/tasks/data/samples.js';
 import { requireWords } from '../../src/tasks/data/text.js';
+import { readGlueTsv } from '../../src/tasks/glue/tsv.js';
 import type { Task } from '../../src/tasks/task.js';
 import { wikitext2Task } from '../../src/tasks/wikitext2.js';
 import { loadTokenizer, type Tokenizer } from '../../src/tokenizer/tokenizer.js';
@@ -97,6 +99,48 @@ describe('data: reading what is asked for', () => {
     assert.equal((await build(path, 2)).items, 1);
     await writeFile(path, 'x '.repeat(1 << 20));
     await refused(path, /no lines; got 1048576 characters without a line end/, 2);
+  });
+
+  it("reads no more of GLUE's tables than its limit says, with a header and without", async () => {
+    const path = at('endless-glue.tsv');
+    const rows = Array.from({ length: 5000 }, (_, index) => `gj04\t1\t\tA fine film ${index}.\n`);
+    await writeFile(path, Buffer.concat([Buffer.from(rows.join('')), BROKEN]));
+    const some = await readGlueTsv('cola', path, 40);
+    assert.deepEqual(some[39], { sentences: ['A fine film 39.'], label: 1 });
+    assert.ok(some.length <= 41);
+    await assert.rejects(readGlueTsv('cola', path), /not UTF-8/);
+    const pairs = `index\tsentence1\tsentence2\tlabel\n${'0\tyes\tno\tentailment\n'.repeat(4000)}`;
+    await writeFile(path, Buffer.concat([Buffer.from(pairs), BROKEN]));
+    assert.equal((await readGlueTsv('rte', path, 40)).length, 40);
+    await writeFile(path, 'x '.repeat(1 << 20));
+    await assert.rejects(readGlueTsv('rte', path, 2), /no lines; got 1048576 characters/);
+  });
+
+  it('reads no more of a parquet file than its limit says, whatever lies between', async () => {
+    for (const name of ['sentences', 'lines']) {
+      const bytes = await readFile(packagePath('test', 'fixtures', 'parquet', `${name}.parquet`));
+      // Offsets count from the beginning, the footer from the end: a hole of 600 MB between them.
+      const footer = 8 + bytes.readUInt32LE(bytes.length - 8);
+      const path = at(`${name}-hole.parquet`);
+      await writeFile(path, bytes.subarray(0, -footer));
+      await truncate(path, 600e6);
+      await appendFile(path, bytes.subarray(-footer));
+    }
+    const whole = await readSst2Parquet(packagePath('test/fixtures/parquet/sentences.parquet'));
+    assert.deepEqual(await readSst2Parquet(at('sentences-hole.parquet'), 2), whole.slice(0, 2));
+    const text = await readWikitextParquet(packagePath('test/fixtures/parquet/lines.parquet'));
+    const read: string[] = [];
+    const cut = (all: string): string => {
+      read.push(all);
+      return all.slice(0, 20);
+    };
+    assert.equal(await readWikitextParquet(at('lines-hole.parquet'), cut), text.slice(0, 20));
+    assert.ok(text.startsWith(read[0]));
+    for (const reading of [
+      readSst2Parquet(at('sentences-hole.parquet')),
+      readWikitextParquet(at('lines-hole.parquet')),
+    ])
+      await assert.rejects(reading, /file is too large; got 600\.00 MB/);
   });
 
   it('refuses what has no words by name, before it is taken apart', async () => {

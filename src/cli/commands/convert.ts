@@ -9,9 +9,12 @@ import {
   locateCheckpoint,
   openTokenizer,
 } from '../../experiment/open/model-file.js';
+import { copyTokenizer } from '../../experiment/open/tokenizer-copy.js';
 import { blockKind } from '../../layout/blocks.js';
 import { describeModel, statedMetadata, type ModelDescription } from '../../model/structure.js';
+import type { Tokenizer } from '../../tokenizer/tokenizer.js';
 import { UsageError } from '../../util/errors.js';
+import { writeTogether } from '../../util/files.js';
 import { formatBytes, formatCount, formatCounted, formatPercent } from '../../util/format.js';
 import { sha256File } from '../../util/hash.js';
 import { configFacts, configJson } from '../format/facts.js';
@@ -23,12 +26,7 @@ import {
   withConfigOptions,
   type ModelFlags,
 } from '../options/common.js';
-import {
-  copyTokenizer,
-  outputPath,
-  requireFree,
-  tokenizerBeside,
-} from '../options/model-output.js';
+import { outputPath, requireFree, tokenizerBeside } from '../options/model-output.js';
 import { Session } from '../session.js';
 
 type Metadata = Readonly<Record<string, string>>;
@@ -85,16 +83,23 @@ function addPair(pair: string, before: Metadata = {}): Metadata {
 async function convert(session: Session, model: string, flags: ConvertFlags): Promise<void> {
   const { path: input } = await locateCheckpoint(model);
   const output = await outputPath(flags.out);
-  const { description, unused } = await check(input, output, flags);
+  const { description, unused, tokenizer: opened } = await check(input, output, flags);
   const signs = description.layout.parameters.filter(({ role }) => role === 'sign');
-  const conversion = await convertCheckpoint(input, output, {
+  const options = {
     ...session.run,
     dtype: flags.dtype,
     metadata: { format: 'pt', ...statedMetadata(description), ...flags.meta },
     exclude: [...new Set([...(flags.exclude ?? []), ...unused.names])],
     keepNegative: signs.map(({ name }) => name),
-  });
-  const tokenizer = flags.tokenizer && (await copyTokenizer(flags.tokenizer, output));
+  };
+  const tokenizer = opened && tokenizerBeside(output);
+  const conversion =
+    opened === undefined || tokenizer === undefined
+      ? await convertCheckpoint(input, output, options)
+      : await writeTogether([tokenizer, output], async (placeOf) => {
+          await copyTokenizer(opened, placeOf(tokenizer));
+          return convertCheckpoint(input, placeOf(output), options);
+        });
   const sha256 = await sha256File(output);
   const facts: Fact[] = [
     ['written', output],
@@ -120,24 +125,26 @@ async function convert(session: Session, model: string, flags: ConvertFlags): Pr
   await session.result(value, formatFacts(facts));
 }
 
+/** The findings before anything is written. */
+interface Checked {
+  readonly description: ModelDescription;
+  readonly unused: Unused;
+  /** The one that is named, to go along. */
+  readonly tokenizer: Tokenizer | undefined;
+}
+
 /** Refuses all that would fail later or destroy something, before anything is written. */
-async function check(
-  input: string,
-  output: string,
-  flags: ConvertFlags,
-): Promise<{ readonly description: ModelDescription; readonly unused: Unused }> {
+async function check(input: string, output: string, flags: ConvertFlags): Promise<Checked> {
   await requireFree(output, input, flags.force);
   const checkpoint = await openCheckpoint(input);
   try {
-    const { tokenizer, ...stated } = modelOptionsOf(flags);
+    const { tokenizer: named, ...stated } = modelOptionsOf(flags);
     const description = await describeModel(checkpoint, stated);
     requireOutputLayers(description, flags.exclude ?? []);
-    if (tokenizer !== undefined) {
-      await openTokenizer(checkpoint.path, description, tokenizer);
-      await requireFree(tokenizerBeside(output), tokenizer, flags.force);
-    }
+    const tokenizer = named && (await openTokenizer(checkpoint.path, description, named));
+    if (named) await requireFree(tokenizerBeside(output), named, flags.force);
     const unused = unusedOf(checkpoint, flags.dropUnused ? description : undefined);
-    return { description, unused };
+    return { description, unused, tokenizer: tokenizer || undefined };
   } finally {
     await checkpoint.close();
   }

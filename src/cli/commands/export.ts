@@ -1,8 +1,11 @@
-import { readFile } from 'node:fs/promises';
 import { Option, type Command } from 'commander';
 import { openCheckpoint } from '../../checkpoint/open.js';
 import type { Checkpoint } from '../../checkpoint/types.js';
-import { tokenizerPathFor } from '../../experiment/open/export-model.js';
+import {
+  exportModel,
+  tokenizerPathFor,
+  type ExportedModel,
+} from '../../experiment/open/export-model.js';
 import {
   CHECKPOINT_FILE,
   findTokenizer,
@@ -15,20 +18,14 @@ import type { RunJson } from '../../experiment/record/schema.js';
 import { SEARCH_SETTINGS } from '../../experiment/record/search-schema.js';
 import { selectSaved, planOfKept } from '../../experiment/record/select-saved.js';
 import type { StatedConfig } from '../../model/config.js';
-import {
-  describeModel,
-  statedConfig,
-  statedMetadata,
-  type ModelDescription,
-} from '../../model/structure.js';
-import { exportPlan, type ExportResult } from '../../quant/packed/export.js';
+import { describeModel, statedConfig, type ModelDescription } from '../../model/structure.js';
 import { isPacked } from '../../quant/packed/format.js';
 import { parsePlan } from '../../quant/plan-json.js';
-import { resolvePlan, type Plan } from '../../quant/plan.js';
+import type { Plan } from '../../quant/plan.js';
 import { quantizerPlan, type QuantizerName } from '../../quant/quantizers.js';
 import { readTextFile } from '../../tasks/data/text.js';
+import type { Tokenizer } from '../../tokenizer/tokenizer.js';
 import { CheckpointError, DataError, UsageError } from '../../util/errors.js';
-import { saveFile } from '../../util/files.js';
 import { formatBytes, formatCount, formatFixed, formatPercent } from '../../util/format.js';
 import { sha256File } from '../../util/hash.js';
 import { formatFacts, type Fact } from '../format/table.js';
@@ -91,11 +88,11 @@ Examples:
   $ qslm eval models/small`,
     )
     .action((model: string | undefined, flags: ExportFlags) =>
-      Session.run(host, flags, (session) => exportModel(session, model, flags)),
+      Session.run(host, flags, (session) => exportPlanned(session, model, flags)),
     );
 }
 
-async function exportModel(
+async function exportPlanned(
   session: Session,
   named: string | undefined,
   flags: ExportFlags,
@@ -110,14 +107,9 @@ async function exportModel(
     const description = await describeModel(checkpoint, source.stated);
     const { hierarchy } = description;
     const plan = await planOf(source, flags, description);
-    const resolved = resolvePlan(plan, hierarchy);
     const tokenizer = await tokenizerFor(path, description, output, flags);
-    const result = await exportPlan(checkpoint, hierarchy, resolved, output, {
-      ...session.run,
-      metadata: statedMetadata(description),
-    });
-    const copy = tokenizer && tokenizerPathFor(output, tokenizer);
-    if (tokenizer && copy) await saveFile(copy, await readFile(tokenizer));
+    const files = { ...description, checkpoint, ...(tokenizer && { tokenizer }) };
+    const result = await exportModel(files, plan, output, session.run);
     const sha256 = await sha256File(output);
     const { bytes, footprint, planId } = result;
     const { fp32Bytes } = hierarchy;
@@ -128,7 +120,7 @@ async function exportModel(
       ['plan', planId],
       ...sizeFacts(result, fp32Bytes),
       ['sha256', sha256],
-      ...(copy === undefined ? [] : [['tokenizer', copy] as const]),
+      ...(result.tokenizer === undefined ? [] : [['tokenizer', result.tokenizer] as const]),
     ]);
     await session.result(value, facts);
   } finally {
@@ -213,16 +205,16 @@ async function tokenizerFor(
   description: ModelDescription,
   output: string,
   { out, tokenizer, force }: ExportFlags,
-): Promise<string | undefined> {
+): Promise<Tokenizer | undefined> {
   const isThere = tokenizer !== undefined || (await findTokenizer(model)) !== undefined;
   // A file of a model without one is written all the same; a folder is to be a model by itself.
   if (!isThere && !(await isFolderPath(out))) return undefined;
-  const { path } = await openTokenizer(model, description, tokenizer);
-  await requireFree(tokenizerPathFor(output, path), path, force);
-  return path;
+  const opened = await openTokenizer(model, description, tokenizer);
+  await requireFree(tokenizerPathFor(output, opened.path), opened.path, force);
+  return opened;
 }
 
-function sizeFacts({ bytes, footprint, errors }: ExportResult, fp32Bytes: number): Fact[] {
+function sizeFacts({ bytes, footprint, errors }: ExportedModel, fp32Bytes: number): Fact[] {
   const { total, parts } = footprint;
   const size = `${formatBytes(bytes)}: ${formatCount(total)} bytes as predicted`;
   const scales = `${formatBytes(parts.scales + parts.zeroPoints)} for scales and zero points`;

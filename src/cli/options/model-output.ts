@@ -1,8 +1,7 @@
-import { readFile, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { CHECKPOINT_FILE, TOKENIZER_FILE } from '../../experiment/open/model-file.js';
 import { OutputError } from '../../util/errors.js';
-import { saveFile } from '../../util/files.js';
 
 /** The file that a model is written to. A path that ends in a separator, or is a folder, means a folder. */
 export async function outputPath(out: string): Promise<string> {
@@ -49,11 +48,4 @@ async function kindOf(path: string): Promise<'nothing' | 'folder' | 'file'> {
 /** The path at which the tokenizer of a model in this file belongs. */
 export function tokenizerBeside(model: string): string {
   return join(dirname(model), TOKENIZER_FILE);
-}
-
-/** @returns the path of the copy. */
-export async function copyTokenizer(path: string, output: string): Promise<string> {
-  const copy = tokenizerBeside(output);
-  await saveFile(copy, await readFile(path));
-  return copy;
 }

@@ -134,7 +134,7 @@ async function buildGlue(
   const length = policy.length === 'longest' ? undefined : policy.length;
   return glueTask({
     name,
-    examples: await readGlueTsv(name, data),
+    examples: await readGlueTsv(name, data, limit),
     source: data,
     tokenizer,
     paddingId: tokenizer.idOf(policy.padding.name) ?? policy.padding.id,

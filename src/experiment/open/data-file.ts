@@ -62,7 +62,7 @@ export interface ReadData<T> {
 /**
  * Labelled sentences of a TSV, a parquet file or a data set.
  *
- * @param limit sentences at most: a TSV is read no further.
+ * @param limit sentences at most of each file, which is read no further.
  * @throws {DataError} as their readers.
  */
 export async function readSentences(
@@ -71,7 +71,9 @@ export async function readSentences(
 ): Promise<ReadData<LabelledSentence[]>> {
   const { paths, source, title } = await locateData(data);
   const parts = await Promise.all(
-    paths.map((path) => (isParquet(path) ? readSst2Parquet(path) : readSst2Tsv(path, limit))),
+    paths.map((path) =>
+      isParquet(path) ? readSst2Parquet(path, limit) : readSst2Tsv(path, limit),
+    ),
   );
   return { content: parts.flat(), source, title };
 }
@@ -79,7 +81,7 @@ export async function readSentences(
 /**
  * Text of a file, a parquet file or a data set.
  *
- * @param cut the part of the text so far that is enough, or undefined for more: a text is read no further.
+ * @param cut the part of the text so far that is enough, or undefined for more: a single file is read no further.
  * @throws {DataError} as their readers, and for what has no words.
  */
 export async function readProse(
@@ -89,8 +91,10 @@ export async function readProse(
   const { paths, source, title } = await locateData(data);
   const parts = await Promise.all(
     paths.map((path) => {
-      if (isParquet(path)) return readWikitextParquet(path);
-      return cut === undefined || paths.length > 1 ? readTextFile(path) : readTextUntil(path, cut);
+      // The parts of a data set are one text: it is cut where all of it is there.
+      const enough = paths.length > 1 ? undefined : cut;
+      if (isParquet(path)) return readWikitextParquet(path, enough);
+      return enough === undefined ? readTextFile(path) : readTextUntil(path, enough);
     }),
   );
   for (const part of parts) requireWords(part, source);

@@ -1,5 +1,6 @@
 import { DataError } from '../../util/errors.js';
-import { readBytes, requireText } from './text.js';
+import { withRegularFile } from '../../util/read-file.js';
+import { LARGEST_TEXT_BYTES, requireText } from './text.js';
 import type { LabelledSentence } from './tsv.js';
 
 /** Columns of the two layouts that the hub gives the data in. */
@@ -12,11 +13,21 @@ const MOST_ROWS = 10_000_000;
 /** A value as the reader hands it over. */
 type Cell = string | number | bigint | null | undefined;
 
+/** A file as the reader asks for its parts. */
+interface Parts {
+  readonly byteLength: number;
+  slice(start: number, end?: number): Promise<ArrayBuffer>;
+}
+
 interface Table {
   readonly columns: readonly string[];
-  /** Columns of all rows, [columns][rows]. */
-  read(columns: readonly string[]): Promise<(readonly Cell[])[]>;
+  readonly rows: number;
+  /** Columns of the rows [from, to), [columns][to - from]. */
+  read(columns: readonly string[], from: number, to: number): Promise<(readonly Cell[])[]>;
 }
+
+/** Rows that are read first where it is not known how many are needed. */
+const FIRST_ROWS = 256;
 
 /**
  * The layout of a parquet file: `sst2` with the columns sentence and label, `wikitext2` with the column text.
@@ -24,7 +35,7 @@ interface Table {
  * @throws {DataError} when it cannot be read, or has neither.
  */
 export async function parquetLayout(path: string): Promise<'sst2' | 'wikitext2'> {
-  const { columns } = await openTable(path);
+  const columns = await withTable(path, Infinity, (table) => Promise.resolve(table.columns));
   const has = (wanted: readonly string[]): boolean => wanted.every((name) => columns.includes(name));
   if (has(SENTENCES)) return 'sst2';
   if (has(LINES)) return 'wikitext2';
@@ -35,11 +46,15 @@ export async function parquetLayout(path: string): Promise<'sst2' | 'wikitext2'>
  * Sentences and labels of GLUE's SST-2 as parquet: columns `sentence` (text) and `label` (0 or 1); others,
  * as `idx`, are passed over. White space around a sentence is dropped, as from a TSV.
  *
+ * @param limit sentences that are wanted at most: rows after them are not read
  * @throws {DataError} with the row: columns missing, an empty sentence, another label (GLUE's test split has
  *   −1 throughout), no rows.
  */
-export async function readSst2Parquet(path: string): Promise<LabelledSentence[]> {
-  const [sentences, labels] = await readColumns(path, SENTENCES);
+export async function readSst2Parquet(path: string, limit?: number): Promise<LabelledSentence[]> {
+  const [sentences, labels] = await withTable(path, mostBytes(limit), (table) => {
+    requireColumns(path, table, SENTENCES);
+    return table.read(SENTENCES, 0, Math.min(table.rows, limit ?? Infinity));
+  });
   if (sentences.length === 0) throw empty(path, 'sentences');
   return sentences.map((cell, index) => {
     const where = `${path} row ${index + 1}`;
@@ -62,39 +77,71 @@ export async function readSst2Parquet(path: string): Promise<LabelledSentence[]>
  * line of one space that the distribution in text files has between paragraphs, so that both give the same
  * text.
  *
+ * @param cut given the text so far, the part of it that is enough, or undefined for more: rows after it are
+ *   not read
  * @throws {DataError} when the column is missing, holds no text, or all of it is white space.
  */
-export async function readWikitextParquet(path: string): Promise<string> {
-  const [rows] = await readColumns(path, LINES);
-  if (rows.length === 0) throw empty(path, 'lines');
-  const lines = rows.map((cell, index) => {
-    const line = textOf(cell, `${path} row ${index + 1}`, 'text');
-    if (line === '') return ' \n';
-    return line.endsWith('\n') ? line : `${line}\n`;
-  });
-  const text = lines.join('');
-  requireText(text, path);
-  return text;
-}
-
-async function readColumns(
+export function readWikitextParquet(
   path: string,
-  wanted: readonly string[],
-): Promise<(readonly Cell[])[]> {
-  const table = await openTable(path);
-  if (!wanted.every((name) => table.columns.includes(name)))
-    throw lacking(path, table.columns, `the columns ${wanted.join(' and ')}`);
-  return table.read(wanted);
+  cut?: (text: string) => string | undefined,
+): Promise<string> {
+  return withTable(path, mostBytes(cut), async (table) => {
+    requireColumns(path, table, LINES);
+    const { rows } = table;
+    if (rows === 0) throw empty(path, 'lines');
+    let text = '';
+    for (let from = 0; from < rows; ) {
+      const to = cut === undefined ? rows : Math.min(rows, Math.max(FIRST_ROWS, 2 * from));
+      const [cells] = await table.read(LINES, from, to);
+      text += cells.map((cell, index) => lineOf(cell, `${path} row ${from + index + 1}`)).join('');
+      const enough = text.trim() === '' ? undefined : cut?.(text);
+      if (enough !== undefined) return enough;
+      from = to;
+    }
+    requireText(text, path);
+    return text;
+  });
 }
 
-/** @throws {DataError} for a file that is no parquet, or damaged. */
-async function openTable(path: string): Promise<Table> {
-  const bytes = await readBytes(path, 'a readable parquet file');
-  const file = {
-    byteLength: bytes.length,
-    slice: (start: number, end = bytes.length): ArrayBuffer =>
-      new Uint8Array(bytes.subarray(start, end)).buffer,
-  };
+function lineOf(cell: Cell, where: string): string {
+  const line = textOf(cell, where, 'text');
+  if (line === '') return ' \n';
+  return line.endsWith('\n') ? line : `${line}\n`;
+}
+
+function requireColumns(path: string, { columns }: Table, wanted: readonly string[]): void {
+  if (!wanted.every((name) => columns.includes(name)))
+    throw lacking(path, columns, `the columns ${wanted.join(' and ')}`);
+}
+
+/** A file that is read whole has to fit into memory; one that is read up to a limit can be of any size. */
+function mostBytes(limit: unknown): number {
+  return limit === undefined ? LARGEST_TEXT_BYTES : Infinity;
+}
+
+/** Opens a file for `use`, which reads what it needs of it. @throws {DataError} for no parquet, or a damaged one. */
+function withTable<T>(
+  path: string,
+  most: number,
+  use: (table: Table) => Promise<T>,
+): Promise<T> {
+  const expected = 'a readable parquet file';
+  const options = { Failure: DataError, missing: 'cannot be read', expected, mostBytes: most };
+  return withRegularFile(path, options, async (handle, byteLength) => {
+    const slice = async (start: number, end = byteLength): Promise<ArrayBuffer> => {
+      const bytes = new Uint8Array(Math.max(0, end - start));
+      for (let done = 0; done < bytes.length; ) {
+        const { bytesRead } = await handle.read(bytes, done, bytes.length - done, start + done);
+        if (bytesRead === 0) throw new RangeError(`the file ends before byte ${end}`);
+        done += bytesRead;
+      }
+      return bytes.buffer;
+    };
+    return use(await tableOf(path, { byteLength, slice }));
+  });
+}
+
+async function tableOf(path: string, file: Parts): Promise<Table> {
   // An ES module; only those who read parquet wait for it.
   const parquet = await import('hyparquet');
   return guarded(path, async () => {
@@ -103,19 +150,22 @@ async function openTable(path: string): Promise<Table> {
     if (!(rows >= 0 && rows <= MOST_ROWS)) throw new RangeError(`${rows} rows`);
     const schema = parquet.parquetSchema(metadata);
     const columns = schema.children.map(({ element: { name } }) => name);
-    const read = (wanted: readonly string[]): Promise<(readonly Cell[])[]> =>
+    const read: Table['read'] = (wanted, from, to) =>
       guarded(path, async () => {
         const found = (await parquet.parquetReadObjects({
           file,
           metadata,
           columns: [...wanted],
+          rowStart: from,
+          rowEnd: to,
           // Not for the metadata, whose smallest and largest texts may be cut within a character.
           parsers: { stringFromBytes: strictText },
         })) as readonly Readonly<Record<string, Cell>>[];
-        if (found.length !== rows) throw new RangeError(`${found.length} of ${rows} rows`);
+        if (found.length !== to - from)
+          throw new RangeError(`${found.length} of ${to - from} rows`);
         return wanted.map((name) => found.map((row) => row[name]));
       });
-    return { columns, read };
+    return { columns, rows, read };
   });
 }
 

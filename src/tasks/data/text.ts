@@ -4,7 +4,7 @@ import { formatBytes, formatCount } from '../../util/format.js';
 import { readRegularFile, withRegularFile } from '../../util/read-file.js';
 
 /** The longest string that the engine can hold is 512 MB, and tokens take more than their text. */
-const LARGEST_TEXT_BYTES = 256e6;
+export const LARGEST_TEXT_BYTES = 256e6;
 
 /** Without white space for so long it is no text: the longest words of any language have some hundreds. */
 const LONGEST_WORD = 1 << 16;

@@ -18,12 +18,21 @@ const HEADER = 'sentence\tlabel';
  * @throws {DataError} also when the file cannot be read, is not UTF-8 or has no lines.
  */
 export async function readSst2Tsv(path: string, limit?: number): Promise<LabelledSentence[]> {
-  if (limit === undefined) return parseSst2Tsv(await readTextFile(path), path);
-  const text = await readTextUntil(path, (read) => {
+  return parseSst2Tsv(await readLines(path, limit === undefined ? undefined : limit + 1), path);
+}
+
+/**
+ * The text of a file of lines.
+ *
+ * @param count lines that are wanted at most, empty ones at the end apart: what follows them is not read
+ * @throws {DataError} when the file cannot be read, is not UTF-8 or has no lines.
+ */
+export function readLines(path: string, count: number | undefined): Promise<string> {
+  if (count === undefined) return readTextFile(path);
+  return readTextUntil(path, (read) => {
     requireLines(read, path);
-    return firstLines(read, limit + 1);
+    return firstLines(read, count);
   });
-  return parseSst2Tsv(text, path);
 }
 
 /** The first lines of a text, undefined where it has no more than these. */

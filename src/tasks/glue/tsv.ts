@@ -1,5 +1,6 @@
 import { DataError } from '../../util/errors.js';
-import { readTextFile, requireText } from '../data/text.js';
+import { requireText } from '../data/text.js';
+import { readLines } from '../data/tsv.js';
 import { glueBenchmark, type GlueName } from './benchmarks.js';
 
 /** A sentence, or a pair of them, and its class. */
@@ -8,9 +9,20 @@ export interface LabelledPair {
   readonly label: number;
 }
 
-/** {@link parseGlueTsv} of a file. @throws {DataError} also when the file cannot be read or is not UTF-8. */
-export async function readGlueTsv(name: GlueName, path: string): Promise<LabelledPair[]> {
-  return parseGlueTsv(name, await readTextFile(path), path);
+/**
+ * {@link parseGlueTsv} of a file.
+ *
+ * @param limit sentences or pairs that are wanted at most: lines after them are not read
+ * @throws {DataError} also when the file cannot be read or is not UTF-8.
+ */
+export async function readGlueTsv(
+  name: GlueName,
+  path: string,
+  limit?: number,
+): Promise<LabelledPair[]> {
+  // One more, for a header.
+  const text = await readLines(path, limit === undefined ? undefined : limit + 1);
+  return parseGlueTsv(name, text, path);
 }
 
 /**
