@@ -55,15 +55,25 @@ export function tokenMix(
   });
 }
 
+/**
+ * The next round's streams in place of the last one's. Without it a scan holds the streams of all its rounds, two
+ * hundred of them at 1,024 tokens, where a GPU's memory ends.
+ */
+function replacing(streams: Tensor3D[], round: (streams: Tensor3D[]) => Tensor3D[]): Tensor3D[] {
+  const next = tf.tidy(() => round(streams));
+  tf.dispose(streams);
+  return next;
+}
+
 /** `x` moved `steps` tokens later, `fill` before it. x: [B, T, C]. */
 function delayed(x: Tensor3D, steps: number, fill: number): Tensor3D {
   const none: [number, number] = [0, 0];
-  return tf.pad(tokens(x, 0, x.shape[1] - steps), [none, [steps, 0], none], fill);
+  return tf.tidy(() => tf.pad(tokens(x, 0, x.shape[1] - steps), [none, [steps, 0], none], fill));
 }
 
 /** past · x + present · y. */
 function blend(past: Tensor3D, x: Tensor3D, present: Tensor3D, y: Tensor3D): Tensor3D {
-  return tf.add(tf.mul(past, x), tf.mul(present, y));
+  return tf.tidy(() => tf.add(tf.mul(past, x), tf.mul(present, y)));
 }
 
 /** The weights e^{p - m} and e^{q - m}, m = max(p, q), of two sums scaled by e^p and e^q; and m. */
@@ -87,17 +97,21 @@ export function wkv(
   const time = k.shape[1];
   return tf.tidy(() => {
     const w = tf.neg(tf.exp(decay));
-    let a: Tensor3D = tf.concat([tokens(state, 0, 1), v], 1);
-    let b: Tensor3D = tf.concat([tokens(state, 1, 1), tf.onesLike(v)], 1);
-    let p: Tensor3D = tf.concat([tokens(state, 2, 1), k], 1);
-    for (let distance = 1; distance <= time; distance *= 2) {
-      const earlier = delayed(p, distance, EMPTY_EXPONENT);
-      const { past, present, top } = weigh(tf.add(earlier, tf.mul(w, distance)), p);
-      a = blend(past, delayed(a, distance, 0), present, a);
-      b = blend(past, delayed(b, distance, 0), present, b);
-      p = top;
-    }
-    const prefixes = [a, b, p];
+    let prefixes: Tensor3D[] = [
+      tf.concat([tokens(state, 0, 1), v], 1),
+      tf.concat([tokens(state, 1, 1), tf.onesLike(v)], 1),
+      tf.concat([tokens(state, 2, 1), k], 1),
+    ];
+    for (let distance = 1; distance <= time; distance *= 2)
+      prefixes = replacing(prefixes, ([a, b, p]) => {
+        const earlier = delayed(p, distance, EMPTY_EXPONENT);
+        const { past, present, top } = weigh(tf.add(earlier, tf.mul(w, distance)), p);
+        return [
+          blend(past, delayed(a, distance, 0), present, a),
+          blend(past, delayed(b, distance, 0), present, b),
+          top,
+        ];
+      });
     const [numerator, denominator, exponent] = prefixes.map((prefix) => tokens(prefix, 0, time));
     const { past, present } = weigh(exponent, tf.add(k, first));
     const average = tf.div<Tensor3D>(
@@ -124,12 +138,17 @@ const LIF_ROUNDS = 4;
 /** h[t] = x[t] / 2 + h[t - 1] / 2, the second term only where no spike at t - 1 reset it. */
 function membranePotentials(current: Tensor3D, spikes: Tensor3D): Tensor3D {
   const time = current.shape[1];
-  let potential: Tensor3D = tf.div(current, LIF_TAU);
-  let factor: Tensor3D = tf.mul(delayed(tf.sub(1, spikes), 1, 0), 1 - 1 / LIF_TAU);
-  for (let distance = 1; distance < Math.min(time, LIF_MEMORY_TOKENS); distance *= 2) {
-    potential = tf.add(potential, tf.mul(factor, delayed(potential, distance, 0)));
-    factor = tf.mul(factor, delayed(factor, distance, 0));
-  }
+  let scan: Tensor3D[] = [
+    tf.div(current, LIF_TAU),
+    tf.tidy(() => tf.mul(delayed(tf.sub(1, spikes), 1, 0), 1 - 1 / LIF_TAU)),
+  ];
+  for (let distance = 1; distance < Math.min(time, LIF_MEMORY_TOKENS); distance *= 2)
+    scan = replacing(scan, ([potential, factor]) => [
+      tf.add(potential, tf.mul(factor, delayed(potential, distance, 0))),
+      tf.mul(factor, delayed(factor, distance, 0)),
+    ]);
+  const [potential, factor] = scan;
+  factor.dispose();
   return potential;
 }
 
