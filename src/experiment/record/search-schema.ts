@@ -95,6 +95,7 @@ const step = v.object({
       items: count,
       of: count,
       level: number,
+      beside: v.exactOptional(text),
       estimate: number,
       error: number,
       low: number,
