@@ -69,7 +69,8 @@ export { exportModel, type ExportedModel } from './experiment/open/export-model.
 // Measure plans.
 export { measurePlans, type NamedPlan, type PlanPoint } from './experiment/runs/measure-plans.js';
 export { PRECISION_LIST, runUniform } from './experiment/runs/uniform.js';
-export { formatComparison } from './tasks/metrics/metrics.js';
+export { formatComparison, type NoiseFloor } from './tasks/metrics/noise.js';
+export { measureNoise } from './experiment/runs/noise-floor.js';
 export { runSweep } from './experiment/runs/sweep-run.js';
 export { sensitivityOf } from './experiment/runs/sensitivity.js';
 export { runEnergy } from './experiment/runs/energy-run.js';

@@ -6,7 +6,8 @@ import {
   ratioEstimate,
   wilsonInterval,
 } from '../../src/tasks/metrics/intervals.js';
-import { comparePaired, formatComparison, metricOf } from '../../src/tasks/metrics/metrics.js';
+import { comparePaired, metricOf } from '../../src/tasks/metrics/metrics.js';
+import { formatComparison } from '../../src/tasks/metrics/noise.js';
 import type { PerplexityMeasurement } from '../../src/tasks/metrics/perplexity.js';
 import { DataError } from '../../src/util/errors.js';
 import { seededRandom } from '../../src/util/random.js';

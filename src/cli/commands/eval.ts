@@ -8,14 +8,21 @@ import {
   type NamedPlan,
   type PlanPoint,
 } from '../../experiment/runs/measure-plans.js';
+import {
+  DITHERS,
+  measureNoise,
+  noiseStore,
+  type NoisePlace,
+} from '../../experiment/runs/noise-floor.js';
 import { bitsName } from '../../experiment/runs/uniform.js';
 import { requireUnpacked } from '../../quant/packed/read.js';
 import { parsePlan } from '../../quant/plan-json.js';
 import { type QuantizerName, quantizerPlan } from '../../quant/quantizers.js';
 import { readTextFile } from '../../tasks/data/text.js';
 import { formatMeasurement, metricOf, type Measurement } from '../../tasks/metrics/metrics.js';
+import { isBelowFloor, type NoiseFloor } from '../../tasks/metrics/noise.js';
 import type { Task } from '../../tasks/task.js';
-import { formatCount, formatDuration, formatRate } from '../../util/format.js';
+import { formatCount, formatCounted, formatDuration, formatRate } from '../../util/format.js';
 import { backendFact, configFacts, configJson } from '../format/facts.js';
 import { measurementJson, pointJson, taskJson } from '../format/json.js';
 import { packedFacts, packedJson } from '../format/packed.js';
@@ -33,12 +40,15 @@ import {
   type BackendFlags,
   type ModelFlags,
 } from '../options/common.js';
+import { withStore, withStoreOption, type StoreFlags } from '../options/study.js';
 import { Session } from '../session.js';
 
-interface EvalFlags extends ModelFlags, BackendFlags, TaskRequest {
+interface EvalFlags extends ModelFlags, BackendFlags, TaskRequest, StoreFlags {
   readonly bits?: number;
   readonly quantizer: QuantizerName;
   readonly plan?: string;
+  /** True for the number that is the default. */
+  readonly noiseFloor?: number | true;
 }
 
 export function addEval(program: Command, host: Host): void {
@@ -62,8 +72,13 @@ export function addEval(program: Command, host: Host): void {
     .addOption(pooling)
     .addOption(bitsOption())
     .addOption(quantizerOption())
+    .option(
+      '--noise-floor [count]',
+      'how much the metric moves when nothing matters: so many times with the last bits of the weights at random, kept in the store',
+      positiveInteger,
+    )
     .option('--plan <file>', 'a plan in JSON: which unit gets which scheme');
-  withResultOptions(withModelOptions(command))
+  withResultOptions(withModelOptions(withStoreOption(command)))
     .addHelpText(
       'after',
       `
@@ -91,6 +106,8 @@ async function evaluate(session: Session, name: string, flags: EvalFlags): Promi
     warnBeyondContext(session, measurement!, open);
     const sha256 = await open.checkpoint.sha256();
     const { checkpoint, hierarchy } = open;
+    const place = { checkpoint: sha256, task, backend: backend.name };
+    const noise = await noiseOf(session, flags, open, task, measurement!, place);
     const facts = formatFacts([
       ['model', open.name],
       ['sha256', sha256],
@@ -99,20 +116,55 @@ async function evaluate(session: Session, name: string, flags: EvalFlags): Promi
       backendFact(backend),
       ...task.describe(),
       ...resultFacts(measurement!, task),
+      ...noiseFacts(noise, task),
     ]);
-    const table = plan === undefined ? '' : `\n\n${comparisonTable(task, [baseline, quantized])}`;
+    const below = plan && quantized.comparison && isBelowFloor(quantized.comparison, noise);
+    const remark = below
+      ? `\n${plan.name}: the change is noise, no more than the noise floor.`
+      : '';
+    const table =
+      plan === undefined ? '' : `\n\n${comparisonTable(task, [baseline, quantized])}${remark}`;
     const packed = packedJson(checkpoint, hierarchy);
     const value = {
       model: { name: open.name, sha256, ...configJson(open), ...packed },
       backend,
       task: taskJson(task),
       ...measurementJson(measurement!),
+      ...(noise && { noise }),
       ...(plan !== undefined && { quantized: pointJson(quantized) }),
     };
     await session.result(value, facts + table, flags.out);
   } finally {
     await open.close();
   }
+}
+
+/** Measured where it is asked for; nothing is looked up else. */
+async function noiseOf(
+  session: Session,
+  { noiseFloor, store: path }: EvalFlags,
+  open: OpenModel,
+  task: Task,
+  baseline: Measurement,
+  place: NoisePlace,
+): Promise<NoiseFloor | undefined> {
+  if (noiseFloor === undefined) return undefined;
+  const dithers = noiseFloor === true ? DITHERS : noiseFloor;
+  return withStore(session, path, (store) =>
+    measureNoise(open, task, baseline, {
+      dithers,
+      store: noiseStore(store, place),
+      ...session.run,
+    }),
+  );
+}
+
+function noiseFacts(noise: NoiseFloor | undefined, { metric }: Task): Fact[] {
+  if (noise === undefined) return [];
+  const { loss } = metricOf(metric);
+  const moved = `${Number((noise.metric / loss.unit).toPrecision(2))} ${loss.name}`;
+  const times = formatCounted(noise.dithers, 'time');
+  return [['noise floor', `${moved} at most, the last bits of the weights at random ${times}`]];
 }
 
 async function wantedPlan(

@@ -109,19 +109,20 @@ export function certificateText(
 interface Selected {
   readonly selections: readonly { readonly lambda: number; readonly candidate: Numbered }[];
   readonly ties?: Ties | undefined;
+  readonly noise?: SearchResult['noise'];
 }
 
 /** Sentences about neighbouring selections whose difference the data cannot tell from none. */
-export function noiseTexts({ selections, ties }: Selected): string[] {
-  if (ties === undefined) return [];
+export function noiseTexts({ selections, ties, noise }: Selected): string[] {
+  const floor = noise?.search?.metric ?? -1;
   return selections.flatMap((one, index) => {
     const next = selections.at(index + 1);
     if (next === undefined || next.candidate.step === one.candidate.step) return [];
-    if (!areTied(one.candidate, next.candidate, ties)) return [];
-    return [
-      `The plans of λ = ${one.lambda} and ${next.lambda} differ in their metric by noise only: ` +
-        'by at most one standard error of the paired difference.',
-    ];
+    const plans = `The plans of λ = ${one.lambda} and ${next.lambda} differ in their metric by noise only: `;
+    if (Math.abs(one.candidate.metric - next.candidate.metric) <= floor)
+      return [`${plans}no more than the last bits of the weights make.`];
+    if (ties === undefined || !areTied(one.candidate, next.candidate, ties)) return [];
+    return [`${plans}by at most one standard error of the paired difference.`];
   });
 }
 

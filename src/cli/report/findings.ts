@@ -12,6 +12,7 @@ import {
   metricOf,
   type MetricName,
 } from '../../tasks/metrics/metrics.js';
+import { statedBeside, type NoiseFloor } from '../../tasks/metrics/noise.js';
 import { formatBytes, formatPercent } from '../../util/format.js';
 import { describeLimits } from '../format/run-tables.js';
 import { certificateText } from '../format/selection-text.js';
@@ -115,7 +116,7 @@ function searchFinding(name: string, run: SearchResult, paper: PaperRecord | und
   const judged =
     heldOut === undefined
       ? `It was not judged on held-out data; on the data searched on it has ${formatMetric(metric, value)}, which flatters it.`
-      : judgedSentence(metric, heldOut, certificateText(run, metric));
+      : judgedSentence(metric, heldOut, certificateText(run, metric), run.noise?.heldOut);
   return [`${head}: ${size}. ${judged}`, paperSentence(paper)].filter(Boolean).join(' ');
 }
 
@@ -129,8 +130,9 @@ function judgedSentence(
   metric: MetricName,
   { quantized, baseline, comparison }: NonNullable<SearchResult['heldOut']>,
   certificate: string | undefined,
+  noise: NoiseFloor | undefined,
 ): string {
-  const { text, clear } = metricOf(comparison.metric).stated(comparison);
+  const { text, clear } = statedBeside(comparison, noise);
   return (
     `On held-out data it has ${metric} ${formatMetric(metric, quantized.value)} ` +
     `(95 %: ${formatInterval(metric, quantized.interval)}), the unquantized model ` +

@@ -44,7 +44,7 @@ export async function readSearch(folder: string, json: RunJson): Promise<SavedSe
   const trace = steps.map((step) => stepOf({ ...intervals.get(step.index), ...step }, kept.metric));
   const candidates = trace.flatMap(candidateOf);
   const at = (step: number): Candidate => candidateAt(candidates, step, folder);
-  const { selected, smallest, heldOut, nearest, decisions, ladder } = result;
+  const { selected, smallest, heldOut, nearest, decisions, ladder, noise } = result;
   const ties = savedTies(kept);
   const differences = savedDifferences(steps);
   return {
@@ -71,6 +71,7 @@ export async function readSearch(folder: string, json: RunJson): Promise<SavedSe
     ...(differences && { differences }),
     ...(decisions && { decisions }),
     ...(ladder && { ladder }),
+    ...(noise && { noise }),
     yardsticks: result.yardsticks,
     evaluations: result.evaluations,
     ...(heldOut && { heldOut }),

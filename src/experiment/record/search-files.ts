@@ -166,6 +166,7 @@ export function searchResultJson(run: SearchRun): Json {
       step: candidate.step,
     })),
     ...(run.decisions && { decisions: run.decisions }),
+    ...(run.noise && { noise: run.noise }),
     ...(run.ladder && { ladder: { ...run.ladder, rungs: [...run.ladder.rungs] } }),
     selected: selected && {
       lambda: selected.lambda,

@@ -95,6 +95,7 @@ const step = v.object({
       items: count,
       of: count,
       level: number,
+      beside: v.exactOptional(text),
       estimate: number,
       error: number,
       low: number,
@@ -115,6 +116,8 @@ export const TRACE = v.object({ format: v.literal(TRACE_FORMAT), steps: v.array(
 export type TraceJson = v.InferOutput<typeof TRACE>;
 
 const measured = v.looseObject({ value: number, interval });
+
+const noise = v.object({ dithers: count, metric: number, difference: number });
 
 const comparison = v.variant('metric', [
   v.object({
@@ -162,6 +165,10 @@ export const SEARCH_RESULT = v.object({
   /** Where samples decide: what they were. */
   ladder: v.exactOptional(
     v.object({ level: number, seed: count, decisions: count, rungs: v.array(count), all: count }),
+  ),
+  /** Noise floors: the metric's moves when nothing matters, where they were measured. */
+  noise: v.exactOptional(
+    v.object({ search: v.exactOptional(noise), heldOut: v.exactOptional(noise) }),
   ),
   selected: v.optional(v.object({ lambda: number, ...candidate.entries, saving: number })),
   smallest: v.optional(candidate),

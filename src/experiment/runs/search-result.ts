@@ -6,6 +6,7 @@ import type { SearchOutcome } from '../../search/outcome.js';
 import type { SensitivityTable } from '../../search/sensitivity.js';
 import type { Ties } from '../../search/ties.js';
 import type { Candidate } from '../../search/trace.js';
+import type { NoiseFloor } from '../../tasks/metrics/noise.js';
 import type { ModelSpace } from '../open/model-space.js';
 import type { EvaluatorReport } from '../scoring/evaluator.js';
 import type { HeldOutResult, Judgement } from './held-out.js';
@@ -46,6 +47,8 @@ export interface SearchResult {
   readonly decisions?: Decisions;
   /** The samples that decided; absent where all items did. */
   readonly ladder?: LadderUsed;
+  /** Noise floors that the store knows: of the data searched on, and of those that judge. */
+  readonly noise?: { readonly search?: NoiseFloor; readonly heldOut?: NoiseFloor };
   readonly yardsticks: readonly YardstickPoint[];
   /** Evaluations asked for: of the table, and of the search. */
   readonly evaluations: { readonly table: number; readonly search: number };

@@ -1,4 +1,5 @@
 import { formatPlan } from '../../quant/plan-json.js';
+import { resolvePlan } from '../../quant/plan.js';
 import type { Evaluate } from '../../search/evaluation.js';
 import { knapsackSearch } from '../../search/knapsack/knapsack-search.js';
 import type { SearchOutcome } from '../../search/outcome.js';
@@ -6,6 +7,9 @@ import { paretoFront } from '../../search/pareto.js';
 import type { SensitivityTable } from '../../search/sensitivity.js';
 import { tieredSearch } from '../../search/tiers/tiers.js';
 import type { SearchProgress, SearchStep } from '../../search/trace.js';
+import type { Measurement } from '../../tasks/metrics/metrics.js';
+import type { NoiseFloor } from '../../tasks/metrics/noise.js';
+import type { Task } from '../../tasks/task.js';
 import type { ProgressEvent, RunOptions } from '../../util/progress.js';
 import type { ModelSpace } from '../open/model-space.js';
 import type { Study } from '../open/study.js';
@@ -23,8 +27,9 @@ import {
 import { reportBetween, reportJson, snapshot } from '../record/work-report.js';
 import { certaintyOf } from '../selection/paired-errors.js';
 import { select, selectCandidate } from '../selection/select-run.js';
-import { measureHeldOut } from './held-out.js';
+import { measureHeldOut, type HeldOutResult } from './held-out.js';
 import { openLadder } from './ladder-run.js';
+import { knownNoise } from './noise-floor.js';
 import type { SearchRun, Selection } from './search-result.js';
 import { checkSettings, type SearchSettings } from './search-settings.js';
 import { sensitivityOf } from './sensitivity.js';
@@ -135,9 +140,23 @@ async function search(
     ...(front.length > 0 && { smallest: front[0] }),
     ...certainty,
     ...(ladder && { ladder: ladder.used }),
+    ...noiseOf(study, heldOut),
     yardsticks,
     ...(heldOut && { heldOut }),
   };
+}
+
+/** Noise floors that the store knows of the data that decided, and of those that judge. */
+function noiseOf(study: Study, judged: HeldOutResult | undefined): Pick<SearchRun, 'noise'> {
+  const { store, sha256, evaluator, options } = study;
+  const floor = (task: Task, baseline: Measurement | undefined): NoiseFloor | undefined =>
+    baseline &&
+    knownNoise(store, { checkpoint: sha256, task, backend: options.backend.name }, baseline);
+  const unquantized = resolvePlan(new Map(), options.file.hierarchy);
+  const search = floor(study.task, evaluator.recall(unquantized));
+  const heldOut = options.heldOut && floor(options.heldOut.task, judged?.baseline);
+  if (search === undefined && heldOut === undefined) return {};
+  return { noise: { ...(search && { search }), ...(heldOut && { heldOut }) } };
 }
 
 /** The table that a knapsack search, or one by sensitivity, starts from; undefined for any other. */

@@ -2,6 +2,7 @@ import { backendIdentity } from '../../backend/start.js';
 import { isUnquantized, planId, type ResolvedPlan } from '../../quant/plan.js';
 import { meetsLimit } from '../../search/constraints.js';
 import type { Evaluate, Evaluation, ExactEvaluation } from '../../search/evaluation.js';
+import { Anchors } from '../../search/ladder/anchors.js';
 import type { RungDecision } from '../../search/ladder/rungs.js';
 import type { Assignment } from '../../search/space.js';
 import {
@@ -171,16 +172,25 @@ export class Evaluator {
         }));
       return this.evaluationOf(await this.answer(plan, [BROKEN], ask, options), undefined);
     };
-    const evaluate: Evaluate = async (assignment, { need, limit, signal, onProgress }) => {
+    const anchors = new Anchors();
+    const evaluate: Evaluate = async (assignment, context) => {
+      const { need, limit, parent, signal, onProgress } = context;
       const [plan, bytes] = [space.resolve(assignment), space.bytes(assignment)];
       const options = { ...(signal && { signal }), ...(onProgress && { onProgress }) };
       const { baseline } = this;
       if (need === 'exact' || limit === undefined || baseline === undefined)
         return measure(plan, bytes, options);
+      anchors.step(assignment, parent);
+      const anchor = anchors.of(assignment, baseline);
       try {
-        const found = await ladder.climb(plan, bytes, baseline, limit, options);
-        if (found !== undefined) return found;
+        const found = await ladder.climb(plan, bytes, anchor, limit, options);
+        if (found !== undefined) {
+          const beside = anchor.assignment && planId(space.resolve(anchor.assignment));
+          return beside === undefined ? found : { ...found, rung: { ...found.rung, beside } };
+        }
         const whole = await measure(plan, bytes, options);
+        const measurement = this.recall(plan);
+        if (measurement !== undefined) anchors.whole(assignment, measurement);
         return whole.kind === 'exact' ? { ...whole, rung: wholeRung(whole, task.items) } : whole;
       } catch (error) {
         if (!(error instanceof ModelError)) throw error;

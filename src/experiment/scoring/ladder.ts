@@ -1,5 +1,6 @@
 import type { ResolvedPlan } from '../../quant/plan.js';
 import type { MetricLimit } from '../../search/constraints.js';
+import type { Anchor } from '../../search/ladder/anchors.js';
 import { decideOnRung, itemLosses, type RungVerdict } from '../../search/ladder/decide.js';
 import type { RungDecision } from '../../search/ladder/rungs.js';
 import type { Answer, MeasurementKey, MeasurementStore } from '../../store/index.js';
@@ -44,23 +45,25 @@ export class Ladder {
   /**
    * Climbs until a plan's side of a limit is clear, or there is no larger rung.
    *
+   * @param anchor measured on all items: what the plan is held beside.
    * @returns undefined where all items were scored: {@link measure} has the answer, and scores nothing again.
    * @throws {ModelError} for outputs that are not finite.
    */
   async climb(
     plan: ResolvedPlan,
     bytes: number,
-    baseline: Measurement,
+    { measurement: anchor, share }: Pick<Anchor, 'measurement' | 'share'>,
     limit: MetricLimit,
     run: RunOptions,
   ): Promise<RungVerdict | undefined> {
-    const { sampled, rungs, level } = this.parts;
+    const { sampled, rungs } = this.parts;
+    const level = share * this.parts.level;
     const [items, values]: [number[], number[]] = [[], []];
     for (let rung = 0; rung < rungs; rung++) {
       items.push(...sampled.groups[rung].items);
       values.push(...(await this.valuesOf(plan, bytes, rung, run)));
       if (items.length === sampled.task.items) break;
-      const found = decideOnRung(baseline, { items, values }, limit, level, rung === rungs - 1);
+      const found = decideOnRung(anchor, { items, values }, limit, level, rung === rungs - 1);
       if (found === undefined) continue;
       this.place.scoring.stopped++;
       return found;

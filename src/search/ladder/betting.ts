@@ -1,8 +1,8 @@
 /** The values that items can have. */
 export interface ItemRange {
   /**
-   * No item is further from 0; absent where there is no such bound. It is then taken as twice the largest of
-   * what was seen before an item and the mean it is held against.
+   * No item is further from 0; absent where there is no such bound. An item is then taken to be from the mean it is
+   * held against at most twice as far as any before it.
    */
   readonly bound?: number | undefined;
 }
@@ -35,15 +35,15 @@ const ROOM = 2;
  * draws without replacement and its optimality among such bounds: Waudby-Smith and Ramdas, Estimating means of
  * bounded random variables by betting, Journal of the Royal Statistical Society B 86 (2024), sections 4 and 5.
  *
- * Assumed is nothing where the bound is known. Where it is not: that items beyond twice of what was seen before
- * them add nothing to speak of to the mean. Such an item costs all of the capital of the bets that it exceeds.
+ * Assumed is nothing where the bound is known. Where it is not: that items more than twice as far from `mean` as any
+ * before them add nothing to speak of to the mean of all. Such an item costs all of the capital of the bets that it exceeds.
  */
 export function logCapitalBelow({ values, size, bound }: Draw, mean: number): number {
   const capitals = SHARES.map(() => 1 / SHARES.length);
-  let [sum, seen, most] = [0, Math.abs(mean), 1];
+  let [sum, seen, most] = [0, 0, 1];
   values.forEach((value, drawn) => {
     const rest = (size * mean - sum) / (size - drawn);
-    const reach = (bound ?? ROOM * seen) - rest;
+    const reach = (bound ?? mean + ROOM * seen) - rest;
     // Whatever is left would have to be above the bound: the mean cannot be so large.
     if (reach <= 0 && bound !== undefined) most = Infinity;
     else if (reach > 0 && (bound !== undefined || drawn >= UNBET)) {
@@ -55,7 +55,7 @@ export function logCapitalBelow({ values, size, bound }: Draw, mean: number): nu
       most = Math.max(most, total);
     }
     sum += value;
-    seen = Math.max(seen, Math.abs(value));
+    seen = Math.max(seen, Math.abs(value - mean));
   });
   return Math.log(most);
 }

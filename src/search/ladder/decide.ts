@@ -32,32 +32,32 @@ export function itemLosses(baseline: Measurement): ItemLosses<Measurement> {
 }
 
 /**
- * The side of a limit that a plan is on, from its scores on a sample of the items and the unquantized model's on
- * all. Paired losses are bet on in the order they were drawn (`sideOf`), against the mean loss that just keeps
+ * The side of a limit that a plan is on, from its scores on a sample of the items and another plan's on all. Paired losses are bet on in the order they were drawn (`sideOf`), against the mean loss that just keeps
  * the limit on the whole data.
  *
+ * @param anchor the other plan; the closer it is, the smaller the sample that tells.
  * @param level probability of a wrong side at most, over all rungs of this plan.
  * @param last true on the largest rung: then the estimate decides what is not clear.
  * @returns undefined where it is not clear and there are larger rungs.
  */
 export function decideOnRung(
-  baseline: Measurement,
+  anchor: Measurement,
   { items, values }: RungScores,
   limit: MetricLimit,
   level: number,
   last: boolean,
 ): RungVerdict | undefined {
-  const byItem = itemLosses(baseline);
-  const valueAt = (mean: number): number => byItem.valueAt(baseline, mean);
+  const byItem = itemLosses(anchor);
+  const valueAt = (mean: number): number => byItem.valueAt(anchor, mean);
   const draw = {
-    values: byItem.losses(baseline, items, values),
-    size: baseline.items,
+    values: byItem.losses(anchor, items, values),
+    size: anchor.items,
     bound: byItem.bound,
   };
-  const { atLoss } = metricOf(baseline.metric);
+  const { atLoss } = metricOf(anchor.metric);
   const limitValue = atLoss(limit.baseline, limit.allowedLoss);
   const limited = Number.isFinite(limit.allowedLoss);
-  const limitMean = limited ? byItem.meanAt(baseline, limitValue) : Infinity;
+  const limitMean = limited ? byItem.meanAt(anchor, limitValue) : Infinity;
   const side = limited ? sideOf(draw, limitMean, level) : 'below';
   if (side === undefined && !last) return undefined;
   const mean = draw.values.reduce((sum, value) => sum + value, 0) / items.length;
@@ -68,7 +68,7 @@ export function decideOnRung(
   const error = drawError(draw);
   const rung: RungDecision = {
     items: items.length,
-    of: baseline.items,
+    of: anchor.items,
     level,
     estimate,
     // To first order.
@@ -77,8 +77,8 @@ export function decideOnRung(
     high: ends[1],
     clear: side !== undefined,
   };
-  const { worseThan } = metricOf(baseline.metric);
-  if (!passes) return { kind: 'verdict', passes, bound: worseThan(limitValue, baseline), rung };
+  const { worseThan } = metricOf(anchor.metric);
+  if (!passes) return { kind: 'verdict', passes, bound: worseThan(limitValue, anchor), rung };
   // The worst that is not ruled out; where the rung does not tell, or has no end, the limit itself.
   const worst = Math.min(high, limitMean);
   return { kind: 'verdict', passes, bound: valueAt(worst), rung };

@@ -29,9 +29,11 @@ export interface RungDecision {
   /** Items looked at, of so many. */
   readonly items: number;
   readonly of: number;
-  /** Probability that this decision is wrong, at most: the search's level shared among its decisions. */
+  /** Probability that this decision is wrong, at most: its share of the search's level. */
   readonly level: number;
-  /** The metric as the rung has it: the unquantized model's on all items, and the paired loss on these. */
+  /** Id of the plan that it is held beside item by item; absent for the unquantized model. */
+  readonly beside?: string;
+  /** The metric as the rung has it: that plan's on all items, and the paired loss on these. */
   readonly estimate: number;
   /** Its standard error in the scale of the metric, from the items' paired losses. */
   readonly error: number;
@@ -58,10 +60,13 @@ export interface LadderUsed {
 /** Fewest items of a rung: fewer say little of the spread of the rest. */
 export const FEWEST_ITEMS = 32;
 
-/** Items of each rung: all, half of them, a quarter, …, in rising order; at least one rung. */
+/** From a rung to the next one: looks cost no certainty, and a finer ladder goes less too far. */
+const RATIO = Math.SQRT2;
+
+/** Items of each rung, rising by √2 to all of them; at least one rung. */
 export function rungSizes(items: number): number[] {
   const sizes = [items];
-  while (sizes[0] / 2 >= FEWEST_ITEMS) sizes.unshift(Math.ceil(sizes[0] / 2));
+  while (sizes[0] / RATIO >= FEWEST_ITEMS) sizes.unshift(Math.ceil(sizes[0] / RATIO));
   return sizes;
 }
 

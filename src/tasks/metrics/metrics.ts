@@ -43,11 +43,6 @@ export function formatMeasurement(measurement: Measurement): string {
   return `${metric.format(measurement.value)} (${detail && `${detail}; `}95 % interval ${interval})`;
 }
 
-/** "−0.7 points (McNemar p = 0.43)" or "+1.3 % (95 %: +0.9 % to +1.7 %)" */
-export function formatComparison(comparison: PairedComparison): string {
-  return metricOf(comparison.metric).stated(comparison).text;
-}
-
 /**
  * Compares two measurements of the same task, item by item: much sharper than comparing their
  * intervals, because both models find the same items hard.

@@ -1,4 +1,4 @@
-import { formatCount, roughTime } from '../../../util/format.js';
+import { formatCount, formatCounted, roughTime } from '../../../util/format.js';
 
 /** Speed of a study, from a timed sample of its data or from an evaluation that the store remembers. */
 export interface Speed {
@@ -45,11 +45,11 @@ export function estimateOf(parts: readonly WorkPart[], speed: Speed): TimeEstima
 
 /** "about 3 h 20 min for about 31 evaluations; at most 147, 15 h" */
 export function estimateText({ seconds, mostSeconds, evaluations, most }: TimeEstimate): string {
-  const about = formatCount(Math.round(evaluations));
+  const count = formatCounted(Math.round(evaluations), 'evaluation');
   if (Math.round(most) <= Math.round(evaluations))
-    return `about ${roughTime(seconds)} for ${about} evaluations`;
+    return `about ${roughTime(seconds)} for ${count}`;
   const bound = `${formatCount(Math.round(most))}, about ${roughTime(mostSeconds)}`;
-  return `about ${roughTime(seconds)} for about ${about} evaluations; at most ${bound}`;
+  return `about ${roughTime(seconds)} for about ${count}; at most ${bound}`;
 }
 
 /** Evaluations that the estimate weighs as much as, beside those that were seen. */
