@@ -1,4 +1,5 @@
 import { DataError } from '../../util/errors.js';
+import { readLabelledTexts } from '../data/parquet.js';
 import { readTextFile, requireText } from '../data/text.js';
 import { glueBenchmark, type GlueName } from './benchmarks.js';
 
@@ -11,6 +12,20 @@ export interface LabelledPair {
 /** {@link parseGlueTsv} of a file. @throws {DataError} also when the file cannot be read or is not UTF-8. */
 export async function readGlueTsv(name: GlueName, path: string): Promise<LabelledPair[]> {
   return parseGlueTsv(name, await readTextFile(path), path);
+}
+
+/**
+ * Items of a task of GLUE from parquet, in the columns of its later releases.
+ *
+ * @throws {DataError} with the row: columns that are not there, an empty sentence, a label that is no class (the
+ *   test splits have −1 throughout), no rows.
+ */
+export async function readGlueParquet(name: GlueName, path: string): Promise<LabelledPair[]> {
+  const { sentences, label, classes } = glueBenchmark(name);
+  // The name of the later release comes last: earlier ones of a task are later ones of another.
+  const later = (columns: readonly (string | number)[]): string => String(columns.at(-1));
+  const texts = sentences.map(later);
+  return readLabelledTexts(path, texts, later(label), classes.length);
 }
 
 /**
