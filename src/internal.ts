@@ -55,6 +55,7 @@ export { WEIGHT_MEMORIES } from './energy/technology.js';
 export { memoryStore, type MeasurementStore } from './store/index.js';
 export { buildTask, type TaskRequest } from './experiment/open/build-task.js';
 export { buildStudyTasks } from './experiment/open/study-tasks.js';
+export { writeRandomModel, writeToyStudy } from './experiment/open/toy-study.js';
 export { modelSpace, type ModelSpace } from './experiment/open/model-space.js';
 export { openModelFile, type ModelFile } from './experiment/open/model-file.js';
 export { inThisThread } from './experiment/runs/measure-plans.js';

@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict';
+import { startBackend } from '../../src/backend/start.js';
 import { openCheckpoint } from '../../src/checkpoint/open.js';
+import { writeRandomModel } from '../../src/experiment/open/toy-study.js';
 import { familyById, familyNames } from '../../src/model/families.js';
-import { describeModel } from '../../src/model/structure.js';
-import { CheckpointError, QslmError, UsageError } from '../../src/util/errors.js';
+import { LoadedModel } from '../../src/model/loaded-model.js';
+import { describeModel, structureOf } from '../../src/model/structure.js';
+import { CheckpointError, ModelError, QslmError, UsageError } from '../../src/util/errors.js';
 import { temporaryFolder } from '../checkpoint/support/temporary.js';
 import { runCli } from '../cli/support/run.js';
 import { FAMILY_TOYS, saveFamilyToy } from './toys.js';
@@ -55,6 +58,42 @@ describe('families', () => {
             `${name} ${value}`,
           );
       await assert.rejects(describeModel(checkpoint, { heads: 5 }), isWhole);
+      await checkpoint.close();
+    });
+
+  for (const toy of FAMILY_TOYS)
+    it(`refuse a ${toy.family.title} that lacks one parameter, whichever`, async () => {
+      const structure = structureOf(toy.family, toy.config);
+      const { parameters } = structure.layout;
+      // One of each kind, neurons' amplitudes among them where they are in the file.
+      const kinds = new Map(parameters.map((one) => [one.name.replace(/\d+/g, '#'), one]));
+      await startBackend('wasm');
+      for (const { name } of kinds.values()) {
+        const path = at(`lacking-${toy.family.id}.safetensors`);
+        const without = parameters.filter((parameter) => parameter.name !== name);
+        const layout = { ...structure.layout, parameters: without };
+        await writeRandomModel(path, { ...structure, layout }, 1);
+        const checkpoint = await openCheckpoint(path);
+        const isRefusal = (error: unknown): boolean =>
+          isWhole(error) && error instanceof CheckpointError;
+        await assert.rejects(LoadedModel.load(checkpoint), isRefusal, name);
+        await checkpoint.close();
+      }
+    });
+
+  for (const toy of FAMILY_TOYS.filter(({ config }) => 'types' in config))
+    it(`refuse a sentence longer than a ${toy.family.title} has positions`, async () => {
+      await startBackend('wasm');
+      const path = await saveFamilyToy(at(`${toy.family.id}.safetensors`), toy);
+      const checkpoint = await openCheckpoint(path);
+      const model = await LoadedModel.load(checkpoint);
+      const time = toy.config.contextLength + 1;
+      const tokens = { ids: new Int32Array(time).fill(5), batch: 1, time };
+      await assert.rejects(
+        model.classLogits(tokens, Int32Array.of(time), 'first-token'),
+        (error) => isWhole(error) && error instanceof ModelError,
+      );
+      model.dispose();
       await checkpoint.close();
     });
 });

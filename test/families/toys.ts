@@ -1,5 +1,5 @@
 import { openCheckpoint } from '../../src/checkpoint/open.js';
-import { writeSafetensors } from '../../src/checkpoint/safetensors/write.js';
+import { writeRandomModel } from '../../src/experiment/open/toy-study.js';
 import type { Parameter } from '../../src/layout/layout.js';
 import type { ModelConfig } from '../../src/model/config.js';
 import type { ModelFamily } from '../../src/model/family.js';
@@ -9,7 +9,6 @@ import { SPIKELM } from '../../src/model/spikelm/family.js';
 import { SPIKINGBERT } from '../../src/model/spikingbert/family.js';
 import { structureOf } from '../../src/model/structure.js';
 import type { SequenceBatch } from '../../src/tasks/batching.js';
-import { seededRandom } from '../../src/util/random.js';
 
 /** A small model of a family. */
 export interface FamilyToy {
@@ -20,16 +19,8 @@ export interface FamilyToy {
 }
 
 /** A family and a configuration of its own, for lists of several. */
-function toy<Config extends ModelConfig>(
-  family: ModelFamily<Config>,
-  config: Config,
-  valuesOf?: FamilyToy['valuesOf'],
-): FamilyToy {
-  return {
-    family: family,
-    config,
-    ...(valuesOf && { valuesOf }),
-  };
+function toy<Config extends ModelConfig>(family: ModelFamily<Config>, config: Config): FamilyToy {
+  return { family, config };
 }
 
 const SIZES = {
@@ -37,16 +28,11 @@ const SIZES = {
   ...{ classes: 2, head: false, heads: 2 },
 };
 
-/** Rising with the steps, as training leaves them. */
-function amplitudeOf({ name, shape }: Parameter): readonly number[] | undefined {
-  return shape.length === 0 ? [1.3 + 0.7 * Number(name.at(-1))] : undefined;
-}
-
 /** One of each family of ours that runs in time steps. */
 export const FAMILY_TOYS: readonly FamilyToy[] = [
   toy(SPIKEBERT, { ...SIZES, timeSteps: 4, tau: 2, threshold: 1 }),
   toy(SPIKINGBERT, { ...SIZES, layers: 1, timeSteps: 26, threshold: 0.9, types: 2 }),
-  toy(SPIKELM, { ...SIZES, timeSteps: 3, types: 2 }, amplitudeOf),
+  toy(SPIKELM, { ...SIZES, timeSteps: 3, types: 2 }),
 ];
 
 /** The same with other sizes. */
@@ -57,32 +43,18 @@ export function resized(
   return { ...rest, config: { ...config, ...sizes } };
 }
 
-/** The settings that shapes do not tell, as the metadata of a checkpoint have them. */
-function metadataOf({ family, config }: FamilyToy): Record<string, string> {
-  const values = new Map(Object.entries<unknown>({ ...config }));
-  return Object.fromEntries(
-    family.choices.map(({ name, key }) => [key, String(values.get(name))] as const),
-  );
-}
-
 /** Writes a toy with random weights, the same for the same seed. @returns the path */
-export async function saveFamilyToy(path: string, toy: FamilyToy, seed = 1): Promise<string> {
-  const random = seededRandom(seed);
-  const { parameters } = structureOf(toy.family, toy.config).layout;
-  const tensors = parameters.map((parameter) => {
-    const { name, shape } = parameter;
-    const size = shape.reduce((product, length) => product * length, 1);
-    const spread = shape.length === 2 ? 6 / Math.sqrt(shape[1]) : 1;
-    const isScale = /(?:ln\d?|_ln|LayerNorm)\.weight$/.test(name);
-    const drawn = Float32Array.from(
-      { length: size },
-      () => (isScale ? 1 : 0) + spread * (random.float() - 0.5),
-    );
-    const values = Float32Array.from(toy.valuesOf?.(parameter) ?? drawn);
-    const bytes = (): Promise<Uint8Array> => Promise.resolve(new Uint8Array(values.buffer));
-    return { name, shape, dtype: 'float32' as const, bytes };
+export async function saveFamilyToy(
+  path: string,
+  { family, config, valuesOf }: FamilyToy,
+  seed = 1,
+): Promise<string> {
+  const structure = structureOf(family, config);
+  const set = structure.layout.parameters.flatMap((parameter) => {
+    const values = valuesOf?.(parameter);
+    return values === undefined ? [] : [[parameter.name, values] as const];
   });
-  await writeSafetensors(path, tensors, metadataOf(toy));
+  await writeRandomModel(path, structure, seed, new Map(set));
   return path;
 }
 

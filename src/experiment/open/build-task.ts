@@ -6,7 +6,6 @@ import { DEFAULT_BATCH_TOKENS } from '../../tasks/batching.js';
 import { loadSentimentSamples, loadTextSamples } from '../../tasks/data/samples.js';
 import { GLUE, type GlueName } from '../../tasks/glue/benchmarks.js';
 import { glueTask } from '../../tasks/glue/task.js';
-import { readGlueTsv } from '../../tasks/glue/tsv.js';
 import type { TaskName } from '../../tasks/kinds.js';
 import { sst2Task, type Sst2Options } from '../../tasks/sst2.js';
 import type { Task } from '../../tasks/task.js';
@@ -15,7 +14,7 @@ import { looksNatural } from '../../tokenizer/natural-style.js';
 import { toSst2, toWikiText } from '../../tokenizer/normaliser.js';
 import type { Tokenizer } from '../../tokenizer/tokenizer.js';
 import { DataError, TokenizerError, UsageError } from '../../util/errors.js';
-import { readProse, readSentences, taskOfData } from './data-file.js';
+import { readGlue, readProse, readSentences, taskOfData } from './data-file.js';
 import { articlesOfPart, sentencesOfPart, type SamplePart } from './sample-parts.js';
 import { beginningOf } from './text-beginning.js';
 
@@ -121,7 +120,7 @@ async function buildGlue(
       what: 'there is no bundled data of the task',
       where: 'data',
       got: name,
-      expected: "a TSV file in GLUE's columns",
+      expected: "a TSV or parquet file in GLUE's columns",
     });
   const policy = family.tokens(config);
   if (GLUE[name].sentences.length > 1 && policy.after.length === 0)
@@ -134,7 +133,7 @@ async function buildGlue(
   const length = policy.length === 'longest' ? undefined : policy.length;
   return glueTask({
     name,
-    examples: await readGlueTsv(name, data, limit),
+    examples: await readGlue(name, data, limit),
     source: data,
     tokenizer,
     paddingId: tokenizer.idOf(policy.padding.name) ?? policy.padding.id,

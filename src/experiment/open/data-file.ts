@@ -6,6 +6,8 @@ import { cachedData } from '../../hub/data.js';
 import { parquetLayout, readSst2Parquet, readWikitextParquet } from '../../tasks/data/parquet.js';
 import { readTextFile, readTextUntil, requireWords } from '../../tasks/data/text.js';
 import { readSst2Tsv, type LabelledSentence } from '../../tasks/data/tsv.js';
+import type { GlueName } from '../../tasks/glue/benchmarks.js';
+import { readGlueParquet, readGlueTsv, type LabelledPair } from '../../tasks/glue/tsv.js';
 import type { TaskName } from '../../tasks/kinds.js';
 import { DataError } from '../../util/errors.js';
 
@@ -16,6 +18,7 @@ interface NamedData {
   /** For people and in errors. */
   readonly source: string;
   readonly title?: string;
+  /** Of a data set; of a file its ending and its columns tell. */
   readonly task: TaskName | undefined;
 }
 
@@ -40,8 +43,7 @@ async function locateData(data: string): Promise<NamedData> {
       got: 'neither a file nor a data set of that name',
       expected: `a .tsv, a .parquet or a text, or one of ${DATA_SET_NAMES.join(', ')} (\`qslm fetch data\`)`,
     });
-  const task = isParquet(data) ? await parquetLayout(data) : undefined;
-  return { paths: [data], source: data, task };
+  return { paths: [data], source: data, task: undefined };
 }
 
 const isParquet = (path: string): boolean => extname(path).toLowerCase() === '.parquet';
@@ -49,7 +51,9 @@ const isParquet = (path: string): boolean => extname(path).toLowerCase() === '.p
 /** The kind of task that a data set, the columns of a parquet file or a TSV is for; undefined for a text. */
 export async function taskOfData(data: string): Promise<TaskName | undefined> {
   const { task } = await locateData(data);
-  return task ?? (extname(data).toLowerCase() === '.tsv' ? 'sst2' : undefined);
+  if (task !== undefined) return task;
+  if (isParquet(data)) return parquetLayout(data);
+  return extname(data).toLowerCase() === '.tsv' ? 'sst2' : undefined;
 }
 
 /** Data, and what it is called. */
@@ -76,6 +80,15 @@ export async function readSentences(
     ),
   );
   return { content: parts.flat(), source, title };
+}
+
+/** Items of a task of GLUE from a parquet file or a TSV. @throws {DataError} as their readers. */
+export async function readGlue(
+  name: GlueName,
+  data: string,
+  limit?: number,
+): Promise<LabelledPair[]> {
+  return isParquet(data) ? readGlueParquet(name, data, limit) : readGlueTsv(name, data, limit);
 }
 
 /**

@@ -30,13 +30,25 @@ interface Table {
 const FIRST_ROWS = 256;
 
 /**
- * The layout of a parquet file: `sst2` with the columns sentence and label, `wikitext2` with the column text.
+ * The layout of a parquet file: `sst2` with the columns sentence and label, `qnli` with a question beside them,
+ * `mnli` with premise, hypothesis and label, `wikitext2` with the column text. CoLA's columns are those of SST-2,
+ * and MRPC's those of RTE: these tasks have to be named.
  *
- * @throws {DataError} when it cannot be read, or has neither.
+ * @throws {DataError} when it cannot be read, or has none of these.
  */
-export async function parquetLayout(path: string): Promise<'sst2' | 'wikitext2'> {
+export async function parquetLayout(path: string): Promise<'sst2' | 'qnli' | 'mnli' | 'wikitext2'> {
   const columns = await withTable(path, Infinity, (table) => Promise.resolve(table.columns));
   const has = (wanted: readonly string[]): boolean => wanted.every((name) => columns.includes(name));
+  // Before SST-2: without the question it would be evaluated on half of each pair.
+  if (has(['question', ...SENTENCES])) return 'qnli';
+  if (has(['premise', 'hypothesis', 'label'])) return 'mnli';
+  if (has(['sentence1', 'sentence2', 'label']))
+    throw new DataError({
+      what: 'the columns are those of more than one task',
+      where: path,
+      got: `columns ${columns.join(', ')}`,
+      expected: '`task` mrpc or rte',
+    });
   if (has(SENTENCES)) return 'sst2';
   if (has(LINES)) return 'wikitext2';
   throw lacking(path, columns, 'the columns sentence and label (sst2) or text (wikitext2)');
@@ -100,6 +112,48 @@ export function readWikitextParquet(
     }
     requireText(text, path);
     return text;
+  });
+}
+
+/**
+ * Rows of a parquet file with texts and a class each.
+ *
+ * @param texts columns of the texts
+ * @param label column of whole numbers from 0
+ * @param classes number of classes
+ * @param limit rows that are wanted at most: those after them are not read
+ * @throws {DataError} with the row: columns missing, an empty text, another label, no rows.
+ */
+export async function readLabelledTexts(
+  path: string,
+  texts: readonly string[],
+  label: string,
+  classes: number,
+  limit?: number,
+): Promise<{ readonly sentences: string[]; readonly label: number }[]> {
+  const wanted = [...texts, label];
+  const columns = await withTable(path, mostBytes(limit), (table) => {
+    requireColumns(path, table, wanted);
+    return table.read(wanted, 0, Math.min(table.rows, limit ?? Infinity));
+  });
+  const given = columns[texts.length];
+  if (given.length === 0) throw empty(path, 'sentences');
+  return given.map((cell, index) => {
+    const where = `${path} row ${index + 1}`;
+    const sentences = texts.map((name, at) => {
+      const sentence = textOf(columns[at][index], where, name).trim();
+      if (sentence !== '') return sentence;
+      throw new DataError({ what: 'empty sentence', where, got: "''", expected: 'a sentence' });
+    });
+    const found = Number(cell ?? NaN);
+    if (Number.isInteger(found) && found >= 0 && found < classes)
+      return { sentences, label: found };
+    throw new DataError({
+      what: 'wrong label',
+      where,
+      got: found === -1 ? '−1, as where labels are kept back' : String(cell),
+      expected: `0 to ${classes - 1}`,
+    });
   });
 }
 

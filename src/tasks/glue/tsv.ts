@@ -1,4 +1,5 @@
 import { DataError } from '../../util/errors.js';
+import { readLabelledTexts } from '../data/parquet.js';
 import { requireText } from '../data/text.js';
 import { readLines } from '../data/tsv.js';
 import { glueBenchmark, type GlueName } from './benchmarks.js';
@@ -23,6 +24,25 @@ export async function readGlueTsv(
   // One more, for a header.
   const text = await readLines(path, limit === undefined ? undefined : limit + 1);
   return parseGlueTsv(name, text, path);
+}
+
+/**
+ * Items of a task of GLUE from parquet, in the columns of its later releases.
+ *
+ * @param limit sentences or pairs that are wanted at most: rows after them are not read
+ * @throws {DataError} with the row: columns that are not there, an empty sentence, a label that is no class (the
+ *   test splits have −1 throughout), no rows.
+ */
+export async function readGlueParquet(
+  name: GlueName,
+  path: string,
+  limit?: number,
+): Promise<LabelledPair[]> {
+  const { sentences, label, classes } = glueBenchmark(name);
+  // The name of the later release comes last: earlier ones of a task are later ones of another.
+  const later = (columns: readonly (string | number)[]): string => String(columns.at(-1));
+  const texts = sentences.map(later);
+  return readLabelledTexts(path, texts, later(label), classes.length, limit);
 }
 
 /**

@@ -1,9 +1,10 @@
 """Parquet files as the hub's data sets are laid out, from ours.
 
 needs: pip install pyarrow
-usage: write_parquet.py sst2 IN.tsv OUT.parquet | wikitext IN.txt OUT.parquet
+usage: write_parquet.py sst2 IN.tsv OUT.parquet | glue IN.tsv OUT.parquet | wikitext IN.txt OUT.parquet
 
 GLUE's SST-2: sentence (string, ends with a space in train), label (ClassLabel stored as int64), idx (int32).
+Others of GLUE: the TSV's columns by name, label as above, all else string.
 Salesforce/wikitext: text (string), a line a row with its line end; a line of white space is an empty string.
 Row groups of 1,000 rows and snappy, as the datasets library writes them.
 """
@@ -29,6 +30,15 @@ if kind == "sst2":
         "label": label,
         "idx": {"dtype": "int32", "_type": "Value"},
     }
+elif kind == "glue":
+    names, *rows = [line.split("\t") for line in text.split("\n") if line]
+    columns = {
+        name: pa.array([int(row[at]) for row in rows], pa.int64())
+        if name == "label"
+        else pa.array([row[at] for row in rows], pa.string())
+        for at, name in enumerate(names)
+    }
+    features = {}
 else:
     lines = text.split("\n")
     if lines[-1] == "":

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { mkdir, writeFile } from 'node:fs/promises';
 import type { SequenceModel } from '../../../src/model/types.js';
+import { parquetLayout } from '../../../src/tasks/data/parquet.js';
 import { glueTask } from '../../../src/tasks/glue/task.js';
-import { parseGlueTsv } from '../../../src/tasks/glue/tsv.js';
+import { parseGlueTsv, readGlueParquet, readGlueTsv } from '../../../src/tasks/glue/tsv.js';
 import { taskFromParts } from '../../../src/tasks/kinds.js';
 import {
   confusionOf,
@@ -16,6 +17,7 @@ import {
 import { comparePaired } from '../../../src/tasks/metrics/metrics.js';
 import { pairedLoss } from '../../../src/tasks/metrics/paired.js';
 import { DataError, ModelError } from '../../../src/util/errors.js';
+import { packagePath } from '../../../src/util/paths.js';
 import { seededRandom } from '../../../src/util/random.js';
 import { temporaryFolder } from '../../checkpoint/support/temporary.js';
 import { runCli } from '../../cli/support/run.js';
@@ -53,6 +55,35 @@ const measured = (
 ): ConfusionMeasurement => ({
   ...{ metric, predicted, labels, taskId: 'one', items: labels.length, tokens: 1, seconds: 0 },
   ...confusionValue({ metric, predicted, labels }),
+});
+
+describe('tasks/glue: parquet', () => {
+  const fixture = (name: string): string => packagePath('test', 'fixtures', 'parquet', name);
+
+  // Written by pyarrow with test/hub/support/write_parquet.py from the TSV files beside them.
+  for (const name of ['mrpc', 'qnli', 'mnli'] as const)
+    it(`gives the items of ${name} that the TSV gives`, async () => {
+      const items = await readGlueParquet(name, fixture(`${name}.parquet`));
+      assert.deepEqual(items, await readGlueTsv(name, fixture(`${name}.tsv`)));
+      assert.ok(items.length > 1);
+    });
+
+  it('is not taken for another task by its columns', async () => {
+    assert.equal(await parquetLayout(fixture('qnli.parquet')), 'qnli');
+    assert.equal(await parquetLayout(fixture('mnli.parquet')), 'mnli');
+    await assert.rejects(parquetLayout(fixture('mrpc.parquet')), /`task` mrpc or rte/);
+  });
+
+  it('refuses columns of another task, and labels that are kept back', async () => {
+    await assert.rejects(
+      readGlueParquet('mnli', fixture('mrpc.parquet')),
+      /columns are missing; got columns sentence1, sentence2, label; expected the columns premise and hypothesis and label/,
+    );
+    await assert.rejects(
+      readGlueParquet('mrpc', fixture('hidden.parquet')),
+      /row 1: wrong label; got −1, as where labels are kept back; expected 0 to 1/,
+    );
+  });
 });
 
 describe('tasks/glue: columns', () => {
@@ -259,6 +290,12 @@ describe('tasks/glue on the command line', function () {
     const evaluated = await runCli(['eval', model, ...data, ...flags]);
     assert.equal(evaluated.code, 0, evaluated.stderr);
     assert.match(evaluated.stdout, /"f1"/);
+    // Its columns are those of RTE too: with the task named nobody asks.
+    const fixture = packagePath('test', 'fixtures', 'parquet', 'mrpc.parquet');
+    const parquet = ['--task', 'mrpc', '--data', fixture];
+    const columnar = await runCli(['eval', model, ...parquet, ...flags]);
+    assert.equal(columnar.code, 0, columnar.stderr);
+    assert.match(columnar.stdout, /"f1"/);
     const searched = await runCli([
       ...['search', model, ...data, ...flags, '--bits', '8,4', '--workers', '0'],
       ...['--max-loss', '90', '--max-memory', '60%', '--store', at('store.sqlite')],
