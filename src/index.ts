@@ -11,7 +11,8 @@
  *   {@link fakeQuantize}, {@link quantizerPlan}, {@link uniformPlan}, {@link resolvePlan},
  *   {@link formatPlan}, {@link parsePlan}, {@link exportModel}
  * - measure plans: {@link measurePlans}, {@link runUniform}, {@link PRECISION_LIST}, {@link runSweep},
- *   {@link sensitivityOf}, {@link runEnergy}, {@link formatComparison}, {@link openStore}
+ *   {@link sensitivityOf}, {@link runEnergy}, {@link measureNoise}, {@link formatComparison},
+ *   {@link openStore}
  * - search and select: {@link limits}, {@link CASES}, {@link DEFAULT_SEARCH}, {@link runSearch},
  *   {@link select}, {@link lambdaIntervals}, {@link planTable}, {@link openRun}
  * - search with an `evaluate` of one's own: {@link tieredSearch}, {@link knapsackSearch},
@@ -23,7 +24,7 @@
  * - draw: {@link paretoFigure}, {@link lambdaFigure}, {@link traceFigure}, {@link sensitivityFigure},
  *   {@link flipsFigure}, {@link uniformFigure}, {@link yardstickFigure}, {@link hierarchyFigure},
  *   {@link architectureFigure}, {@link energyFigure}, {@link energyChangeFigure}, {@link operationsFigure},
- *   {@link landscapeFigure}, {@link runFigures}
+ *   {@link landscapeFigure}, {@link membraneChart}, {@link runFigures}
  * - lay the paper beside: {@link loadPaperResults}, {@link loadPaperCases}, {@link loadPaperPower},
  *   {@link loadLandscape}
  *

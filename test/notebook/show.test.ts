@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { createRequire } from 'node:module';
 import { inspect } from 'node:util';
 import { show } from '../../src/notebook/show.js';
 import { chart } from '../../src/plots/parts/spec.js';
@@ -12,9 +13,13 @@ const SPEC = chart('Two bars </script> & one quote "', {
 
 describe('show', () => {
   it('sends vega once, then each figure in five forms', async () => {
+    // As in a kernel that has just started, whichever test ran before.
+    const load = createRequire(__filename);
+    Reflect.deleteProperty(load.cache, load.resolve('../../src/notebook/show.ts'));
+    const fresh = load('../../src/notebook/show.ts') as { show: typeof show };
     const sent = await inCell(async () => {
-      await show(SPEC);
-      await show(SPEC);
+      await fresh.show(SPEC);
+      await fresh.show(SPEC);
     });
     const [scripts, first, second] = sent.map(({ data }) => data);
     assert.equal(sent.length, 3);

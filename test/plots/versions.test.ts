@@ -155,8 +155,10 @@ function apartFromRows(scene: unknown): unknown {
   return JSON.parse(
     JSON.stringify(scene, (_key, part: ScenePart | null) => {
       if (part?.role?.startsWith('legend')) return null;
-      if (part?.role !== 'scope' && !part?.role?.startsWith('title')) return part;
-      return { ...part, items: part.items?.map((item) => ({ ...item, y: null })) };
+      const isTitle = part?.role?.startsWith('title') === true;
+      if (part?.role !== 'scope' && !isTitle) return part;
+      const without = isTitle ? { x: null, y: null } : { y: null };
+      return { ...part, items: part.items?.map((item) => ({ ...item, ...without })) };
     }),
   ) as unknown;
 }
