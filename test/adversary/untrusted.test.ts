@@ -53,6 +53,17 @@ describe('cli: files from anyone', () => {
     assert.doesNotMatch(stderr, /secret words/);
   });
 
+  it('refuses a run of a model with more blocks than a file can hold', async () => {
+    const run = await received('deep');
+    const record = await readFile(join(run, 'run.json'), 'utf8');
+    const deep = record.replace(/"layers": ?\d+/, '"layers": 9007199254740991');
+    assert.notEqual(deep, record);
+    await writeFile(join(run, 'run.json'), deep);
+    const { code, stderr } = await runCli(['plot', run, '--quiet']);
+    assert.equal(code, 3);
+    assert.match(stderr, /run\.json.*layers/);
+  });
+
   it('shows control characters of tensor names and paths, and carries none out', async () => {
     const name = 'w\u001b[2Jx\u009b1m\u202e';
     const header = { [name]: { dtype: 'F32', shape: [1], data_offsets: [0, 4] } };

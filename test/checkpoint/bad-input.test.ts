@@ -92,6 +92,12 @@ const cases: readonly [title: string, bytes: Uint8Array, message: RegExp][] = [
     /entry is there twice; got m\/data\.pkl/,
   ],
   [
+    // Found by `npm run fuzz`: of such an entry torch gives what its memory held before.
+    'a zip with an entry that is marked as a folder',
+    zip([{ name: 'm/data.pkl', bytes: GOOD, attributes: 0xff }]),
+    /m\/data\.pkl is marked as a folder.*got attributes 255/,
+  ],
+  [
     'a zip with a path upwards',
     zip([{ name: '../data.pkl', bytes: GOOD }]),
     /invalid relative path/,

@@ -16,6 +16,9 @@ const PICKLE_ENTRY = /^[^/]+\/data\.pkl$/;
 const STORED = 0;
 const ENCRYPTED = 1;
 
+/** The bit of an entry's attributes that marks it as a folder: of such a one torch reads what memory held. */
+const FOLDER = 0x10;
+
 /**
  * Opens a zip checkpoint: directory and pickle are read, tensors only located.
  *
@@ -84,6 +87,12 @@ async function readEntries(source: FileSource, zip: ZipFile): Promise<Map<string
         `zip entry ${name} is compressed or encrypted, which torch.save never does`,
         `${entry.compressedSize} bytes that claim to hold ${entry.uncompressedSize}`,
         'stored bytes, so that each tensor can be read by its position',
+      );
+    if ((entry.externalFileAttributes & FOLDER) !== 0 && entry.uncompressedSize > 0)
+      refuse(
+        `zip entry ${name} is marked as a folder, and torch would read something else`,
+        `attributes ${entry.externalFileAttributes}, ${entry.uncompressedSize} bytes`,
+        'a file',
       );
     total += entry.uncompressedSize;
     if (!(total <= source.size))

@@ -28,6 +28,9 @@ export const SENSITIVITY_CSV = 'sensitivity.csv';
 
 export const RUN_FORMAT = 'qslm-run/1';
 
+/** Blocks of a model at most. */
+const MOST_BLOCKS = 25_000;
+
 /** The data of a run, and the amount of it. */
 const data = v.object({
   task: text,
@@ -51,7 +54,8 @@ const config = v.object({
     config: v.looseObject({
       vocabSize: count,
       width: count,
-      layers: count,
+      // A layout has an entry a block; files have at most 25,000 tensors.
+      layers: v.pipe(count, v.maxValue(MOST_BLOCKS)),
       contextLength: count,
       classes: count,
       head: flag,

@@ -73,13 +73,14 @@ export interface ZipEntry {
   readonly compressedSize?: number;
   readonly size?: number;
   readonly crc?: number;
+  readonly attributes?: number;
 }
 
 /** A zip (APPNOTE.TXT 4.3): local headers with content, the directory, its end. */
 export function zip(entries: readonly ZipEntry[], claimedEntries = entries.length): Uint8Array {
   let content = new Uint8Array(0);
   const directory: number[] = [];
-  for (const { name, bytes, method = 0, ...claims } of entries) {
+  for (const { name, bytes, method = 0, attributes = 0, ...claims } of entries) {
     const { compressedSize = bytes.length, size = bytes.length, crc = crc32(bytes) } = claims;
     const position = content.length;
     const common = [
@@ -95,7 +96,8 @@ export function zip(entries: readonly ZipEntry[], claimedEntries = entries.lengt
     const local = [...little(0x04034b50, 4), ...little(20, 2), ...common, ...ascii(name)];
     content = concat(content, local, bytes);
     directory.push(...little(0x02014b50, 4), ...little(20, 2), ...little(20, 2), ...common);
-    directory.push(...little(0, 10), ...little(position, 4), ...ascii(name));
+    directory.push(...little(0, 6), ...little(attributes, 4));
+    directory.push(...little(position, 4), ...ascii(name));
   }
   const end = [
     ...little(0x06054b50, 4),
