@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { cp, mkdir, open, readdir, readFile, symlink, truncate, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { exportModel } from '../../src/experiment/open/export-model.js';
@@ -153,6 +153,11 @@ describe('cli: at the limits', () => {
     await truncate(join(at('huge'), 'config.json'), 600e6);
     const huge = await runCli(['inspect', join(at('huge'), 'm.safetensors')]);
     assert.match(huge.stderr, /config\.json: file is too large/);
+    await cp(model, join(at('pipe'), 'm.safetensors'));
+    execFileSync('mkfifo', [join(at('pipe'), 'config.json')]);
+    const pipe = await runCli(['inspect', join(at('pipe'), 'm.safetensors')]);
+    assert.match(pipe.stderr, /config\.json: .*(pipe|regular file)/);
+    assert.equal(pipe.code, 3);
   });
 
   it('shows a folder of an export with all of its files, or none', async () => {
