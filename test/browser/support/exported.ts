@@ -26,6 +26,8 @@ interface FigureRow {
   readonly step?: number;
   readonly bytes?: number;
   readonly cells?: readonly object[];
+  /** Of the search selected from 0, of those beside it from 1. */
+  readonly run?: number;
 }
 
 /** Names of the notebooks of the package, in order. */
@@ -59,13 +61,13 @@ export function hasLambda({ params = [] }: FigureSpec): boolean {
   return params.some(({ name }) => name === 'lambdaPlans');
 }
 
-/** The run that a figure was drawn from: the one that tried the plans it shows, under the same limits. */
+/** The run that a figure selects from: the one that tried the plans it shows as its, under the same limits. */
 export function runOf(
   { data, params = [] }: FigureSpec,
   runs: readonly KeptRun[],
 ): KeptRun | undefined {
   const limit = params.find(({ name }) => name === 'bytesLimit')?.expr ?? '';
-  const shown = (data?.values ?? []).filter(({ cells = [] }) => cells.length > 0);
+  const shown = (data?.values ?? []).filter(({ cells = [], run }) => cells.length > 0 && run === 0);
   if (shown.length === 0) return undefined;
   return runs.find(
     ({ steps, candidates: { limits } }) =>

@@ -121,7 +121,8 @@ export class Figure {
     );
     const points = new Map<number, Box>();
     for (const { label, ...box } of drawn) {
-      const step = / step (\d+),/.exec(label)?.[1];
+      // After a comma: of a search laid beside the one selected from.
+      const step = /[^,] step (\d+),/.exec(label)?.[1];
       if (step !== undefined) points.set(Number(step), box);
     }
     return points;

@@ -137,7 +137,7 @@ async function assertRegion(
   const [right, lower] = [region.x + region.width, region.y + region.height];
   // Beyond the axis the region is cut.
   const isCut =
-    toX(settings.bytes) > right && (await figure.largest('maxMemory')) * 1e6 <= settings.bytes;
+    toX(settings.bytes) > right && (await figure.largest('maxMemory')) * 1e6 <= settings.bytes + 1;
   if (!isCut) assert.ok(Math.abs(right - toX(settings.bytes)) < EDGE, `${place}: ${right}`);
   const edge = metric === 'accuracy' ? lower : region.y;
   assert.ok(Math.abs(edge - toY(worst)) < EDGE, `${place}: ${edge} is not at ${toY(worst)}`);
