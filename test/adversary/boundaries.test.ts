@@ -48,6 +48,13 @@ describe('cli: at the limits', () => {
         '--bits',
         '4',
       ];
+      const search = ['search', ...sweep.slice(1), '--max-loss', '90%', '--max-memory', '90%'];
+      const speaker = await saveToy(at('speaker.safetensors'), {
+        ...CLASSIFIER,
+        classes: 0,
+        head: true,
+      });
+      const spoken = ['--tokenizer', TOKENIZER, '--backend', 'cpu', '--quiet', '--length', '2'];
       const store = at('m.sqlite');
       const tokens = ['--tokenizer', TOKENIZER, '--quiet'];
       for (const argv of [
@@ -60,6 +67,20 @@ describe('cli: at the limits', () => {
         [...sweep, '--store', store, '--runs', join(small, 'runs')],
         [...sweep, '--store', join(small, 'm.sqlite'), '--runs', at('runs')],
         [...sweep, '--store', store, '--runs', at('runs'), '--out', join(small, 'sweep.json')],
+        [...search, '--store', store, '--runs', join(small, 'runs')],
+        [...search, '--store', store, '--runs', at('runs'), '--out', join(small, 'search.json')],
+        ['generate', speaker, ...spoken, '--out', join(small, 'generated.json')],
+        [
+          'demo',
+          '--no-search',
+          '--bits',
+          '4',
+          '--limit',
+          '8',
+          '--quiet',
+          '--out',
+          join(small, 'demo'),
+        ],
         ['plot', run, '--quiet', '--format', 'json'],
         ['report', run, '--quiet'],
       ]) {

@@ -70,6 +70,22 @@ describe('cli: inspect', () => {
     assert.ok((await lines()).length > modules.length);
   });
 
+  it('shows a packed model as what it was, with the widths that it was packed to', async () => {
+    const packed = at('packed.safetensors');
+    const flags = ['--bits', '4', '--quantizer', 'best', '--quiet', '--out', packed];
+    assert.equal((await runCli(['export', 'spikegpt-mini', ...flags])).code, 0);
+    const { code, stdout, stderr } = await runCli(['inspect', packed]);
+    assert.equal(code, 0, stderr);
+    assert.match(stdout, /^file .*\(safetensors, packed\)$/m);
+    assert.match(
+      stdout,
+      /^packed +2\.\d\d MB, 8\d\.\d % less than in float32; plan [0-9a-f]{16}$/m,
+    );
+    assert.match(stdout, /^parameters +4,461,696; 17\.85 MB in float32$/m);
+    assert.match(stdout, /^ {4}emb +\[4096, 192\] +sign +786,432 /m);
+    assert.match(stdout, /^ {4}key +\[768, 192\] +4 +147,456 /m);
+  });
+
   it('gives the whole tree as JSON, whose numbers add up', async () => {
     interface Counts {
       readonly parameters: number;

@@ -1,10 +1,11 @@
 import { Option, type Command } from 'commander';
-import { openCheckpoint } from '../../checkpoint/open.js';
 import { locateCheckpoint } from '../../experiment/open/model-file.js';
-import type { UnitLevel } from '../../layout/hierarchy.js';
+import type { Hierarchy, UnitLevel } from '../../layout/hierarchy.js';
 import type { ModelConfig } from '../../model/config.js';
-import { describeModel } from '../../model/structure.js';
-import { formatBytes, formatCount } from '../../util/format.js';
+import { openDescribed } from '../../model/structure.js';
+import { footprintOf } from '../../quant/footprint.js';
+import { isPackedCheckpoint, type PackedCheckpoint } from '../../quant/packed/read.js';
+import { formatBytes, formatCount, formatPercent } from '../../util/format.js';
 import { configFacts, configJson } from '../format/facts.js';
 import { hierarchyTable } from '../format/hierarchy-table.js';
 import { formatFacts } from '../format/table.js';
@@ -42,28 +43,44 @@ export function addInspect(program: Command, host: Host): void {
 
 async function inspect(session: Session, model: string, flags: InspectFlags): Promise<void> {
   const { name, path } = await locateCheckpoint(model);
-  const checkpoint = await openCheckpoint(path);
+  const { checkpoint, description } = await openDescribed(path, statedOf(flags));
   try {
-    const description = await describeModel(checkpoint, statedOf(flags));
     const { family, config, hierarchy } = description;
+    const packed = isPackedCheckpoint(checkpoint) ? checkpoint : undefined;
     const dtypes = new Set([...checkpoint.tensors.values()].map(({ dtype }) => dtype));
+    const kept = packed ? 'packed' : [...dtypes].join(', ');
     const size = `${formatBytes(hierarchy.fp32Bytes)} in float32`;
     const facts = formatFacts([
       ['model', name],
-      ['file', `${path} (${checkpoint.format}, ${[...dtypes].join(', ')})`],
+      ['file', `${path} (${checkpoint.format}, ${kept})`],
+      ...(packed ? [['packed', packedSize(packed, hierarchy)] as const] : []),
       ['parameters', `${formatCount(hierarchy.parameters)}; ${size}`],
       ['family', family.title],
       ['shape', family.describe(config).join(', ')],
       ['outputs', outputsOf(config)],
       ...configFacts(description),
     ]);
-    const text = `${facts}\n\n${hierarchyTable(hierarchy, flags.level, flags.unfold)}`;
+    const text = `${facts}\n\n${hierarchyTable(hierarchy, flags.level, flags.unfold, packed?.resolvedPlan)}`;
     const { format, metadata } = checkpoint;
-    const value = { name, path, format, metadata, ...configJson(description), hierarchy };
+    const value = {
+      name,
+      path,
+      format,
+      metadata,
+      ...configJson(description),
+      hierarchy,
+      ...(packed && { plan: packed.plan, planId: packed.planId }),
+    };
     await session.result(value, text, flags.out);
   } finally {
     await checkpoint.close();
   }
+}
+
+function packedSize({ planId, resolvedPlan }: PackedCheckpoint, hierarchy: Hierarchy): string {
+  const { total } = footprintOf(hierarchy, resolvedPlan);
+  const saving = formatPercent(1 - total / hierarchy.fp32Bytes);
+  return `${formatBytes(total)}, ${saving} less than in float32; plan ${planId}`;
 }
 
 function outputsOf({ head, classes }: ModelConfig): string {

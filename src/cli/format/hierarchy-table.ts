@@ -1,5 +1,14 @@
 import { blockKind, blockLabel } from '../../layout/blocks.js';
-import type { Block, Hierarchy, Module, UnitLevel, Vector } from '../../layout/hierarchy.js';
+import type {
+  Block,
+  Hierarchy,
+  Matrix,
+  Module,
+  UnitLevel,
+  Vector,
+} from '../../layout/hierarchy.js';
+import { schemeOf, type ResolvedPlan } from '../../quant/plan.js';
+import { UNQUANTIZED_BITS } from '../../quant/scheme/scheme.js';
 import { formatBytes, formatCount, formatPercent } from '../../util/format.js';
 import { formatTable, numberColumns } from './table.js';
 
@@ -8,24 +17,42 @@ const NUMBERS = numberColumns('parameters', 'float32', 'share');
 /**
  * Two tables: the three parts of the network, which add up to all parameters in use, and the tree of
  * units. Attention blocks built alike are shown once unless `unfold`.
+ *
+ * @param plan what a packed model's matrices were quantized to, shown and told apart by
  */
-export function hierarchyTable(hierarchy: Hierarchy, level: UnitLevel, unfold = false): string {
+export function hierarchyTable(
+  hierarchy: Hierarchy,
+  level: UnitLevel,
+  unfold = false,
+  plan?: ResolvedPlan,
+): string {
   const numbers = (parameters: number): string[] => [
     formatCount(parameters),
     formatBytes(4 * parameters),
     formatPercent(parameters / hierarchy.parameters),
   ];
   const parts = [...partsOf(hierarchy), ['all', hierarchy.parameters] as const];
-  const units = runsOf(hierarchy.blocks, unfold).flatMap((run) => unitsOf(run, level));
+  const units = runsOf(hierarchy.blocks, unfold, plan).flatMap((run) => unitsOf(run, level, plan));
   const ifShapes = <T>(cell: T): T[] => (level === 'matrix' ? [cell] : []);
+  const ifPacked = <T>(cell: T): T[] => (plan === undefined ? [] : [cell]);
   const tables = [
     formatTable(
       [{ title: 'part' }, ...NUMBERS],
       parts.map(([name, parameters]) => [name, ...numbers(parameters)]),
     ),
     formatTable(
-      [{ title: 'unit' }, ...ifShapes({ title: 'shape' }), ...NUMBERS],
-      units.map((unit) => [unit.name, ...ifShapes(unit.shape ?? ''), ...numbers(unit.parameters)]),
+      [
+        { title: 'unit' },
+        ...ifShapes({ title: 'shape' }),
+        ...ifPacked({ title: 'bits' }),
+        ...NUMBERS,
+      ],
+      units.map((unit) => [
+        unit.name,
+        ...ifShapes(unit.shape ?? ''),
+        ...ifPacked(unit.bits ?? ''),
+        ...numbers(unit.parameters),
+      ]),
     ),
   ];
   const { names, parameters } = hierarchy.unused;
@@ -39,29 +66,51 @@ export function hierarchyTable(hierarchy: Hierarchy, level: UnitLevel, unfold = 
 interface Unit {
   readonly name: string;
   readonly shape?: string;
+  /** Widths of its matrices; empty for vectors. */
+  readonly bits?: string;
   readonly parameters: number;
 }
 
-function unitsOf(run: readonly Block[], level: UnitLevel): Unit[] {
+function unitsOf(run: readonly Block[], level: UnitLevel, plan?: ResolvedPlan): Unit[] {
   const [{ block, parameters, modules, vectors }] = run;
   const name = run.length === 1 ? block : `${block} to ${blockLabel(run.at(-1)!.block)}, each`;
-  if (level === 'block') return [{ name, parameters }];
+  const bits = widthsOf(
+    modules.flatMap(({ matrices }) => matrices),
+    plan,
+  );
+  if (level === 'block') return [{ name, bits, parameters }];
   return [
-    { name, parameters },
+    { name, bits, parameters },
     ...modules.flatMap((module) => [
-      { name: `  ${module.module}`, parameters: module.parameters },
-      ...(level === 'matrix' ? matricesOf(module) : []),
+      {
+        name: `  ${module.module}`,
+        bits: widthsOf(module.matrices, plan),
+        parameters: module.parameters,
+      },
+      ...(level === 'matrix' ? matricesOf(module, plan) : []),
     ]),
     ...vectorsOf(vectors, '  '),
   ];
 }
 
-function matricesOf({ matrices, vectors }: Module): Unit[] {
+/** The widths of matrices, each once, widest first; of a sign by name. */
+function widthsOf(matrices: readonly Matrix[], plan?: ResolvedPlan): string {
+  if (plan === undefined) return '';
+  const schemes = matrices.map(({ name }) => schemeOf(plan, name));
+  const widest = [...schemes].sort((a, b) => b.bits - a.bits);
+  const labels = widest.map(({ bits, method }) =>
+    bits === UNQUANTIZED_BITS ? 'fp32' : method === 'sign' ? 'sign' : String(bits),
+  );
+  return [...new Set(labels)].join(', ');
+}
+
+function matricesOf({ matrices, vectors }: Module, plan?: ResolvedPlan): Unit[] {
   return [
-    ...matrices.map(({ matrix, shape, parameters }) => ({
-      name: `    ${matrix}`,
-      shape: `[${shape.join(', ')}]`,
-      parameters,
+    ...matrices.map((matrix) => ({
+      name: `    ${matrix.matrix}`,
+      shape: `[${matrix.shape.join(', ')}]`,
+      bits: widthsOf([matrix], plan),
+      parameters: matrix.parameters,
     })),
     ...vectorsOf(vectors, '    '),
   ];
@@ -87,12 +136,12 @@ function partsOf({ blocks }: Hierarchy): [name: string, parameters: number][] {
   ];
 }
 
-/** Neighbouring blocks with the same units of the same shapes. */
-function runsOf(blocks: readonly Block[], unfold: boolean): Block[][] {
+/** Neighbouring blocks with the same units of the same shapes and widths. */
+function runsOf(blocks: readonly Block[], unfold: boolean, plan?: ResolvedPlan): Block[][] {
   const runs: Block[][] = [];
   let before: string | undefined;
   for (const block of blocks) {
-    const structure = structureOf(block);
+    const structure = structureOf(block, plan);
     if (structure === before && !unfold) runs.at(-1)!.push(block);
     else runs.push([block]);
     before = structure;
@@ -100,12 +149,12 @@ function runsOf(blocks: readonly Block[], unfold: boolean): Block[][] {
   return runs;
 }
 
-function structureOf({ modules, vectors }: Block): string {
+function structureOf({ modules, vectors }: Block, plan?: ResolvedPlan): string {
   return JSON.stringify([
     modules.map(({ module, matrices, parameters }) => [
       module,
       parameters,
-      matrices.map(({ matrix, shape }) => [matrix, shape]),
+      matrices.map((matrix) => [matrix.matrix, matrix.shape, widthsOf([matrix], plan)]),
     ]),
     vectors.length,
   ]);

@@ -1,12 +1,17 @@
 import assert from 'node:assert/strict';
-import { copyFile, rename } from 'node:fs/promises';
+import { copyFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { startBackend } from '../../../src/backend/start.js';
+import { openCheckpoint } from '../../../src/checkpoint/open.js';
+import { writeSafetensors } from '../../../src/checkpoint/safetensors/write.js';
+import { Study } from '../../../src/experiment/open/study.js';
 import { resolvePlan, type ResolvedPlan } from '../../../src/quant/plan.js';
 import { quantizerPlan } from '../../../src/quant/quantizers.js';
 import { memoryStore } from '../../../src/store/index.js';
 import { CheckpointError } from '../../../src/util/errors.js';
-import { closeStudy, inFolder, toyStudy } from '../study-support.js';
+import { deriveConfig } from '../../support/spikegpt.js';
+import { toyCheckpoint } from '../../support/toy.js';
+import { closeStudy, inFolder, toyStudy, toyText } from '../study-support.js';
 import { saveToy } from '../support.js';
 
 /** More than what is read at a time. */
@@ -49,3 +54,53 @@ describe('a model that is exchanged during a run', () => {
           }
         }));
 });
+
+describe('a config.json that is exchanged during a run', () => {
+  before(() => startBackend('cpu'));
+
+  /** Perplexity at 8 bits where config.json says `first`, and `then` by the time that threads start. */
+  const measured = (folder: string, first: object, then: object): Promise<number> =>
+    withStudy(folder, first, async (study) => {
+      const { hierarchy } = study.options.file;
+      await writeFile(join(folder, 'config.json'), JSON.stringify(then));
+      const plan = resolvePlan(quantizerPlan('min-max', 8, hierarchy), hierarchy);
+      return (await study.evaluator.measure(plan, 1)).value;
+    });
+
+  it('is not read again: threads are told what it said at the beginning', () =>
+    inFolder(async (folder) => {
+      const spike = await measured(folder, { embedding: 'spike' }, { embedding: 'spike' });
+      const dense = await measured(folder, { embedding: 'dense' }, { embedding: 'dense' });
+      assert.notEqual(spike, dense);
+      assert.equal(await measured(folder, { embedding: 'spike' }, { embedding: 'dense' }), spike);
+      assert.equal(await measured(folder, { embedding: 'dense' }, { embedding: 'spike' }), dense);
+    }));
+});
+
+/** A study on two threads, of a toy model whose file leaves to a config.json what it is. */
+async function withStudy<T>(
+  folder: string,
+  config: object,
+  work: (study: Study) => Promise<T>,
+): Promise<T> {
+  const toy = toyCheckpoint({ ...WIDE, classes: 0 });
+  const path = join(folder, 'silent.safetensors');
+  const tensors = [...toy.tensors.values()].map((info) => ({
+    ...info,
+    bytes: async () => new Uint8Array((await toy.readFloat32(info.name)).buffer),
+  }));
+  await writeSafetensors(path, tensors, {});
+  await writeFile(join(folder, 'config.json'), JSON.stringify(config));
+  const checkpoint = await openCheckpoint(path);
+  const study = await Study.open({
+    file: { ...(await deriveConfig(checkpoint)), name: 'silent', checkpoint },
+    backend: { name: 'cpu', description: 'plain JavaScript' },
+    search: { task: toyText(), split: 'search', context: 16 },
+    accelerations: { workers: 2 },
+  });
+  try {
+    return await work(study);
+  } finally {
+    await closeStudy(study);
+  }
+}
