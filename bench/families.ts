@@ -3,10 +3,12 @@
  * packed export, report.
  *
  *     npm run bench:families [-- --families spikebert,spikelm,spikingbert --sentences 24]
+ *     npm run bench:families -- --published [--rounds 3 --batch 4 --threads 2 --peer 'COMMAND' --folder DIR]
  *
  * Prints the seconds of each part and the most memory that the process has held so far (one process for all
  * families: name one alone for its own). Fails where a file read back does not answer each sentence as the
- * measured plan did, or is not as large as the search said.
+ * measured plan did, or is not as large as the search said. With --published it takes the published sizes and
+ * measures sentences a second alone: `families-published.ts`.
  */
 import assert from 'node:assert/strict';
 import { mkdtemp, rm, stat } from 'node:fs/promises';
@@ -28,11 +30,18 @@ import type { ModelConfig } from '../src/model/config.js';
 import { describeModel } from '../src/model/structure.js';
 import { exportPlan } from '../src/quant/packed/export.js';
 import { CASES } from '../src/search/constraints.js';
+import { benchPublished } from './families-published.js';
 
 const { values: flags } = parseArgs({
   options: {
     families: { type: 'string', default: 'spikebert,spikelm,spikingbert' },
     sentences: { type: 'string', default: '24' },
+    published: { type: 'boolean', default: false },
+    rounds: { type: 'string', default: '3' },
+    batch: { type: 'string', default: '4' },
+    threads: { type: 'string', default: '2' },
+    peer: { type: 'string' },
+    folder: { type: 'string' },
   },
 });
 
@@ -147,7 +156,10 @@ async function runAll(): Promise<void> {
   }
 }
 
-runAll().catch((error: unknown) => {
+const { families, rounds, batch, threads, peer, folder } = flags;
+const amounts = { rounds: Number(rounds), batch: Number(batch), threads: Number(threads) };
+const work = flags.published ? benchPublished({ families, ...amounts, peer, folder }) : runAll();
+work.catch((error: unknown) => {
   console.error(error);
   process.exitCode = 1;
 });
