@@ -102,15 +102,7 @@ async function runFamily(id: string, folder: string): Promise<void> {
   } finally {
     await study.close();
   }
-  for (const {
-    settings: { method },
-    outcome,
-    selected,
-  } of searches)
-    console.log(
-      `  ${method}: ${outcome.trace.length} plans tried, ${outcome.candidates.length} keep both limits` +
-        (selected ? `, ${selected.candidate.bytes} bytes selected` : ''),
-    );
+  for (const search of searches) console.log(`  ${said(search, study.task.items)}`);
   await timed('report', async () => {
     const all = [...folders, ...searches.map((run) => run.folder)];
     const out = join(folder, 'report.html');
@@ -119,6 +111,20 @@ async function runFamily(id: string, folder: string): Promise<void> {
     assert.equal(await runCommandLine(['report', ...all, '--out', out, '--quiet'], host), 0);
     assert.ok((await stat(out)).size > 0);
   });
+}
+
+/** What a search found; where nothing keeps both limits, how far off the nearest plan is, in sentences. */
+function said({ settings: { method }, outcome, selected }: SearchRun, items: number): string {
+  const { trace, candidates, limits, nearest } = outcome;
+  const allowed = Math.floor(limits.quality.allowedLoss * items + 1e-9);
+  const found = `${method}: ${trace.length} plans tried, ${candidates.length} keep both limits`;
+  if (selected) return `${found}, ${selected.candidate.bytes} bytes selected`;
+  const { quality, bytes } = nearest!.misses;
+  const more = Math.round(quality * items);
+  return (
+    `${found}; of ${items} sentences ${allowed} may be lost, and the nearest plan loses ` +
+    `${allowed + more}${bytes > 0 ? `, and is ${bytes} bytes too large` : ''}`
+  );
 }
 
 /** A packed file gives each sentence the answer that the plan was measured with. */
