@@ -22,12 +22,6 @@ const RUNS = packagePath('out', 'runs');
 /** Notebooks whose text speaks of sliders. */
 const WITH_SLIDERS = ['01-quick-start.ipynb', '06-selection.ipynb'];
 
-/**
- * Notebooks whose shaded region is not measured: in 09 the boxes of its few marks put the limit 0.92 px from the edge
- * drawn, more than is allowed here, and it is not known yet which of the two is off. Selection is tested there too.
- */
-const WITHOUT_REGION = ['09-three-families.ipynb'];
-
 /** Figures of a page, once each has become interactive. */
 async function liveFigures(page: Page): Promise<Locator> {
   const figures = page.locator('.qslm-figure');
@@ -102,7 +96,7 @@ function test(name: string, { address, specs }: ExportedNotebook): void {
         const figure = new Figure(figures.nth(index).locator('.interactive'));
         await assertSelectsByLambda(figure, run);
         await assertAsSelectDoes(figure, run.folder);
-        if (!WITHOUT_REGION.includes(name)) await assertFollowsLimits(figure, run);
+        await assertFollowsLimits(figure, run);
       }
     });
   });

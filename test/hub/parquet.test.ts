@@ -1,12 +1,9 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { readFile, writeFile } from 'node:fs/promises';
-import {
-  parquetLayout,
-  readSst2Parquet,
-  readWikitextParquet,
-} from '../../src/tasks/data/parquet.js';
+import { readSst2Parquet, readWikitextParquet } from '../../src/tasks/data/parquet.js';
 import { readSst2Tsv } from '../../src/tasks/data/tsv.js';
+import { taskOfParquet } from '../../src/tasks/glue/recognise.js';
 import { DataError } from '../../src/util/errors.js';
 import { packagePath } from '../../src/util/paths.js';
 import { temporaryFolder } from '../checkpoint/support/temporary.js';
@@ -32,7 +29,7 @@ describe('parquet data', () => {
   // Written by pyarrow 26.0.1 with test/hub/support/write_parquet.py from the text files beside them.
   it('gives the sentences that the TSV gives', async () => {
     const path = FIXTURES('sentences.parquet');
-    assert.equal(await parquetLayout(path), 'sst2');
+    assert.equal(await taskOfParquet(path), 'sst2');
     const examples = await readSst2Parquet(path);
     assert.deepEqual(examples, await readSst2Tsv(FIXTURES('sentences.tsv')));
     assert.equal(examples.length, 4);
@@ -41,7 +38,7 @@ describe('parquet data', () => {
 
   it('gives the text that the text file has, to the byte', async () => {
     const path = FIXTURES('lines.parquet');
-    assert.equal(await parquetLayout(path), 'wikitext2');
+    assert.equal(await taskOfParquet(path), 'wikitext2');
     assert.equal(await readWikitextParquet(path), await readFile(FIXTURES('lines.txt'), 'utf8'));
   });
 
@@ -68,9 +65,9 @@ describe('parquet data', () => {
       });
     }
     await writeFile(at('cut.parquet'), 'PAR1 no, only text PAR1');
-    await assert.rejects(parquetLayout(at('cut.parquet')), DataError);
+    await assert.rejects(taskOfParquet(at('cut.parquet')), DataError);
     await assert.rejects(
-      parquetLayout(at('none.parquet')),
+      taskOfParquet(at('none.parquet')),
       /none\.parquet: cannot be read; got ENOENT/,
     );
   });

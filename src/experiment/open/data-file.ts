@@ -3,10 +3,11 @@ import { extname } from 'node:path';
 import { originOf, type Origin } from '../../hub/cache.js';
 import { DATA_SET_NAMES } from '../../hub/catalogue.js';
 import { cachedData } from '../../hub/data.js';
-import { parquetLayout, readSst2Parquet, readWikitextParquet } from '../../tasks/data/parquet.js';
+import { readSst2Parquet, readWikitextParquet } from '../../tasks/data/parquet.js';
 import { readTextFile, readTextUntil, requireWords } from '../../tasks/data/text.js';
 import { readSst2Tsv, type LabelledSentence } from '../../tasks/data/tsv.js';
 import type { GlueName } from '../../tasks/glue/benchmarks.js';
+import { taskOfParquet, taskOfTsv } from '../../tasks/glue/recognise.js';
 import { readGlueParquet, readGlueTsv, type LabelledPair } from '../../tasks/glue/tsv.js';
 import type { TaskName } from '../../tasks/kinds.js';
 import { DataError } from '../../util/errors.js';
@@ -48,12 +49,16 @@ async function locateData(data: string): Promise<NamedData> {
 
 const isParquet = (path: string): boolean => extname(path).toLowerCase() === '.parquet';
 
-/** The kind of task that a data set, the columns of a parquet file or a TSV is for; undefined for a text. */
+/**
+ * The kind of task that a data set, or the columns of a parquet file or a TSV, are for; undefined for a text.
+ *
+ * @throws {DataError} for columns that several tasks have.
+ */
 export async function taskOfData(data: string): Promise<TaskName | undefined> {
   const { task } = await locateData(data);
   if (task !== undefined) return task;
-  if (isParquet(data)) return parquetLayout(data);
-  return extname(data).toLowerCase() === '.tsv' ? 'sst2' : undefined;
+  if (isParquet(data)) return taskOfParquet(data);
+  return extname(data).toLowerCase() === '.tsv' ? taskOfTsv(data) : undefined;
 }
 
 /** Data, and what it is called. */

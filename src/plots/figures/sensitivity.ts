@@ -48,7 +48,11 @@ export function sensitivityChart(
   });
   const rows = tasks.flatMap((data) => {
     const domain = metricDomain(...metricEnds(data), data.view);
-    return data.all.map((record) => rowOf(record, data, domain));
+    const shiftOf = shifts(data.all);
+    return data.all.map((record) => ({
+      ...rowOf(record, data, domain),
+      shift: shiftOf(record),
+    }));
   });
   const findings = tasks.map(findingOf);
   const plain = 'Sensitivity: one block quantized, the rest left at fp32';
@@ -210,6 +214,21 @@ function lossText(loss: number, view: TaskView): string {
   return Number(text) === 0 ? '0' : text.replace('-', '−');
 }
 
+/** Pixels between the bars of neighbouring widths, where there is room. */
+const BAR_GAP = 6;
+
+/** Pixels by which a record is drawn beside the middle of its unit, so that no bar hides another. */
+function shifts(all: readonly SensitivityRecord[]): (record: SensitivityRecord) => number {
+  if (!all.some(isPaired)) return () => 0;
+  const widths = [...new Set(all.map(({ bits }) => bits))].sort((a, b) => b - a);
+  const units = new Set(all.map(({ unit }) => unit)).size;
+  const gap = Math.min(BAR_GAP, WIDTH / units / (widths.length + 1));
+  return ({ bits }) => gap * (widths.indexOf(bits) - (widths.length - 1) / 2);
+}
+
+/** For marks of rows. */
+const SHIFTED: Part = { xOffset: { expr: 'datum.shift' } };
+
 /** Of the labels of an axis, in pixels. */
 const LABEL_SIZE = 11;
 const LABEL_GAP = 4;
@@ -268,11 +287,15 @@ function linesView({ own, all, baseline, view }: Data): Part {
         mark: { type: 'rule', color: COLORS.black, strokeDash: [5, 4], aria: false },
         encoding: { y },
       },
-      { transform: drawn, mark: { type: 'line', aria: false }, encoding: { x, y, color } },
+      {
+        transform: drawn,
+        mark: { type: 'line', aria: false, ...SHIFTED },
+        encoding: { x, y, color },
+      },
       ...(paired ? bars(task, { x, color }, y) : []),
       {
         transform: drawn,
-        mark: { type: 'point', filled: true, size: 45, opacity: 1 },
+        mark: { type: 'point', filled: true, size: 45, opacity: 1, ...SHIFTED },
         encoding: { x, y, color, tooltip: tooltip(view) },
       },
     ],
@@ -280,7 +303,7 @@ function linesView({ own, all, baseline, view }: Data): Part {
 }
 
 function bars(task: TaskName, encoding: Part, y: Part): Part[] {
-  return barLayers(encoding, y, { strokeWidth: 1 }).map((layer) => ({
+  return barLayers(encoding, y, { strokeWidth: 1, ...SHIFTED }).map((layer) => ({
     ...layer,
     transform: [only(task), ...((layer.transform ?? []) as readonly Part[])],
   }));

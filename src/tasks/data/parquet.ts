@@ -1,4 +1,5 @@
 import { DataError } from '../../util/errors.js';
+import { isRecord } from '../../util/json.js';
 import { withRegularFile } from '../../util/read-file.js';
 import { LARGEST_TEXT_BYTES, requireText } from './text.js';
 import type { LabelledSentence } from './tsv.js';
@@ -6,6 +7,9 @@ import type { LabelledSentence } from './tsv.js';
 /** Columns of the two layouts that the hub gives the data in. */
 const SENTENCES = ['sentence', 'label'] as const;
 const LINES = ['text'] as const;
+
+/** Metadata of the data sets library: JSON with the features of each column. */
+const LIBRARY_KEY = 'huggingface';
 
 /** Most rows that are read: more than any data set that one model is measured on. */
 const MOST_ROWS = 10_000_000;
@@ -19,8 +23,7 @@ interface Parts {
   slice(start: number, end?: number): Promise<ArrayBuffer>;
 }
 
-interface Table {
-  readonly columns: readonly string[];
+interface Table extends ParquetDescription {
   readonly rows: number;
   /** Columns of the rows [from, to), [columns][to - from]. */
   read(columns: readonly string[], from: number, to: number): Promise<(readonly Cell[])[]>;
@@ -29,29 +32,21 @@ interface Table {
 /** Rows that are read first where it is not known how many are needed. */
 const FIRST_ROWS = 256;
 
-/**
- * The layout of a parquet file: `sst2` with the columns sentence and label, `qnli` with a question beside them,
- * `mnli` with premise, hypothesis and label, `wikitext2` with the column text. CoLA's columns are those of SST-2,
- * and MRPC's those of RTE: these tasks have to be named.
- *
- * @throws {DataError} when it cannot be read, or has none of these.
- */
-export async function parquetLayout(path: string): Promise<'sst2' | 'qnli' | 'mnli' | 'wikitext2'> {
-  const columns = await withTable(path, Infinity, (table) => Promise.resolve(table.columns));
-  const has = (wanted: readonly string[]): boolean => wanted.every((name) => columns.includes(name));
-  // Before SST-2: without the question it would be evaluated on half of each pair.
-  if (has(['question', ...SENTENCES])) return 'qnli';
-  if (has(['premise', 'hypothesis', 'label'])) return 'mnli';
-  if (has(['sentence1', 'sentence2', 'label']))
-    throw new DataError({
-      what: 'the columns are those of more than one task',
-      where: path,
-      got: `columns ${columns.join(', ')}`,
-      expected: '`task` mrpc or rte',
-    });
-  if (has(SENTENCES)) return 'sst2';
-  if (has(LINES)) return 'wikitext2';
-  throw lacking(path, columns, 'the columns sentence and label (sst2) or text (wikitext2)');
+/** The names in a parquet file, its rows unread. */
+export interface ParquetDescription {
+  readonly columns: readonly string[];
+  /**
+   * Names of the classes in `label`, in their order, as the data sets library writes them into the file;
+   * undefined where it did not write the file.
+   */
+  readonly classNames: readonly string[] | undefined;
+}
+
+/** @throws {DataError} when it cannot be read. */
+export function describeParquet(path: string): Promise<ParquetDescription> {
+  return withTable(path, Infinity, ({ columns, classNames }) =>
+    Promise.resolve({ columns, classNames }),
+  );
 }
 
 /**
@@ -219,8 +214,24 @@ async function tableOf(path: string, file: Parts): Promise<Table> {
           throw new RangeError(`${found.length} of ${to - from} rows`);
         return wanted.map((name) => found.map((row) => row[name]));
       });
-    return { columns, rows, read };
+    const said = metadata.key_value_metadata?.find(({ key }) => key === LIBRARY_KEY)?.value;
+    return { columns, classNames: classNamesOf(said), rows, read };
   });
+}
+
+/** The names in {"info": {"features": {"label": {"names": […]}}}}; metadata of any other form say nothing. */
+function classNamesOf(metadata: string | undefined): readonly string[] | undefined {
+  if (metadata === undefined) return undefined;
+  let value: unknown;
+  try {
+    value = JSON.parse(metadata);
+  } catch {
+    return undefined;
+  }
+  for (const key of ['info', 'features', 'label', 'names'])
+    value = isRecord(value) ? value[key] : undefined;
+  const isNames = Array.isArray(value) && value.every((name) => typeof name === 'string');
+  return isNames ? (value as string[]) : undefined;
 }
 
 /** A replacement character in place of a broken byte would be evaluated as if it were data. */

@@ -10,6 +10,12 @@ export interface Box {
   readonly height: number;
 }
 
+/** A place on the screen, in the pixels of {@link Box}. */
+export interface Place {
+  readonly x: number;
+  readonly y: number;
+}
+
 /** A figure with sliders, as a reader of the page sees it. */
 export class Figure {
   /** @param root the element that the interactive figure was put into. */
@@ -109,21 +115,24 @@ export class Figure {
     return step === undefined ? undefined : Number(step);
   }
 
-  /** Where the steps of the search are drawn, by number. */
-  async points(): Promise<Map<number, Box>> {
+  /**
+   * Where the steps of the search are drawn, by number: the origin of each mark. The middle of its box lies
+   * elsewhere where a symbol, as the star of the selected one, is not the same on both sides.
+   */
+  async points(): Promise<Map<number, Place>> {
     const marks = this.root.locator('svg.marks path[aria-roledescription="point"]');
     // All at once: a page is slow to be asked.
     const drawn = await marks.evaluateAll((paths: readonly unknown[]) =>
       (paths as readonly MarkElement[]).map((path) => {
-        const { x, y, width, height } = path.getBoundingClientRect();
-        return { label: path.getAttribute('aria-label') ?? '', x, y, width, height };
+        const { e: x, f: y } = path.getScreenCTM();
+        return { label: path.getAttribute('aria-label') ?? '', x, y };
       }),
     );
-    const points = new Map<number, Box>();
-    for (const { label, ...box } of drawn) {
+    const points = new Map<number, Place>();
+    for (const { label, ...place } of drawn) {
       // After a comma: of a search laid beside the one selected from.
       const step = /[^,] step (\d+),/.exec(label)?.[1];
-      if (step !== undefined) points.set(Number(step), box);
+      if (step !== undefined) points.set(Number(step), place);
     }
     return points;
   }
@@ -146,7 +155,8 @@ export class Figure {
 /* What is used of the elements of a page: these tests are compiled without a browser's types. */
 
 interface MarkElement {
-  getBoundingClientRect(): Box;
+  /** From the element's own coordinates to the screen's; e and f are its origin. */
+  getScreenCTM(): { readonly e: number; readonly f: number };
   getAttribute(name: string): string | null;
 }
 

@@ -153,7 +153,7 @@ interface MeasuredMark {
   readonly index: number;
   readonly bytes: number;
   readonly metric: number;
-  /** Of its centre, in pixels. */
+  /** In pixels. */
   readonly x: number;
   readonly y: number;
 }
@@ -162,9 +162,9 @@ interface MeasuredMark {
 async function measuredMarks(figure: Figure, { steps }: KeptRun): Promise<MeasuredMark[]> {
   const points = await figure.points();
   return steps.flatMap(({ index, bytes, metric }) => {
-    const box = points.get(index);
-    if (metric === undefined || box === undefined) return [];
-    return [{ index, bytes, metric, x: box.x + box.width / 2, y: box.y + box.height / 2 }];
+    const place = points.get(index);
+    if (metric === undefined || place === undefined) return [];
+    return [{ index, bytes, metric, ...place }];
   });
 }
 

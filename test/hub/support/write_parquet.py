@@ -1,10 +1,10 @@
 """Parquet files as the hub's data sets are laid out, from ours.
 
 needs: pip install pyarrow
-usage: write_parquet.py sst2 IN.tsv OUT.parquet | glue IN.tsv OUT.parquet | wikitext IN.txt OUT.parquet
+usage: write_parquet.py sst2 IN.tsv OUT.parquet | glue IN.tsv OUT.parquet [CLASS CLASS] | wikitext IN.txt OUT.parquet
 
 GLUE's SST-2: sentence (string, ends with a space in train), label (ClassLabel stored as int64), idx (int32).
-Others of GLUE: the TSV's columns by name, label as above, all else string.
+Others of GLUE: the TSV's columns by name, label as above with the classes' names where given, all else string.
 Salesforce/wikitext: text (string), a line a row with its line end; a line of white space is an empty string.
 Row groups of 1,000 rows and snappy, as the datasets library writes them.
 """
@@ -38,7 +38,8 @@ elif kind == "glue":
         else pa.array([row[at] for row in rows], pa.string())
         for at, name in enumerate(names)
     }
-    features = {}
+    classes = sys.argv[4:]
+    features = {"label": {"names": classes, "_type": "ClassLabel"}} if classes else {}
 else:
     lines = text.split("\n")
     if lines[-1] == "":

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, writeFile } from 'node:fs/promises';
 import type { SequenceModel } from '../../../src/model/types.js';
-import { parquetLayout } from '../../../src/tasks/data/parquet.js';
+import { taskOfParquet, taskOfTsv } from '../../../src/tasks/glue/recognise.js';
 import { glueTask } from '../../../src/tasks/glue/task.js';
 import { parseGlueTsv, readGlueParquet, readGlueTsv } from '../../../src/tasks/glue/tsv.js';
 import { taskFromParts } from '../../../src/tasks/kinds.js';
@@ -59,6 +59,7 @@ const measured = (
 
 describe('tasks/glue: parquet', () => {
   const fixture = (name: string): string => packagePath('test', 'fixtures', 'parquet', name);
+  const at = temporaryFolder();
 
   // Written by pyarrow with test/hub/support/write_parquet.py from the TSV files beside them.
   for (const name of ['mrpc', 'qnli', 'mnli'] as const)
@@ -69,9 +70,32 @@ describe('tasks/glue: parquet', () => {
     });
 
   it('is not taken for another task by its columns', async () => {
-    assert.equal(await parquetLayout(fixture('qnli.parquet')), 'qnli');
-    assert.equal(await parquetLayout(fixture('mnli.parquet')), 'mnli');
-    await assert.rejects(parquetLayout(fixture('mrpc.parquet')), /`task` mrpc or rte/);
+    assert.equal(await taskOfParquet(fixture('qnli.parquet')), 'qnli');
+    assert.equal(await taskOfParquet(fixture('mnli.parquet')), 'mnli');
+    await assert.rejects(taskOfParquet(fixture('mrpc.parquet')), /`task` mrpc or rte/);
+  });
+
+  it('is told from tasks of the same columns by the names of its classes', async () => {
+    assert.equal(await taskOfParquet(fixture('sentences.parquet')), 'sst2');
+    // Its name says nothing; the classes that the data sets library wrote do.
+    assert.equal(await taskOfParquet(fixture('acceptable.parquet')), 'cola');
+    assert.equal(await taskOfParquet(fixture('equivalent.parquet')), 'mrpc');
+    assert.equal(await taskOfParquet(fixture('entailment.parquet')), 'rte');
+  });
+
+  it('is refused where only its name says CoLA', async () => {
+    const folder = at('CoLA');
+    await mkdir(folder);
+    await copyFile(fixture('nameless.parquet'), `${folder}/dev.parquet`);
+    await assert.rejects(
+      taskOfParquet(`${folder}/dev.parquet`),
+      /dev\.parquet: the columns are those of more than one task; got columns sentence, label; expected `task` cola or sst2/,
+    );
+    // Classes go before names.
+    await copyFile(fixture('sentences.parquet'), `${folder}/films.parquet`);
+    assert.equal(await taskOfParquet(`${folder}/films.parquet`), 'sst2');
+    await copyFile(fixture('nameless.parquet'), at('chocolate.parquet'));
+    assert.equal(await taskOfParquet(at('chocolate.parquet')), 'sst2');
   });
 
   it('refuses columns of another task, and labels that are kept back', async () => {
@@ -87,6 +111,37 @@ describe('tasks/glue: parquet', () => {
 });
 
 describe('tasks/glue: columns', () => {
+  const at = temporaryFolder();
+
+  for (const [task, title, text] of [
+    ['sst2', "SST-2's", 'sentence\tlabel\nfine film \t1\n'],
+    ['cola', "CoLA's own, without a header", 'gj04\t1\t\tThey sang.\nr-67\t0\t*\tThey is.\n'],
+    ['qnli', "QNLI's", 'index\tquestion\tsentence\tlabel\n0\tWho ?\tHe .\tentailment\n'],
+    ['mrpc', "MRPC's own", 'Quality\t#1 ID\t#2 ID\t#1 String\t#2 String\n1\t7\t8\ta\tb\n'],
+    ['rte', "RTE's, by its labels", 'index\tsentence1\tsentence2\tlabel\n0\ta\tb\tentailment\n'],
+    ['mnli', "MNLI's own", 'index\tsentence1\tsentence2\tgold_label\n0\tp\th\tneutral\n'],
+    ['mnli', "MNLI's of later releases", 'premise\thypothesis\tlabel\np\th\t1\n'],
+    ['sst2', 'no one knows whose', 'text\tscore\nfine\t1\n'],
+  ] as const)
+    it(`tell the task of a TSV: ${title}`, async () => {
+      await writeFile(at('data.tsv'), text);
+      assert.equal(await taskOfTsv(at('data.tsv')), task);
+    });
+
+  it('of two tasks at once are refused: the task has to be named', async () => {
+    await writeFile(at('data.tsv'), 'sentence1\tsentence2\tlabel\na\tb\t0\n');
+    await assert.rejects(taskOfTsv(at('data.tsv')), /data\.tsv: the columns.*`task` mrpc or rte/);
+    await writeFile(at('cola-dev.tsv'), 'sentence\tlabel\nThey sang.\t1\n');
+    await assert.rejects(
+      taskOfTsv(at('cola-dev.tsv')),
+      (error: Error) =>
+        error instanceof DataError &&
+        /cola-dev\.tsv: .* got columns sentence, label; expected `task` cola or sst2/.test(
+          error.message,
+        ),
+    );
+  });
+
   it("are those of GLUE's own files, and of later releases", () => {
     const mrpc =
       'Quality\t#1 ID\t#2 ID\t#1 String\t#2 String\r\n1\t7\t8\ta "b\tc d\r\n0\t9\t9\te\tf\n\n';
@@ -303,6 +358,15 @@ describe('tasks/glue on the command line', function () {
     ]);
     assert.equal(searched.code, 0, searched.stderr);
     assert.match(searched.stdout, /"f1"/);
+    // CoLA's own columns, without the task: not SST-2's accuracy.
+    await writeFile(at('dev.tsv'), 'gj04\t1\t\ta b\nr-67\t0\t*\tc d\n');
+    const own = await runCli(['eval', model, '--data', at('dev.tsv'), ...flags]);
+    assert.equal(own.code, 0, own.stderr);
+    assert.match(own.stdout, /"matthews"/);
+    await writeFile(at('cola.tsv'), 'sentence\tlabel\na b\t1\n');
+    const unnamed = await runCli(['eval', model, '--data', at('cola.tsv'), ...flags]);
+    assert.notEqual(unnamed.code, 0);
+    assert.match(unnamed.stderr, /cola\.tsv: .*more than one task.*expected --task cola or sst2/);
     const absent = await runCli(['eval', model, '--task', 'cola', ...flags]);
     assert.notEqual(absent.code, 0);
     assert.match(absent.stderr, /no bundled data of the task.*got cola.*expected/);
