@@ -167,6 +167,7 @@ Examples:
     .action((model: string, flags: SearchFlags) =>
       Session.run(host, flags, (session) => {
         requireOwnMethod(command, flags);
+        requireSamples(command, flags);
         noteMissingLimit(session, flags);
         return withStudy(session, model, flags, (study) =>
           search(session, study, flags, program.args),
@@ -194,6 +195,18 @@ function requireOwnMethod(command: Command, { method }: SearchFlags): void {
       expected: `--method ${other}, or a search without ${option.long!}`,
     });
   }
+}
+
+/** @throws {UsageError} for a level where no samples decide. */
+function requireSamples(command: Command, { ladder, time, level }: SearchFlags): void {
+  if (ladder ?? time !== undefined) return;
+  if (command.getOptionValueSource('level') !== 'cli') return;
+  throw new UsageError({
+    what: 'without samples nothing is decided at a level',
+    where: '--level',
+    got: String(level),
+    expected: '--ladder or --time beside it, or a search without --level',
+  });
 }
 
 function noteMissingLimit(session: Session, { maxLoss, maxMemory }: SearchFlags): void {

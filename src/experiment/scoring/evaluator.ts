@@ -159,6 +159,7 @@ export class Evaluator {
       contextLength: model.config.contextLength,
       store: this.accelerations.memo ? this.store : undefined,
       keyOf: (plan, part = task) => this.keyOf(plan, part),
+      onRemembered: () => this.answered++,
     });
     const measure = async (
       plan: ResolvedPlan,

@@ -1,4 +1,4 @@
-import type { ResolvedPlan } from '../../quant/plan.js';
+import { planId, type ResolvedPlan } from '../../quant/plan.js';
 import type { MetricLimit } from '../../search/constraints.js';
 import type { Anchor } from '../../search/ladder/anchors.js';
 import { decideOnRung, itemLosses, type RungVerdict } from '../../search/ladder/decide.js';
@@ -29,6 +29,8 @@ export interface LadderPlace {
   /** Undefined where nothing is remembered. */
   readonly store: MeasurementStore | undefined;
   keyOf(plan: ResolvedPlan, task?: Task): MeasurementKey;
+  /** Told of a plan that was answered without scoring anything. */
+  onRemembered(): void;
 }
 
 /**
@@ -37,6 +39,9 @@ export interface LadderPlace {
  * limits; a plan that went through all rungs is measured, and no item was scored twice.
  */
 export class Ladder {
+  /** Ids of plans of which a rung was scored: the others' answers were all in the store. */
+  private readonly scored = new Set<string>();
+
   constructor(
     private readonly parts: LadderParts,
     private readonly place: LadderPlace,
@@ -65,7 +70,8 @@ export class Ladder {
       if (items.length === sampled.task.items) break;
       const found = decideOnRung(anchor, { items, values }, limit, level, rung === rungs - 1);
       if (found === undefined) continue;
-      this.place.scoring.stopped++;
+      if (this.isScored(plan)) this.place.scoring.stopped++;
+      else this.place.onRemembered();
       return found;
     }
     return undefined;
@@ -94,9 +100,14 @@ export class Ladder {
       const values = await this.valuesOf(plan, bytes, index, run);
       scores.push({ indices: Int32Array.from(items), values: Float64Array.from(values) });
     }
-    this.place.scoring.measured++;
+    if (this.isScored(plan)) this.place.scoring.measured++;
+    else this.place.onRemembered();
     const seconds = (performance.now() - started) / 1000;
     return sampled.task.measure(scores, this.place.contextLength, seconds);
+  }
+
+  private isScored(plan: ResolvedPlan): boolean {
+    return this.scored.has(planId(plan));
   }
 
   /** Scores of what a rung adds, in the order of its items. */
@@ -135,6 +146,7 @@ export class Ladder {
   ): Promise<Answer> {
     const { sampled } = this.parts;
     const { items, batches, task } = sampled.groups[index];
+    this.scored.add(planId(plan));
     const started = performance.now();
     try {
       const scores = await this.place.scoring.scoreBatches(plan, sampled.task, batches, run);

@@ -32,6 +32,8 @@ export interface PoolRequest {
   readonly question?: VerdictQuestion | undefined;
   /** Batches to score, by index; all by default. */
   readonly batches?: readonly number[] | undefined;
+  /** As in {@link ScoreRequest}. */
+  readonly alone?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;
   /** Called now and then with the tokens of the items scored so far. */
   readonly onTokens?: ((tokens: number) => void) | undefined;
@@ -76,7 +78,14 @@ export class ScorerPool {
    * @throws {AbortedError} once the signal has fired, after the batches under way.
    * @throws {ModelError} {CheckpointError} {QuantError} as the scoring does.
    */
-  async score({ plan, question, batches, signal, onTokens }: PoolRequest): Promise<PoolScores> {
+  async score({
+    plan,
+    question,
+    batches,
+    alone,
+    signal,
+    onTokens,
+  }: PoolRequest): Promise<PoolScores> {
     const tally = new SharedTally();
     const wanted = batches && new Set(batches);
     const shares = wanted
@@ -93,7 +102,8 @@ export class ScorerPool {
         onTokens(tally.tokens);
       }, PROGRESS_MS);
     try {
-      const request = { plan, tally: tally.buffer, ...(question && { question }) };
+      const common = { plan, tally: tally.buffer, ...(question && { question }) };
+      const request = { ...common, ...(alone && { alone }) };
       const replies = await this.allSettled(
         (place, index) => place.score({ ...request, batches: shares[index] }),
         stop,

@@ -35,6 +35,8 @@ export interface ScoreRequest {
   readonly batches: readonly number[];
   /** Absent where every batch is wanted. */
   readonly question?: VerdictQuestion;
+  /** True begins without what was kept of earlier plans, and keeps nothing: what such a plan takes by itself. */
+  readonly alone?: boolean;
   /** {@link SharedTally.buffer} of this evaluation. */
   readonly tally: SharedArrayBuffer;
 }
@@ -78,11 +80,12 @@ export class Scorer {
   }
 
   /** Scores batches until all are done, the question is settled, or the tally says stop. */
-  async score({ plan, batches, question, tally }: ScoreRequest): Promise<ScoreReply> {
+  async score({ plan, batches, question, tally, alone }: ScoreRequest): Promise<ScoreReply> {
     const { task, accelerated, model } = this;
     if (task === undefined) throw new Error('useTask comes before score');
     const shared = new SharedTally(tally);
     const work = noWork();
+    if (alone) accelerated.clear();
     await this.applier.apply(plan);
     accelerated.usePlan(planStages(plan, model.description.layout));
     const scores: BatchScores[] = [];
@@ -94,6 +97,7 @@ export class Scorer {
       shared.add(result, tokensOf(task, result));
       await yieldToEvents();
     }
+    if (alone) accelerated.clear();
     addWork(work, accelerated.work);
     Object.assign(accelerated.work, noWork());
     for (const index of batches.slice(scores.length))

@@ -97,14 +97,14 @@ export class TaskScoring {
     return scores;
   }
 
-  /** Scores batches and forgets them: no part of any report. @returns their tokens. */
+  /** Scores batches by themselves and forgets them: no part of any report. @returns their tokens. */
   async probe(
     plan: ResolvedPlan,
     batches: readonly number[],
     { signal }: RunOptions,
   ): Promise<number> {
     const { task } = this;
-    await this.pool.score(task, { plan, batches, signal });
+    await this.pool.score(task, { plan, batches, signal, alone: true });
     return batches.reduce((sum, index) => sum + batchTokens(task, index), 0);
   }
 

@@ -19,6 +19,8 @@ export interface ToyCommands {
   ): Promise<Outcome>;
   /** `qslm …` with this folder of runs. */
   runs(...argv: readonly string[]): Promise<Outcome>;
+  /** `qslm eval <model> …` on 40 sentences, quietly. */
+  evaluate(...more: readonly string[]): Promise<Outcome>;
   readonly store: string;
 }
 
@@ -37,6 +39,11 @@ export async function toyCommands(at: (name: string) => string): Promise<ToyComm
     study: (command, ...more) => runCli(study(command, more)),
     interruptible: (options, command, ...more) => runCli(study(command, more), options),
     runs: (...argv) => runCli([...argv, '--runs', runs, '--quiet']),
+    evaluate: (...more) =>
+      runCli([
+        ...['eval', model, '--tokenizer', TOKENIZER, '--backend', 'cpu', '--store', store],
+        ...['--limit', '40', '--quiet', ...more],
+      ]),
   };
 }
 

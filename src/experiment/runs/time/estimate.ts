@@ -55,10 +55,18 @@ export function estimateText({ seconds, mostSeconds, evaluations, most }: TimeEs
 /** Evaluations that the estimate weighs as much as, beside those that were seen. */
 const PRIOR_EVALUATIONS = 3;
 
-/** The time left of a run, from its estimate and from what it took so far. */
+/** Seconds, and share of an evaluation, below which an answer was in the store and nothing was evaluated. */
+const REMEMBERED_SECONDS = 0.05;
+const REMEMBERED_SHARE = 0.1;
+
+/**
+ * The time left of a run, from its estimate and from what its evaluations took so far. Answers that the store
+ * had, of a run that is taken up again, say nothing of the rest.
+ */
 export class RestTime {
-  private begun: number | undefined;
-  private doneBefore = 0;
+  private last: { readonly at: number; readonly done: number } | undefined;
+  private seen = 0;
+  private taken = 0;
 
   /**
    * @param each seconds an evaluation, as estimated.
@@ -73,11 +81,20 @@ export class RestTime {
 
   /** Seconds left, with so many evaluations done and so many expected to follow. */
   left(done: number, expected: number): number {
-    if (this.begun === undefined) [this.begun, this.doneBefore] = [this.now(), done];
-    const taken = (this.now() - this.begun) / 1000;
-    const seen = done - this.doneBefore;
-    const each = (PRIOR_EVALUATIONS * this.each + taken) / (PRIOR_EVALUATIONS + seen);
+    const at = this.now() / 1000;
+    this.last ??= { at, done };
+    const [seconds, more] = [at - this.last.at, done - this.last.done];
+    if (more > 0) {
+      if (seconds > more * Math.min(REMEMBERED_SECONDS, REMEMBERED_SHARE * this.each)) {
+        this.taken += seconds;
+        this.seen += more;
+      }
+      this.last = { at, done };
+    }
     // The part of the evaluation under way that is over counts among those seen.
+    const under = more > 0 ? 0 : seconds;
+    const each =
+      (PRIOR_EVALUATIONS * this.each + this.taken + under) / (PRIOR_EVALUATIONS + this.seen);
     return Math.max(0, each * expected) + this.after;
   }
 }

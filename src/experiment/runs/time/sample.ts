@@ -28,24 +28,29 @@ export async function sampleSpeed(
   const known = study.evaluator.remembered(unquantized);
   if (known !== undefined && known.seconds > 0)
     return { secondsPerToken: known.seconds / known.tokens, secondsToApply: 0 };
-  // Each batch once: what is kept of one would make a second time cheap.
-  const batches = scattered(study.task.batches.length);
-  const timed = async (plan: ResolvedPlan, count: number): Promise<Timed> => {
+  const order = scattered(study.task.batches.length);
+  const timed = async (plan: ResolvedPlan, from: number, count: number): Promise<Timed> => {
+    const some = order.slice(from, from + count);
     const started = now();
-    const tokens = await study.evaluator.scoreSome(plan, batches.splice(0, count), run);
+    const tokens = await study.evaluator.scoreSome(plan, some, run);
     return { seconds: (now() - started) / 1000, tokens };
   };
-  const first = await timed(unquantized, WARM_UP);
-  let sample = first;
-  for (let count = WARM_UP; batches.length > 0; count *= 2) {
+  // The first ones load the weights, too: they are no sample, even where there are no others.
+  await timed(unquantized, 0, WARM_UP);
+  const begun = order.length > 2 * WARM_UP ? WARM_UP : 0;
+  let sample: Timed | undefined;
+  let [from, count] = [begun, WARM_UP];
+  for (;;) {
     throwIfAborted(run.signal, 'time estimate');
-    sample = await timed(unquantized, count);
-    if (sample.seconds >= SAMPLE_SECONDS) break;
+    const next = await timed(unquantized, from, count);
+    // The last ones may be few.
+    if (sample === undefined || next.tokens >= sample.tokens) sample = next;
+    if (sample.seconds >= SAMPLE_SECONDS || from + count >= order.length) break;
+    [from, count] = [from + count, 2 * count];
   }
   const secondsPerToken = sample.seconds / sample.tokens;
-  if (batches.length === 0) return { secondsPerToken, secondsToApply: 0 };
   const plan = resolvePlan(quantizerPlan('min-max', 8, hierarchy), hierarchy);
-  const quantized = await timed(plan, WARM_UP);
+  const quantized = await timed(plan, 0, WARM_UP);
   const secondsToApply = Math.max(0, quantized.seconds - quantized.tokens * secondsPerToken);
   return { secondsPerToken, secondsToApply };
 }
