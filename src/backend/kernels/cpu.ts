@@ -1,5 +1,6 @@
 import type { MathBackendCPU } from '@tensorflow/tfjs-backend-cpu';
 import { PLAIN_KERNELS, registerKernels, type Memory } from './plain.js';
+import { BACKWARD_PLAIN_KERNELS } from './backward/plain.js';
 import { STEP_PLAIN_KERNELS } from './steps/plain.js';
 
 function memoryIn(backend: MathBackendCPU): Memory {
@@ -15,5 +16,9 @@ function memoryIn(backend: MathBackendCPU): Memory {
 
 /** Registers the plain kernels with the `cpu` backend. */
 export function registerCpuKernels(): void {
-  registerKernels('cpu', [...PLAIN_KERNELS, ...STEP_PLAIN_KERNELS], memoryIn);
+  registerKernels(
+    'cpu',
+    [...PLAIN_KERNELS, ...STEP_PLAIN_KERNELS, ...BACKWARD_PLAIN_KERNELS],
+    memoryIn,
+  );
 }
