@@ -92,7 +92,7 @@ export function layerNormBackward(
   }
 }
 
-/** What one output of the mix gives to its row, to the row before, and to its share. */
+/** Adds the parts of one output of the mix to its row, to the row before, and to its share. */
 @inline
 function mixBackward(
   d: usize,

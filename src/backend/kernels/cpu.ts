@@ -1,6 +1,6 @@
 import type { MathBackendCPU } from '@tensorflow/tfjs-backend-cpu';
-import { PLAIN_KERNELS, registerKernels, type Memory } from './plain.js';
 import { BACKWARD_PLAIN_KERNELS } from './backward/plain.js';
+import { PLAIN_KERNELS, registerKernels, type Memory } from './plain.js';
 import { STEP_PLAIN_KERNELS } from './steps/plain.js';
 
 function memoryIn(backend: MathBackendCPU): Memory {

@@ -170,9 +170,12 @@ export function nllBackward(
   return tf.tidy(() => {
     const [rows, classes] = logits.shape;
     const share: Tensor2D = tf.reshape(weights, [rows, 1]);
-    const chosen = tf.oneHot(tf.cast(targets, 'int32'), classes);
+    const columns = tf.range(0, classes, 1, 'int32');
+    const oneHot = (column: Tensor1D): Tensor2D =>
+      tf.cast(tf.equal<Tensor2D>(columns, tf.reshape(column, [rows, 1])), 'float32');
+    const chosen = oneHot(targets);
     const likely = tf.logSoftmax(logits);
-    const highest = tf.oneHot(tf.argMax<Tensor1D>(logits, -1), classes);
+    const highest = oneHot(tf.argMax<Tensor1D>(logits, -1));
     const pulled = tf.mul(tf.mul(highest, logits), pull);
     const difference = tf.sub(tf.exp(likely), chosen);
     return {

@@ -1,5 +1,5 @@
-import { EMPTY_EXPONENT, LIF_TAU, LIF_THRESHOLD } from '../names.js';
 import type { Extent } from '../loops.js';
+import { EMPTY_EXPONENT, LIF_TAU, LIF_THRESHOLD } from '../names.js';
 
 /*
  * The gradients of the kernels as plain loops over typed arrays, for the `cpu` backend and for widths that are
