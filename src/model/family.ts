@@ -53,6 +53,52 @@ export interface NetworkHooks {
   readonly onSpikes?: ((layer: number, spikes: Tensor) => void) | undefined;
 }
 
+/** The likelihood of the token after each, as what a network is trained for. */
+export interface TokenLoss {
+  readonly kind: 'tokens';
+  /** [B * T] */
+  readonly targets: Int32Array;
+  /** Of each target's NLL in the loss, [B * T]. */
+  readonly weights: Float32Array;
+  /** Factor of a pull on the largest logit of each position: RWKV's L2Wrap with 1e-4. None by default. */
+  readonly pull?: number;
+}
+
+/** The likelihood of the class of each sequence, as what a network is trained for. */
+export interface ClassLoss {
+  readonly kind: 'classes';
+  /** [B] */
+  readonly labels: Int32Array;
+  /** Real tokens of each sequence, [B]. */
+  readonly lengths: Int32Array;
+  readonly pooling: Pooling;
+  /** Of each label's NLL in the loss, [B]. */
+  readonly weights: Float32Array;
+}
+
+/** The loss Σ weight · NLL of a batch. */
+export type Loss = TokenLoss | ClassLoss;
+
+/** Options of a gradient. */
+export interface GradientOptions {
+  /**
+   * Values of a parameter that were set. Of a matrix of which only signs are read the network holds no more than
+   * these; the gradient by its values needs them. Without it that gradient is by the spikes, 0 or 1.
+   */
+  readonly valuesOf?: (name: string) => Float32Array;
+  /** Share of the stream that is dropped behind each block, and what decides which. None by default. */
+  readonly dropout?: { readonly rate: number; readonly seed: number } | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** A loss and its gradient. */
+export interface Gradient {
+  /** NLL of each target or label in nats, unweighted: [B * T] or [B]. */
+  readonly nll: Float32Array;
+  /** By name, in the checkpoint's layout, row-major; parameters that the loss does not depend on are absent. */
+  readonly gradients: ReadonlyMap<string, Float32Array>;
+}
+
 /**
  * A network on the running backend. The stream between its stages is one tensor [B, …], a sequence a row.
  * Whoever receives a tensor disposes it. Inputs were checked before they come here.
@@ -90,6 +136,11 @@ export interface SpikingNetwork {
    * @param time positions of each sequence, padding included
    */
   classLogits?(stream: Tensor, lengths: Int32Array, pooling: Pooling, time: number): Tensor;
+  /**
+   * The gradient of a loss by all parameters. Memory: the stream between stages, and the inside of one stage,
+   * which is computed again on the way back.
+   */
+  gradient?(tokens: TokenBatch, loss: Loss, options?: GradientOptions): Promise<Gradient>;
   /** For models that can go on from a state, token by token. */
   readonly recurrent?: RecurrentForm;
   /** Frees the parameters. */

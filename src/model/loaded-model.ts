@@ -7,7 +7,7 @@ import { CheckpointError, ModelError, throwIfAborted, withMemoryNamed } from '..
 import { formatBytes } from '../util/format.js';
 import { yieldToEvents, type RunOptions } from '../util/progress.js';
 import type { ModelConfig, StatedConfig } from './config.js';
-import type { SpikingNetwork } from './family.js';
+import type { Gradient, GradientOptions, Loss, SpikingNetwork } from './family.js';
 import { BatchSplitter, joined } from './split-batch.js';
 import { describeModel, type ModelDescription } from './structure.js';
 import type { Pooling, SequenceModel, TokenBatch } from './types.js';
@@ -136,6 +136,43 @@ export class LoadedModel<Config extends ModelConfig = ModelConfig> implements Se
       return [await readFloat32(tidy(() => finish(this.stream(part), some, pooling, part.time)))];
     });
     return joined(outputs);
+  }
+
+  /**
+   * The gradient of Σ weight · NLL by all parameters that it depends on.
+   *
+   * @throws {ModelError} for a family that has no gradients, a model without the output that the loss is of, and
+   *   tokens, labels or lengths that do not fit. {AbortedError} between two stages.
+   */
+  async gradient(tokens: TokenBatch, loss: Loss, options: GradientOptions = {}): Promise<Gradient> {
+    const { network, description } = this;
+    if (network.gradient === undefined)
+      throw new ModelError({
+        what: 'models of this family cannot be trained here',
+        where: description.family.title,
+        expected: 'a SpikeGPT',
+      });
+    this.checkTokens(tokens);
+    if (loss.kind === 'tokens') {
+      this.finisher('tokenNll', 'language-model head');
+      this.checkTokens({ ...tokens, ids: loss.targets });
+    } else {
+      this.finisher('classLogits', 'classifier');
+      this.checkLengths(tokens, loss.lengths);
+      this.checkLabels(tokens, loss.labels);
+    }
+    return network.gradient(tokens, loss, options);
+  }
+
+  private checkLabels({ batch }: TokenBatch, labels: Int32Array): void {
+    const wrong = labels.findIndex((label) => label < 0 || label >= this.classes);
+    if (labels.length === batch && wrong < 0) return;
+    throw new ModelError({
+      what: 'labels do not fit the batch',
+      where: 'model input',
+      got: wrong < 0 ? `${labels.length} labels` : `label ${labels[wrong]} of sequence ${wrong}`,
+      expected: `${batch} labels from 0 to ${this.classes - 1}`,
+    });
   }
 
   /**

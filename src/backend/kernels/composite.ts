@@ -30,7 +30,7 @@ export function layerNorm<T extends Tensor>(
 }
 
 /** Tokens [from, from + count) of x: [B, T, C]. */
-function tokens(x: Tensor3D, from: number, count: number): Tensor3D {
+export function tokens(x: Tensor3D, from: number, count: number): Tensor3D {
   return tf.slice(x, [0, from, 0], [x.shape[0], count, x.shape[2]]);
 }
 
@@ -66,26 +66,51 @@ function replacing(streams: Tensor3D[], round: (streams: Tensor3D[]) => Tensor3D
 }
 
 /** `x` moved `steps` tokens later, `fill` before it. x: [B, T, C]. */
-function delayed(x: Tensor3D, steps: number, fill: number): Tensor3D {
+export function delayed(x: Tensor3D, steps: number, fill: number): Tensor3D {
   const none: [number, number] = [0, 0];
   return tf.tidy(() => tf.pad(tokens(x, 0, x.shape[1] - steps), [none, [steps, 0], none], fill));
 }
 
 /** past · x + present · y. */
-function blend(past: Tensor3D, x: Tensor3D, present: Tensor3D, y: Tensor3D): Tensor3D {
+export function blend(past: Tensor3D, x: Tensor3D, present: Tensor3D, y: Tensor3D): Tensor3D {
   return tf.tidy(() => tf.add(tf.mul(past, x), tf.mul(present, y)));
 }
 
 /** The weights e^{p - m} and e^{q - m}, m = max(p, q), of two sums scaled by e^p and e^q; and m. */
-function weigh(p: Tensor3D, q: Tensor3D): { past: Tensor3D; present: Tensor3D; top: Tensor3D } {
+export function weigh(
+  p: Tensor3D,
+  q: Tensor3D,
+): { past: Tensor3D; present: Tensor3D; top: Tensor3D } {
   const top = tf.maximum<Tensor3D>(p, q);
   return { past: tf.exp(tf.sub<Tensor3D>(p, top)), present: tf.exp(tf.sub<Tensor3D>(q, top)), top };
 }
 
+/** Sums with and without values, (a, b), scaled by e^p. Each: [B, T, C]. */
+export type ScaledSums = readonly [a: Tensor3D, b: Tensor3D, p: Tensor3D];
+
 /**
- * Each token is a sum (a, b) scaled by e^p; a step to the next token decays it by e^w. Prefix sums of
- * these over tokens, the state before the first token in front, are all states the recurrence has.
+ * At each token the sums over it and all before, where a step to the next token decays a sum by e^w.
+ *
+ * @param terms of each token; disposed
  */
+export function prefixSums(terms: ScaledSums, w: Tensor1D): ScaledSums {
+  const time = terms[0].shape[1];
+  let prefixes: Tensor3D[] = [...terms];
+  for (let distance = 1; distance < time; distance *= 2)
+    prefixes = replacing(prefixes, ([a, b, p]) => {
+      const earlier = delayed(p, distance, EMPTY_EXPONENT);
+      const { past, present, top } = weigh(tf.add(earlier, tf.mul(w, distance)), p);
+      return [
+        blend(past, delayed(a, distance, 0), present, a),
+        blend(past, delayed(b, distance, 0), present, b),
+        top,
+      ];
+    });
+  const [a, b, p] = prefixes;
+  return [a, b, p];
+}
+
+/** Prefix sums over tokens, the state before the first token in front, are all states the recurrence has. */
 export function wkv(
   k: Tensor3D,
   v: Tensor3D,
@@ -96,22 +121,12 @@ export function wkv(
 ): { out: Tensor3D; state: Tensor3D } {
   const time = k.shape[1];
   return tf.tidy(() => {
-    const w = tf.neg(tf.exp(decay));
-    let prefixes: Tensor3D[] = [
+    const terms: ScaledSums = [
       tf.concat([tokens(state, 0, 1), v], 1),
       tf.concat([tokens(state, 1, 1), tf.onesLike(v)], 1),
       tf.concat([tokens(state, 2, 1), k], 1),
     ];
-    for (let distance = 1; distance <= time; distance *= 2)
-      prefixes = replacing(prefixes, ([a, b, p]) => {
-        const earlier = delayed(p, distance, EMPTY_EXPONENT);
-        const { past, present, top } = weigh(tf.add(earlier, tf.mul(w, distance)), p);
-        return [
-          blend(past, delayed(a, distance, 0), present, a),
-          blend(past, delayed(b, distance, 0), present, b),
-          top,
-        ];
-      });
+    const prefixes = prefixSums(terms, tf.neg(tf.exp(decay)));
     const [numerator, denominator, exponent] = prefixes.map((prefix) => tokens(prefix, 0, time));
     const { past, present } = weigh(exponent, tf.add(k, first));
     const average = tf.div<Tensor3D>(
@@ -153,26 +168,15 @@ function membranePotentials(current: Tensor3D, spikes: Tensor3D): Tensor3D {
 }
 
 /**
- * The hard reset makes the recurrence non-linear: where a spike resets is known only after it. With the
- * resets guessed it is linear, a scan; the spikes that come out are the next guess. A guess that is right
- * up to some token gives potentials that are right one token further, so the guesses settle on the one
- * answer, after at most T rounds and in practice a few: potentials halve each token, so a wrong reset is
- * soon forgotten.
+ * Potentials h before a reset, and spikes. The hard reset makes the recurrence non-linear: where a spike resets
+ * is known only after it. With the resets guessed it is linear, a scan; the spikes that come out are the next
+ * guess. A guess that is right up to some token gives potentials that are right one token further, so the
+ * guesses settle on the one answer, after at most T rounds and in practice a few: potentials halve each token,
+ * so a wrong reset is soon forgotten.
  */
-export function spikingResidual(
-  x: Tensor3D,
-  gate: Tensor3D | undefined,
-  residual: Tensor3D,
-  membrane: Tensor2D,
-  withSpikes: boolean,
-): { out: Tensor3D; membrane: Tensor2D; spikes: Tensor3D | undefined } {
-  const [batch, time, channels] = x.shape;
+export function membraneOf(current: Tensor3D): { potential: Tensor3D; spikes: Tensor3D } {
+  const time = current.shape[1];
   return tf.tidy(() => {
-    const gated = gate === undefined ? x : tf.mul<Tensor3D>(tf.sigmoid(gate), x);
-    // The potential before the first token enters like a current beside x[0]: both are halved.
-    const none: [number, number] = [0, 0];
-    const rest: Tensor3D = tf.reshape(membrane, [batch, 1, channels]);
-    const current = tf.add<Tensor3D>(gated, tf.pad(rest, [none, [0, time - 1], none]));
     let spikes: Tensor3D = tf.zerosLike(current);
     let potential: Tensor3D = tf.zerosLike(current);
     for (let round = 0; round <= time; round += LIF_ROUNDS) {
@@ -192,6 +196,26 @@ export function spikingResidual(
       }
       if (settled!.dataSync()[0] === 1) break;
     }
+    return { potential, spikes };
+  });
+}
+
+/** LIF neurons over tokens, added to the residual stream. */
+export function spikingResidual(
+  x: Tensor3D,
+  gate: Tensor3D | undefined,
+  residual: Tensor3D,
+  membrane: Tensor2D,
+  withSpikes: boolean,
+): { out: Tensor3D; membrane: Tensor2D; spikes: Tensor3D | undefined } {
+  const [batch, time, channels] = x.shape;
+  return tf.tidy(() => {
+    const gated = gate === undefined ? x : tf.mul<Tensor3D>(tf.sigmoid(gate), x);
+    // The potential before the first token enters like a current beside x[0]: both are halved.
+    const none: [number, number] = [0, 0];
+    const rest: Tensor3D = tf.reshape(membrane, [batch, 1, channels]);
+    const current = tf.add<Tensor3D>(gated, tf.pad(rest, [none, [0, time - 1], none]));
+    const { potential, spikes } = membraneOf(current);
     const kept = tf.mul<Tensor3D>(potential, tf.sub(1, spikes));
     return {
       out: tf.add<Tensor3D>(residual, spikes),

@@ -1,4 +1,5 @@
 import type { MathBackendCPU } from '@tensorflow/tfjs-backend-cpu';
+import { BACKWARD_PLAIN_KERNELS } from './backward/plain.js';
 import { PLAIN_KERNELS, registerKernels, type Memory } from './plain.js';
 import { STEP_PLAIN_KERNELS } from './steps/plain.js';
 
@@ -15,5 +16,9 @@ function memoryIn(backend: MathBackendCPU): Memory {
 
 /** Registers the plain kernels with the `cpu` backend. */
 export function registerCpuKernels(): void {
-  registerKernels('cpu', [...PLAIN_KERNELS, ...STEP_PLAIN_KERNELS], memoryIn);
+  registerKernels(
+    'cpu',
+    [...PLAIN_KERNELS, ...STEP_PLAIN_KERNELS, ...BACKWARD_PLAIN_KERNELS],
+    memoryIn,
+  );
 }

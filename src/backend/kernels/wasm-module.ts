@@ -38,6 +38,12 @@ export interface SpikingModule {
   readonly integrateFire: Export;
   readonly packSteps: Export;
   readonly unpackSteps: Export;
+  readonly layerNormBackward: Export;
+  readonly tokenMixBackward: Export;
+  readonly wkvBackward: Export;
+  readonly spikesBackward: Export;
+  readonly squaredReluBackward: Export;
+  readonly nllBackward: Export;
   readonly squareLess: (x: number, y: number) => number;
 }
 

@@ -1,4 +1,5 @@
 import type { BackendWasm } from '@tensorflow/tfjs-backend-wasm';
+import { BACKWARD_WASM_KERNELS } from './backward/wasm.js';
 import { inLanes, memoryIn, memoryOf, refuseNull, sizeOf, type HeapMemory } from './heap.js';
 import * as names from './names.js';
 import * as plain from './plain.js';
@@ -121,5 +122,10 @@ function kernels(spiking: SpikingModule): readonly plain.Kernel<HeapMemory>[] {
 export function registerWasmKernels(backend: BackendWasm, arithmetic: Arithmetic): void {
   refuseNull(backend);
   const spiking = loadSpikingModule(arithmetic, memoryOf(backend));
-  plain.registerKernels('wasm', [...kernels(spiking), ...STEP_WASM_KERNELS(spiking)], memoryIn);
+  const all = [
+    ...kernels(spiking),
+    ...STEP_WASM_KERNELS(spiking),
+    ...BACKWARD_WASM_KERNELS(spiking),
+  ];
+  plain.registerKernels('wasm', all, memoryIn);
 }

@@ -2,10 +2,18 @@ import * as tf from '@tensorflow/tfjs-core';
 import type { Tensor1D, Tensor2D, Tensor3D } from '@tensorflow/tfjs-core';
 import { gatherRows, headNll, layerNorm, maskedMean, matMul } from '../../backend/kernels/ops.js';
 import { scoped } from '../../backend/scope.js';
-import type { NetworkHooks, RecurrentForm, SpikingNetwork } from '../family.js';
+import type {
+  Gradient,
+  GradientOptions,
+  Loss,
+  NetworkHooks,
+  RecurrentForm,
+  SpikingNetwork,
+} from '../family.js';
 import type { Pooling, TokenBatch } from '../types.js';
 import { linear, runFfnStage, runMixStage, type SpikeProbe, type StageResult } from './block.js';
 import type { SpikeGPTConfig } from './config.js';
+import { gradientOf } from './gradient.js';
 import { mixPart } from './layout.js';
 import {
   disposeState,
@@ -100,6 +108,11 @@ export class SpikeGPTNetwork implements SpikingNetwork {
       const pooled = maskedMean(this.normalize(stream), tf.tensor1d(counted, 'int32'));
       return matMul(pooled, this.weights.matrix('classifier.weight'));
     });
+  }
+
+  gradient(tokens: TokenBatch, loss: Loss, options: GradientOptions = {}): Promise<Gradient> {
+    const { config, weights } = this;
+    return gradientOf({ network: this, config, weights }, tokens, loss, options);
   }
 
   readonly recurrent: RecurrentForm<RecurrentState> = {

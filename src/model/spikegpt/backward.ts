@@ -1,0 +1,257 @@
+import * as tf from '@tensorflow/tfjs-core';
+import type { Tensor, Tensor1D, Tensor2D, Tensor3D } from '@tensorflow/tfjs-core';
+import {
+  layerNormBackward,
+  maskedMeanBackward,
+  nllBackward,
+  spikesBackward,
+  squaredReluBackward,
+  tokenMixBackward,
+  wkvBackward,
+} from '../../backend/kernels/backward/ops.js';
+import {
+  layerNorm,
+  maskedMean,
+  matMul,
+  squaredReluMatMul,
+  tokenMix,
+  wkv,
+} from '../../backend/kernels/ops.js';
+import type { ClassLoss, SpikingNetwork, TokenLoss } from '../family.js';
+import { linear } from './block.js';
+import type { SpikeGPTConfig } from './config.js';
+import { mixPart } from './layout.js';
+import { initialBlockState } from './state.js';
+import type { Weights } from './weights.js';
+
+/** The parts of a network that its gradient is taken of. */
+export interface Parts {
+  readonly network: SpikingNetwork;
+  readonly config: SpikeGPTConfig;
+  readonly weights: Weights;
+}
+
+/** Gradients on the device, by parameter, in the checkpoint's layout. */
+export type Found = Record<string, Tensor>;
+
+/** The gradient by the input of a part of the network, and those by the parameters in it. */
+export interface Back {
+  readonly dx: Tensor3D;
+  readonly found: Found;
+}
+
+/** Of [rows, V] logits, as many as are held at once. */
+const LOGITS_AT_ONCE = 1 << 21;
+
+/** From the loss of each position to the stream after the last stage. */
+export function tokensBack(
+  { weights, config }: Parts,
+  x: Tensor3D,
+  { targets, weights: shares, pull = 0 }: TokenLoss,
+): Back & { nll: Tensor1D } {
+  const gamma = weights.vector('ln_out.weight');
+  const [batch, time, width] = x.shape;
+  const rows = batch * time;
+  const normed = layerNorm(x, gamma, weights.vector('ln_out.bias'));
+  const hidden: Tensor2D = tf.reshape(normed, [rows, width]);
+  const head = weights.matrix('head.weight');
+  const turned = tf.transpose(head);
+  const most = Math.max(1, Math.floor(LOGITS_AT_ONCE / config.vocabSize));
+  const nlls: Tensor1D[] = [];
+  const dhidden: Tensor2D[] = [];
+  let dhead: Tensor2D = tf.zeros([config.vocabSize, width]);
+  for (let from = 0; from < rows; from += most) {
+    const to = Math.min(rows, from + most);
+    const found = tf.tidy(() => {
+      const part = tf.slice(hidden, [from, 0], [to - from, width]);
+      const { nll, dlogits } = nllBackward(
+        matMul(part, head),
+        tf.tensor1d(targets.subarray(from, to), 'int32'),
+        tf.tensor1d(shares.subarray(from, to)),
+        pull,
+      );
+      const sum = tf.add<Tensor2D>(dhead, matMul(tf.transpose(dlogits), part));
+      return { nll, back: matMul(dlogits, turned), sum };
+    });
+    nlls.push(found.nll);
+    dhidden.push(found.back);
+    dhead.dispose();
+    dhead = found.sum;
+  }
+  const dnormed = tf.reshape<tf.Rank.R3>(tf.concat(dhidden), [batch, time, width]);
+  const { dx, dgamma, dbeta } = layerNormBackward(x, gamma, dnormed);
+  return {
+    dx,
+    nll: tf.concat(nlls),
+    found: { 'head.weight': dhead, 'ln_out.weight': dgamma, 'ln_out.bias': dbeta },
+  };
+}
+
+/** From the loss of each sequence to the stream after the last stage. */
+export function classesBack(
+  { weights }: Parts,
+  x: Tensor3D,
+  { labels, lengths, pooling, weights: shares }: ClassLoss,
+): Back & { nll: Tensor1D } {
+  const gamma = weights.vector('ln_out.weight');
+  const [batch, time] = x.shape;
+  const counted = pooling === 'real-tokens' ? lengths : new Int32Array(batch).fill(time);
+  const counts = tf.tensor1d(counted, 'int32');
+  const classifier = weights.matrix('classifier.weight');
+  const pooled = maskedMean(layerNorm(x, gamma, weights.vector('ln_out.bias')), counts);
+  const { nll, dlogits } = nllBackward(
+    matMul(pooled, classifier),
+    tf.tensor1d(labels, 'int32'),
+    tf.tensor1d(shares),
+  );
+  const dpooled = matMul(dlogits, tf.transpose(classifier));
+  const dnormed = maskedMeanBackward(dpooled, counts, time);
+  const { dx, dgamma, dbeta } = layerNormBackward(x, gamma, dnormed);
+  return {
+    dx,
+    nll,
+    found: {
+      'classifier.weight': matMul(tf.transpose(dlogits), pooled),
+      'ln_out.weight': dgamma,
+      'ln_out.bias': dbeta,
+    },
+  };
+}
+
+/** From the stream after a stage to the stream before it. */
+export function stageBack(parts: Parts, stage: number, x: Tensor3D, dout: Tensor3D): Back {
+  const { weights, config } = parts;
+  const block = Math.floor(stage / 2);
+  const prefix = `blocks.${block}`;
+  if (stage % 2 === 1) return channelBack(parts, `${prefix}.ffn`, `${prefix}.ln2`, x, dout);
+  const moduleBack = (input: Tensor3D): Back =>
+    mixPart(config, block) === 'att'
+      ? timeBack(parts, `${prefix}.att`, `${prefix}.ln1`, input, dout)
+      : channelBack(parts, `${prefix}.ffnPre`, `${prefix}.ln1`, input, dout);
+  if (block !== 0) return moduleBack(x);
+  const [gamma, beta] = ['weight', 'bias'].map((part) => weights.vector(`${prefix}.ln0.${part}`));
+  const { dx: dnormed, found } = moduleBack(layerNorm(x, gamma, beta));
+  const { dx, dgamma, dbeta } = layerNormBackward(x, gamma, dnormed);
+  return {
+    dx,
+    found: { ...found, [`${prefix}.ln0.weight`]: dgamma, [`${prefix}.ln0.bias`]: dbeta },
+  };
+}
+
+/** Through a linear layer: the gradient by its input, and by its weight as [out, in]. */
+function linearBack(
+  x: Tensor3D,
+  weight: Tensor2D,
+  dy: Tensor3D,
+): { readonly dx: Tensor3D; readonly dweight: Tensor2D } {
+  const [batch, time, width] = x.shape;
+  const rows = batch * time;
+  const [input, output]: Tensor2D[] = [
+    tf.reshape(x, [rows, width]),
+    tf.reshape(dy, [rows, weight.shape[1]]),
+  ];
+  return {
+    dx: tf.reshape(matMul(output, tf.transpose(weight)), x.shape),
+    dweight: matMul(tf.transpose(output), input),
+  };
+}
+
+/** Through layer norm, token shift and the addition to the stream. */
+function mixBack(
+  { weights }: Parts,
+  module: string,
+  norm: string,
+  x: Tensor3D,
+  dout: Tensor3D,
+  dmixed: readonly Tensor3D[],
+): Back {
+  const [gamma, beta] = ['weight', 'bias'].map((part) => weights.vector(`${norm}.${part}`));
+  const mixes = weights.matrix(`${module}.mixes`);
+  const { dx, dgamma, dbeta, dmixes } = tokenMixBackward(x, gamma, beta, mixes, dmixed);
+  return {
+    dx: tf.add<Tensor3D>(dx, dout),
+    found: { [`${norm}.weight`]: dgamma, [`${norm}.bias`]: dbeta, [`${module}.mixes`]: dmixes },
+  };
+}
+
+/** The mixed inputs of a module, as on the way there. */
+function mixedInputs(
+  { weights, config }: Parts,
+  module: string,
+  norm: string,
+  x: Tensor3D,
+): Tensor3D[] {
+  const shift: Tensor2D = tf.zeros([x.shape[0], config.width]);
+  const [gamma, beta] = ['weight', 'bias'].map((part) => weights.vector(`${norm}.${part}`));
+  return tokenMix(x, gamma, beta, weights.matrix(`${module}.mixes`), shift).mixed;
+}
+
+function timeBack(parts: Parts, module: string, norm: string, x: Tensor3D, dout: Tensor3D): Back {
+  const { weights, config } = parts;
+  const weightOf = (name: string): Tensor2D => weights.matrix(`${module}.${name}.weight`);
+  const [decay, first] = ['decay', 'first'].map((name) => weights.vector(`${module}.time_${name}`));
+  const mixed = mixedInputs(parts, module, norm, x);
+  const names = ['key', 'value', 'receptance'];
+  const [k, v, r] = names.map((name, at) => linear(mixed[at], weightOf(name)));
+  const { wkv: start } = initialBlockState(config, x.shape[0]);
+  const average = wkv(k, v, r, decay, first, start).out;
+  const { dx: dcurrent } = spikesBackward(linear(average, weightOf('output')), undefined, dout);
+  const output = linearBack(average, weightOf('output'), dcurrent);
+  const { dk, dv, dr, ddecay, dfirst } = wkvBackward(k, v, r, decay, first, output.dx);
+  const inner = [dk, dv, dr].map((d, at) => linearBack(mixed[at], weightOf(names[at]), d));
+  const back = mixBack(
+    ...([parts, module, norm, x, dout] as const),
+    inner.map(({ dx }) => dx),
+  );
+  const matrices = [...inner, output].map(
+    ({ dweight }, at) => [`${module}.${[...names, 'output'][at]}.weight`, dweight] as const,
+  );
+  return {
+    dx: back.dx,
+    found: {
+      ...back.found,
+      ...Object.fromEntries(matrices),
+      [`${module}.time_decay`]: ddecay,
+      [`${module}.time_first`]: dfirst,
+    },
+  };
+}
+
+function channelBack(
+  parts: Parts,
+  module: string,
+  norm: string,
+  x: Tensor3D,
+  dout: Tensor3D,
+): Back {
+  const { weights } = parts;
+  const weightOf = (name: string): Tensor2D => weights.matrix(`${module}.${name}.weight`);
+  const [batch, time, width] = x.shape;
+  const rows = batch * time;
+  const mixed = mixedInputs(parts, module, norm, x);
+  const hidden = linear(mixed[0], weightOf('key'));
+  const gate = linear(mixed[1], weightOf('receptance'));
+  const out = squaredReluMatMul(hidden, weightOf('value'));
+  const { dx: dcurrent, dgate } = spikesBackward(out, gate, dout);
+  const width4 = hidden.shape[2];
+  const [flat, dflat]: Tensor2D[] = [
+    tf.reshape(hidden, [rows, width4]),
+    tf.reshape(dcurrent, [rows, width]),
+  ];
+  // Of the activations most are zero: the product that skips them makes the gradient by the weight too.
+  const columns = tf.reshape<tf.Rank.R3>(tf.transpose(flat), [1, width4, rows]);
+  const dvalue = tf.reshape<tf.Rank.R2>(squaredReluMatMul(columns, dflat), [width4, width]);
+  const dhidden = squaredReluBackward(flat, matMul(dflat, tf.transpose(weightOf('value'))));
+  const key = linearBack(mixed[0], weightOf('key'), tf.reshape(dhidden, hidden.shape));
+  const receptance = linearBack(mixed[1], weightOf('receptance'), dgate!);
+  const back = mixBack(parts, module, norm, x, dout, [key.dx, receptance.dx]);
+  return {
+    dx: back.dx,
+    found: {
+      ...back.found,
+      [`${module}.key.weight`]: key.dweight,
+      [`${module}.value.weight`]: tf.transpose(dvalue),
+      [`${module}.receptance.weight`]: receptance.dweight,
+    },
+  };
+}
