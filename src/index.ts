@@ -4,6 +4,7 @@
  *
  * - open a model and its data: {@link openStudy}, {@link openModel}, {@link openCheckpoint},
  *   {@link describeModel}, {@link Study}, {@link startBackend}, {@link registerFamily}
+ * - share the work among machines: {@link openQueue}
  * - fetch what does not come with the package: {@link fetchModel}, {@link fetchData}
  * - look inside: {@link observe}, {@link generate}, {@link NaturalStream}, {@link promptToWikiText},
  *   {@link TokenStream}
@@ -37,6 +38,7 @@
 export { openStudy, type OpenStudyOptions } from './experiment/open/open-study.js';
 export { openModel, type OpenModel, type ModelOptions } from './experiment/open/model-file.js';
 export { Study, type StudyTask } from './experiment/open/study.js';
+export { openQueue, type OpenQueueOptions, type ScoringQueue } from './queue/open-queue.js';
 export { startBackend } from './backend/start.js';
 export { openCheckpoint } from './checkpoint/open.js';
 export { describeModel, type ModelDescription } from './model/structure.js';

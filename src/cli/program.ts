@@ -14,6 +14,7 @@ import { addRuns } from './commands/runs.js';
 import { addSearch } from './commands/search.js';
 import { addSelect } from './commands/select.js';
 import { addSweep } from './commands/sweep.js';
+import { addWorker } from './commands/worker.js';
 import { EXIT_HELP } from './exit-codes.js';
 import { terminalText } from './format/terminal.js';
 import type { Host } from './host.js';
@@ -52,6 +53,7 @@ export function buildProgram(host: Host): Command {
     addPlot,
     addReport,
     addRuns,
+    addWorker,
     addDoctor,
   ])
     add(program, host);

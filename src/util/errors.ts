@@ -62,6 +62,8 @@ export class OutputError extends QslmError {}
 export class PlotError extends QslmError {}
 /** More memory asked for than there is; says what would fit. */
 export class MemoryError extends QslmError {}
+/** A queue that work cannot be shared over: not there, not fit, no worker that computes alike. */
+export class QueueError extends QslmError {}
 /** A limit of the operating system that is reached. */
 export class SystemLimitError extends QslmError {}
 /** A command line or an option that is not understood. */
@@ -139,6 +141,7 @@ const CLASSES = [
   OutputError,
   PlotError,
   MemoryError,
+  QueueError,
   SystemLimitError,
   UsageError,
 ];

@@ -18,6 +18,7 @@ const ORDER = [
   'energy',
   'store',
   'experiment',
+  'queue',
   'plots',
   'figures',
   'notebook',
@@ -31,6 +32,7 @@ const RESERVED: readonly { readonly package: RegExp; readonly folders: readonly 
   { package: /^libsql$/, folders: ['store'] },
   { package: /^@huggingface\/hub$|^undici$/, folders: ['hub'] },
   { package: /^hyparquet$/, folders: ['tasks'] },
+  { package: /^bullmq$|^ioredis$/, folders: ['queue'] },
 ];
 
 /** Folders of model/ that hold a single family each, and the one file elsewhere that knows of them. */

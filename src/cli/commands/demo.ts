@@ -36,6 +36,7 @@ import {
   type BackendFlags,
 } from '../options/common.js';
 import { requireFolder } from '../options/model-output.js';
+import { queueOf, withQueueOptions, type QueueFlags } from '../options/queue.js';
 import { withStore } from '../options/study.js';
 import { demoReport, type DemoRun } from '../report/demo-report.js';
 import { energySections } from '../report/energy-section.js';
@@ -45,7 +46,7 @@ import { asOneBar } from '../run-progress.js';
 import { Session } from '../session.js';
 import { packageVersion } from '../version.js';
 
-interface DemoFlags extends BackendFlags {
+interface DemoFlags extends BackendFlags, QueueFlags {
   readonly out: string;
   readonly bits: readonly number[];
   readonly quantizer: QuantizerName;
@@ -70,7 +71,7 @@ export function addDemo(program: Command, host: Host): void {
     )
     .option('--no-search', 'uniform bit widths only')
     .option('--workers <count>', 'threads; default: by backend and processor', integerFrom(0));
-  withCommonOptions(withBackendOption(command))
+  withCommonOptions(withQueueOptions(withBackendOption(command)))
     .addHelpText('after', '\nExample:\n  $ qslm demo --bits 8,4 --limit 2000 --out quick-look')
     .action((flags: DemoFlags) => Session.run(host, flags, (session) => demo(session, flags)));
 }
@@ -126,11 +127,14 @@ interface Found {
 async function measure(
   session: Session,
   name: BundledModel,
-  { bits, quantizer, limit, search, workers, out }: DemoFlags,
+  flags: DemoFlags,
   backend: BackendReport,
   store: MeasurementStore,
 ): Promise<Found> {
+  const { bits, quantizer, limit, search, workers, out } = flags;
+  const queue = queueOf(session, flags);
   const study = await openStudy(name, {
+    ...(queue && { queue }),
     limit,
     heldOutLimit: limit,
     backend: backend.name,

@@ -18,10 +18,11 @@ import {
   type BackendFlags,
   type ModelFlags,
 } from './common.js';
+import { queueOf, withQueueOptions, type QueueFlags } from './queue.js';
 
 /** Flags of commands that measure many plans and remember them. */
 export interface StudyFlags
-  extends ModelFlags, BackendFlags, StudyTasksRequest, StoreFlags, RunsFlags {
+  extends ModelFlags, BackendFlags, StudyTasksRequest, StoreFlags, RunsFlags, QueueFlags {
   readonly workers?: number;
   readonly prefix: boolean;
   readonly exit: boolean;
@@ -69,7 +70,7 @@ export function withStudyOptions(command: Command): Command {
     .option('--no-exit', 'compute on where the spikes are those of a plan before')
     .option('--no-verdicts', 'measure to the end also where pass or fail is certain')
     .option('--no-memo', 'measure again what the store knows');
-  return withResultOptions(command);
+  return withResultOptions(withQueueOptions(command));
 }
 
 /** Opens everything a study needs, runs `work`, closes it again. */
@@ -81,7 +82,9 @@ export async function withStudy(
 ): Promise<void> {
   const { prefix, exit, verdicts, memo, workers, backend, store } = flags;
   const { task, data, heldOut, natural, context, limit, heldOutLimit, pooling } = flags;
+  const queue = queueOf(session, flags);
   const study = await openStudy(model, {
+    ...(queue && { queue }),
     ...{ task, data, heldOut, natural, context, limit, heldOutLimit, pooling },
     backend,
     model: modelOptionsOf(flags),

@@ -2,6 +2,7 @@ import { backendThreads, startBackend } from '../../backend/start.js';
 import { requireUnpacked } from '../../quant/packed/read.js';
 import { openStore, type MeasurementStore, type SetAside } from '../../store/index.js';
 import type { Accelerations } from '../scoring/options.js';
+import type { PoolOpener } from '../scoring/scorer-pool.js';
 import { openModelFile, type ModelOptions } from './model-file.js';
 import { buildStudyTasks, type StudyTasksRequest } from './study-tasks.js';
 import { Study } from './study.js';
@@ -20,6 +21,8 @@ export interface OpenStudyOptions extends StudyTasksRequest {
   readonly accelerations?: Partial<Accelerations>;
   /** Device memory for kept streams, in all threads together. */
   readonly budgetBytes?: number;
+  /** Other machines that score the plans (`openQueue`), in place of this process's threads. */
+  readonly queue?: { readonly openPool: PoolOpener };
   /** Settings of the model that its files do not give: a tokenizer, a family, a family's settings. */
   readonly model?: ModelOptions;
 }
@@ -41,6 +44,7 @@ export async function openStudy(
     onStoreNews,
     accelerations,
     budgetBytes,
+    queue,
     model: stated = {},
     ...request
   }: OpenStudyOptions = {},
@@ -65,6 +69,7 @@ export async function openStudy(
       store,
       accelerations: { workers: backendThreads(backend.name), ...accelerations },
       budgetBytes,
+      openPool: queue?.openPool,
       owned,
     });
   } catch (error) {

@@ -13,6 +13,7 @@ import {
   openPool,
   type Accelerations,
 } from '../scoring/options.js';
+import type { PoolOpener } from '../scoring/scorer-pool.js';
 import type { SharedPool } from '../scoring/shared-pool.js';
 import { buildTask, type TaskRequest } from './build-task.js';
 import { originOfData } from './data-file.js';
@@ -47,6 +48,8 @@ export interface StudyOptions extends StudyTasks {
   readonly store?: MeasurementStore | undefined;
   readonly accelerations?: Partial<Accelerations> | undefined;
   readonly budgetBytes?: number | undefined;
+  /** Opens the pool that plans are scored in; by default one of this process's threads. */
+  readonly openPool?: PoolOpener | undefined;
   /** Things opened for this study alone, and closed with it. */
   readonly owned?: readonly { close(): void | Promise<void> }[];
 }
@@ -94,13 +97,16 @@ export class Study {
 
   /** Reads the whole checkpoint once, for its hash; weights are loaded when a plan is first measured. */
   static async open(options: StudyOptions): Promise<Study> {
-    const { file, backend, budgetBytes } = options;
+    const { file, backend, budgetBytes, openPool: open } = options;
     const { checkpoint } = file;
     const accelerations = { ...ALL_ACCELERATIONS, ...options.accelerations };
     const sha256 = await checkpoint.sha256();
     const content = await checkpoint.content?.();
-    const place = { checkpoint: checkpoint.path, content, model: file, backend: backend.name };
-    const pool = openPool({ ...place, accelerations, budgetBytes });
+    const place = { checkpoint: checkpoint.path, checkpointHash: sha256, content, model: file };
+    const pool = openPool({
+      ...place,
+      ...{ backend: backend.name, accelerations, budgetBytes, openPool: open },
+    });
     return new Study(options, sha256, accelerations, pool);
   }
 

@@ -4,6 +4,7 @@ import type { FileContent } from '../../checkpoint/types.js';
 import { statedConfig, type ModelStructure } from '../../model/structure.js';
 import type { MeasurementStore } from '../../store/index.js';
 import type { Task } from '../../tasks/task.js';
+import type { PoolOpener } from './scorer-pool.js';
 import { SharedPool } from './shared-pool.js';
 
 /**
@@ -67,21 +68,34 @@ export interface EvaluatorOptions {
    * that is handed in stays its owner's: of the accelerations, prefix, exit and workers are then its own.
    */
   readonly pool?: SharedPool | undefined;
+  /** Opens a pool of this evaluator's own; by default one of this process's threads. */
+  readonly openPool?: PoolOpener | undefined;
 }
 
-type Pooled = 'checkpoint' | 'content' | 'model' | 'backend' | 'accelerations' | 'budgetBytes';
+type Pooled =
+  | 'checkpoint'
+  | 'checkpointHash'
+  | 'content'
+  | 'model'
+  | 'backend'
+  | 'accelerations'
+  | 'budgetBytes'
+  | 'openPool';
 
 /** The pool an evaluator with these options scores in; the caller closes it. */
 export function openPool(options: Pick<EvaluatorOptions, Pooled>): SharedPool {
-  const { checkpoint, content, model, backend, budgetBytes = DEFAULT_BUDGET_BYTES } = options;
+  const { checkpoint, checkpointHash, content, model, backend } = options;
+  const { budgetBytes = DEFAULT_BUDGET_BYTES } = options;
   const { prefix, exit, workers } = { ...ALL_ACCELERATIONS, ...options.accelerations };
-  return new SharedPool({
-    checkpoint: resolve(checkpoint),
-    content,
-    stated: statedConfig(model),
-    backend,
-    identity: backendIdentity(backend),
-    workers,
-    reuse: { prefix, exit, budgetBytes },
-  });
+  const place = { checkpoint: resolve(checkpoint), checkpointHash, content };
+  const identity = backendIdentity(backend);
+  return new SharedPool(
+    {
+      ...place,
+      stated: statedConfig(model),
+      ...{ backend, identity, workers },
+      reuse: { prefix, exit, budgetBytes },
+    },
+    options.openPool,
+  );
 }

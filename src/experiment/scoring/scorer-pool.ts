@@ -19,7 +19,22 @@ interface ScoringPlace {
 export interface PoolOptions extends ScorerOptions {
   /** Worker threads; 0 runs in this thread. Each holds the model's weights. */
   readonly workers: number;
+  /** SHA-256 of the checkpoint, for places that find it by its content. */
+  readonly checkpointHash?: string;
 }
+
+/** Places that score the batches of a task between them: threads of this process, or other machines. */
+export interface Pool {
+  /** Deals the batches of another task, or of another arrangement of one. */
+  useTask(task: Task): Promise<void>;
+  /** Scores a plan on the task, all batches or until the question is settled. */
+  score(request: PoolRequest): Promise<PoolScores>;
+  /** Gives the places back. */
+  close(): Promise<void>;
+}
+
+/** Opens a pool other than that of this process's threads. */
+export type PoolOpener = (options: PoolOptions) => Promise<Pool>;
 
 export interface PoolScores {
   /** In no particular order; of fewer than all items where the verdict was certain before. */
@@ -35,8 +50,8 @@ export interface PoolRequest {
   /** As in {@link ScoreRequest}. */
   readonly alone?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;
-  /** Called now and then with the tokens of the items scored so far. */
-  readonly onTokens?: ((tokens: number) => void) | undefined;
+  /** Called now and then with the tokens of the items scored so far, and with who is at work where that may change. */
+  readonly onTokens?: ((tokens: number, note?: string) => void) | undefined;
 }
 
 /** Time between two looks at the shared tally for progress. */
@@ -46,7 +61,7 @@ const PROGRESS_MS = 200;
  * Scores plans on several threads. A batch always goes to the same thread, which has its streams; batches
  * are dealt out in turn, so that all threads begin with those that come first.
  */
-export class ScorerPool {
+export class ScorerPool implements Pool {
   private shares: number[][] = [];
 
   private constructor(private readonly places: readonly ScoringPlace[]) {}

@@ -73,6 +73,11 @@ export class Scorer {
     }
   }
 
+  /** Rows of the embedding: tokens are below it. */
+  get vocabSize(): number {
+    return this.model.vocabSize;
+  }
+
   /** Takes another task, or another arrangement of one; the streams kept for the last one go. */
   useTask(parts: TaskParts): void {
     this.accelerated.clear();

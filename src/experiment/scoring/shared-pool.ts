@@ -1,5 +1,12 @@
 import type { Task } from '../../tasks/task.js';
-import { ScorerPool, type PoolOptions, type PoolRequest, type PoolScores } from './scorer-pool.js';
+import {
+  ScorerPool,
+  type Pool,
+  type PoolOpener,
+  type PoolOptions,
+  type PoolRequest,
+  type PoolScores,
+} from './scorer-pool.js';
 
 /**
  * A pool that is opened when the first plan is scored, and may serve several tasks in turn: a run that
@@ -7,10 +14,14 @@ import { ScorerPool, type PoolOptions, type PoolRequest, type PoolScores } from 
  * threads and weights.
  */
 export class SharedPool {
-  private pool: Promise<ScorerPool> | undefined;
+  private pool: Promise<Pool> | undefined;
   private task: Task | undefined;
 
-  constructor(private readonly options: PoolOptions) {}
+  /** @param open by default a pool of this process's threads */
+  constructor(
+    private readonly options: PoolOptions,
+    private readonly open: PoolOpener = (options) => ScorerPool.open(options),
+  ) {}
 
   /**
    * Scores a plan on a task; a change of task costs the streams kept for the last one. One call at a time.
@@ -18,8 +29,12 @@ export class SharedPool {
    * @throws as {@link ScorerPool.open} and {@link ScorerPool.score}.
    */
   async score(task: Task, request: PoolRequest): Promise<PoolScores> {
-    this.pool ??= ScorerPool.open(this.options);
-    const pool = await this.pool;
+    this.pool ??= this.open(this.options);
+    const pool = await this.pool.catch((error: unknown) => {
+      // What was not there may be there next time: a server, a worker.
+      this.pool = undefined;
+      throw error;
+    });
     if (this.task !== task) {
       await pool.useTask(task);
       this.task = task;

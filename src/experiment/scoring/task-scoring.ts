@@ -53,8 +53,11 @@ export class TaskScoring {
     const { task } = this;
     const started = performance.now();
     const question = asked && { ...asked, items: task.items, tokens: task.tokens };
-    const tell = (done: number): void =>
-      onProgress?.({ phase: 'evaluate', done, total: task.tokens, unit: 'tokens' });
+    const tell = (done: number, note?: string): void =>
+      onProgress?.({
+        ...{ phase: 'evaluate', done, total: task.tokens, unit: 'tokens' },
+        ...(note !== undefined && { note }),
+      });
     const request = { plan, question, signal, onTokens: onProgress && tell };
     const { scores, work } = await this.pool.score(task, request);
     addWork(this.work, work);
@@ -86,8 +89,11 @@ export class TaskScoring {
     { signal, onProgress }: RunOptions,
   ): Promise<readonly BatchScores[]> {
     const tokens = batches.reduce((sum, index) => sum + batchTokens(task, index), 0);
-    const tell = (done: number): void =>
-      onProgress?.({ phase: 'evaluate', done, total: tokens, unit: 'tokens' });
+    const tell = (done: number, note?: string): void =>
+      onProgress?.({
+        ...{ phase: 'evaluate', done, total: tokens, unit: 'tokens' },
+        ...(note !== undefined && { note }),
+      });
     const request = { plan, batches, signal, onTokens: onProgress && tell };
     const { scores, work } = await this.pool.score(task, request);
     addWork(this.work, work);

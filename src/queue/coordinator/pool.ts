@@ -1,0 +1,180 @@
+import { randomBytes } from 'node:crypto';
+import type {
+  Pool,
+  PoolOptions,
+  PoolRequest,
+  PoolScores,
+} from '../../experiment/scoring/scorer-pool.js';
+import { dealBatches } from '../../experiment/scoring/scorer-pool.js';
+import { addWork, noWork } from '../../model/work.js';
+import type { Task } from '../../tasks/task.js';
+import { throwIfAborted } from '../../util/errors.js';
+import { formatCounted } from '../../util/format.js';
+import { sha256 } from '../../util/hash.js';
+import { keys, SESSION_SECONDS, STOP_FIELD } from '../protocol/keys.js';
+import { taskToText } from '../protocol/task-text.js';
+import { cellsOf } from '../worker/tally-mirror.js';
+import { Answers } from './answers.js';
+import type { Link } from './link.js';
+import { Seats } from './seats.js';
+import { Session } from './session.js';
+import { Shares, type Evaluation } from './shares.js';
+import { refusalOfAll, waitForThreads } from './wait-for-threads.js';
+
+/** Pause between two looks at tallies, for progress. */
+const PROGRESS_MS = 500;
+/** A text stays for as long as evaluations may need it again; each one asks for it anew. */
+const BLOB_SECONDS = 24 * 3600;
+
+export interface QueuePoolOptions {
+  readonly link: Link;
+  /** Seats; by default as many as workers have threads, and more when there are more. */
+  readonly seats: number | undefined;
+  readonly tell: (text: string) => void;
+  /** Where files are handed out. */
+  readonly files?: { readonly url: string; readonly token: string } | undefined;
+}
+
+/**
+ * Scores plans on the workers of a queue: what `ScorerPool` does with threads. A batch always goes to the same
+ * seat, and a seat stays with its worker, which has the streams.
+ */
+export class QueuePool implements Pool {
+  private readonly id = randomBytes(6).toString('hex');
+  private readonly answers = new Answers();
+  private session: Session | undefined;
+  private seats: Seats | undefined;
+  private shares: Shares | undefined;
+  private task: { readonly task: Task; readonly hash: string; readonly text: string } | undefined;
+  private dealt: number[][] = [];
+  private evaluations = 0;
+  private at = '';
+
+  constructor(
+    private readonly options: PoolOptions,
+    private readonly queue: QueuePoolOptions,
+  ) {}
+
+  async useTask(task: Task): Promise<void> {
+    const text = taskToText(task);
+    this.task = { task, text, hash: sha256(text) };
+    this.deal();
+    await this.keepTask();
+  }
+
+  private deal(): void {
+    const { batches } = this.task!.task;
+    const tokens = batches.map(({ inputs }) => inputs.ids.length);
+    const count = this.seats?.count ?? 0;
+    this.dealt = count === 0 ? [] : dealBatches(tokens, count);
+  }
+
+  private async keepTask(): Promise<void> {
+    const { hash, text } = this.task!;
+    await this.queue.link.client.set(keys.blob(hash), text, 'EX', BLOB_SECONDS);
+  }
+
+  async score(request: PoolRequest): Promise<PoolScores> {
+    const { signal } = request;
+    throwIfAborted(signal, 'evaluation');
+    await this.seat(request);
+    const evaluation = this.evaluations++;
+    const { client } = this.queue.link;
+    const tally = keys.tally(this.id, evaluation);
+    const stop = (): void => {
+      void client.multi().hset(tally, STOP_FIELD, '1').expire(tally, 3600).exec();
+    };
+    signal?.addEventListener('abort', stop);
+    const timer = this.tellProgress(tally, request);
+    try {
+      const wanted = request.batches && new Set(request.batches);
+      const shares = this.dealt
+        .map((share) => (wanted ? share.filter((batch) => wanted.has(batch)) : share))
+        .map((batches, seat) => ({ seat, batches }))
+        .filter(({ batches }) => batches.length > 0);
+      const asked: Evaluation = {
+        evaluation,
+        plan: request.plan,
+        task: this.task!.task,
+        hash: this.task!.hash,
+        question: request.question,
+        isStopped: async () =>
+          signal?.aborted === true || (await client.hexists(tally, STOP_FIELD)) === 1,
+        stop,
+        repair: () => this.repair(),
+        settled: (seat, cells) => {
+          void client.hset(tally, String(seat), cells.join(' '));
+        },
+      };
+      const replies = await this.shares!.score(asked, shares);
+      throwIfAborted(signal, 'evaluation');
+      const work = noWork();
+      for (const reply of replies) addWork(work, reply.work);
+      return { scores: replies.flatMap(({ scores }) => scores), work };
+    } finally {
+      clearInterval(timer);
+      signal?.removeEventListener('abort', stop);
+      void client.del(tally);
+    }
+  }
+
+  /** A session, and a seat for every thread that there is. */
+  private async seat({ signal, onTokens }: PoolRequest): Promise<void> {
+    const { queue, options, answers } = this;
+    const { link } = queue;
+    if (this.session === undefined) {
+      const { task, text, hash } = this.task!;
+      const canary = { task: hash, text, of: task };
+      const { id } = this;
+      this.session = await Session.open(link, options, { id, canary, files: queue.files });
+      const { arithmetic } = this.session.message;
+      const seats = new Seats(link, id, arithmetic, answers);
+      this.seats = seats;
+      this.shares = new Shares(link, id, this.session.message.canary.expected, seats, answers);
+      this.session.begin(async () => {
+        const refusal = await refusalOfAll(link, id, arithmetic);
+        if (refusal !== undefined) this.shares!.fail(refusal);
+        await seats.look();
+        await this.shares!.look();
+        const { seats: held, workers } = await seats.held();
+        this.at = `${formatCounted(workers, 'worker')}, ${held} of ${formatCounted(seats.count, 'seat')}`;
+      });
+    }
+    const tell = (text: string): void => {
+      this.at = text;
+      onTokens?.(0, text);
+    };
+    const { arithmetic } = this.session.message;
+    const there = { id: this.id, arithmetic, seats: this.seats!.count };
+    const threads = await waitForThreads(link, there, tell, signal);
+    const count = queue.seats ?? threads;
+    if (count <= this.seats!.count) return;
+    await this.seats!.grow(count);
+    await this.session.seats(count);
+    this.deal();
+  }
+
+  private async repair(): Promise<void> {
+    await this.keepTask();
+    await this.session!.repair();
+  }
+
+  private tellProgress(tally: string, { onTokens }: PoolRequest): NodeJS.Timeout | undefined {
+    if (onTokens === undefined) return undefined;
+    const look = async (): Promise<void> => {
+      const fields = await this.queue.link.client.hgetall(tally);
+      const tokens = Object.values(fields).reduce((sum, text) => sum + cellsOf(text)[2], 0n);
+      onTokens(Number(tokens), this.at === '' ? undefined : this.at);
+    };
+    return setInterval(() => void look().catch(() => undefined), PROGRESS_MS);
+  }
+
+  async close(): Promise<void> {
+    await this.session?.close();
+    await this.seats?.close();
+    const { client } = this.queue.link;
+    await client.del(keys.refused(this.id)).catch(() => 0);
+    if (this.task !== undefined)
+      await client.expire(keys.blob(this.task.hash), SESSION_SECONDS).catch(() => 0);
+  }
+}

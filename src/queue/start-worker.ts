@@ -1,0 +1,48 @@
+import { startBackend, backendThreads } from '../backend/start.js';
+import { QueueError } from '../util/errors.js';
+import { arithmeticHere, arithmeticId } from './identity.js';
+import { queueAddress } from './redis/address.js';
+import { ModelFolder } from './worker/models.js';
+import { QueueWorker } from './worker/queue-worker.js';
+import type { FindModel } from './worker/session.js';
+
+export interface StartWorkerOptions {
+  /** `redis://` or `rediss://`, without the password. */
+  readonly url: string;
+  /** Folder whose checkpoints this worker may read. */
+  readonly models: string;
+  /** Seats at once; by default what the backend is worth. */
+  readonly threads?: number | undefined;
+  readonly backend?: string;
+  /** Told what happens, a line each. */
+  readonly tell: (text: string) => void;
+}
+
+/**
+ * Starts the backend and a worker of a queue in this process.
+ *
+ * @throws {UsageError} {BackendError} {QueueError} as their parts do.
+ */
+export async function startWorker(options: StartWorkerOptions): Promise<QueueWorker> {
+  const address = queueAddress(options.url);
+  const { name, description } = await startBackend(options.backend ?? 'auto');
+  const folder = new ModelFolder(options.models);
+  const find: FindModel = async (wanted) => {
+    const found = await folder.find(wanted);
+    if (found !== undefined) return found;
+    throw new QueueError({
+      what: 'the model is not here',
+      where: options.models,
+      got: `no checkpoint of ${wanted.bytes} bytes with that content`,
+      expected: `${wanted.name}, SHA-256 ${wanted.sha256}`,
+    });
+  };
+  return QueueWorker.start({
+    address,
+    threads: options.threads ?? Math.max(1, backendThreads(name)),
+    arithmetic: arithmeticId(arithmeticHere(name)),
+    computes: description,
+    find,
+    tell: options.tell,
+  });
+}

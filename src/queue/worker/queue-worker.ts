@@ -1,0 +1,314 @@
+import { hostname } from 'node:os';
+import type { Job, Worker } from 'bullmq';
+import type { Redis } from 'ioredis';
+import { QueueError } from '../../util/errors.js';
+import { checked } from '../protocol/codec.js';
+import {
+  HEARTBEAT_MS,
+  keys,
+  LOCK_MS,
+  PREFIX,
+  PROTOCOL,
+  seatsQueue,
+  SESSION_SECONDS,
+  STALLED_MS,
+  WORKER_SECONDS,
+} from '../protocol/keys.js';
+import { leaseJson, type WorkerMessage } from '../protocol/messages.js';
+import { readWorkers } from '../registry.js';
+import { connect, connectionOptions, loadPackages, type QueuePackages } from '../redis/connect.js';
+import type { QueueAddress } from '../redis/address.js';
+import { Lease, type LeaveReason } from './lease.js';
+import { Seat, type SeatCounts } from './seat.js';
+import { readSession, SessionThreads, type FindModel } from './session.js';
+
+/** A worker to be started. */
+export interface QueueWorkerOptions {
+  readonly address: QueueAddress;
+  /** Seats at once; each has a thread with a model of its own. */
+  readonly threads: number;
+  /** Name of the arithmetic of this machine. */
+  readonly arithmetic: string;
+  /** In words. */
+  readonly computes: string;
+  readonly find: FindModel;
+  /** Told what happens, a line each. */
+  readonly tell: (text: string) => void;
+}
+
+/** A session that this worker takes no part in is not looked at again for so long. */
+const AVOIDED_MS = 3000;
+/** Looks in a row at which a seat was waiting before a worker takes more than it has threads for. */
+const PATIENCE = 2;
+/** Leases may move as often as they like: only their number would be a limit. */
+const ANY_TIMES = 1_000_000;
+
+/** Reasons for which another worker shall have the seat. */
+const MOVES = new Set<LeaveReason>([
+  'the worker ends',
+  'a free thread is elsewhere',
+  'its thread failed',
+]);
+
+/** A process that takes seats of sessions and scores their shares, until it is closed. */
+export class QueueWorker {
+  private readonly id: string;
+  private readonly counts: SeatCounts = { shares: 0, seconds: 0, tokens: 0 };
+  private readonly leases = new Map<string, Lease>();
+  private readonly sessions = new Map<string, SessionThreads>();
+  private readonly refused = new Map<string, string>();
+  private readonly workers: Worker[] = [];
+  private timer: NodeJS.Timeout | undefined;
+  private closing = false;
+  private seatsWaited = 0;
+  private readonly since = Date.now();
+
+  private constructor(
+    private readonly options: QueueWorkerOptions,
+    private readonly packages: QueuePackages,
+    private readonly client: Redis,
+  ) {
+    this.id = `${hostname()
+      .replace(/[^0-9A-Za-z_.-]/g, '_')
+      .slice(0, 40)}-${process.pid}-${Math.random().toString(36).slice(2, 8)}`;
+  }
+
+  /** @throws {QueueError} where the server cannot be reached or is not fit. */
+  static async start(options: QueueWorkerOptions): Promise<QueueWorker> {
+    const packages = await loadPackages();
+    const client = await connect(packages, options.address);
+    const worker = new QueueWorker(options, packages, client);
+    await worker.announce();
+    worker.workers.push(worker.seatsWorker(options.threads, false));
+    worker.beat();
+    return worker;
+  }
+
+  private seatsWorker(concurrency: number, isExtra: boolean): Worker {
+    const { address, arithmetic } = this.options;
+    const worker: Worker = new this.packages.bullmq.Worker(
+      seatsQueue(arithmetic),
+      async (job, token) => {
+        try {
+          return await this.take(job, token, isExtra);
+        } finally {
+          // It is there for one seat: what it gives back is for others.
+          if (isExtra) this.retire(worker);
+        }
+      },
+      {
+        connection: connectionOptions(address),
+        ...{ prefix: PREFIX, concurrency },
+        ...{ lockDuration: LOCK_MS, stalledInterval: STALLED_MS, maxStalledCount: ANY_TIMES },
+      },
+    );
+    worker.on('error', this.trouble);
+    worker.on('lockRenewalFailed', (jobs) => {
+      for (const job of jobs) this.leases.get(job)?.end('the seat was taken away');
+    });
+    return worker;
+  }
+
+  private retire(worker: Worker): void {
+    this.workers.splice(this.workers.indexOf(worker), 1);
+    void worker.pause(true).then(() => worker.close());
+  }
+
+  /** Connection errors repeat while a server is away: one line each kind. */
+  private readonly trouble = (error: Error): void => {
+    const text = `${error.name}: ${error.message.split('\n', 1)[0]}`;
+    if (text === this.lastTrouble || this.closing) return;
+    this.lastTrouble = text;
+    this.options.tell(text);
+  };
+  private lastTrouble = '';
+
+  private async take(
+    job: Job<unknown>,
+    token: string | undefined,
+    isExtra: boolean,
+  ): Promise<unknown> {
+    const { bullmq } = this.packages;
+    const giveBack = async (): Promise<never> => {
+      await job.moveToWait(token);
+      throw new bullmq.WaitingError();
+    };
+    let lease;
+    try {
+      lease = checked(leaseJson, job.data, 'seat');
+    } catch (error) {
+      throw new bullmq.UnrecoverableError((error as Error).message);
+    }
+    const { session: id, seat } = lease;
+    if (this.closing) return giveBack();
+    const avoid = async (): Promise<never> => {
+      await job.moveToDelayed(Date.now() + AVOIDED_MS, token);
+      throw new bullmq.DelayedError();
+    };
+    if (this.refused.has(id) || (isExtra && !this.sessions.has(id))) return avoid();
+    const session = await this.sessionOf(id);
+    if (session === undefined) return 'the session is over';
+    if (session instanceof Error) return avoid();
+    const mine = new Lease(this.client, id, seat, this.id, isExtra);
+    // Known from here on: the model may take a while, and it counts among the seats of this worker.
+    this.leases.set(job.id!, mine);
+    let place;
+    try {
+      place = await session.take(this.options.threads);
+    } catch (error) {
+      this.leases.delete(job.id!);
+      await this.refuse(id, error);
+      return avoid();
+    }
+    const { packages, client, counts } = this;
+    await mine.begin();
+    const holding = new Seat({
+      ...{ packages, client, seat, counts, worker: this.id, thread: place.thread },
+      connection: connectionOptions(this.options.address),
+      session: session.message,
+      onTrouble: this.trouble,
+      onBroken: () => {
+        mine.end('its thread failed');
+      },
+    });
+    this.options.tell(`seat ${seat} of session ${id} (${session.message.checkpoint.name})`);
+    const reason = await mine.over;
+    this.options.tell(`seat ${seat} of session ${id} left: ${reason}`);
+    await holding.leave();
+    await place.release();
+    await mine.finish();
+    this.leases.delete(job.id!);
+    if (
+      reason === 'the session is over' &&
+      ![...this.leases.values()].some((one) => one.session === id)
+    )
+      this.sessions.delete(id);
+    return MOVES.has(reason) ? giveBack() : reason;
+  }
+
+  /** @returns an error for a description that makes no sense, or of another arithmetic. */
+  private async sessionOf(id: string): Promise<SessionThreads | Error | undefined> {
+    const known = this.sessions.get(id);
+    if (known !== undefined) return known;
+    try {
+      const message = await readSession(this.client, id);
+      if (message === undefined) return undefined;
+      if (message.session !== id || message.arithmetic !== this.options.arithmetic)
+        throw new QueueError({
+          what: 'a session of another name',
+          where: `session ${id}`,
+          got: message.arithmetic,
+          expected: this.options.arithmetic,
+        });
+      // Another seat may have come as far in the meantime.
+      const there = this.sessions.get(id);
+      const session =
+        there ?? new SessionThreads(message, this.client, this.options.find, this.options.threads);
+      this.sessions.set(id, session);
+      return session;
+    } catch (error) {
+      await this.refuse(id, error);
+      return error as Error;
+    }
+  }
+
+  private async refuse(session: string, error: unknown): Promise<void> {
+    const text = error instanceof Error ? error.message : String(error);
+    this.refused.set(session, text);
+    this.options.tell(`takes no part in session ${session}: ${text}`);
+    const key = keys.refused(session);
+    await this.client
+      .multi()
+      .hset(key, this.id, text.slice(0, 1000))
+      .expire(key, 10 * SESSION_SECONDS)
+      .exec()
+      .catch(() => undefined);
+  }
+
+  private beat(): void {
+    this.timer = setTimeout(() => {
+      this.tick()
+        .catch(() => undefined)
+        .finally(() => {
+          if (!this.closing) this.beat();
+        });
+    }, HEARTBEAT_MS);
+  }
+
+  private async tick(): Promise<void> {
+    await this.announce();
+    await this.adjust();
+  }
+
+  private async announce(): Promise<void> {
+    const { arithmetic, computes, threads } = this.options;
+    const seats = [...this.leases.values()].map(({ session, seat }) => ({ session, seat }));
+    const { shares, seconds, tokens } = this.counts;
+    const record: WorkerMessage = {
+      ...{ protocol: PROTOCOL, worker: this.id, host: hostname(), pid: process.pid },
+      ...{ arithmetic, computes, threads, seats, shares, seconds, tokens, since: this.since },
+    };
+    await this.client
+      .multi()
+      .sadd(keys.workers, this.id)
+      .set(keys.worker(this.id), JSON.stringify(record), 'EX', WORKER_SECONDS)
+      .exec();
+  }
+
+  /**
+   * Where a seat waits and nobody has a thread for it, takes it beside its own; gives such a one back once
+   * somebody has.
+   */
+  private async adjust(): Promise<void> {
+    const others = (await readWorkers(this.client)).filter(
+      ({ worker, arithmetic }) => worker !== this.id && arithmetic === this.options.arithmetic,
+    );
+    const isFree = others.some(({ threads, seats }) => seats.length < threads);
+    const extra = [...this.leases.values()].find((lease) => lease.isExtra);
+    if (isFree) {
+      this.seatsWaited = 0;
+      const refusing = extra && (await this.client.hkeys(keys.refused(extra.session)));
+      const wouldTake = others.some(
+        ({ worker, threads, seats }) =>
+          seats.length < threads && refusing?.includes(worker) !== true,
+      );
+      if (wouldTake) extra?.end('a free thread is elsewhere');
+      if (wouldTake || extra !== undefined) return;
+    }
+    const isFull = this.leases.size >= this.options.threads;
+    const waiting = await this.workers[0].toKey('wait');
+    const jobs = isFull ? await this.client.lrange(waiting, -1, -1) : [];
+    const session = jobs.at(0)?.split('_')[0];
+    const isOurs = session !== undefined && this.sessions.has(session);
+    this.seatsWaited = isOurs ? this.seatsWaited + 1 : 0;
+    if (this.seatsWaited < PATIENCE) return;
+    this.seatsWaited = 0;
+    this.workers.push(this.seatsWorker(1, true));
+  }
+
+  /** Lets go of everything, and ends. Shares under way go back after their batch. */
+  async close(): Promise<void> {
+    this.closing = true;
+    clearTimeout(this.timer);
+    for (const lease of this.leases.values()) lease.end('the worker ends');
+    await Promise.all(this.workers.map((worker) => worker.close()));
+    await this.client
+      .multi()
+      .srem(keys.workers, this.id)
+      .del(keys.worker(this.id))
+      .exec()
+      .catch(() => undefined);
+    this.client.disconnect();
+  }
+
+  /** Works until the signal fires. */
+  async until(signal: AbortSignal): Promise<void> {
+    if (!signal.aborted)
+      await new Promise<void>((resolve) => {
+        signal.addEventListener('abort', () => {
+          resolve();
+        });
+      });
+    await this.close();
+  }
+}

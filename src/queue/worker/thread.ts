@@ -1,0 +1,96 @@
+import { createRequire } from 'node:module';
+import {
+  Scorer,
+  type ScoreReply,
+  type ScoreRequest,
+  type ScorerOptions,
+} from '../../experiment/scoring/scorer.js';
+import { SharedTally } from '../../experiment/scoring/verdict.js';
+import type { ResolvedPlan } from '../../quant/plan.js';
+import type { Task } from '../../tasks/task.js';
+import { ModelError, QueueError, toPlainError, type PlainError } from '../../util/errors.js';
+import { bitsOf } from '../canary.js';
+import { requireTokens, taskFromText } from '../protocol/task-text.js';
+
+/** A request to the thread that has a session's model. */
+export type ThreadRequest =
+  | {
+      readonly kind: 'open';
+      readonly options: ScorerOptions;
+      readonly families: readonly string[];
+    }
+  | { readonly kind: 'task'; readonly text: string }
+  | { readonly kind: 'score'; readonly request: ScoreRequest }
+  | { readonly kind: 'canary'; readonly batch: number; readonly plans: readonly ResolvedPlan[] };
+
+export type ThreadReply =
+  | { readonly kind: 'done' }
+  | { readonly kind: 'scored'; readonly reply: ScoreReply }
+  | { readonly kind: 'canary'; readonly bits: string }
+  | { readonly kind: 'failed'; readonly error: PlainError };
+
+let scorer: Scorer | undefined;
+let task: Task | undefined;
+
+function opened(): { readonly scorer: Scorer; readonly task: Task } {
+  if (scorer !== undefined && task !== undefined) return { scorer, task };
+  throw new Error('the thread was asked before it had a model and a task');
+}
+
+async function answer(message: ThreadRequest): Promise<ThreadReply> {
+  switch (message.kind) {
+    case 'open':
+      for (const module of message.families) createRequire(__filename)(module);
+      scorer = await Scorer.open(message.options);
+      return { kind: 'done' };
+    case 'task': {
+      if (scorer === undefined) throw new Error('a task came before the model');
+      const next = taskFromText(message.text);
+      requireTokens(next, scorer.vocabSize);
+      // The scorer makes the same of the same parts; streams are told apart by its objects.
+      scorer.useTask(next.parts);
+      task = next;
+      return { kind: 'done' };
+    }
+    case 'score':
+      requireBatches(message.request.batches, opened().task);
+      return { kind: 'scored', reply: await opened().scorer.score(message.request) };
+    case 'canary':
+      requireBatches([message.batch], opened().task);
+      return { kind: 'canary', bits: await canaryBits(message.batch, message.plans) };
+  }
+}
+
+async function canaryBits(batch: number, plans: readonly ResolvedPlan[]): Promise<string> {
+  const found: unknown[] = [];
+  for (const plan of plans)
+    try {
+      const tally = new SharedTally().buffer;
+      found.push((await opened().scorer.score({ plan, batches: [batch], tally })).scores);
+    } catch (error) {
+      // A plan that breaks the model has to break it everywhere.
+      if (!(error instanceof ModelError)) throw error;
+      found.push(error.name);
+    }
+  return bitsOf(found);
+}
+
+function requireBatches(batches: readonly number[], { batches: all }: Task): void {
+  if (batches.every((index) => index < all.length) && new Set(batches).size === batches.length)
+    return;
+  throw new QueueError({
+    what: 'batches that the task does not have',
+    where: 'share',
+    got: `${batches.length} of ${all.length}`,
+    expected: 'each once at most',
+  });
+}
+
+/** Entry point of the thread, called for one request at a time. */
+export default async function handle(message: ThreadRequest): Promise<ThreadReply> {
+  try {
+    return await answer(message);
+  } catch (error) {
+    return { kind: 'failed', error: toPlainError(error) };
+  }
+}
