@@ -166,7 +166,7 @@ function largest(values: readonly number[], count: number): number[] {
 interface Balanced {
   /** The classifier's bias, by its name. */
   readonly set: ReadonlyMap<string, readonly number[]>;
-  /** How far apart the logits of each sentence then are. */
+  /** Distance of the two logits of each sentence with that bias. */
   readonly certainty: readonly number[];
 }
 
