@@ -188,22 +188,27 @@ async function benchFamily(id: string, folder: string, flags: PublishedFlags): P
   const { threads, peer, rounds } = flags;
   const [model, tokens] = await prepare(id, folder, flags.batch);
   const { batch } = JSON.parse(await readFile(tokens, 'utf8')) as TokenBatch;
-  const [one, two] = [
-    await ourRunner('wasm', model, tokens, 1),
-    await ourRunner('wasm', model, tokens, 1),
-  ];
-  const runners = new Map([
-    ['wasm, 1 thread', [one]],
-    ['wasm, 2 processes', [one, two]],
-  ]);
-  if (HAS_NATIVE)
-    runners.set(`tensorflow, ${threads} threads`, [
-      await ourRunner('tensorflow', model, tokens, threads),
-    ]);
-  if (peer !== undefined)
-    runners.set(`peer, ${threads} threads`, [await peerRunner(peer, [id, model, tokens], threads)]);
-  console.log(`\n${id}: batches of ${batch} × ${TIME} tokens; ${one.note}`);
+  const started: Runner[] = [];
+  const start = async (runner: Promise<Runner>): Promise<Runner> => {
+    started.push(await runner);
+    return started.at(-1)!;
+  };
   try {
+    const one = await start(ourRunner('wasm', model, tokens, 1));
+    const two = await start(ourRunner('wasm', model, tokens, 1));
+    const runners = new Map([
+      ['wasm, 1 thread', [one]],
+      ['wasm, 2 processes', [one, two]],
+    ]);
+    if (HAS_NATIVE) {
+      const native = await start(ourRunner('tensorflow', model, tokens, threads));
+      runners.set(`tensorflow, ${threads} threads`, [native]);
+    }
+    if (peer !== undefined) {
+      const other = await start(peerRunner(peer, [id, model, tokens], threads));
+      runners.set(`peer, ${threads} threads`, [other]);
+    }
+    console.log(`\n${id}: batches of ${batch} × ${TIME} tokens; ${one.note}`);
     const found = await measure(runners, rounds);
     const peerTaken = found.get(`peer, ${threads} threads`);
     for (const [name, taken] of found) {
@@ -221,7 +226,7 @@ async function benchFamily(id: string, folder: string, flags: PublishedFlags): P
       );
     }
   } finally {
-    for (const runner of [...runners.values()].flat()) runner.stop();
+    for (const runner of started) runner.stop();
   }
 }
 

@@ -24,6 +24,11 @@ export interface ToyRequest {
   readonly sentences?: number;
   /** Words of a sentence at most; 9 by default. */
   readonly words?: number;
+  /**
+   * Sentences drawn for each one kept: those that the model is surest of. 1 by default. Random weights decide many
+   * sentences by a hair, which any rounding then decides anew; trained ones do not.
+   */
+  readonly surest?: number;
   readonly seed?: number;
   /** The backend that answers the sentences; wasm by default. */
   readonly backend?: string;
@@ -56,7 +61,8 @@ const TURNED = 10;
  * @throws {UsageError} for a family that cannot be made up like that
  */
 export async function writeToyStudy(folder: string, request: ToyRequest): Promise<ToyFiles> {
-  const { sentences: count = 120, words: most = 9, seed = 1, backend = 'wasm' } = request;
+  const { sentences: count = 120, words: most = 9, surest = 1 } = request;
+  const { seed = 1, backend = 'wasm' } = request;
   const structure = structureOf(familyById(request.family), request.config);
   const { family, config } = structure;
   requireClassifier(structure);
@@ -66,7 +72,7 @@ export async function writeToyStudy(folder: string, request: ToyRequest): Promis
   await saveFile(join(folder, 'vocab.txt'), `${[...SPECIAL, ...words].join('\n')}\n`);
 
   const random = seededRandom(seed);
-  const drawn = Array.from({ length: count }, () => {
+  const drawn = Array.from({ length: count * surest }, () => {
     const length = random.integer(3, most);
     return Array.from({ length }, () => random.integer(0, words.length - 1));
   });
@@ -83,12 +89,13 @@ export async function writeToyStudy(folder: string, request: ToyRequest): Promis
   });
   await startBackend(backend);
   await writeRandomModel(model, structure, seed);
-  const bias = await balancedBias(model, structure, task.batches);
-  await writeRandomModel(model, structure, seed, bias);
+  const { set, certainty } = await balancedBias(model, structure, task.batches);
+  await writeRandomModel(model, structure, seed, set);
   const answers = await answersOf(model, task);
-  const lines = sentences.map((sentence, at) => {
-    const label = at % TURNED === TURNED - 1 ? 1 - answers[at] : answers[at];
-    return `${sentence}\t${label}\n`;
+  const kept = largest(certainty, count);
+  const lines = kept.map((place, at) => {
+    const label = at % TURNED === TURNED - 1 ? 1 - answers[place] : answers[place];
+    return `${sentences[place]}\t${label}\n`;
   });
   const [search, heldOut] = ['search.tsv', 'held-out.tsv'].map((name) => join(folder, name));
   const half = Math.ceil(count / 2);
@@ -149,12 +156,26 @@ function drawnValues({ name, shape, role }: Parameter, random: Random): Float32A
   return shape.length === 0 ? Float32Array.of(1.3 + 0.7 * Number(name.at(-1))) : drawn;
 }
 
+/** Places of the largest values, in their order. */
+function largest(values: readonly number[], count: number): number[] {
+  const places = values.map((_, place) => place);
+  places.sort((one, other) => values[other] - values[one] || one - other);
+  return places.slice(0, count).sort((one, other) => one - other);
+}
+
+interface Balanced {
+  /** The classifier's bias, by its name. */
+  readonly set: ReadonlyMap<string, readonly number[]>;
+  /** Distance of the two logits of each sentence with that bias. */
+  readonly certainty: readonly number[];
+}
+
 /** A bias of the classifier with which either class gets half of the sentences. */
 async function balancedBias(
   path: string,
   { layout, config }: ModelStructure,
   batches: readonly SequenceBatch[],
-): Promise<ReadonlyMap<string, readonly number[]>> {
+): Promise<Balanced> {
   const isBias = ({ block, shape }: Parameter): boolean =>
     block === 'output' && shape.length === 1 && shape[0] === config.classes;
   const { name } = layout.parameters.find(isBias)!;
@@ -162,15 +183,19 @@ async function balancedBias(
   try {
     const model = await LoadedModel.load(checkpoint);
     const margins: number[] = [];
-    for (const { inputs, lengths } of batches) {
+    for (const { inputs, lengths, indices } of batches) {
       const { poolings } = model.description.family.tokens(config);
       const logits = await model.classLogits(inputs, lengths, poolings[0]);
-      for (let at = 0; at < logits.length; at += 2) margins.push(logits[at] - logits[at + 1]);
+      for (const [row, item] of indices.entries())
+        margins[item] = logits[2 * row] - logits[2 * row + 1];
     }
     model.dispose();
-    margins.sort((one, other) => one - other);
+    const middle = margins.toSorted((one, other) => one - other)[Math.floor(margins.length / 2)];
     const [first, second] = await checkpoint.readFloat32(name);
-    return new Map([[name, [first - margins[Math.floor(margins.length / 2)], second]]]);
+    return {
+      set: new Map([[name, [first - middle, second]]]),
+      certainty: margins.map((margin) => Math.abs(margin - middle)),
+    };
   } finally {
     await checkpoint.close();
   }
