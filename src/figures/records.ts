@@ -110,7 +110,7 @@ export function limitsRecord({ quality, maxBytes }: Limits): LimitsRecord {
 
 /**
  * The rows of one level of a sensitivity table. Of the extras, `low`, `high`, `pairedLow`, `pairedHigh`,
- * `klDivergence` (nats), `flipRate` ([0, 1]) and `sqnr` (dB) are taken over where they are.
+ * `klDivergence` (nats), `flipRate` ([0, 1]), `sqnr` (dB) and `membraneDrift` are taken over where they are.
  */
 export function sensitivityRecords(
   table: SensitivityTable,
@@ -126,7 +126,7 @@ export function sensitivityRecords(
       bits,
       ...storedApart(unit, bits, storedBits),
       metric,
-      ...pick(extras, [...ENDS, 'klDivergence', 'flipRate', 'sqnr']),
+      ...pick(extras, [...ENDS, 'klDivergence', 'flipRate', 'sqnr', 'membraneDrift']),
     }));
 }
 

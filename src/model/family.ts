@@ -3,6 +3,7 @@ import type { CheckpointListing, TensorInfo } from '../checkpoint/types.js';
 import type { Layout } from '../layout/layout.js';
 import type { OperationOptions, TokenOperations } from '../layout/operations.js';
 import type { ConfigChoice, ModelConfig } from './config.js';
+import type { NeuronActivity } from './neurons/membranes.js';
 import type { Pooling, TokenBatch, TokenPolicy } from './types.js';
 
 /**
@@ -36,6 +37,8 @@ export interface ModelFamily<Config extends ModelConfig = ModelConfig> {
   build(config: Config): SpikingNetwork;
   /** The operations of one token; a family without it has no modelled energy. */
   operations?(config: Config, options: OperationOptions): TokenOperations;
+  /** True where the network tells of its neurons ({@link NetworkHooks.onNeurons}). */
+  readonly membranes?: true;
   /** Settings that change a model's numbers and are not in its weights, for the keys of measurements. */
   variant(config: Config): string;
   /** The configuration for people: "6 blocks", "width 192". */
@@ -51,6 +54,13 @@ export interface NetworkHooks {
    * @param layer place in the layout's list of spiking layers
    */
   readonly onSpikes?: ((layer: number, spikes: Tensor) => void) | undefined;
+  /**
+   * Called with what each layer's neurons were given and did, of a sample of their channels; the tensors are
+   * disposed after the call. A layer without neurons, as an embedding of signs, is left out.
+   *
+   * @param layer as of `onSpikes`
+   */
+  readonly onNeurons?: ((layer: number, activity: NeuronActivity) => void) | undefined;
 }
 
 /**

@@ -146,6 +146,8 @@ export interface SensitivityRecord extends Subject {
   readonly flipRate?: number;
   /** Signal-to-quantization-noise ratio of the weights, dB. */
   readonly sqnr?: number;
+  /** Relative distance of membrane potentials from the unquantized model's, the mean over layers. */
+  readonly membraneDrift?: number;
 }
 
 /** A parameter tensor, or the vectors of a module taken together (Fig. 4 and 6). */

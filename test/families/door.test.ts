@@ -122,6 +122,8 @@ for (const toy of FAMILY_TOYS)
       );
       const flips = sweep.table.rows.map(({ extras }) => extras!.flipRate);
       assert.ok(flips.some((rate) => rate > 0) && flips.every((rate) => rate < 1));
+      const drifts = sweep.table.rows.map(({ extras }) => extras!.membraneDrift);
+      assert.ok(drifts.some((drift) => drift > 0) && drifts.every((drift) => drift >= 0));
       runs.push(await openRun(sweep.folder));
     });
 

@@ -156,6 +156,8 @@ describe('a family that lives in a test', function () {
     );
     const flips = sweep.table.rows.map(({ extras }) => extras!.flipRate);
     assert.ok(flips.some((rate) => rate > 0) && flips.every((rate) => rate < 1));
+    // Its network does not tell of its neurons.
+    assert.ok(sweep.table.rows.every(({ extras }) => !('membraneDrift' in extras!)));
     await kept(sweep);
   });
 

@@ -32,6 +32,7 @@ export const SPIKINGBERT: ModelFamily<SpikingBERTConfig> = {
   }),
   build: (config) => new SpikingBERTNetwork(config),
   operations: countOperations,
+  membranes: true,
   variant: ({ heads, timeSteps, threshold }) =>
     `spikingbert, ${heads} heads, ${timeSteps} steps, threshold ${threshold}`,
   describe: ({ layers, width, hiddenWidth, vocabSize }) => [
