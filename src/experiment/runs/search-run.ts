@@ -1,6 +1,7 @@
 import { formatPlan } from '../../quant/plan-json.js';
 import { resolvePlan } from '../../quant/plan.js';
 import type { Evaluate } from '../../search/evaluation.js';
+import type { Gate } from '../../search/gate.js';
 import { knapsackSearch } from '../../search/knapsack/knapsack-search.js';
 import type { SearchOutcome } from '../../search/outcome.js';
 import { paretoFront } from '../../search/pareto.js';
@@ -28,6 +29,7 @@ import { reportBetween, reportJson, snapshot } from '../record/work-report.js';
 import { certaintyOf } from '../selection/paired-errors.js';
 import { select, selectCandidate } from '../selection/select-run.js';
 import { measureHeldOut, type HeldOutResult } from './held-out.js';
+import { openGate } from './gate-run.js';
 import { openLadder } from './ladder-run.js';
 import { knownNoise } from './noise-floor.js';
 import type { SearchRun, Selection } from './search-result.js';
@@ -113,7 +115,11 @@ async function search(
     settings.ladder && openLadder(study, space, settings, settings.ladder, timed.rungs);
   const evaluate = ladder?.evaluate ?? study.evaluator.evaluateIn(space);
   const way = { evaluate, sampled: ladder !== undefined };
-  const outcome = await explore(study, space, settings, table, way, { ...options, ...run });
+  const gated = settings.gate && openGate(study, space, settings.gate);
+  const outcome = await explore(study, space, settings, table, way, {
+    ...{ ...options, ...run },
+    gate: gated?.gate,
+  }).finally(() => gated?.close());
   const { candidates, evaluations } = outcome;
   const certainty = certaintyOf(outcome, space, study.evaluator);
   const found = { settings, space, outcome, ...certainty };
@@ -140,6 +146,7 @@ async function search(
     ...(front.length > 0 && { smallest: front[0] }),
     ...certainty,
     ...(ladder && { ladder: ladder.used }),
+    ...(gated && { gate: gated.report() }),
     ...noiseOf(study, heldOut),
     yardsticks,
     ...(heldOut && { heldOut }),
@@ -178,7 +185,7 @@ function explore(
   settings: SearchSettings,
   table: SensitivityTable | undefined,
   { evaluate, sampled }: { readonly evaluate: Evaluate; readonly sampled: boolean },
-  { onProgress, onStep, signal }: SearchRunOptions,
+  { onProgress, onStep, signal, gate }: SearchRunOptions & { readonly gate: Gate | undefined },
 ): Promise<SearchOutcome> {
   const { method, constraints, bits, granularity, slack } = settings;
   const common = { onProgress, onStep, signal, constraints, slack };
@@ -195,6 +202,7 @@ function explore(
   return tieredSearch(space, evaluate, {
     ...common,
     sampled,
+    gate,
     metric: study.task.metric,
     bits,
     granularity,
