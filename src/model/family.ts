@@ -37,6 +37,8 @@ export interface ModelFamily<Config extends ModelConfig = ModelConfig> {
   build(config: Config): SpikingNetwork;
   /** The operations of one token; a family without it has no modelled energy. */
   operations?(config: Config, options: OperationOptions): TokenOperations;
+  /** True where the network has {@link SpikingNetwork.rateLogits}. */
+  readonly rateProxy?: true;
   /** True where the network tells of its neurons ({@link NetworkHooks.onNeurons}). */
   readonly membranes?: true;
   /** Settings that change a model's numbers and are not in its weights, for the keys of measurements. */
@@ -100,6 +102,11 @@ export interface SpikingNetwork {
    * @param time positions of each sequence, padding included
    */
   classLogits?(stream: Tensor, lengths: Int32Array, pooling: Pooling, time: number): Tensor;
+  /**
+   * Class logits, [B, classes], of one pass with firing rates for spikes: an approximation, which a search may order
+   * candidates by and never decides by.
+   */
+  rateLogits?(tokens: TokenBatch): Tensor;
   /** For models that can go on from a state, token by token. */
   readonly recurrent?: RecurrentForm;
   /** Frees the parameters. */

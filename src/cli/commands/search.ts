@@ -120,8 +120,11 @@ export function addSearch(program: Command, host: Host): void {
       DEFAULT_SEARCH.maxEvaluations,
     )
     .addOption(
-      new Option('--predictor <name>', 'knapsack: what is added up to predict a plan')
-        .choices(['metric', 'kl'])
+      new Option(
+        '--predictor <name>',
+        'knapsack: what is added up to predict a plan; order least-sensitive-first: what orders units. rates: one pass with firing rates for spikes (SpikingBERT); it never decides',
+      )
+        .choices(['metric', 'kl', 'rates'])
         .default(DEFAULT_SEARCH.predictor),
     )
     .option(
@@ -198,10 +201,11 @@ const OF_METHOD = {
 } as const;
 
 /** @throws {UsageError} for an option that would be read and do nothing. */
-function requireOwnMethod(command: Command, { method }: SearchFlags): void {
+function requireOwnMethod(command: Command, { method, order }: SearchFlags): void {
   const other = method === 'tiered' ? 'knapsack' : 'tiered';
   for (const name of OF_METHOD[other]) {
     if (command.getOptionValueSource(name) !== 'cli') continue;
+    if (name === 'predictor' && order === 'least-sensitive-first') continue;
     const option = command.options.find((each) => each.attributeName() === name)!;
     throw new UsageError({
       what: `the option belongs to --method ${other}`,

@@ -235,7 +235,7 @@ export const SEARCH_SETTINGS: v.GenericSchema<unknown, SearchSettings> = v.objec
   slack: number,
   objective: v.picklist(['footprint', 'quality']),
   maxEvaluations: count,
-  predictor: v.picklist(['metric', 'kl']),
+  predictor: v.picklist(['metric', 'kl', 'rates']),
   lambdas: v.array(number),
   lambda: number,
   score: v.exactOptional(v.picklist(SCORE_NAMES)),

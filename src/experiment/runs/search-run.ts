@@ -34,7 +34,7 @@ import { openLadder } from './ladder-run.js';
 import { knownNoise } from './noise-floor.js';
 import type { SearchRun, Selection } from './search-result.js';
 import { checkSettings, type SearchSettings } from './search-settings.js';
-import { sensitivityOf } from './sensitivity.js';
+import { rateTableOf, sensitivityOf } from './sensitivity.js';
 import { timedSearch } from './time/timed-search.js';
 import { measureYardsticks } from './yardsticks.js';
 
@@ -139,7 +139,7 @@ async function search(
     space,
     outcome,
     ...(table && { table }),
-    evaluations: { table: table ? table.rows.length + 1 : 0, search: evaluations },
+    evaluations: { table: tableEvaluations(settings, table), search: evaluations },
     front,
     selections,
     ...(selected && { selected }),
@@ -151,6 +151,12 @@ async function search(
     yardsticks,
     ...(heldOut && { heldOut }),
   };
+}
+
+/** Evaluations of a table: for the approximation by firing rates only the unquantized model is measured. */
+function tableEvaluations({ predictor }: SearchSettings, table?: SensitivityTable): number {
+  if (table === undefined) return 0;
+  return predictor === 'rates' ? 1 : table.rows.length + 1;
 }
 
 /** Noise floors that the store knows of the data that decided, and of those that judge. */
@@ -175,8 +181,12 @@ async function measureTable(
   const knapsack = method === 'knapsack';
   if (!knapsack && order !== 'least-sensitive-first') return undefined;
   const levels = knapsack ? [granularity] : (['block', granularity] as const);
-  const observables = knapsack && predictor === 'kl';
-  return (await sensitivityOf(study, { bits, quantizer, levels, observables }, run)).table;
+  if (predictor === 'rates') return rateTableOf(study, { bits, quantizer, levels }, run);
+  const observables = predictor === 'kl';
+  const { table } = await sensitivityOf(study, { bits, quantizer, levels, observables }, run);
+  if (knapsack || !observables) return table;
+  const rows = table.rows.map((row) => ({ ...row, loss: row.extras?.klDivergence ?? NaN }));
+  return { ...table, rows };
 }
 
 function explore(
@@ -197,6 +207,8 @@ function explore(
       objective,
       maxEvaluations,
       ...(predictor === 'kl' && { lossOf: (row) => row.extras?.klDivergence ?? NaN }),
+      // Stated, so that no loss in nats is held against a limit in the metric's unit.
+      ...(predictor === 'rates' && { lossOf: (row) => row.loss }),
     });
   }
   return tieredSearch(space, evaluate, {

@@ -32,8 +32,12 @@ export interface SearchSettings {
   readonly objective: Objective;
   /** Knapsack: evaluations after the table. */
   readonly maxEvaluations: number;
-  /** Knapsack: the column of the table that is added up to predict a plan. */
-  readonly predictor: 'metric' | 'kl';
+  /**
+   * The column of the table that is added up to predict a plan (knapsack), or that units are ordered by
+   * (least-sensitive-first): the loss of the metric, the divergence of the outputs, or that of the one-pass
+   * approximation by firing rates, for which nothing but the unquantized model is measured.
+   */
+  readonly predictor: 'metric' | 'kl' | 'rates';
   /** Weights of the trade-off score that a plan is selected for. */
   readonly lambdas: readonly number[];
   /** The weight whose plan is the run's result, and is measured on the held-out split. */

@@ -222,9 +222,35 @@ export class SpikingBERTNetwork implements SpikingNetwork {
       });
       // relu leaves rates as they are.
       const rates = tf.div<Tensor2D>(tf.addN(counts), this.config.timeSteps);
-      const logits = matMul(rates, this.weights.matrix('classification.weight'));
-      return tf.add<Tensor2D>(logits, this.weights.vector('classification.bias'));
+      return this.classified(rates);
     });
+  }
+
+  /**
+   * One pass with the rates that the neurons would settle at under a constant current: a neuron that integrates
+   * without a leak fires at min(max(I/θ, 0), 1).
+   */
+  rateLogits(tokens: TokenBatch): Tensor2D {
+    return tf.tidy(() => {
+      const { threshold, layers } = this.config;
+      const lengths = realLengths(tokens);
+      const fire: Fire = (_, x, bias) =>
+        tf.clipByValue<Tensor4D>(tf.div(bias ? tf.add<Tensor4D>(x, bias) : x, threshold), 0, 1);
+      let x = fire(0, this.current(tokens));
+      for (let encoder = 0; encoder < layers; encoder++)
+        x = this.feedForward(encoder, this.attention(encoder, x, lengths, fire), fire);
+      const [batch, , , width] = x.shape;
+      const rates: Tensor2D = tf.reshape(tf.slice(x, [0, 0, 0, 0], [batch, 1, 1, width]), [
+        batch,
+        width,
+      ]);
+      return this.classified(rates);
+    });
+  }
+
+  private classified(rates: Tensor2D): Tensor2D {
+    const logits = matMul(rates, this.weights.matrix('classification.weight'));
+    return tf.add<Tensor2D>(logits, this.weights.vector('classification.bias'));
   }
 
   dispose(): void {
