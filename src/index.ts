@@ -25,6 +25,7 @@
  * - draw: {@link paretoFigure}, {@link lambdaFigure}, {@link traceFigure}, {@link sensitivityFigure},
  *   {@link flipsFigure}, {@link uniformFigure}, {@link yardstickFigure}, {@link hierarchyFigure},
  *   {@link architectureFigure}, {@link energyFigure}, {@link energyChangeFigure}, {@link operationsFigure},
+ *   {@link firingRatesFigure}, {@link firingRateRecords},
  *   {@link landscapeFigure}, {@link membraneChart}, {@link runFigures}
  * - lay the paper beside: {@link loadPaperResults}, {@link loadPaperCases}, {@link loadPaperPower},
  *   {@link loadLandscape}
@@ -117,7 +118,13 @@ export {
 } from './figures/study-figures.js';
 export { membraneChart } from './plots/figures/membrane.js';
 export { lambdaFigure } from './figures/lambda-figure.js';
-export { energyChangeFigure, energyFigure, operationsFigure } from './figures/energy-figures.js';
+export {
+  energyChangeFigure,
+  energyFigure,
+  firingRateRecords,
+  firingRatesFigure,
+  operationsFigure,
+} from './figures/energy-figures.js';
 export { architectureFigure, landscapeFigure } from './figures/paper-figures.js';
 export { runFigures } from './figures/run-figures.js';
 export {

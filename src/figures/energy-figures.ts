@@ -9,7 +9,8 @@ import { energyChangeChart, type EnergyChangeOptions } from '../plots/figures/en
 import { energyChart } from '../plots/figures/energy.js';
 import { operationsChart } from '../plots/figures/operations.js';
 import type { ChartSpec } from '../plots/parts/spec.js';
-import type { EnergyRecord, OperationRecord } from '../plots/records.js';
+import { firingRatesChart } from '../plots/neurons/firing-rates.js';
+import type { EnergyRecord, FiringRateRecord, OperationRecord } from '../plots/records.js';
 import { planId } from '../quant/plan.js';
 import { groupBy } from '../util/group.js';
 import { dataNames, subjectOf, type FigureSubject } from './study-figures.js';
@@ -79,6 +80,23 @@ export function energyChangeFigure(
 ): ChartSpec {
   const records = energyRecords(study, withoutTwins(run), settings);
   return energyChangeChart(records, options, dataNames(study.task));
+}
+
+/** Firing rates of each spiking layer at each time step under each plan, as records. */
+export function firingRateRecords(study: FigureSubject, { plans }: EnergyRun): FiringRateRecord[] {
+  const { model } = subjectOf(study);
+  return plans.flatMap(({ name: plan, firingRates, stepRates }) =>
+    [...firingRates].flatMap(([layer, rate]) =>
+      (stepRates?.get(layer) ?? [rate]).map((each, at): FiringRateRecord => ({
+        ...{ model, plan, layer, step: at + 1, rate: each },
+      })),
+    ),
+  );
+}
+
+/** Firing rates by layer and time step, identical plans once. @throws {PlotError} as `firingRatesChart`. */
+export function firingRatesFigure(study: FigureSubject, run: EnergyRun): ChartSpec {
+  return firingRatesChart(firingRateRecords(study, withoutTwins(run)));
 }
 
 /** The operations of a token, by part of the model. @throws {PlotError} as `operationsChart`. */

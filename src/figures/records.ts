@@ -8,6 +8,7 @@ import type {
 } from '../plots/records.js';
 import type { Limits } from '../search/constraints.js';
 import type { Differences } from '../search/differences.js';
+import { gateText } from '../search/gate.js';
 import { rungText } from '../search/ladder/words.js';
 import type { SensitivityTable } from '../search/sensitivity.js';
 import type { Level, UnitInfo } from '../search/space.js';
@@ -69,7 +70,7 @@ export function stepRecords(
     ...measured(step),
     bytes: step.bytes,
     accepted: step.accepted,
-    reason: [step.reason, rungText(step)].filter(Boolean).join('; '),
+    reason: [step.reason, rungText(step), gateText(step)].filter(Boolean).join('; '),
     ...(ties?.has(step.index) && { ties: ties.get(step.index)! }),
     ...againstOf(step.index),
     units: units.map(({ id, block }) => ({
@@ -110,7 +111,7 @@ export function limitsRecord({ quality, maxBytes }: Limits): LimitsRecord {
 
 /**
  * The rows of one level of a sensitivity table. Of the extras, `low`, `high`, `pairedLow`, `pairedHigh`,
- * `klDivergence` (nats), `flipRate` ([0, 1]) and `sqnr` (dB) are taken over where they are.
+ * `klDivergence` (nats), `flipRate` ([0, 1]), `sqnr` (dB) and `membraneDrift` are taken over where they are.
  */
 export function sensitivityRecords(
   table: SensitivityTable,
@@ -126,7 +127,7 @@ export function sensitivityRecords(
       bits,
       ...storedApart(unit, bits, storedBits),
       metric,
-      ...pick(extras, [...ENDS, 'klDivergence', 'flipRate', 'sqnr']),
+      ...pick(extras, [...ENDS, 'klDivergence', 'flipRate', 'sqnr', 'membraneDrift']),
     }));
 }
 

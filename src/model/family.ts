@@ -3,6 +3,7 @@ import type { CheckpointListing, TensorInfo } from '../checkpoint/types.js';
 import type { Layout } from '../layout/layout.js';
 import type { OperationOptions, TokenOperations } from '../layout/operations.js';
 import type { ConfigChoice, ModelConfig } from './config.js';
+import type { NeuronActivity } from './neurons/membranes.js';
 import type { Pooling, TokenBatch, TokenPolicy } from './types.js';
 
 /**
@@ -36,6 +37,10 @@ export interface ModelFamily<Config extends ModelConfig = ModelConfig> {
   build(config: Config): SpikingNetwork;
   /** The operations of one token; a family without it has no modelled energy. */
   operations?(config: Config, options: OperationOptions): TokenOperations;
+  /** True where the network has {@link SpikingNetwork.rateLogits}. */
+  readonly rateProxy?: true;
+  /** True where the network tells of its neurons ({@link NetworkHooks.onNeurons}). */
+  readonly membranes?: true;
   /** Settings that change a model's numbers and are not in its weights, for the keys of measurements. */
   variant(config: Config): string;
   /** The configuration for people: "6 blocks", "width 192". */
@@ -51,6 +56,13 @@ export interface NetworkHooks {
    * @param layer place in the layout's list of spiking layers
    */
   readonly onSpikes?: ((layer: number, spikes: Tensor) => void) | undefined;
+  /**
+   * Called with what each layer's neurons were given and did, of a sample of their channels; the tensors are
+   * disposed after the call. A layer without neurons, as an embedding of signs, is left out.
+   *
+   * @param layer as of `onSpikes`
+   */
+  readonly onNeurons?: ((layer: number, activity: NeuronActivity) => void) | undefined;
 }
 
 /** The likelihood of the token after each, as what a network is trained for. */
@@ -141,6 +153,11 @@ export interface SpikingNetwork {
    * which is computed again on the way back.
    */
   gradient?(tokens: TokenBatch, loss: Loss, options?: GradientOptions): Promise<Gradient>;
+  /**
+   * Class logits, [B, classes], of one pass with firing rates for spikes: an approximation, which a search may order
+   * candidates by and never decides by.
+   */
+  rateLogits?(tokens: TokenBatch): Tensor;
   /** For models that can go on from a state, token by token. */
   readonly recurrent?: RecurrentForm;
   /** Frees the parameters. */

@@ -2,9 +2,11 @@ import { keep, tidy, type Tensor } from '@tensorflow/tfjs-core';
 import { readFloat32 } from '../backend/read.js';
 import { blockOf } from '../layout/blocks.js';
 import type { SpikingLayer } from '../layout/layout.js';
+import { ModelError } from '../util/errors.js';
 import { groupBy } from '../util/group.js';
 import type { NetworkHooks } from './family.js';
 import type { LoadedModel } from './loaded-model.js';
+import { potentialsOf, type NeuronActivity } from './neurons/membranes.js';
 import type { Pooling, TokenBatch } from './types.js';
 
 /** The outputs that {@link observe} is asked for; each costs its memory only when wanted. */
@@ -19,6 +21,8 @@ export interface ObserveRequest {
   readonly firingRates?: boolean;
   /** Count the embedding among the spiking layers, where it spikes. */
   readonly embedding?: boolean;
+  /** Membrane potentials of a sample of channels ({@link sampledChannels}); see {@link MembranePotentials}. */
+  readonly membranes?: boolean;
 }
 
 /** The spikes of one layer. */
@@ -26,6 +30,13 @@ export interface SpikeRecord {
   readonly layer: SpikingLayer;
   /** [B * T * C], of the layer's levels: 0, 1, or −1, 0, 1. */
   readonly spikes: Int8Array;
+}
+
+/** The membranes of some channels of one layer. */
+export interface MembranePotentials {
+  readonly layer: SpikingLayer;
+  /** Before they fire, [B * T * S * C'], S time steps. */
+  readonly potentials: Float32Array;
 }
 
 /** Outputs on the host, row-major. B sequences, T tokens, C channels, V token ids. */
@@ -37,11 +48,16 @@ export interface Observation {
   /** The stream, [B * T * C], before the first block and after each block: layers + 1 of them. */
   readonly residuals?: readonly Float32Array[];
   readonly spikes?: readonly SpikeRecord[];
+  readonly membranes?: readonly MembranePotentials[];
   /** Share of values that are not 0 of each spiking layer in the stages: [block] of its layers. */
   readonly firingRates?: readonly (readonly number[])[];
 }
 
-/** Runs the model over whole sequences and brings the wanted outputs to the host. */
+/**
+ * Runs the model over whole sequences and brings the wanted outputs to the host.
+ *
+ * @throws {ModelError} for membranes of a family whose network does not tell of them.
+ */
 export async function observe(
   model: LoadedModel,
   tokens: TokenBatch,
@@ -52,6 +68,8 @@ export async function observe(
   model.checkTokens(tokens);
   const residuals: Float32Array[] = [];
   const records: SpikeRecord[] = [];
+  const membranes: MembranePotentials[] = [];
+  if (request.membranes === true) requireMembranes(model);
   const wantsSpikes = request.spikes === true || request.firingRates === true;
   let stream = await watched(
     (hooks) => network.embed(tokens, hooks),
@@ -81,6 +99,7 @@ export async function observe(
       }),
       ...(request.residuals && { residuals }),
       ...(request.spikes && { spikes: records }),
+      ...(request.membranes && { membranes }),
       ...(request.firingRates && { firingRates: ratesByBlock(records) }),
     };
   } finally {
@@ -90,10 +109,22 @@ export async function observe(
   /** Runs a part of the network; the spikes that it makes come to the host once it is through. */
   async function watched(run: (hooks: NetworkHooks) => Tensor, wanted: boolean): Promise<Tensor> {
     const made: { layer: number; spikes: Tensor }[] = [];
+    const active: (NeuronActivity & { layer: number })[] = [];
     const onSpikes = (layer: number, spikes: Tensor): void => {
       made.push({ layer, spikes: keep(spikes.clone()) });
     };
-    const result = tidy(() => run(wanted ? { onSpikes } : {}));
+    const onNeurons = (layer: number, { current, spikes, dynamics }: NeuronActivity): void => {
+      const kept = { current: keep(current.clone()), spikes: keep(spikes.clone()) };
+      active.push({ layer, dynamics, ...kept });
+    };
+    const result = tidy(() =>
+      run({ ...(wanted && { onSpikes }), ...(request.membranes && { onNeurons }) }),
+    );
+    for (const activity of active)
+      membranes.push({
+        layer: spiking[activity.layer],
+        potentials: await potentialsOfBatch(activity, tokens, spiking[activity.layer].steps ?? 1),
+      });
     for (const { layer, spikes } of made)
       records.push({ layer: spiking[layer], spikes: Int8Array.from(await readFloat32(spikes)) });
     return result;
@@ -103,6 +134,36 @@ export async function observe(
 /** A copy that stays valid when the tensor is disposed: on some backends the data is a view. */
 async function valuesOf(tensor: Tensor): Promise<Float32Array> {
   return (await tensor.data<'float32'>()).slice();
+}
+
+/** @throws {ModelError} */
+export function requireMembranes({
+  description: { family },
+}: Pick<LoadedModel, 'description'>): void {
+  if (family.membranes === true) return;
+  throw new ModelError({
+    what: 'the membrane potentials of this family are not known',
+    where: family.title,
+    got: 'a network that does not tell of its neurons (onNeurons)',
+    expected: 'a family that does, or observables without the drift of membranes',
+  });
+}
+
+async function potentialsOfBatch(
+  { current, spikes, dynamics }: NeuronActivity,
+  { batch, time }: TokenBatch,
+  steps: number,
+): Promise<Float32Array> {
+  const [currents, fired] = [await readFloat32(current), await readFloat32(spikes)];
+  const size = currents.length / batch;
+  const extent = { time, steps, channels: size / (time * steps) };
+  const all = new Float32Array(currents.length);
+  for (let row = 0; row < batch; row++) {
+    const part = (values: Float32Array): Float32Array =>
+      values.subarray(row * size, (row + 1) * size);
+    all.set(potentialsOf(part(currents), part(fired), extent, dynamics), row * size);
+  }
+  return all;
 }
 
 function ratesByBlock(records: readonly SpikeRecord[]): number[][] {

@@ -1,5 +1,6 @@
 import type { PlanPoint } from '../experiment/runs/measure-plans.js';
 import type { Selection } from '../experiment/runs/search-result.js';
+import { gateText } from '../search/gate.js';
 import { rungText } from '../search/ladder/words.js';
 import { FULL_PRECISION } from '../search/space.js';
 import type { Candidate, SearchStep } from '../search/trace.js';
@@ -57,16 +58,25 @@ function stepRow(step: SearchStep): Row {
   const name = metricIn(value);
   // What stopped early is known to be no better than that.
   const side = name === 'accuracy' ? 'at most' : 'at least';
-  const text = Number.isFinite(value) ? formatMetric(name, value) : 'broken';
+  const text = step.gate
+    ? 'not measured'
+    : Number.isFinite(value)
+      ? formatMetric(name, value)
+      : 'broken';
   const about = (estimate: number): string => `about ${formatMetric(name, estimate)}`;
   return {
     step: index + 1,
     tier: stage,
     unit,
-    [name]: evaluation.kind === 'exact' ? text : rung ? about(rung.estimate) : `${side} ${text}`,
+    [name]:
+      evaluation.kind === 'exact' || step.gate
+        ? text
+        : rung
+          ? about(rung.estimate)
+          : `${side} ${text}`,
     MB: bytes / BYTES_PER_MB,
     bits: bitsText(assignment),
-    reason: [reason, rungText(step)].filter(Boolean).join('; '),
+    reason: [reason, rungText(step), gateText(step)].filter(Boolean).join('; '),
   };
 }
 

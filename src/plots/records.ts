@@ -115,6 +115,19 @@ export interface MembraneRecord {
   readonly spike: boolean;
 }
 
+/** The firing rate of a spiking layer at one of its time steps, under one plan. */
+export interface FiringRateRecord {
+  readonly model: string;
+  /** 'fp32', 'a1'. */
+  readonly plan: string;
+  /** Path of the layer; records come in network order. */
+  readonly layer: string;
+  /** From 1; a layer that fires once a token has one. */
+  readonly step: number;
+  /** Share of its values that are spikes, [0, 1]. */
+  readonly rate: number;
+}
+
 /** A published result, as a change from its own baseline. */
 export interface PaperRecord {
   readonly task: TaskName;
@@ -146,6 +159,8 @@ export interface SensitivityRecord extends Subject {
   readonly flipRate?: number;
   /** Signal-to-quantization-noise ratio of the weights, dB. */
   readonly sqnr?: number;
+  /** Relative distance of membrane potentials from the unquantized model's, the mean over layers. */
+  readonly membraneDrift?: number;
 }
 
 /** A parameter tensor, or the vectors of a module taken together (Fig. 4 and 6). */

@@ -17,6 +17,8 @@ export interface Decisions {
   readonly sampled?: number;
   /** Not clear from the largest sample: taken as its estimate has it. */
   readonly undecided?: number;
+  /** Refused by a gate, not measured: no decision about the limit. Absent of a search without one. */
+  readonly gated?: number;
 }
 
 /**
@@ -37,11 +39,15 @@ export function decisionsOf(
   });
   const rungs = trace.flatMap(({ rung }) => (rung && rung.items < rung.of ? [rung] : []));
   const undecided = rungs.filter(({ clear }) => !clear).length;
+  const gated = trace.filter(({ gate }) => gate).length;
   return {
     total: trace.length,
     measured: distances.length,
     close: distances.filter(({ distance, error }) => distance <= error).length,
-    stopped: trace.filter(({ evaluation, rung }) => evaluation.kind === 'verdict' && !rung).length,
+    stopped: trace.filter(
+      ({ evaluation, rung, gate }) => evaluation.kind === 'verdict' && !rung && !gate,
+    ).length,
+    ...(gated > 0 && { gated }),
     ...(trace.some(({ rung }) => rung) && { sampled: rungs.length - undecided, undecided }),
   };
 }

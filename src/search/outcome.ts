@@ -46,9 +46,13 @@ export async function concludeSearch(
     : finishFront(tracer.steps, measure));
   const fp32Bytes = space.bytes(Assignment.unquantized);
   const outcome = { baseline, fp32Bytes, limits, trace: steps, candidates };
-  if (candidates.length > 0) return { ...outcome, evaluations: steps.length };
+  if (candidates.length > 0) return { ...outcome, evaluations: measuredSteps(steps) };
   const { unquantized } = Assignment;
-  const tried = [{ assignment: unquantized, bytes: fp32Bytes, evaluation: baseline }, ...steps];
+  const measurable = steps.filter(({ gate }) => gate === undefined);
+  const tried = [
+    { assignment: unquantized, bytes: fp32Bytes, evaluation: baseline },
+    ...measurable,
+  ];
   const found = new Map<string, ExactEvaluation>();
   const nearest = await nearestPlan(tried, limits, fp32Bytes, async (plan) => {
     const measured = await measure(plan);
@@ -59,7 +63,12 @@ export async function concludeSearch(
     const evaluation = found.get(step.assignment.key);
     return evaluation === undefined ? step : { ...step, evaluation };
   });
-  return { ...outcome, trace, evaluations: steps.length + found.size, nearest };
+  return { ...outcome, trace, evaluations: measuredSteps(steps) + found.size, nearest };
+}
+
+/** Steps that were measured: those that no gate refused. */
+function measuredSteps(steps: readonly SearchStep[]): number {
+  return steps.filter(({ gate }) => gate === undefined).length;
 }
 
 /**
@@ -74,7 +83,10 @@ async function finishFront(
   const smallest = Math.min(...steps.filter(({ accepted }) => accepted).map(({ bytes }) => bytes));
   const finished: SearchStep[] = [];
   for (const step of steps) {
-    const open = step.evaluation.kind === 'verdict' && (step.accepted || step.bytes < smallest);
+    const open =
+      step.evaluation.kind === 'verdict' &&
+      step.gate === undefined &&
+      (step.accepted || step.bytes < smallest);
     finished.push(open ? { ...step, evaluation: await measure(step.assignment) } : step);
   }
   return finished;

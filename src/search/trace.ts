@@ -10,6 +10,7 @@ import {
   type ExactEvaluation,
   type Need,
 } from './evaluation.js';
+import type { Gate, GateSight } from './gate.js';
 import type { RungDecision } from './ladder/rungs.js';
 import type { Scored } from './score.js';
 import type { Assignment, SearchSpace } from './space.js';
@@ -30,7 +31,9 @@ export type StepReason =
   /** A sample says that it keeps both limits: accepted, but a smaller plan is as good within the noise. */
   | 'keeps both on a sample'
   /** Accepted from a sample, but all items together break the quality limit: no candidate. */
-  | 'loses too much on all items';
+  | 'loses too much on all items'
+  /** Drifts further than the gate allows: refused, its metric is not known. */
+  | 'refused by the gate, not measured';
 
 /** One plan that was tried. */
 export interface SearchStep {
@@ -51,6 +54,8 @@ export interface SearchStep {
   readonly reason: StepReason;
   /** Where samples decide: the one that did. */
   readonly rung?: RungDecision;
+  /** Of a plan that the gate refused: what it saw. Its evaluation is a failure whose bound is NaN. */
+  readonly gate?: GateSight;
 }
 
 /** A plan that keeps both limits, with its metric: one to select. */
@@ -90,6 +95,8 @@ export interface SearchRunOptions {
    * plans that may be on the front, and only those measured on all items are candidates.
    */
   readonly sampled?: boolean | undefined;
+  /** Refuses plans before they are measured; none by default. */
+  readonly gate?: Gate | undefined;
 }
 
 /** A plan to try. */
@@ -137,7 +144,10 @@ export class Tracer {
       parent: trial.parent,
       signal: this.options.signal,
     };
-    const evaluation = await evaluateChecked(this.evaluate, trial.assignment, context);
+    const sight = await this.options.gate?.refusal(trial.assignment, this.options.signal);
+    const evaluation: Evaluation = sight
+      ? { kind: 'verdict', passes: false, bound: NaN }
+      : await evaluateChecked(this.evaluate, trial.assignment, context);
     const accepted = passes(evaluation, this.limits.quality);
     const step: SearchStep = {
       index: this.steps.length,
@@ -149,8 +159,9 @@ export class Tracer {
       evaluation,
       accepted,
       candidate: accepted && fits,
-      reason: reasonOf(evaluation, accepted, fits),
+      reason: sight ? 'refused by the gate, not measured' : reasonOf(evaluation, accepted, fits),
       ...(evaluation.rung && { rung: evaluation.rung }),
+      ...(sight && { gate: sight }),
     };
     this.steps.push(step);
     if (step.candidate && evaluation.kind === 'exact') this.keep(step, evaluation);

@@ -44,13 +44,18 @@ describe('cli: sweep', () => {
     assert.equal(value.rows.length, 8);
     const csv = await readFile(join(value.folder, 'sensitivity.csv'), 'utf8');
     const lines = csv.trim().split('\n');
-    assert.equal(lines[0], 'level,unit,bits,metric,low,high,loss,bytes,klDivergence,flipRate,sqnr');
+    assert.equal(lines[0], 'level,unit,bits,metric,low,high,loss,bytes,klDivergence,flipRate,sqnr,membraneDrift');
     assert.equal(lines.length, 9);
     const [row] = value.rows;
     assert.ok(row.extras.flipRate! >= 0 && row.extras.sqnr! > 10);
     const shown = await toy.study('sweep', ...args, '--show', 'flips');
     assert.match(shown.stdout, /^block, spike flips +8 bits +3 bits$/m);
     assert.match(shown.stdout, /^output +0\.00 % +0\.00 %$/m);
+    const drift = await toy.study('sweep', ...args, '--show', 'drift');
+    assert.match(drift.stdout, /^block, membrane drift +8 bits +3 bits$/m);
+    // The last spiking layer comes before the output; of the input, a lookup of signs, nothing is lost.
+    assert.match(drift.stdout, /^output +0\.00 % +0\.00 %$/m);
+    assert.match(drift.stdout, /^attention\.0 +\d+\.\d\d % +\d+\.\d\d %$/m);
     const db = await toy.study('sweep', ...args, '--show', 'sqnr');
     assert.match(db.stdout, /^input +\d\d\.\d +\d\d\.\d$/m);
   });

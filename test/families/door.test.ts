@@ -11,6 +11,7 @@ import type { Study } from '../../src/experiment/open/study.js';
 import { openRun, type SavedRun } from '../../src/experiment/record/open-run.js';
 import { runEnergy } from '../../src/experiment/runs/energy-run.js';
 import { inThisThread, measurePlans } from '../../src/experiment/runs/measure-plans.js';
+import type { SearchRun } from '../../src/experiment/runs/search-result.js';
 import { runSearch } from '../../src/experiment/runs/search-run.js';
 import { DEFAULT_SEARCH, type SearchSettings } from '../../src/experiment/runs/search-settings.js';
 import { runSweep } from '../../src/experiment/runs/sweep-run.js';
@@ -20,7 +21,7 @@ import { exportPlan } from '../../src/quant/packed/export.js';
 import { resolvePlan } from '../../src/quant/plan.js';
 import { loadSentimentSamples } from '../../src/tasks/data/samples.js';
 import { sst2Task } from '../../src/tasks/sst2.js';
-import { EnergyError } from '../../src/util/errors.js';
+import { EnergyError, ModelError } from '../../src/util/errors.js';
 import { temporaryFolder } from '../checkpoint/support/temporary.js';
 import { runCli } from '../cli/support/run.js';
 import { FAMILY_TOYS, resized, saveBalancedToy, saveFamilyToy } from './toys.js';
@@ -122,7 +123,72 @@ for (const toy of FAMILY_TOYS)
       );
       const flips = sweep.table.rows.map(({ extras }) => extras!.flipRate);
       assert.ok(flips.some((rate) => rate > 0) && flips.every((rate) => rate < 1));
+      const drifts = sweep.table.rows.map(({ extras }) => extras!.membraneDrift);
+      assert.ok(drifts.some((drift) => drift > 0) && drifts.every((drift) => drift >= 0));
       runs.push(await openRun(sweep.folder));
+    });
+
+    it('is searched with a gate, which changes no value and refuses what drifts too far', async () => {
+      const plain = await withStudy((study) => runSearch(study, SETTINGS, { runs: at('runs') }));
+      const gate = { observable: 'drift' } as const;
+      const run = await withStudy((study) =>
+        runSearch(study, { ...SETTINGS, gate }, { runs: at('runs') }),
+      );
+      const values = new Map(
+        plain.outcome.trace.map((step) => [step.assignment.key, step.evaluation] as const),
+      );
+      for (const { assignment, evaluation, gate: sight } of run.outcome.trace) {
+        const other = values.get(assignment.key);
+        if (sight !== undefined) assert.ok(sight.drift > run.gate!.threshold!);
+        else if (other?.kind === 'exact' && evaluation.kind === 'exact')
+          assert.equal(evaluation.metric, other.metric);
+      }
+      const { refused, drifts, observed, seconds } = run.gate!;
+      assert.equal(refused, run.outcome.trace.filter(({ gate }) => gate).length);
+      assert.ok(drifts >= refused && seconds >= 0);
+      assert.equal(observed, 'first 16 sentences');
+      const read = await openRun(run.folder);
+      assert.ok(read.kind === 'search');
+      assert.deepEqual(read.gate, run.gate);
+      assert.deepEqual(
+        read.outcome.trace.map(({ gate, reason }) => [gate, reason]),
+        run.outcome.trace.map(({ gate, reason }) => [gate, reason]),
+      );
+      const { stdout } = await runCli(['runs', 'show', run.id, '--runs', at('runs')]);
+      assert.match(stdout, /gate refused/);
+    });
+
+    it('is ordered by firing rates where one pass approximates it, and decided as ever', async () => {
+      const search = (predictor: 'metric' | 'rates'): Promise<SearchRun> =>
+        withStudy((study) =>
+          runSearch(
+            study,
+            { ...SETTINGS, order: 'least-sensitive-first', predictor },
+            { runs: at('runs') },
+          ),
+        );
+      if (toy.family.rateProxy !== true) {
+        await assert.rejects(search('rates'), ModelError);
+        return;
+      }
+      const run = await search('rates');
+      assert.equal(run.evaluations.table, 1);
+      assert.ok(run.table!.rows.every(({ loss, metric }) => loss >= 0 && Number.isNaN(metric)));
+      assert.ok(run.table!.rows.some(({ loss }) => loss > 0));
+      // Whatever the order: a plan that both tried has the same value and the same verdict.
+      const steps = (await search('metric')).outcome.trace;
+      const values = new Map(steps.map((step) => [step.assignment.key, step] as const));
+      let shared = 0;
+      for (const { assignment, evaluation, accepted, reason } of run.outcome.trace) {
+        const other = values.get(assignment.key);
+        if (other === undefined) continue;
+        shared++;
+        assert.equal(accepted, other.accepted);
+        assert.equal(reason, other.reason);
+        if (evaluation.kind === 'exact' && other.evaluation.kind === 'exact')
+          assert.equal(evaluation.metric, other.evaluation.metric);
+      }
+      assert.ok(shared > 0);
     });
 
     for (const method of ['tiered', 'knapsack'] as const)

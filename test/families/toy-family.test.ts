@@ -21,7 +21,7 @@ import { describeModel, structureOf } from '../../src/model/structure.js';
 import { exportPlan } from '../../src/quant/packed/export.js';
 import { loadSentimentSamples } from '../../src/tasks/data/samples.js';
 import { sst2Task } from '../../src/tasks/sst2.js';
-import { EnergyError, UsageError } from '../../src/util/errors.js';
+import { ModelError, EnergyError, UsageError } from '../../src/util/errors.js';
 import { seededRandom } from '../../src/util/random.js';
 import { temporaryFolder } from '../checkpoint/support/temporary.js';
 import { runCli } from '../cli/support/run.js';
@@ -156,6 +156,8 @@ describe('a family that lives in a test', function () {
     );
     const flips = sweep.table.rows.map(({ extras }) => extras!.flipRate);
     assert.ok(flips.some((rate) => rate > 0) && flips.every((rate) => rate < 1));
+    // Its network does not tell of its neurons.
+    assert.ok(sweep.table.rows.every(({ extras }) => !('membraneDrift' in extras!)));
     await kept(sweep);
   });
 
@@ -174,6 +176,18 @@ describe('a family that lives in a test', function () {
     const again = await withStudy(search, { store });
     assert.equal(again.report.measured + again.report.stopped, 0);
     await kept(all);
+  });
+
+  it('has no gate and no approximation: errors that say so', async () => {
+    const gate = { observable: 'drift' } as const;
+    for (const settings of [
+      { ...SETTINGS, gate },
+      { ...SETTINGS, order: 'least-sensitive-first', predictor: 'rates' } as const,
+    ])
+      await assert.rejects(
+        withStudy((study) => runSearch(study, settings, { runs: at('refused') })),
+        ModelError,
+      );
   });
 
   it('is searched by a table', async () => {

@@ -40,13 +40,18 @@ import { asOneBar } from '../run-progress.js';
 import { Session } from '../session.js';
 
 interface SearchFlags
-  extends StudyFlags, Omit<SearchSettings, 'constraints' | 'yardsticks' | 'ladder'>, Yardsticks {
+  extends
+    StudyFlags,
+    Omit<SearchSettings, 'constraints' | 'yardsticks' | 'ladder' | 'gate'>,
+    Yardsticks {
   readonly maxLoss?: LossAmount;
   readonly maxMemory?: Bound;
   readonly time?: number;
   /** Undefined where neither was said. */
   readonly ladder?: boolean;
   readonly level: number;
+  readonly gate?: 'drift';
+  readonly gateThreshold?: number;
 }
 
 export function addSearch(program: Command, host: Host): void {
@@ -115,8 +120,11 @@ export function addSearch(program: Command, host: Host): void {
       DEFAULT_SEARCH.maxEvaluations,
     )
     .addOption(
-      new Option('--predictor <name>', 'knapsack: what is added up to predict a plan')
-        .choices(['metric', 'kl'])
+      new Option(
+        '--predictor <name>',
+        'knapsack: what is added up to predict a plan; order least-sensitive-first: what orders units. rates: one pass with firing rates for spikes (SpikingBERT); it never decides',
+      )
+        .choices(['metric', 'kl', 'rates'])
         .default(DEFAULT_SEARCH.predictor),
     )
     .option(
@@ -131,6 +139,17 @@ export function addSearch(program: Command, host: Host): void {
       'samples: of any decision of the search that is called clear being wrong, at most',
       numberWhere((value) => value > 0 && value <= 0.5, 'a probability, above 0 and at most 0.5'),
       DEFAULT_LADDER.level,
+    )
+    .addOption(
+      new Option(
+        '--gate <observable>',
+        "tiered: refuse plans before they are measured, by the drift of their membranes from the unquantized model's; it can be wrong",
+      ).choices(['drift']),
+    )
+    .option(
+      '--gate-threshold <drift>',
+      'the largest drift that is measured (0.1 is a tenth of the potentials); default: derived from the uniform plans',
+      numberWhere((value) => value > 0, 'a number above 0'),
     )
     .option(
       '--lambda <weight>',
@@ -178,15 +197,16 @@ Examples:
 
 /** Options that only one of the methods looks at. */
 const OF_METHOD = {
-  tiered: ['order', 'pace', 'time', 'ladder', 'level'],
+  tiered: ['order', 'pace', 'time', 'ladder', 'level', 'gate', 'gateThreshold'],
   knapsack: ['objective', 'maxEvaluations', 'predictor'],
 } as const;
 
 /** @throws {UsageError} for an option that would be read and do nothing. */
-function requireOwnMethod(command: Command, { method }: SearchFlags): void {
+function requireOwnMethod(command: Command, { method, order }: SearchFlags): void {
   const other = method === 'tiered' ? 'knapsack' : 'tiered';
   for (const name of OF_METHOD[other]) {
     if (command.getOptionValueSource(name) !== 'cli') continue;
+    if (name === 'predictor' && order === 'least-sensitive-first') continue;
     const option = command.options.find((each) => each.attributeName() === name)!;
     throw new UsageError({
       what: `the option belongs to --method ${other}`,
@@ -249,6 +269,14 @@ function settingsOf(flags: SearchFlags, metric: MetricName): SearchSettings {
   const { method, bits, quantizer, granularity, order, pace, slack, objective } = flags;
   const { maxEvaluations, predictor, lambda, lambdas, uniform, random, seed } = flags;
   const { maxLoss, maxMemory, score = 'paper', tie = 'none', time, level } = flags;
+  const { gate, gateThreshold: threshold } = flags;
+  if (gate === undefined && threshold !== undefined)
+    throw new UsageError({
+      what: 'a threshold without a gate',
+      where: '--gate-threshold',
+      got: String(threshold),
+      expected: '--gate drift with it',
+    });
   const ladder = flags.ladder ?? time !== undefined;
   const ownLimits = maxLoss !== undefined || maxMemory !== undefined;
   const name = ownLimits ? undefined : (flags.case ?? casesFor(metric)[0]);
@@ -264,6 +292,7 @@ function settingsOf(flags: SearchFlags, metric: MetricName): SearchSettings {
     ...(score !== 'paper' && { score }),
     ...(tie !== 'none' && { tie }),
     ...(ladder && { ladder: { ...DEFAULT_LADDER, level, ...(time !== undefined && { time }) } }),
+    ...(gate && { gate: { observable: gate, ...(threshold !== undefined && { threshold }) } }),
     yardsticks: { uniform, random, seed },
   };
 }

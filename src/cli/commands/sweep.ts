@@ -2,6 +2,7 @@ import { Option, type Command } from 'commander';
 import type { Study } from '../../experiment/open/study.js';
 import { runSweep } from '../../experiment/runs/sweep-run.js';
 import { PRECISION_LIST } from '../../experiment/runs/uniform.js';
+import { requireMembranes } from '../../model/observe.js';
 import type { QuantizerName } from '../../quant/quantizers.js';
 import type { SensitivityRow } from '../../search/sensitivity.js';
 import type { Level } from '../../search/space.js';
@@ -18,7 +19,7 @@ import { asOneBar } from '../run-progress.js';
 import { Session } from '../session.js';
 
 /** Figures that a table can show. */
-const FIGURES = ['metric', 'kl', 'flips', 'sqnr'] as const;
+const FIGURES = ['metric', 'kl', 'flips', 'sqnr', 'drift'] as const;
 type Figure = (typeof FIGURES)[number];
 const LEVELS = ['block', 'module', 'matrix'] as const;
 
@@ -41,7 +42,7 @@ export function addSweep(program: Command, host: Host): void {
         .choices(LEVELS)
         .default(['block', 'module']),
     )
-    .option('--no-observe', 'the metric only: no KL divergence, spike flips, SQNR')
+    .option('--no-observe', 'the metric only: no KL divergence, spike flips, SQNR, membrane drift')
     .addOption(
       new Option('--show <figure>', 'what the tables show; the files have all')
         .choices(FIGURES)
@@ -52,7 +53,8 @@ export function addSweep(program: Command, host: Host): void {
       'after',
       `
 KL divergence of the outputs from the unquantized model's (nats) and the share of spikes that flip are
-taken from the first 200 sentences, or the first windows of a text.
+taken from the first 200 sentences, or the first windows of a text; the drift of membrane potentials (relative
+to the unquantized model's, mean over layers) from the first 16 sentences, or the first 1,024 positions.
 
 Examples:
   $ qslm sweep spikegpt-mini-sst2 --limit 100
@@ -74,6 +76,7 @@ async function sweep(
   const { metric } = study.task;
   session.note(formatFacts(studyFacts(study)));
   const { bits, quantizer, observe: observables } = flags;
+  if (flags.show === 'drift') requireMembranes({ description: study.options.file });
   const levels = LEVELS.filter((level) => flags.level.includes(level));
   const settings = { bits, quantizer, levels, observables };
   const run = await runSweep(study, settings, {
@@ -87,7 +90,13 @@ async function sweep(
   if (run.resumed) session.note('taken up where it was interrupted');
   const { table, folder } = run;
   const { storedBits } = study.space({ granularity: 'module', quantizer });
-  const titles = { metric, kl: 'KL, nats', flips: 'spike flips', sqnr: 'SQNR, dB' };
+  const titles = {
+    metric,
+    kl: 'KL, nats',
+    flips: 'spike flips',
+    sqnr: 'SQNR, dB',
+    drift: 'membrane drift',
+  };
   const tables = levels.map((level) => {
     const title = `${level}, ${titles[flags.show]}`;
     const show = (row: SensitivityRow): string => figureOf(row, flags.show, metric);
@@ -116,6 +125,8 @@ function figureOf(row: SensitivityRow, show: Figure, metric: MetricName): string
       return or(extras?.klDivergence, (nats) => nats.toPrecision(2));
     case 'flips':
       return or(extras?.flipRate, (share) => formatPercent(share, 2));
+    case 'drift':
+      return or(extras?.membraneDrift, (share) => formatPercent(share, 2));
     case 'sqnr':
       return or(extras?.sqnr, (db) => (Number.isFinite(db) ? formatFixed(db, 1) : '∞'));
   }

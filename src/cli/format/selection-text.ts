@@ -4,7 +4,13 @@ import { runContext } from '../../experiment/selection/select-run.js';
 import type { ScoreContext } from '../../search/score.js';
 import { areTied, type Numbered, type Ties } from '../../search/ties.js';
 import { metricOf, type MetricName } from '../../tasks/metrics/metrics.js';
-import { formatBytes, formatCount, formatFixed, formatPercent } from '../../util/format.js';
+import {
+  formatBytes,
+  formatCount,
+  formatCounted,
+  formatFixed,
+  formatPercent,
+} from '../../util/format.js';
 import type { Fact } from './table.js';
 
 /** "1.40 points", "0.83 of perplexity" */
@@ -47,8 +53,9 @@ export function paceFacts(settings: Pick<SearchSettings, 'method' | 'pace'>): Fa
 export function decisionFacts({
   decisions,
   ladder,
-}: Pick<SearchResult, 'decisions' | 'ladder'>): Fact[] {
-  if (decisions === undefined) return [];
+  gate,
+}: Pick<SearchResult, 'decisions' | 'ladder' | 'gate'>): Fact[] {
+  if (decisions === undefined) return gateFacts(gate);
   const { total, measured, close, stopped, sampled, undecided = 0 } = decisions;
   const early =
     stopped === 0
@@ -70,6 +77,23 @@ export function decisionFacts({
           ] as const,
         ]),
     ...ladderFacts(ladder),
+    ...gateFacts(gate),
+  ];
+}
+
+/** What a gate refused, and what looking cost. */
+function gateFacts(gate: SearchResult['gate']): Fact[] {
+  if (gate === undefined) return [];
+  const { threshold, origin, drifts, refused, observed, computed, seconds } = gate;
+  const limit = threshold === undefined ? 'none' : String(Number(threshold.toPrecision(4)));
+  return [
+    ['gate', `membrane drift above ${limit} is refused, not measured (${origin})`],
+    [
+      'gate refused',
+      `${formatCounted(refused, 'plan')}, some perhaps wrongly: a search without the gate tells; ` +
+        `${formatCounted(drifts, 'drift')} asked for, ${formatCount(computed)} computed on ${observed} ` +
+        `in ${formatFixed(seconds, 1)} s`,
+    ],
   ];
 }
 

@@ -15,6 +15,22 @@ interface Subject extends ModelDescription {
   readonly checkpoint: Checkpoint;
 }
 
+/** Path of a spiking layer → share of its values that are spikes at each of its time steps, [0, 1]. */
+export type StepRates = ReadonlyMap<string, readonly number[]>;
+
+/** Firing rates of a plan: of layers as a whole, and step by step. */
+export interface MeasuredRates {
+  readonly rates: FiringRates;
+  readonly perStep: StepRates;
+}
+
+/** {@link measureStepRates} of the layers as a whole. */
+export async function measureFiringRates(
+  ...args: Parameters<typeof measureStepRates>
+): Promise<FiringRates[]> {
+  return (await measureStepRates(...args)).map(({ rates }) => rates);
+}
+
 /**
  * The firing rate of every spiking layer, the embedding included where it spikes, under one plan after
  * another: the share of values that are not 0 on the first items of a task (as in `observedItems`), padding
@@ -23,30 +39,29 @@ interface Subject extends ModelDescription {
  * @returns rates in the order of the plans.
  * @throws {CheckpointError} as loading does. {AbortedError} between batches.
  */
-export async function measureFiringRates(
+export async function measureStepRates(
   { checkpoint, ...description }: Subject,
   task: Task,
   plans: readonly ResolvedPlan[],
   options: RunOptions = {},
-): Promise<FiringRates[]> {
+): Promise<MeasuredRates[]> {
   const model = await LoadedModel.load(checkpoint, { description });
   try {
     const applier = new PlanApplier(model, checkpoint);
     const { batches } = observedItems(task, description.config.vocabSize);
     // Cases often select the same plan; it is measured once.
-    const found = new Map<string, FiringRates>();
+    const found = new Map<string, MeasuredRates>();
     for (const [done, plan] of plans.entries()) {
       if (found.has(planId(plan))) continue;
       options.onProgress?.({ phase: 'firing rates', done, total: plans.length, unit: 'plans' });
       await applier.apply(plan, options);
-      const counts = new Map<string, Count>();
+      const counts = new Map<string, Count[]>();
       for (const batch of batches) {
         throwIfAborted(options.signal, 'firing rates');
         await countBatch(model, batch, counts);
         await yieldToEvents();
       }
-      const rates = [...counts].map(([layer, { spikes, all }]) => [layer, spikes / all] as const);
-      found.set(planId(plan), new Map(rates));
+      found.set(planId(plan), ratesOf(counts));
     }
     return plans.map((plan) => found.get(planId(plan))!);
   } finally {
@@ -54,6 +69,21 @@ export async function measureFiringRates(
   }
 }
 
+function ratesOf(counts: ReadonlyMap<string, readonly Count[]>): MeasuredRates {
+  const total = (steps: readonly Count[], part: keyof Count): number =>
+    steps.reduce((sum, step) => sum + step[part], 0);
+  const layers = [...counts];
+  return {
+    rates: new Map(
+      layers.map(([layer, steps]) => [layer, total(steps, 'spikes') / total(steps, 'all')]),
+    ),
+    perStep: new Map(
+      layers.map(([layer, steps]) => [layer, steps.map(({ spikes, all }) => spikes / all)]),
+    ),
+  };
+}
+
+/** Of one time step. */
 interface Count {
   spikes: number;
   all: number;
@@ -63,27 +93,31 @@ interface Count {
 async function countBatch(
   model: LoadedModel,
   batch: ObservedBatch,
-  counts: Map<string, Count>,
+  counts: Map<string, Count[]>,
 ): Promise<void> {
   const { spikes } = await observe(model, batch.inputs, { spikes: true, embedding: true });
   for (const { layer, spikes: values } of spikes!) {
-    const count = counts.get(layer.path) ?? { spikes: 0, all: 0 };
-    countSpikes(values, batch, count);
-    counts.set(layer.path, count);
+    const steps =
+      counts.get(layer.path) ??
+      Array.from({ length: layer.steps ?? 1 }, (): Count => ({ spikes: 0, all: 0 }));
+    countSpikes(values, batch, steps);
+    counts.set(layer.path, steps);
   }
 }
 
-/** @param values of a layer, [rows, time, channels] */
+/** @param values of a layer, [rows, time, steps * channels] */
 function countSpikes(
   values: Int8Array,
   { inputs: { batch, time }, lengths }: ObservedBatch,
-  count: Count,
+  steps: readonly Count[],
 ): void {
-  const channels = values.length / (batch * time);
+  const channels = values.length / (batch * time * steps.length);
   for (let row = 0; row < batch; row++) {
-    const from = row * time * channels;
-    const to = from + lengths[row] * channels;
-    for (let at = from; at < to; at++) count.spikes += Math.abs(values[at]);
-    count.all += to - from;
+    let at = row * time * steps.length * channels;
+    for (let token = 0; token < lengths[row]; token++)
+      for (const step of steps) {
+        for (const end = at + channels; at < end; at++) step.spikes += Math.abs(values[at]);
+        step.all += channels;
+      }
   }
 }

@@ -10,6 +10,7 @@ import { throwIfAborted } from '../../util/errors.js';
 import { yieldToEvents, type RunOptions } from '../../util/progress.js';
 import { PlanApplier } from '../scoring/plan-applier.js';
 import { klDivergence } from './divergence.js';
+import { driftItems, DriftMeter } from './membrane-drift.js';
 import type { ObservedBatch, ObservedItems } from './observed-items.js';
 
 /** The effects of a plan inside the model, beside the task's metric. */
@@ -26,13 +27,25 @@ export interface Observables {
    * Σ (w − w')²), in dB; infinite where nothing is lost.
    */
   readonly sqnr: number;
+  /**
+   * Relative distance of the membranes' potentials from the unquantized model's, of {@link driftItems} and a
+   * sample of channels, the mean over layers; absent for a family whose network does not tell of its neurons.
+   */
+  readonly membraneDrift?: number;
 }
 
 /** Names of {@link Observables}. */
-export const OBSERVABLES = ['klDivergence', 'flipRate', 'sqnr'] as const;
+export const OBSERVABLES = ['klDivergence', 'flipRate', 'sqnr', 'membraneDrift'] as const;
 
 /** Raise when the meaning of an observable changes: stored ones of before do not count. */
 export const OBSERVABLES_VERSION = 1;
+
+/** Those that a family can be asked for. */
+export function observablesOf({
+  family,
+}: Pick<ModelDescription, 'family'>): (typeof OBSERVABLES)[number][] {
+  return OBSERVABLES.filter((name) => name !== 'membraneDrift' || family.membranes === true);
+}
 
 /** Outputs and spikes of the unquantized model for a batch. */
 interface Reference {
@@ -53,6 +66,7 @@ export interface ObserverOptions {
  */
 export class Observer {
   private readonly applier: PlanApplier;
+  private readonly drift: DriftMeter | undefined;
   private references: readonly Reference[] | undefined;
 
   private constructor(
@@ -62,6 +76,8 @@ export class Observer {
     private readonly batches: readonly ObservedBatch[],
   ) {
     this.applier = new PlanApplier(model, checkpoint);
+    if (model.description.family.membranes === true)
+      this.drift = new DriftMeter(model, this.applier, driftItems(task, model.vocabSize).batches);
   }
 
   /** Loads the weights onto the running backend. @throws {CheckpointError} as loading does. */
@@ -89,10 +105,12 @@ export class Observer {
       }
       await yieldToEvents();
     }
+    const drift = await this.drift?.measure(plan, options);
     return {
       klDivergence: divergence / distributions,
       flipRate: flips / values,
       sqnr: await this.sqnrOf(plan),
+      ...(drift && { membraneDrift: drift.mean }),
     };
   }
 

@@ -1,11 +1,18 @@
 import type { ResolvedPlan } from '../../quant/plan.js';
 import type { Evaluate, EvaluationContext } from '../../search/evaluation.js';
 import { FULL_PRECISION, type Assignment } from '../../search/space.js';
+import type { Task } from '../../tasks/task.js';
 import type { RunOptions } from '../../util/progress.js';
 import type { ModelSpace } from '../open/model-space.js';
 import type { Study } from '../open/study.js';
-import { OBSERVABLES, OBSERVABLES_VERSION, Observer, type Observables } from './observables.js';
+import { observablesOf, OBSERVABLES_VERSION, Observer, type Observables } from './observables.js';
+import { DRIFT_VERSION, driftItems } from './membrane-drift.js';
 import { observedItems, type ObservedItems, type ObservedLimits } from './observed-items.js';
+
+/** The drift's name in the store. */
+export function driftKey(task: Task, vocabSize: number): string {
+  return `membraneDrift@${DRIFT_VERSION}, ${driftItems(task, vocabSize).description}`;
+}
 
 /**
  * A study's evaluations with {@link Observables} among their extras. They are kept in the store beside the
@@ -43,14 +50,13 @@ export class ObservedEvaluate {
     const { store, evaluator, accelerations } = this.study;
     const key = evaluator.keyOf(plan);
     const stored = accelerations.memo ? store.get(key) : undefined;
-    const known = OBSERVABLES.map((name) => stored?.extras?.[this.keptAs(name)]);
-    if (known.every((value) => typeof value === 'number')) {
-      const [klDivergence, flipRate, sqnr] = known;
-      return { klDivergence, flipRate, sqnr };
-    }
+    const names = observablesOf(this.study.options.file);
+    const known = names.map((name) => [name, stored?.extras?.[this.keptAs(name)]] as const);
+    if (known.every(([, value]) => typeof value === 'number'))
+      return Object.fromEntries(known) as unknown as Observables;
     const found = await (await this.opened()).measure(plan, options);
     if (stored !== undefined) {
-      const extras = OBSERVABLES.map((name) => [this.keptAs(name), found[name]] as const);
+      const extras = names.map((name) => [this.keptAs(name), found[name]!] as const);
       store.put(key, { ...stored, extras: Object.fromEntries(extras) });
     }
     return found;
@@ -58,6 +64,8 @@ export class ObservedEvaluate {
 
   /** An observable's name in the store: another definition or other items are another figure. */
   private keptAs(name: string): string {
+    if (name === 'membraneDrift')
+      return driftKey(this.study.task, this.study.options.file.config.vocabSize);
     return `${name}@${OBSERVABLES_VERSION}, ${this.items.description}`;
   }
 

@@ -44,7 +44,7 @@ export async function readSearch(folder: string, json: RunJson): Promise<SavedSe
   const trace = steps.map((step) => stepOf({ ...intervals.get(step.index), ...step }, kept.metric));
   const candidates = trace.flatMap(candidateOf);
   const at = (step: number): Candidate => candidateAt(candidates, step, folder);
-  const { selected, smallest, heldOut, nearest, decisions, ladder, noise } = result;
+  const { selected, smallest, heldOut, nearest, decisions, ladder, gate, noise } = result;
   const ties = savedTies(kept);
   const differences = savedDifferences(steps);
   return {
@@ -71,6 +71,7 @@ export async function readSearch(folder: string, json: RunJson): Promise<SavedSe
     ...(differences && { differences }),
     ...(decisions && { decisions }),
     ...(ladder && { ladder }),
+    ...(gate && { gate }),
     ...(noise && { noise }),
     yardsticks: result.yardsticks,
     evaluations: result.evaluations,
@@ -102,7 +103,8 @@ function intervalOf({ low, high }: CandidateJson): { low?: number; high?: number
 }
 
 function stepOf(json: StepJson, metric: MetricName): SearchStep {
-  const { index, stage, unit, bits, bytes, accepted, candidate, reason, plan, asked, rung } = json;
+  const { index, stage, unit, bits, bytes, accepted, candidate, reason, plan, asked, rung, gate } =
+    json;
   return {
     index,
     stage,
@@ -113,8 +115,9 @@ function stepOf(json: StepJson, metric: MetricName): SearchStep {
     candidate,
     reason,
     assignment: Assignment.of({ ...plan, ...asked }),
-    evaluation: evaluationOf(json, metric),
+    evaluation: gate ? { kind: 'verdict', passes: false, bound: NaN } : evaluationOf(json, metric),
     ...(rung && { rung }),
+    ...(gate && { gate }),
   };
 }
 

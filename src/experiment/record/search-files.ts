@@ -167,6 +167,7 @@ export function searchResultJson(run: SearchRun): Json {
     })),
     ...(run.decisions && { decisions: run.decisions }),
     ...(run.noise && { noise: run.noise }),
+    ...(run.gate && { gate: run.gate }),
     ...(run.ladder && { ladder: { ...run.ladder, rungs: [...run.ladder.rungs] } }),
     selected: selected && {
       lambda: selected.lambda,

@@ -76,6 +76,7 @@ const step = v.object({
     'metric is not a number',
     'keeps both on a sample',
     'loses too much on all items',
+    'refused by the gate, not measured',
   ] satisfies StepReason[]),
   /** Of an evaluation to the end. */
   metric: v.optional(numberOrNull),
@@ -105,6 +106,8 @@ const step = v.object({
       taken: v.exactOptional(text),
     }),
   ),
+  /** Where a gate refused the plan: what it saw; null is no number. */
+  gate: v.exactOptional(v.object({ drift: orNaN, threshold: number })),
   /** Bits that each unit that is quantized is stored in, in network order. */
   plan: bits,
   asked: v.optional(bits),
@@ -160,11 +163,24 @@ export const SEARCH_RESULT = v.object({
       stopped: count,
       sampled: v.exactOptional(count),
       undecided: v.exactOptional(count),
+      gated: v.exactOptional(count),
     }),
   ),
   /** Where samples decide: what they were. */
   ladder: v.exactOptional(
     v.object({ level: number, seed: count, decisions: count, rungs: v.array(count), all: count }),
+  ),
+  /** Where a gate refuses plans before they are measured; seconds are the machine's. */
+  gate: v.exactOptional(
+    v.object({
+      threshold: v.exactOptional(number),
+      origin: text,
+      drifts: count,
+      refused: count,
+      observed: text,
+      computed: count,
+      seconds: number,
+    }),
   ),
   /** Noise floors: the metric's moves when nothing matters, where they were measured. */
   noise: v.exactOptional(
@@ -219,11 +235,14 @@ export const SEARCH_SETTINGS: v.GenericSchema<unknown, SearchSettings> = v.objec
   slack: number,
   objective: v.picklist(['footprint', 'quality']),
   maxEvaluations: count,
-  predictor: v.picklist(['metric', 'kl']),
+  predictor: v.picklist(['metric', 'kl', 'rates']),
   lambdas: v.array(number),
   lambda: number,
   score: v.exactOptional(v.picklist(SCORE_NAMES)),
   tie: v.exactOptional(v.picklist(TIE_RULES)),
   ladder: v.exactOptional(v.object({ level: number, seed: number, time: v.exactOptional(number) })),
+  gate: v.exactOptional(
+    v.object({ observable: v.literal('drift'), threshold: v.exactOptional(number) }),
+  ),
   yardsticks: v.object({ uniform: flag, random: count, seed: number }),
 });

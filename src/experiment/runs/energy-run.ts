@@ -2,7 +2,7 @@ import type { FiringRates } from '../../energy/accounting.js';
 import type { ModelStructure } from '../../model/structure.js';
 import { resolvePlan, type ResolvedPlan } from '../../quant/plan.js';
 import type { RunOptions } from '../../util/progress.js';
-import { measureFiringRates } from '../observe/firing-rates.js';
+import { measureStepRates, type StepRates } from '../observe/firing-rates.js';
 import type { Study } from '../open/study.js';
 import type { NamedPlan } from './measure-plans.js';
 
@@ -12,6 +12,8 @@ export interface EnergyPlan {
   readonly plan: ResolvedPlan;
   /** Measured under this plan. */
   readonly firingRates: FiringRates;
+  /** The same step by step, for families that run in time steps; absent where it is not known. */
+  readonly stepRates?: StepRates;
 }
 
 export interface EnergyRun {
@@ -26,7 +28,7 @@ export interface EnergyRun {
  * All that the modelled energy of some plans needs beside constants: their bits, the firing rates under
  * each of them on the data that is searched on, and the length of its sentences.
  *
- * @throws {QuantError} as `resolvePlan`. As `measureFiringRates`.
+ * @throws {QuantError} as `resolvePlan`. As `measureStepRates`.
  */
 export async function runEnergy(
   { task, options: { file } }: Pick<Study, 'task' | 'options'>,
@@ -34,10 +36,13 @@ export async function runEnergy(
   options: RunOptions = {},
 ): Promise<EnergyRun> {
   const resolved = plans.map(({ plan }) => resolvePlan(plan, file.hierarchy));
-  const rates = await measureFiringRates(file, task, resolved, options);
+  const rates = await measureStepRates(file, task, resolved, options);
   return {
     model: file,
     sentenceTokens: task.sentenceTokens,
-    plans: plans.map(({ name }, at) => ({ name, plan: resolved[at], firingRates: rates[at] })),
+    plans: plans.map(({ name }, at) => ({
+      ...{ name, plan: resolved[at] },
+      ...{ firingRates: rates[at].rates, stepRates: rates[at].perStep },
+    })),
   };
 }

@@ -9,6 +9,7 @@ import type { Candidate } from '../../search/trace.js';
 import type { NoiseFloor } from '../../tasks/metrics/noise.js';
 import type { ModelSpace } from '../open/model-space.js';
 import type { EvaluatorReport } from '../scoring/evaluator.js';
+import type { GateReport } from './gate-run.js';
 import type { HeldOutResult, Judgement } from './held-out.js';
 import type { SearchSettings } from './search-settings.js';
 import type { YardstickPoint } from './yardsticks.js';
@@ -47,6 +48,8 @@ export interface SearchResult {
   readonly decisions?: Decisions;
   /** The samples that decided; absent where all items did. */
   readonly ladder?: LadderUsed;
+  /** The gate that refused plans before they were measured; absent where there was none. */
+  readonly gate?: GateReport;
   /** Noise floors that the store knows: of the data searched on, and of those that judge. */
   readonly noise?: { readonly search?: NoiseFloor; readonly heldOut?: NoiseFloor };
   readonly yardsticks: readonly YardstickPoint[];

@@ -1,6 +1,7 @@
 import { formatPlan } from '../../quant/plan-json.js';
 import { resolvePlan } from '../../quant/plan.js';
 import type { Evaluate } from '../../search/evaluation.js';
+import type { Gate } from '../../search/gate.js';
 import { knapsackSearch } from '../../search/knapsack/knapsack-search.js';
 import type { SearchOutcome } from '../../search/outcome.js';
 import { paretoFront } from '../../search/pareto.js';
@@ -28,11 +29,12 @@ import { reportBetween, reportJson, snapshot } from '../record/work-report.js';
 import { certaintyOf } from '../selection/paired-errors.js';
 import { select, selectCandidate } from '../selection/select-run.js';
 import { measureHeldOut, type HeldOutResult } from './held-out.js';
+import { openGate } from './gate-run.js';
 import { openLadder } from './ladder-run.js';
 import { knownNoise } from './noise-floor.js';
 import type { SearchRun, Selection } from './search-result.js';
 import { checkSettings, type SearchSettings } from './search-settings.js';
-import { sensitivityOf } from './sensitivity.js';
+import { rateTableOf, sensitivityOf } from './sensitivity.js';
 import { timedSearch } from './time/timed-search.js';
 import { measureYardsticks } from './yardsticks.js';
 
@@ -113,7 +115,11 @@ async function search(
     settings.ladder && openLadder(study, space, settings, settings.ladder, timed.rungs);
   const evaluate = ladder?.evaluate ?? study.evaluator.evaluateIn(space);
   const way = { evaluate, sampled: ladder !== undefined };
-  const outcome = await explore(study, space, settings, table, way, { ...options, ...run });
+  const gated = settings.gate && openGate(study, space, settings.gate);
+  const outcome = await explore(study, space, settings, table, way, {
+    ...{ ...options, ...run },
+    gate: gated?.gate,
+  }).finally(() => gated?.close());
   const { candidates, evaluations } = outcome;
   const certainty = certaintyOf(outcome, space, study.evaluator);
   const found = { settings, space, outcome, ...certainty };
@@ -133,17 +139,24 @@ async function search(
     space,
     outcome,
     ...(table && { table }),
-    evaluations: { table: table ? table.rows.length + 1 : 0, search: evaluations },
+    evaluations: { table: tableEvaluations(settings, table), search: evaluations },
     front,
     selections,
     ...(selected && { selected }),
     ...(front.length > 0 && { smallest: front[0] }),
     ...certainty,
     ...(ladder && { ladder: ladder.used }),
+    ...(gated && { gate: gated.report() }),
     ...noiseOf(study, heldOut),
     yardsticks,
     ...(heldOut && { heldOut }),
   };
+}
+
+/** Evaluations of a table: for the approximation by firing rates only the unquantized model is measured. */
+function tableEvaluations({ predictor }: SearchSettings, table?: SensitivityTable): number {
+  if (table === undefined) return 0;
+  return predictor === 'rates' ? 1 : table.rows.length + 1;
 }
 
 /** Noise floors that the store knows of the data that decided, and of those that judge. */
@@ -168,8 +181,12 @@ async function measureTable(
   const knapsack = method === 'knapsack';
   if (!knapsack && order !== 'least-sensitive-first') return undefined;
   const levels = knapsack ? [granularity] : (['block', granularity] as const);
-  const observables = knapsack && predictor === 'kl';
-  return (await sensitivityOf(study, { bits, quantizer, levels, observables }, run)).table;
+  if (predictor === 'rates') return rateTableOf(study, { bits, quantizer, levels }, run);
+  const observables = predictor === 'kl';
+  const { table } = await sensitivityOf(study, { bits, quantizer, levels, observables }, run);
+  if (knapsack || !observables) return table;
+  const rows = table.rows.map((row) => ({ ...row, loss: row.extras?.klDivergence ?? NaN }));
+  return { ...table, rows };
 }
 
 function explore(
@@ -178,7 +195,7 @@ function explore(
   settings: SearchSettings,
   table: SensitivityTable | undefined,
   { evaluate, sampled }: { readonly evaluate: Evaluate; readonly sampled: boolean },
-  { onProgress, onStep, signal }: SearchRunOptions,
+  { onProgress, onStep, signal, gate }: SearchRunOptions & { readonly gate: Gate | undefined },
 ): Promise<SearchOutcome> {
   const { method, constraints, bits, granularity, slack } = settings;
   const common = { onProgress, onStep, signal, constraints, slack };
@@ -190,11 +207,14 @@ function explore(
       objective,
       maxEvaluations,
       ...(predictor === 'kl' && { lossOf: (row) => row.extras?.klDivergence ?? NaN }),
+      // Stated, so that no loss in nats is held against a limit in the metric's unit.
+      ...(predictor === 'rates' && { lossOf: (row) => row.loss }),
     });
   }
   return tieredSearch(space, evaluate, {
     ...common,
     sampled,
+    gate,
     metric: study.task.metric,
     bits,
     granularity,

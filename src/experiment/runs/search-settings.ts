@@ -32,8 +32,12 @@ export interface SearchSettings {
   readonly objective: Objective;
   /** Knapsack: evaluations after the table. */
   readonly maxEvaluations: number;
-  /** Knapsack: the column of the table that is added up to predict a plan. */
-  readonly predictor: 'metric' | 'kl';
+  /**
+   * The column of the table that is added up to predict a plan (knapsack), or that units are ordered by
+   * (least-sensitive-first): the loss of the metric, the divergence of the outputs, or that of the one-pass
+   * approximation by firing rates, for which nothing but the unquantized model is measured.
+   */
+  readonly predictor: 'metric' | 'kl' | 'rates';
   /** Weights of the trade-off score that a plan is selected for. */
   readonly lambdas: readonly number[];
   /** The weight whose plan is the run's result, and is measured on the held-out split. */
@@ -47,8 +51,18 @@ export interface SearchSettings {
    * measured on all of it.
    */
   readonly ladder?: LadderSettings | undefined;
+  /** Tiered: plans refused before they are measured; absent where every plan is measured. */
+  readonly gate?: GateSettings | undefined;
   /** The plans that the result is held against. */
   readonly yardsticks: Yardsticks;
+}
+
+/** A gate of a search: see `Gate`. */
+export interface GateSettings {
+  /** The drift of membrane potentials from the unquantized model's. */
+  readonly observable: 'drift';
+  /** The largest drift that is measured; derived from the uniform plans where it is absent. */
+  readonly threshold?: number | undefined;
 }
 
 /** Plans of no search. */
@@ -94,7 +108,7 @@ export function checkSettings(
   settings: SearchSettings,
   metric: MetricName = settings.constraints.metric ?? 'accuracy',
 ): void {
-  const { bits, lambda, lambdas, constraints, score = 'paper', ladder, method } = settings;
+  const { bits, lambda, lambdas, constraints, score = 'paper', ladder, gate, method } = settings;
   normaliseBits(bits);
   if (ladder !== undefined) {
     checkLadder(ladder);
@@ -106,6 +120,13 @@ export function checkSettings(
         expected: 'method tiered, or no ladder',
       });
   }
+  if (gate !== undefined && method !== 'tiered')
+    throw new SearchError({
+      what: 'only a tiered search has a gate',
+      where: 'gate',
+      got: `method ${method}`,
+      expected: 'method tiered, or no gate',
+    });
   const limits = resolveLimits(constraints, metric, 1, 1);
   for (const weight of [lambda, ...lambdas]) checkLambda(weight, scoreContext(score, limits, 1));
 }

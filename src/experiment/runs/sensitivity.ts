@@ -1,11 +1,50 @@
-import { measureSensitivity, type SensitivityRow } from '../../search/sensitivity.js';
+import {
+  measureSensitivity,
+  type SensitivityRow,
+  type SensitivityTable,
+} from '../../search/sensitivity.js';
+import { Assignment } from '../../search/space.js';
 import type { RunOptions } from '../../util/progress.js';
+import { evaluateExactly, type Evaluate } from '../../search/evaluation.js';
+import { RateProxy } from '../observe/rate-proxy.js';
 import { ObservedEvaluate } from '../observe/observed-evaluate.js';
 import type { Study } from '../open/study.js';
 import type { SweepResult, SweepSettings } from './sweep-result.js';
 
 export interface SensitivityOptions extends RunOptions {
   readonly onRow?: ((row: SensitivityRow) => void) | undefined;
+}
+
+/**
+ * A table whose losses are divergences of the one-pass approximation by firing rates, in nats; its metrics are
+ * NaN but for the unquantized model's, which is measured. For ordering alone.
+ *
+ * @throws {ModelError} for a family without such an approximation.
+ */
+export async function rateTableOf(
+  study: Study,
+  { bits, levels, quantizer }: Omit<SweepSettings, 'observables'>,
+  run: RunOptions = {},
+): Promise<SensitivityTable> {
+  const granularity = levels.includes('matrix') ? 'matrix' : 'module';
+  const space = study.space({ granularity, quantizer });
+  const proxy = await RateProxy.open(study);
+  try {
+    const { signal } = run;
+    const options = { ...(signal && { signal }) };
+    const evaluate: Evaluate = async (assignment) => {
+      if (assignment.key === Assignment.unquantized.key)
+        return evaluateExactly(study.evaluator.evaluateIn(space), assignment, options);
+      const rateDivergence = await proxy.divergenceOf(space.resolve(assignment), options);
+      return { kind: 'exact', metric: NaN, extras: { rateDivergence } };
+    };
+    const { metric } = study.task;
+    const table = await measureSensitivity(space, evaluate, { ...run, metric, bits, levels });
+    const rows = table.rows.map((row) => ({ ...row, loss: row.extras!.rateDivergence }));
+    return { ...table, rows };
+  } finally {
+    proxy.close();
+  }
 }
 
 /** A sensitivity table of a study, outside of any run. */

@@ -28,6 +28,7 @@ export const SPIKEBERT: ModelFamily<SpikeBERTConfig> = {
   }),
   build: (config) => new SpikeBERTNetwork(config),
   operations: countOperations,
+  membranes: true,
   variant: ({ heads, timeSteps, tau, threshold }) =>
     `spikebert, ${heads} heads, ${timeSteps} steps, tau ${tau}, threshold ${threshold}`,
   describe: ({ layers, width, hiddenWidth, vocabSize }) => [

@@ -10,6 +10,7 @@ import {
   type StepNorm,
 } from '../../backend/kernels/steps/ops.js';
 import type { NetworkHooks, SpikingNetwork } from '../family.js';
+import { atAllSteps, sampleChannels, type NeuronActivity } from '../neurons/membranes.js';
 import { DeviceParameters } from '../transformer/device-parameters.js';
 import { linear } from '../transformer/linear.js';
 import type { Pooling, TokenBatch } from '../types.js';
@@ -20,8 +21,17 @@ import { atAllPositions, countsOf, countsOfBatch, keptIds, keptPositions } from 
 /** Scale of the attention, whatever the width of a head. */
 const ATTENTION_SCALE = 0.125;
 
-/** Called with the spikes of a layer of a stage, [B, S, L, C], by its place among those of the stage. */
-type Probe = (layer: number, spikes: Tensor4D) => void;
+/** A layer of neurons that fired. */
+interface Fired {
+  /** The product that comes in, [B, S or 1, L, C]. */
+  readonly product: Tensor4D;
+  readonly norm: StepNorm | undefined;
+  /** [B, S, L, C] */
+  readonly spikes: Tensor4D;
+}
+
+/** Called with a layer of a stage, by its place among those of the stage. */
+type Probe = (layer: number, fired: Fired) => void;
 
 /**
  * The published graph in evaluation, its MLP with the hidden width that its weights have (the published code
@@ -63,7 +73,7 @@ export class SpikeBERTNetwork implements SpikingNetwork {
     from: number,
     to: number,
     tokens: TokenBatch,
-    { onSpikes }: NetworkHooks = {},
+    { onSpikes, onNeurons }: NetworkHooks = {},
   ): Tensor4D {
     return tf.tidy(() => {
       const counts = countsOfBatch(tokens, stream.shape[2]);
@@ -72,11 +82,13 @@ export class SpikeBERTNetwork implements SpikingNetwork {
         const block = Math.floor(stage / 2);
         const isMlp = stage % 2 === 1;
         const first = 1 + block * NEURONS + (isMlp ? ATTENTION_NEURONS.length : 0);
-        const probe: Probe = (layer, spikes) =>
-          onSpikes?.(first + layer, atAllPositions(spikes, tokens));
+        const probe: Probe = (layer, fired) => {
+          onSpikes?.(first + layer, atAllPositions(fired.spikes, tokens));
+          onNeurons?.(first + layer, this.activityOf(fired, tokens));
+        };
         const before = x;
         x = tf.tidy(() => {
-          const probed = onSpikes && probe;
+          const probed = onSpikes || onNeurons ? probe : undefined;
           return isMlp ? this.mlp(block, before, probed) : this.ssa(block, before, counts, probed);
         });
         if (before !== stream) before.dispose();
@@ -88,12 +100,14 @@ export class SpikeBERTNetwork implements SpikingNetwork {
   /** x + LIF(LN(last · a)), a = LIF at half the threshold of 0.125 · (q kᵀ) v. */
   private ssa(block: number, x: Tensor4D, counts: Tensor2D, probe?: Probe): Tensor4D {
     const prefix = `blocks.${block}.attn`;
-    const [q, k, v] = ['q', 'k', 'v'].map((part) => {
+    const inputs = ['q', 'k', 'v'].map((part): Fired => {
       const product = linear(x, this.weights.matrix(`${prefix}.${part}_m.weight`));
       const norm = this.norm(`${prefix}.${part}_m`, `${prefix}.${part}_ln`);
-      return lifSteps(product, norm, this.neurons);
+      return { product, norm, spikes: lifSteps(product, norm, this.neurons) };
     });
-    const attention = lifSteps(spikeAttention(q, k, v, counts, this.config.heads), undefined, {
+    const [q, k, v] = inputs.map(({ spikes }) => spikes);
+    const sums = spikeAttention(q, k, v, counts, this.config.heads);
+    const attention = lifSteps(sums, undefined, {
       ...this.neurons,
       threshold: this.config.threshold / 2,
       scale: ATTENTION_SCALE,
@@ -101,24 +115,40 @@ export class SpikeBERTNetwork implements SpikingNetwork {
     const product = linear(attention, this.weights.matrix(`${prefix}.last_m.weight`));
     const norm = this.norm(`${prefix}.last_m`, `${prefix}.last_ln`);
     const { out, spikes } = lifResidual(product, norm, this.neurons, x, probe !== undefined);
-    if (probe)
-      for (const [layer, each] of [q, k, v, attention, spikes!].entries()) probe(layer, each);
+    if (probe) {
+      const middle = { product: sums, norm: undefined, spikes: attention };
+      const fired = [...inputs, middle, { product, norm, spikes: spikes! }];
+      for (const [layer, each] of fired.entries()) probe(layer, each);
+    }
     return out;
   }
 
   /** x + LIF(LN2(fc2 · LIF(LN1(fc1 · x)))). */
   private mlp(block: number, x: Tensor4D, probe?: Probe): Tensor4D {
     const prefix = `blocks.${block}.mlp`;
-    const hidden = lifSteps(
-      linear(x, this.weights.matrix(`${prefix}.fc1.weight`)),
-      this.norm(`${prefix}.fc1`, `${prefix}.ln1`),
-      this.neurons,
-    );
+    const inner = linear(x, this.weights.matrix(`${prefix}.fc1.weight`));
+    const innerNorm = this.norm(`${prefix}.fc1`, `${prefix}.ln1`);
+    const hidden = lifSteps(inner, innerNorm, this.neurons);
     const product = linear(hidden, this.weights.matrix(`${prefix}.fc2.weight`));
     const norm = this.norm(`${prefix}.fc2`, `${prefix}.ln2`);
     const { out, spikes } = lifResidual(product, norm, this.neurons, x, probe !== undefined);
-    if (probe) for (const [layer, each] of [hidden, spikes!].entries()) probe(layer, each);
+    probe?.(0, { product: inner, norm: innerNorm, spikes: hidden });
+    probe?.(1, { product, norm, spikes: spikes! });
     return out;
+  }
+
+  /** The current of neurons, as the kernel takes it from the product, and what they fired. */
+  private activityOf({ product, norm, spikes }: Fired, tokens: TokenBatch): NeuronActivity {
+    const { timeSteps, tau } = this.config;
+    const current = norm
+      ? layerNorm(tf.add<Tensor4D>(product, norm.bias), norm.gamma, norm.beta, norm.epsilon)
+      : tf.mul<Tensor4D>(product, ATTENTION_SCALE);
+    const some = atAllSteps(sampleChannels(current, timeSteps), timeSteps);
+    return {
+      current: atAllPositions(some, tokens),
+      spikes: atAllPositions(sampleChannels(spikes, timeSteps), tokens),
+      dynamics: { kind: 'leaky', over: 'steps', tau },
+    };
   }
 
   private norm(layer: string, norm: string): StepNorm {

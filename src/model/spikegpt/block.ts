@@ -1,4 +1,4 @@
-import { reshape, tidy, type Tensor2D, type Tensor3D } from '@tensorflow/tfjs-core';
+import { mul, reshape, sigmoid, tidy, type Tensor2D, type Tensor3D } from '@tensorflow/tfjs-core';
 import {
   layerNorm,
   matMul,
@@ -7,11 +7,33 @@ import {
   tokenMix,
   wkv,
 } from '../../backend/kernels/ops.js';
+import { sampleChannels, type NeuronActivity } from '../neurons/membranes.js';
 import type { BlockState } from './state.js';
 import type { Weights } from './weights.js';
 
-/** Called with the spikes of a stage's LIF layer, [B, T, C]; they are disposed after the call. */
-export type SpikeProbe = (spikes: Tensor3D) => void;
+/** Looks into a stage's LIF layer; what it is shown is disposed after the call. */
+export interface Probe {
+  /** [B, T, C] */
+  readonly spikes: (spikes: Tensor3D) => void;
+  readonly neurons?: (activity: NeuronActivity) => void;
+}
+
+const TAU = 2;
+
+/** Shows a LIF layer that goes on from token to token. */
+function show(
+  probe: Probe | undefined,
+  { out, gate }: Pick<Current, 'out' | 'gate'>,
+  spikes?: Tensor3D,
+): void {
+  if (probe === undefined || spikes === undefined) return;
+  probe.spikes(spikes);
+  if (probe.neurons === undefined) return;
+  const input = sampleChannels(out, 1);
+  const current = gate ? mul<Tensor3D>(input, sigmoid(sampleChannels(gate, 1))) : input;
+  const dynamics = { kind: 'leaky', over: 'tokens', tau: TAU } as const;
+  probe.neurons({ current, spikes: sampleChannels(spikes, 1), dynamics });
+}
 
 /** x [B, T, in] · W [in, out]. */
 export function linear(x: Tensor3D, weight: Tensor2D): Tensor3D {
@@ -39,7 +61,7 @@ export function runMixStage(
   part: 'att' | 'ffnPre',
   x: Tensor3D,
   state: MixState,
-  probe: SpikeProbe | undefined,
+  probe: Probe | undefined,
 ): StageResult<MixState> {
   return tidy(() => {
     const prefix = `blocks.${block}`;
@@ -61,7 +83,7 @@ export function runMixStage(
       state.mixMembrane,
       probe !== undefined,
     );
-    if (spikes) probe?.(spikes);
+    show(probe, mixed, spikes);
     return { x: out, state: { mixShift: mixed.shift, wkv: mixed.wkv, mixMembrane: membrane } };
   });
 }
@@ -72,7 +94,7 @@ export function runFfnStage(
   block: number,
   x: Tensor3D,
   state: FfnState,
-  probe: SpikeProbe | undefined,
+  probe: Probe | undefined,
 ): StageResult<FfnState> {
   return tidy(() => {
     const prefix = `blocks.${block}`;
@@ -84,7 +106,7 @@ export function runFfnStage(
       state.ffnMembrane,
       probe !== undefined,
     );
-    if (spikes) probe?.(spikes);
+    show(probe, ffn, spikes);
     return { x: out, state: { ffnShift: ffn.shift, ffnMembrane: membrane } };
   });
 }

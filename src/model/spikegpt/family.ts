@@ -28,6 +28,7 @@ export const SPIKEGPT: ModelFamily<SpikeGPTConfig> = {
   }),
   build: (config) => new SpikeGPTNetwork(config),
   operations: countOperations,
+  membranes: true,
   variant: ({ embedding }) => embedding,
   describe: ({ layers, width, hiddenWidth, vocabSize, ffnPre }) => [
     formatCounted(layers, 'block'),

@@ -11,7 +11,7 @@ import type {
   SpikingNetwork,
 } from '../family.js';
 import type { Pooling, TokenBatch } from '../types.js';
-import { linear, runFfnStage, runMixStage, type SpikeProbe, type StageResult } from './block.js';
+import { linear, runFfnStage, runMixStage, type Probe, type StageResult } from './block.js';
 import type { SpikeGPTConfig } from './config.js';
 import { gradientOf } from './gradient.js';
 import { mixPart } from './layout.js';
@@ -54,15 +54,22 @@ export class SpikeGPTNetwork implements SpikingNetwork {
     from: number,
     to: number,
     _tokens: TokenBatch,
-    { onSpikes }: NetworkHooks = {},
+    { onSpikes, onNeurons }: NetworkHooks = {},
   ): Tensor3D {
     const before = this.config.embedding === 'spike' ? 1 : 0;
     return tf.tidy(() => {
       let x = stream;
       for (let stage = from; stage < to; stage++) {
         const rest = initialBlockState(this.config, stream.shape[0]);
-        const probe: SpikeProbe = (spikes) => onSpikes?.(before + stage, spikes);
-        const result = this.runStage(stage, x, rest, onSpikes && probe);
+        const probe: Probe = {
+          spikes: (spikes) => onSpikes?.(before + stage, spikes),
+          ...(onNeurons && {
+            neurons: (activity) => {
+              onNeurons(before + stage, activity);
+            },
+          }),
+        };
+        const result = this.runStage(stage, x, rest, onSpikes || onNeurons ? probe : undefined);
         disposeState([rest, result.state]);
         if (x !== stream) x.dispose();
         x = result.x;
@@ -75,7 +82,7 @@ export class SpikeGPTNetwork implements SpikingNetwork {
     stage: number,
     x: Tensor3D,
     state: BlockState,
-    probe?: SpikeProbe,
+    probe?: Probe,
   ): StageResult<Partial<BlockState>> {
     const block = Math.floor(stage / 2);
     return stage % 2 === 0

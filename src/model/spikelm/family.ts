@@ -30,6 +30,7 @@ export const SPIKELM: ModelFamily<SpikeLMConfig> = {
   }),
   build: (config) => new SpikeLMNetwork(config),
   operations: countOperations,
+  membranes: true,
   variant: ({ heads }) => `spikelm, ${heads} heads`,
   describe: ({ layers, width, hiddenWidth, vocabSize, timeSteps }) => [
     formatCounted(layers, 'block'),

@@ -10,6 +10,7 @@ import {
 } from '../../backend/kernels/steps/ops.js';
 import { CheckpointError } from '../../util/errors.js';
 import type { NetworkHooks, SpikingNetwork } from '../family.js';
+import { atAllSteps, sampleChannels, type NeuronActivity } from '../neurons/membranes.js';
 import { DeviceParameters } from '../transformer/device-parameters.js';
 import { BERT_EPSILON, embedTokens, realLengths } from '../transformer/embedding.js';
 import { linear } from '../transformer/linear.js';
@@ -109,7 +110,7 @@ export class SpikeLMNetwork implements SpikingNetwork {
     from: number,
     to: number,
     tokens: TokenBatch,
-    { onSpikes }: NetworkHooks = {},
+    { onSpikes, onNeurons }: NetworkHooks = {},
   ): Tensor4D {
     return tf.tidy(() => {
       const lengths = realLengths(tokens);
@@ -120,8 +121,10 @@ export class SpikeLMNetwork implements SpikingNetwork {
         const neurons = isAttention ? ATTENTION_NEURONS : FEED_FORWARD_NEURONS;
         const first = layer * NEURONS + (isAttention ? 0 : ATTENTION_NEURONS.length);
         const fire: Fire = (place, current) => {
-          const spikes = this.fire(`${layerPrefix(layer)}.${neurons[place][1]}`, current);
+          const name = `${layerPrefix(layer)}.${neurons[place][1]}`;
+          const spikes = this.fire(name, current);
           onSpikes?.(first + place, byPosition(tf.sign(spikes)));
+          onNeurons?.(first + place, this.activityOf(name, current, spikes));
           return spikes;
         };
         const before = x;
@@ -141,6 +144,21 @@ export class SpikeLMNetwork implements SpikingNetwork {
     if (found !== undefined) this.setAmplitudes(neurons, found);
     const { x, bias, remembers } = current;
     return ternarySteps(x, bias, this.onDevice.get(neurons)!, remembers);
+  }
+
+  private activityOf(
+    neurons: string,
+    { x, bias, remembers }: Current,
+    spikes: Tensor4D,
+  ): NeuronActivity {
+    const { timeSteps } = this.config;
+    const current = sampleChannels(bias ? tf.add<Tensor4D>(x, bias) : x, timeSteps);
+    const amplitudes = this.amplitudes.get(neurons)!;
+    return {
+      current: byPosition(atAllSteps(current, timeSteps)),
+      spikes: byPosition(sampleChannels(spikes, timeSteps)),
+      dynamics: { kind: 'ternary', amplitudes, remembers },
+    };
   }
 
   /** LN(W t(P V') + x), P = softmax(Q K'ᵀ / √d), K' and V' ternary without a membrane, Q real. */

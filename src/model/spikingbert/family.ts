@@ -32,6 +32,8 @@ export const SPIKINGBERT: ModelFamily<SpikingBERTConfig> = {
   }),
   build: (config) => new SpikingBERTNetwork(config),
   operations: countOperations,
+  rateProxy: true,
+  membranes: true,
   variant: ({ heads, timeSteps, threshold }) =>
     `spikingbert, ${heads} heads, ${timeSteps} steps, threshold ${threshold}`,
   describe: ({ layers, width, hiddenWidth, vocabSize }) => [

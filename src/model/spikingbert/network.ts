@@ -12,6 +12,7 @@ import {
   type StepNorm,
 } from '../../backend/kernels/steps/ops.js';
 import type { NetworkHooks, SpikingNetwork } from '../family.js';
+import { atAllSteps, sampleChannels, type Dynamics } from '../neurons/membranes.js';
 import { DeviceParameters } from '../transformer/device-parameters.js';
 import { BERT_EPSILON, embedTokens, realLengths } from '../transformer/embedding.js';
 import { linear } from '../transformer/linear.js';
@@ -53,7 +54,7 @@ export class SpikingBERTNetwork implements SpikingNetwork {
   }
 
   /** The embedding's neurons have the same current at all steps. */
-  embed(tokens: TokenBatch, { onSpikes }: NetworkHooks = {}): Tensor4D {
+  embed(tokens: TokenBatch, { onSpikes, onNeurons }: NetworkHooks = {}): Tensor4D {
     return tf.tidy(() => {
       const current = this.current(tokens);
       const [batch, , positions, width] = current.shape;
@@ -65,6 +66,19 @@ export class SpikingBERTNetwork implements SpikingNetwork {
         return result.spikes;
       });
       onSpikes?.(0, byPosition(tf.concat(fired, 1)));
+      if (onNeurons) {
+        const { timeSteps } = this.config;
+        onNeurons(0, {
+          current: byPosition(atAllSteps(sampleChannels(current, timeSteps), timeSteps)),
+          spikes: byPosition(
+            tf.concat(
+              fired.map((each) => sampleChannels(each, timeSteps)),
+              1,
+            ),
+          ),
+          dynamics: this.dynamics,
+        });
+      }
       return tf.concat(fired.map(packSteps), 1);
     });
   }
@@ -86,14 +100,14 @@ export class SpikingBERTNetwork implements SpikingNetwork {
     from: number,
     to: number,
     tokens: TokenBatch,
-    { onSpikes }: NetworkHooks = {},
+    hooks: NetworkHooks = {},
   ): Tensor4D {
     return tf.tidy(() => {
       const lengths = realLengths(tokens);
       let x = stream;
       for (let stage = from; stage < to; stage++) {
         const before = x;
-        x = tf.tidy(() => this.runStage(stage, before, lengths, onSpikes));
+        x = tf.tidy(() => this.runStage(stage, before, lengths, hooks));
         if (before !== stream) before.dispose();
       }
       return x === stream ? x.clone() : x;
@@ -105,7 +119,7 @@ export class SpikingBERTNetwork implements SpikingNetwork {
     stage: number,
     stream: Tensor4D,
     lengths: Tensor1D,
-    onSpikes: NetworkHooks['onSpikes'],
+    { onSpikes, onNeurons }: NetworkHooks,
   ): Tensor4D {
     const encoder = Math.floor(stage / 2);
     const isAttention = stage % 2 === 0;
@@ -116,6 +130,9 @@ export class SpikingBERTNetwork implements SpikingNetwork {
     const firstPlace = 1 + encoder * (ATTENTION_NEURONS.length + FEED_FORWARD_NEURONS.length);
     const membranes = new Map<number, Tensor3D>();
     const seen = names.map((): Tensor4D[] => []);
+    const active = names.map((): { current: Tensor4D; spikes: Tensor4D }[] => []);
+    const sample = (values: Tensor4D): Tensor4D =>
+      tf.keep(sampleChannels(values, this.config.timeSteps));
     const packed = this.words().map((steps, word) =>
       tf.tidy(() => {
         const fire: Fire = (layer, x, bias) => {
@@ -126,6 +143,10 @@ export class SpikingBERTNetwork implements SpikingNetwork {
           membranes.set(layer, tf.keep(membrane));
           rest.dispose();
           if (onSpikes) seen[layer - firstLayer].push(tf.keep(spikes.clone()));
+          if (onNeurons) {
+            const current = sample(bias ? tf.add<Tensor4D>(x, bias) : x);
+            active[layer - firstLayer].push({ current, spikes: sample(spikes) });
+          }
           return spikes;
         };
         const [batch, , positions, width] = stream.shape;
@@ -139,7 +160,24 @@ export class SpikingBERTNetwork implements SpikingNetwork {
         onSpikes(firstPlace + firstLayer - 1 + at, byPosition(tf.concat(spikes, 1)));
         tf.dispose(spikes);
       }
+    for (const [at, parts] of active.entries())
+      if (onNeurons) {
+        const joined = (of: 'current' | 'spikes'): Tensor3D =>
+          byPosition(
+            tf.concat(
+              parts.map((part) => part[of]),
+              1,
+            ),
+          );
+        const [current, spikes] = [joined('current'), joined('spikes')];
+        onNeurons(firstPlace + firstLayer - 1 + at, { current, spikes, dynamics: this.dynamics });
+        tf.dispose(parts);
+      }
     return tf.concat(packed, 1);
+  }
+
+  private get dynamics(): Dynamics {
+    return { kind: 'integrate', threshold: this.config.threshold };
   }
 
   /** IF(LN(W A + x)), A = IF(softmax(Q Kᵀ / √d) V) with K and V spikes, Q real. */
@@ -184,9 +222,35 @@ export class SpikingBERTNetwork implements SpikingNetwork {
       });
       // relu leaves rates as they are.
       const rates = tf.div<Tensor2D>(tf.addN(counts), this.config.timeSteps);
-      const logits = matMul(rates, this.weights.matrix('classification.weight'));
-      return tf.add<Tensor2D>(logits, this.weights.vector('classification.bias'));
+      return this.classified(rates);
     });
+  }
+
+  /**
+   * One pass with the rates that the neurons would settle at under a constant current: a neuron that integrates
+   * without a leak fires at min(max(I/θ, 0), 1).
+   */
+  rateLogits(tokens: TokenBatch): Tensor2D {
+    return tf.tidy(() => {
+      const { threshold, layers } = this.config;
+      const lengths = realLengths(tokens);
+      const fire: Fire = (_, x, bias) =>
+        tf.clipByValue<Tensor4D>(tf.div(bias ? tf.add<Tensor4D>(x, bias) : x, threshold), 0, 1);
+      let x = fire(0, this.current(tokens));
+      for (let encoder = 0; encoder < layers; encoder++)
+        x = this.feedForward(encoder, this.attention(encoder, x, lengths, fire), fire);
+      const [batch, , , width] = x.shape;
+      const rates: Tensor2D = tf.reshape(tf.slice(x, [0, 0, 0, 0], [batch, 1, 1, width]), [
+        batch,
+        width,
+      ]);
+      return this.classified(rates);
+    });
+  }
+
+  private classified(rates: Tensor2D): Tensor2D {
+    const logits = matMul(rates, this.weights.matrix('classification.weight'));
+    return tf.add<Tensor2D>(logits, this.weights.vector('classification.bias'));
   }
 
   dispose(): void {

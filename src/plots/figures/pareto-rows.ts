@@ -272,6 +272,8 @@ export function openText(steps: readonly StepRecord[]): string {
  */
 export function measuredText(measured: Measured, view: TaskView): string {
   const { metric, exact, sample, accepted = false, low, high, pairedLow, pairedHigh } = measured;
+  // What was broken off has a bound, unless a gate refused it.
+  if (!exact && Number.isNaN(metric)) return 'not measured';
   if (!Number.isFinite(metric)) return 'no number';
   const { format } = view.metric;
   if (!exact && sample !== undefined) {

@@ -43,7 +43,10 @@ export function paretoChart(input: ParetoInput, names: DataNames = {}): ChartSpe
   const view = taskView(baseline.task, names);
   const rows = paretoRows(input, view);
   const axes = axesOf(input, rows, view);
-  const broken = input.steps.filter(({ metric }) => !Number.isFinite(metric)).length;
+  const broken = input.steps.filter(
+    ({ metric, exact }) => exact && !Number.isFinite(metric),
+  ).length;
+  const gated = input.steps.filter(({ metric, exact }) => !exact && Number.isNaN(metric)).length;
   const scores = scoresOf(baseline, input.limits, view);
   const { score = 'paper', lambda = DEFAULT_LAMBDA } = input;
   requireLambda(lambda, scores[score]);
@@ -57,6 +60,7 @@ export function paretoChart(input: ParetoInput, names: DataNames = {}): ChartSpe
     ...others.map(({ name: own, steps }) => `${own}: ${steps.length} plans`),
     ...(axes.beyond > 0 ? [`${axes.beyond} losing more than the axis shows`] : []),
     ...(broken > 0 ? [`${broken} without a number`] : []),
+    ...(gated > 0 ? [`${gated} refused by the gate, not measured`] : []),
   ];
   const bounds = rows.some((row) => row.bound);
   const paired = input.steps.some(({ pairedLow }) => pairedLow !== undefined);

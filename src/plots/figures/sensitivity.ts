@@ -174,7 +174,7 @@ function rowOf(
   domain: readonly [number, number],
 ): object {
   const { task, unit, bits, stored, metric, low, high, klDivergence, flipRate, sqnr } = record;
-  const { pairedLow, pairedHigh } = record;
+  const { pairedLow, pairedHigh, membraneDrift } = record;
   const whole = Number.isFinite(metric);
   const loss = whole ? view.metric.lossOf(baseline.metric, metric) : 2 * scale.largest;
   const { format } = view.metric;
@@ -198,6 +198,7 @@ function rowOf(
     ...(isPaired(record) ? barWithin(record, domain) : {}),
     klText: klDivergence === undefined ? '—' : klDivergence.toPrecision(3),
     flipText: flipRate === undefined ? '—' : `${(100 * flipRate).toPrecision(2)} %`,
+    driftText: membraneDrift === undefined ? '—' : `${(100 * membraneDrift).toPrecision(2)} %`,
     sqnrText: sqnr === undefined ? '—' : `${sqnr.toFixed(1)} dB`,
   };
 }
@@ -395,6 +396,7 @@ function tooltip(view: TaskView): readonly Part[] {
     { field: 'lossText', title: lost },
     { field: 'klText', title: 'KL divergence (nats)' },
     { field: 'flipText', title: 'Spikes flipped' },
+    { field: 'driftText', title: 'Membrane drift' },
     { field: 'sqnrText', title: 'SQNR of the weights' },
   ];
 }

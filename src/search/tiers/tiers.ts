@@ -3,6 +3,7 @@ import { throwIfAborted } from '../../util/errors.js';
 import { resolveLimits, type Constraints } from '../constraints.js';
 import { evaluateExactly, type Evaluate } from '../evaluation.js';
 import { concludeSearch, type SearchOutcome } from '../outcome.js';
+import type { Gate } from '../gate.js';
 import { orderBySensitivity, type SensitivityTable } from '../sensitivity.js';
 import {
   Assignment,
@@ -72,6 +73,7 @@ export async function tieredSearch(
   for (const [index, { tier, groups }] of tiers.entries()) {
     const later = tiers.slice(index + 1).flatMap((next) => next.groups);
     await descent.runTier(tier, groups, later);
+    if (tier === 'global') await options.gate?.derive(uniformOf(tracer.steps), signal);
   }
   tracer.report({ stage: 'module', unit: 'model' }, 0);
 
@@ -92,6 +94,13 @@ export function mostTrials(
   const tiers = tiersOf(space, { granularity });
   const groups = tiers.reduce((sum, tier) => sum + tier.groups.length, 0);
   return groups * normaliseBits(bits).length;
+}
+
+/** The uniform plans among the steps, as a gate wants them. */
+function uniformOf(steps: Tracer['steps']): Parameters<Gate['derive']>[0] {
+  return steps.flatMap(({ assignment, bits, accepted }) =>
+    bits === undefined ? [] : [{ assignment, bits, kept: accepted }],
+  );
 }
 
 interface TierGroups {

@@ -1,9 +1,18 @@
 import assert from 'node:assert/strict';
 import { startBackend } from '../../../src/backend/start.js';
-import { measureFiringRates } from '../../../src/experiment/observe/firing-rates.js';
+import {
+  measureFiringRates,
+  measureStepRates,
+} from '../../../src/experiment/observe/firing-rates.js';
 import { observe } from '../../../src/model/observe.js';
 import { resolvePlan, uniformPlan } from '../../../src/quant/plan.js';
 import { AbortedError } from '../../../src/util/errors.js';
+import { openCheckpoint } from '../../../src/checkpoint/open.js';
+import { firingRateRecords, firingRatesFigure } from '../../../src/figures/energy-figures.js';
+import { describeModel } from '../../../src/model/structure.js';
+import { render } from '../../../src/plots/render/render.js';
+import { temporaryFolder } from '../../checkpoint/support/temporary.js';
+import { FAMILY_TOYS, saveFamilyToy } from '../../families/toys.js';
 import { sst2Parts } from '../../support/parts.js';
 import { deriveConfig, hierarchyFor, SpikeGPT } from '../../support/spikegpt.js';
 import { toyCheckpoint, TOY } from '../../support/toy.js';
@@ -14,6 +23,7 @@ const subject = async () => ({ checkpoint, ...(await deriveConfig(checkpoint)) }
 const hierarchy = hierarchyFor(TOY);
 
 describe('experiment/firing-rates', () => {
+  const at = temporaryFolder();
   before(() => startBackend('wasm'));
 
   it('are the shares of ones of each sentence run by itself, so without padding', async () => {
@@ -52,6 +62,40 @@ describe('experiment/firing-rates', () => {
     assert.deepEqual(third, first);
     assert.notDeepEqual(second, first);
   });
+
+  for (const toy of FAMILY_TOYS)
+    it(`of a ${toy.family.title} come step by step, their mean that of the layer`, async () => {
+      const file = await openCheckpoint(
+        await saveFamilyToy(at(`${toy.family.id}.safetensors`), toy),
+      );
+      const description = await describeModel(file);
+      const task = toySentences(9);
+      const [{ rates, perStep }] = await measureStepRates(
+        { checkpoint: file, ...description },
+        task,
+        [new Map()],
+      );
+      for (const { path, steps = 1 } of description.layout.spiking) {
+        const own = perStep.get(path)!;
+        assert.equal(own.length, steps, path);
+        const mean = own.reduce((sum, rate) => sum + rate, 0) / steps;
+        assert.ok(Math.abs(mean - rates.get(path)!) < 1e-12, path);
+      }
+      assert.ok(
+        [...perStep.values()].some((own) => new Set(own).size > 1),
+        'steps that differ',
+      );
+      // A record a layer and step, and a figure of them.
+      const plans = [{ name: 'fp32', plan: new Map(), firingRates: rates, stepRates: perStep }];
+      const run = { model: description, sentenceTokens: 9, plans };
+      const study = { task: { name: 'sst2' }, options: { file: { name: 'toy' } } };
+      const records = firingRateRecords(study as never, run);
+      const sum = description.layout.spiking.reduce((all, { steps = 1 }) => all + steps, 0);
+      assert.equal(records.length, sum);
+      const svg = String(await render(firingRatesFigure(study as never, run), 'svg'));
+      assert.match(svg, /Time step/);
+      await file.close();
+    });
 
   it('stop on request', async () => {
     const signal = AbortSignal.abort();

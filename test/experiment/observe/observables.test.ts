@@ -99,7 +99,7 @@ describe('experiment/observables', () => {
 
     it(`${name}: an unquantized plan differs in nothing`, () =>
       withObserver(async (measure) => {
-        const none = { klDivergence: 0, flipRate: 0, sqnr: Infinity };
+        const none = { klDivergence: 0, flipRate: 0, sqnr: Infinity, membraneDrift: 0 };
         assert.deepEqual(await measure(resolve(new Map())), none);
         // The sign is all that a spike embedding is used for.
         assert.deepEqual(await measure(resolve(new Map([['input', SIGN]]))), none);

@@ -1,0 +1,33 @@
+import { Gate, type GateUsed } from '../../search/gate.js';
+import { openDrift } from '../observe/drift-of-plans.js';
+import type { ModelSpace } from '../open/model-space.js';
+import type { Study } from '../open/study.js';
+import type { GateSettings } from './search-settings.js';
+
+/** What a gate of a run did. */
+export interface GateReport extends GateUsed {
+  /** The items that the drift is taken from: "first 16 sentences". */
+  readonly observed: string;
+  /** Drifts that were not in the store. */
+  readonly computed: number;
+  /** Of computing them, on the clock. */
+  readonly seconds: number;
+}
+
+/** A gate on a study's own model, which is loaded once a drift is asked for. */
+export interface OpenGate {
+  readonly gate: Gate;
+  report(): GateReport;
+  close(): Promise<void>;
+}
+
+/** @throws {ModelError} for a family whose membranes are not known. {SearchError} for a bad threshold. */
+export function openGate(study: Study, space: ModelSpace, { threshold }: GateSettings): OpenGate {
+  const drift = openDrift(study, space);
+  const gate = new Gate(drift.driftOf, threshold);
+  return {
+    gate,
+    report: () => ({ ...gate.used, ...drift.work() }),
+    close: drift.close,
+  };
+}
