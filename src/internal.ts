@@ -80,3 +80,13 @@ export { searchRecords, uniformRecords } from './figures/study-figures.js';
 export { inNotebook } from './notebook/display.js';
 export { describeError } from './notebook/errors.js';
 export { toDataFrame } from './notebook/frames.js';
+
+// The time that a search will take.
+export {
+  estimateOf,
+  estimateText,
+  type Speed,
+  type TimeEstimate,
+} from './experiment/runs/time/estimate.js';
+export { sampleSpeed } from './experiment/runs/time/sample.js';
+export { searchWork, type SearchWork } from './experiment/runs/time/work-ahead.js';

@@ -1,4 +1,3 @@
-import { crc32 } from 'node:zlib';
 import { CheckpointError } from '../util/errors.js';
 import type { FileContent } from './content-sums.js';
 import { quoted } from './describe.js';
@@ -115,7 +114,9 @@ export class CheckpointFile implements Checkpoint {
   private async verify({ info, region }: StoredTensor, content?: Uint8Array): Promise<void> {
     if (region.crc32 === undefined || this.intact.has(region)) return;
     const { position, bytes } = region;
-    const found = content ? crc32(content) : await this.source.crc32(position, bytes);
+    const found = content
+      ? this.source.crc32Of(content, position)
+      : await this.source.crc32(position, bytes);
     if (found !== region.crc32)
       throw new CheckpointError({
         what: `the data of tensor ${quoted(info.name)} is damaged`,

@@ -34,6 +34,26 @@ export class ContentSums implements FileContent {
     return Math.min(BLOCK_BYTES, this.size - block * BLOCK_BYTES);
   }
 
+  /**
+   * CRC-32 of bytes that were read and held against the sums, from those: only what lies in a block of which it is
+   * a part is gone through again.
+   *
+   * @param position of `bytes` in the file.
+   */
+  crc32Of(bytes: Uint8Array, position: number): number {
+    let crc = 0;
+    for (let done = 0; done < bytes.length;) {
+      const at = position + done;
+      const left = BLOCK_BYTES - (at % BLOCK_BYTES);
+      const part = bytes.subarray(done, done + left);
+      // The block is all there.
+      if (part.length === BLOCK_BYTES) crc = joined(crc, this.sums[at / BLOCK_BYTES]);
+      else crc = crc32(part, crc);
+      done += part.length;
+    }
+    return crc;
+  }
+
   /** @returns the first of the blocks whose bytes are not those of before; undefined where all are. */
   changed(first: number, bytes: Uint8Array): number | undefined {
     for (let done = 0, block = first; done < bytes.length; done += BLOCK_BYTES, block++) {
@@ -43,4 +63,21 @@ export class ContentSums implements FileContent {
     }
     return undefined;
   }
+}
+
+/** CRC-32 of one zero bit turned to one, [32], after a block of zeros; made when it is first needed. */
+let turned: Uint32Array | undefined;
+
+/**
+ * CRC-32 of bytes and a whole block after them, from the CRC-32 of each. A CRC is linear over GF(2): that of the
+ * first moves on by a block of zeros, bit by bit, and the block's is added (as zlib's crc32_combine).
+ */
+function joined(crc: number, block: number): number {
+  turned ??= Uint32Array.from({ length: 32 }, (_, bit) => {
+    // zlib inverts the register before and after.
+    return ~crc32(new Uint8Array(BLOCK_BYTES), ~(1 << bit) >>> 0);
+  });
+  let sum = block;
+  for (let bit = 0; bit < 32; bit++) if ((crc >>> bit) & 1) sum ^= turned[bit];
+  return sum >>> 0;
 }

@@ -138,6 +138,11 @@ export class FileSource {
     return crc;
   }
 
+  /** The same of bytes that {@link read} or {@link readInto} has just read from `position`; nothing is read. */
+  crc32Of(bytes: Uint8Array, position: number): number {
+    return this.sums.crc32Of(bytes, position);
+  }
+
   /** SHA-256 of the whole file, lower-case hex. */
   async sha256(): Promise<string> {
     const hash = createHash('sha256');
