@@ -115,9 +115,16 @@ export function addSearch(program: Command, host: Host): void {
       DEFAULT_SEARCH.maxEvaluations,
     )
     .addOption(
-      new Option('--predictor <name>', 'knapsack: what is added up to predict a plan')
-        .choices(['metric', 'kl'])
+      new Option(
+        '--predictor <name>',
+        'what stands for the cost of a unit: the metric or kl, measured for each; fisher: from one pass of gradients',
+      )
+        .choices(['metric', 'kl', 'fisher'])
         .default(DEFAULT_SEARCH.predictor),
+    )
+    .option(
+      '--calibration <file>',
+      'data to take gradients on with --predictor fisher; default: the first of the data that is searched on',
     )
     .option(
       '--time <duration>',
@@ -178,11 +185,28 @@ Examples:
 /** Options that only one of the methods looks at. */
 const OF_METHOD = {
   tiered: ['order', 'pace', 'time', 'ladder', 'level'],
-  knapsack: ['objective', 'maxEvaluations', 'predictor'],
+  knapsack: ['objective', 'maxEvaluations'],
 } as const;
 
 /** @throws {UsageError} for an option that would be read and do nothing. */
-function requireOwnMethod(command: Command, { method }: SearchFlags): void {
+function requireOwnMethod(command: Command, flags: SearchFlags): void {
+  const { method, order, predictor, calibration } = flags;
+  const ordered = method === 'tiered' && order === 'least-sensitive-first';
+  if (command.getOptionValueSource('predictor') === 'cli' && method === 'tiered')
+    if (!ordered || predictor !== 'fisher')
+      throw new UsageError({
+        what: 'the option belongs to --method knapsack',
+        where: '--predictor',
+        got: `--method ${method}`,
+        expected: '--method knapsack, or fisher with --order least-sensitive-first',
+      });
+  if (calibration !== undefined && predictor !== 'fisher')
+    throw new UsageError({
+      what: 'nothing takes gradients on it',
+      where: '--calibration',
+      got: `--predictor ${predictor}`,
+      expected: '--predictor fisher, or a search without --calibration',
+    });
   const other = method === 'tiered' ? 'knapsack' : 'tiered';
   for (const name of OF_METHOD[other]) {
     if (command.getOptionValueSource(name) !== 'cli') continue;
@@ -235,6 +259,7 @@ async function search(
 function settingsOf(flags: SearchFlags, metric: MetricName): SearchSettings {
   const { method, bits, quantizer, granularity, order, pace, slack, objective } = flags;
   const { maxEvaluations, predictor, lambda, lambdas, uniform, random, seed } = flags;
+  const { calibration } = flags;
   const { maxLoss, maxMemory, score = 'paper', tie = 'none', time, level } = flags;
   const ladder = flags.ladder ?? time !== undefined;
   const ownLimits = maxLoss !== undefined || maxMemory !== undefined;
@@ -247,6 +272,7 @@ function settingsOf(flags: SearchFlags, metric: MetricName): SearchSettings {
       name === undefined ? constraintsOf(maxLoss, maxMemory, metric) : CASES[name].constraints,
     ...{ bits, quantizer, granularity, order, pace, slack, objective },
     ...{ maxEvaluations, predictor, lambda, lambdas },
+    ...(calibration !== undefined && { calibration }),
     // Left out where they are the paper's: settings tell runs apart.
     ...(score !== 'paper' && { score }),
     ...(tie !== 'none' && { tie }),

@@ -11,6 +11,7 @@ import type { Measurement } from '../../tasks/metrics/metrics.js';
 import type { NoiseFloor } from '../../tasks/metrics/noise.js';
 import type { Task } from '../../tasks/task.js';
 import type { ProgressEvent, RunOptions } from '../../util/progress.js';
+import { byFisher, FISHER, fisherTable, type FisherWork } from '../observe/fisher-table.js';
 import type { ModelSpace } from '../open/model-space.js';
 import type { Study } from '../open/study.js';
 import { jsonText } from '../record/folder.js';
@@ -108,7 +109,8 @@ async function search(
   const timed = await timedSearch(study, settings, record, options);
   const { onProgress } = timed;
   const run = { ...(onProgress && { onProgress }), ...(signal && { signal }) };
-  const table = await measureTable(study, settings, run);
+  const known = await measureTable(study, space, settings, run);
+  const table = known?.table;
   const ladder =
     settings.ladder && openLadder(study, space, settings, settings.ladder, timed.rungs);
   const evaluate = ladder?.evaluate ?? study.evaluator.evaluateIn(space);
@@ -133,7 +135,8 @@ async function search(
     space,
     outcome,
     ...(table && { table }),
-    evaluations: { table: table ? table.rows.length + 1 : 0, search: evaluations },
+    evaluations: { table: known?.evaluations ?? 0, search: evaluations },
+    ...(known?.gradients && { gradients: known.gradients }),
     front,
     selections,
     ...(selected && { selected }),
@@ -159,17 +162,31 @@ function noiseOf(study: Study, judged: HeldOutResult | undefined): Pick<SearchRu
   return { noise: { ...(search && { search }), ...(heldOut && { heldOut }) } };
 }
 
+/** A table, and its price. */
+interface Table {
+  readonly table: SensitivityTable;
+  /** Plans measured for it, the unquantized model among them. */
+  readonly evaluations: number;
+  readonly gradients?: FisherWork;
+}
+
 /** The table that a knapsack search, or one by sensitivity, starts from; undefined for any other. */
 async function measureTable(
   study: Study,
-  { method, order, granularity, predictor, bits, quantizer }: SearchSettings,
+  space: ModelSpace,
+  { method, order, granularity, predictor, calibration, bits, quantizer }: SearchSettings,
   run: RunOptions,
-): Promise<SensitivityTable | undefined> {
+): Promise<Table | undefined> {
   const knapsack = method === 'knapsack';
   if (!knapsack && order !== 'least-sensitive-first') return undefined;
   const levels = knapsack ? [granularity] : (['block', granularity] as const);
+  if (predictor === 'fisher') {
+    const { table, work } = await fisherTable(study, space, { bits, levels, calibration }, run);
+    return { table: knapsack ? table : byFisher(table), evaluations: 1, gradients: work };
+  }
   const observables = knapsack && predictor === 'kl';
-  return (await sensitivityOf(study, { bits, quantizer, levels, observables }, run)).table;
+  const { table } = await sensitivityOf(study, { bits, quantizer, levels, observables }, run);
+  return { table, evaluations: table.rows.length + 1 };
 }
 
 function explore(
@@ -189,7 +206,9 @@ function explore(
       level: granularity,
       objective,
       maxEvaluations,
-      ...(predictor === 'kl' && { lossOf: (row) => row.extras?.klDivergence ?? NaN }),
+      ...(predictor !== 'metric' && {
+        lossOf: (row) => row.extras?.[predictor === 'kl' ? 'klDivergence' : FISHER] ?? NaN,
+      }),
     });
   }
   return tieredSearch(space, evaluate, {

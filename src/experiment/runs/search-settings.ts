@@ -32,8 +32,13 @@ export interface SearchSettings {
   readonly objective: Objective;
   /** Knapsack: evaluations after the table. */
   readonly maxEvaluations: number;
-  /** Knapsack: the column of the table that is added up to predict a plan. */
-  readonly predictor: 'metric' | 'kl';
+  /**
+   * Knapsack, and least sensitive first: the figure of a unit that stands for what it costs. `metric` and `kl`
+   * are measured, unit by unit; `fisher` comes from one pass of gradients.
+   */
+  readonly predictor: 'metric' | 'kl' | 'fisher';
+  /** Data that gradients are taken on; the first items of the search split by default. */
+  readonly calibration?: string | undefined;
   /** Weights of the trade-off score that a plan is selected for. */
   readonly lambdas: readonly number[];
   /** The weight whose plan is the run's result, and is measured on the held-out split. */

@@ -12,6 +12,9 @@ import type { WorkPart } from './estimate.js';
  */
 const GROUP_SHARE = 0.75;
 
+/** A pass of gradients, in evaluations: measured on the bundled models. */
+const GRADIENT_EVALUATIONS = 3;
+
 /** Plans that a group tries: it is refused at once, or goes down some way. Measured: 21 to 31 for 21 groups. */
 export const TRIALS_A_GROUP = 1.15;
 
@@ -62,7 +65,10 @@ export function searchWork(study: Study, settings: SearchSettings, largest = 1):
   const tabled = method === 'knapsack' || order === 'least-sensitive-first';
   const levels = method === 'knapsack' ? [granularity] : (['block', granularity] as const);
   const before: WorkPart[] = [{ evaluations: 1, tokens }];
-  if (tabled)
+  // A pass of gradients is worth a few evaluations, not one a row.
+  const gradients = settings.predictor === 'fisher';
+  if (tabled && gradients) before.push({ evaluations: GRADIENT_EVALUATIONS, tokens });
+  else if (tabled)
     before.push({ evaluations: tableRows(space, { bits, levels }), tokens, share: GROUP_SHARE });
   const groups = tierGroups(space, granularity);
   const taken = ladder === undefined ? 1 : Math.min(largest, LADDER_SHARE);
