@@ -1,3 +1,4 @@
+import type { TokenLoss } from '../model/family.js';
 import type { SequenceModel } from '../model/types.js';
 import { equalLengthBatches, type SequenceBatch } from './batching.js';
 import { requireCount, requireFinite } from './require.js';
@@ -55,4 +56,17 @@ export async function scoreWindows(
   if (windows.length > 1) return { indices, values };
   const { start, end, scoredFrom } = windows[0];
   return { indices, values, tokenNll: nll.slice(scoredFrom - start, end - start) };
+}
+
+/** The NLL of the scored tokens of a batch of windows, each with the weight 1. */
+export function lossOfWindows(
+  { inputs: { batch, time }, targets, indices }: WindowBatch,
+  windows: readonly Window[],
+): TokenLoss {
+  const weights = new Float32Array(batch * time);
+  indices.forEach((index, row) => {
+    const { start, end, scoredFrom } = windows[index];
+    weights.fill(1, row * time + scoredFrom - start, row * time + end - start);
+  });
+  return { kind: 'tokens', targets, weights };
 }

@@ -123,7 +123,7 @@ export interface Sst2Parts extends TaskParts {
 
 /** The task that was taken apart; its parts were checked when it was made. */
 export function sst2FromParts(parts: Sst2Parts): Sst2Task {
-  const { id, source, title, pooling, sequences, groups } = parts;
+  const { id, source, title, pooling, labels, sequences, groups } = parts;
   const batches = groups.flatMap((group) => lengthBucketedBatches(sequences, parts, group));
   const items = sequences.length;
   const itemTokens = sequences.map((ids) => ids.length);
@@ -147,6 +147,13 @@ export function sst2FromParts(parts: Sst2Parts): Sst2Task {
       ['data', source],
     ],
     score: (model, index) => scoreSentences(model, batches[index], parts),
+    lossOf: (index) => ({
+      kind: 'classes',
+      labels: batches[index].indices.map((item) => labels[item]),
+      lengths: batches[index].lengths,
+      pooling,
+      weights: new Float32Array(batches[index].indices.length).fill(1),
+    }),
     measure: (scores, contextLength, seconds) => {
       const correct = byItem(scores, items).map((value): 0 | 1 => (value === 1 ? 1 : 0));
       const right = plainSum(correct);

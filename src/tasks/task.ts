@@ -1,3 +1,4 @@
+import type { Loss } from '../model/family.js';
 import type { Pooling, SequenceModel } from '../model/types.js';
 import type { RunOptions } from '../util/progress.js';
 import type { SequenceBatch } from './batching.js';
@@ -79,6 +80,12 @@ export interface Task extends DataSource {
    * an item do not depend on the batch it came in, unless padding is pooled.
    */
   score(model: SequenceModel, index: number): Promise<BatchScores>;
+
+  /**
+   * The NLL that batch `index` can be trained for: of a label a sentence, or of the scored tokens, each with the
+   * weight 1. Absent where nothing can.
+   */
+  lossOf?(index: number): Loss;
 
   /** The measurement that scores of all items make, whatever their order. */
   measure(scores: readonly BatchScores[], contextLength: number, seconds: number): Measurement;

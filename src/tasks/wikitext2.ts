@@ -12,7 +12,7 @@ import { groupedTask } from './groups.js';
 import { perplexityInterval, perplexityOf, plainSum } from './metrics/intervals.js';
 import type { PerplexityMeasurement } from './metrics/perplexity.js';
 import { countBeyond, requireKnownTokens } from './require.js';
-import { scoreWindows, windowBatches } from './score-windows.js';
+import { lossOfWindows, scoreWindows, windowBatches } from './score-windows.js';
 import { byFalling, byItem } from './scores.js';
 import { titleOf, type BatchScores, type Task, type TaskParts } from './task.js';
 import { cutWindows, type Window, type WindowOptions } from './windows.js';
@@ -160,6 +160,7 @@ export function wikitext2FromParts(parts: Wikitext2Parts): Wikitext2Task {
       ];
     },
     score: (model, index) => scoreWindows(model, batches[index], windows, source),
+    lossOf: (index) => lossOfWindows(batches[index], windows),
     measure: (scores, contextLength, seconds) => {
       const windowNll = byItem(scores, windows.length);
       const totalNll = plainSum(windowNll);

@@ -14,6 +14,7 @@ const ORDER = [
   'backend',
   'model',
   'tasks',
+  'training',
   'search',
   'energy',
   'store',

@@ -122,10 +122,14 @@ export function addSearch(program: Command, host: Host): void {
     .addOption(
       new Option(
         '--predictor <name>',
-        'knapsack: what is added up to predict a plan; order least-sensitive-first: what orders units. rates: one pass with firing rates for spikes (SpikingBERT); it never decides',
+        'what stands for the cost of a unit, in a knapsack or for --order least-sensitive-first: the metric or kl, measured for each; fisher: from one pass of gradients; rates: from one pass with firing rates for spikes (SpikingBERT). None of them decides',
       )
-        .choices(['metric', 'kl', 'rates'])
+        .choices(['metric', 'kl', 'rates', 'fisher'])
         .default(DEFAULT_SEARCH.predictor),
+    )
+    .option(
+      '--calibration <file>',
+      'data to take gradients on with --predictor fisher; default: the first of the data that is searched on',
     )
     .option(
       '--time <duration>',
@@ -202,7 +206,15 @@ const OF_METHOD = {
 } as const;
 
 /** @throws {UsageError} for an option that would be read and do nothing. */
-function requireOwnMethod(command: Command, { method, order }: SearchFlags): void {
+function requireOwnMethod(command: Command, flags: SearchFlags): void {
+  const { method, order, predictor, calibration } = flags;
+  if (calibration !== undefined && predictor !== 'fisher')
+    throw new UsageError({
+      what: 'nothing takes gradients on it',
+      where: '--calibration',
+      got: `--predictor ${predictor}`,
+      expected: '--predictor fisher, or a search without --calibration',
+    });
   const other = method === 'tiered' ? 'knapsack' : 'tiered';
   for (const name of OF_METHOD[other]) {
     if (command.getOptionValueSource(name) !== 'cli') continue;
@@ -268,6 +280,7 @@ async function search(
 function settingsOf(flags: SearchFlags, metric: MetricName): SearchSettings {
   const { method, bits, quantizer, granularity, order, pace, slack, objective } = flags;
   const { maxEvaluations, predictor, lambda, lambdas, uniform, random, seed } = flags;
+  const { calibration } = flags;
   const { maxLoss, maxMemory, score = 'paper', tie = 'none', time, level } = flags;
   const { gate, gateThreshold: threshold } = flags;
   if (gate === undefined && threshold !== undefined)
@@ -288,6 +301,7 @@ function settingsOf(flags: SearchFlags, metric: MetricName): SearchSettings {
       name === undefined ? constraintsOf(maxLoss, maxMemory, metric) : CASES[name].constraints,
     ...{ bits, quantizer, granularity, order, pace, slack, objective },
     ...{ maxEvaluations, predictor, lambda, lambdas },
+    ...(calibration !== undefined && { calibration }),
     // Left out where they are the paper's: settings tell runs apart.
     ...(score !== 'paper' && { score }),
     ...(tie !== 'none' && { tie }),

@@ -3,7 +3,7 @@ import type { SearchResult } from '../../experiment/runs/search-result.js';
 import { planRows, planTable } from '../../experiment/selection/plan-table.js';
 import type { NearestPlan } from '../../search/nearest.js';
 import { formatMetric, type MetricName } from '../../tasks/metrics/metrics.js';
-import { formatBytes, formatCount, formatCounted } from '../../util/format.js';
+import { formatBytes, formatCount, formatCounted, formatDuration } from '../../util/format.js';
 import { planText } from './plan-text.js';
 import { pointCells, pointColumns } from './points.js';
 import { describeLimits, scoreCells, yardstickColumns, yardstickRows } from './run-tables.js';
@@ -22,11 +22,16 @@ type Told = SearchResult & { readonly folder: string };
 
 /** A search's result for people. */
 export function describeSearch(run: Told, metric: MetricName): string {
-  const { outcome, evaluations, report, folder } = run;
+  const { outcome, evaluations, gradients, report, folder } = run;
   const { trace, candidates, limits, baseline, fp32Bytes, nearest } = outcome;
   const table =
     evaluations.table === 0 ? '' : `, after ${formatCounted(evaluations.table, 'row')} of a table`;
+  const taken = gradients && [
+    `${formatCount(gradients.sequences)} sequences of ${gradients.source}`,
+    `${formatCount(gradients.tokens)} tokens in ${formatDuration(gradients.seconds)}`,
+  ];
   const facts: Fact[] = [
+    ...(taken === undefined ? [] : [['gradients', taken.join(', ')] as const]),
     ['unquantized', `${formatMetric(metric, baseline.metric)}, ${formatBytes(fp32Bytes)}`],
     ['limits', describeLimits(limits, fp32Bytes)],
     [

@@ -75,6 +75,7 @@ export async function readSearch(folder: string, json: RunJson): Promise<SavedSe
     ...(noise && { noise }),
     yardsticks: result.yardsticks,
     evaluations: result.evaluations,
+    ...(result.gradients && { gradients: result.gradients }),
     ...(heldOut && { heldOut }),
     report: savedReport(json),
   };

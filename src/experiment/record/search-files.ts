@@ -157,6 +157,7 @@ export function searchResultJson(run: SearchRun): Json {
     limits: limitsJson(limits),
     // Early verdicts may add a few: the choice of the nearest plan needs its metric.
     evaluations: run.evaluations,
+    ...(run.gradients && { gradients: run.gradients }),
     candidates: candidates.length,
     front: run.front.map(kept),
     selections: run.selections.map(({ lambda, candidate }) => ({ lambda, ...kept(candidate) })),

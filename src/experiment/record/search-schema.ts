@@ -149,6 +149,10 @@ export const SEARCH_RESULT = v.object({
   limits,
   /** Asked for: of the table, and of the search. */
   evaluations: v.object({ table: count, search: count }),
+  /** The pass of gradients that the table was made from. */
+  gradients: v.exactOptional(
+    v.object({ source: v.string(), sequences: count, tokens: count, seconds: number }),
+  ),
   candidates: count,
   front: v.array(candidate),
   selections: v.array(v.object({ lambda: number, ...candidate.entries })),
@@ -235,7 +239,8 @@ export const SEARCH_SETTINGS: v.GenericSchema<unknown, SearchSettings> = v.objec
   slack: number,
   objective: v.picklist(['footprint', 'quality']),
   maxEvaluations: count,
-  predictor: v.picklist(['metric', 'kl', 'rates']),
+  predictor: v.picklist(['metric', 'kl', 'rates', 'fisher']),
+  calibration: v.exactOptional(v.string()),
   lambdas: v.array(number),
   lambda: number,
   score: v.exactOptional(v.picklist(SCORE_NAMES)),

@@ -5,13 +5,14 @@ import type { Gate } from '../../search/gate.js';
 import { knapsackSearch } from '../../search/knapsack/knapsack-search.js';
 import type { SearchOutcome } from '../../search/outcome.js';
 import { paretoFront } from '../../search/pareto.js';
-import type { SensitivityTable } from '../../search/sensitivity.js';
+import type { SensitivityRow, SensitivityTable } from '../../search/sensitivity.js';
 import { tieredSearch } from '../../search/tiers/tiers.js';
 import type { SearchProgress, SearchStep } from '../../search/trace.js';
 import type { Measurement } from '../../tasks/metrics/metrics.js';
 import type { NoiseFloor } from '../../tasks/metrics/noise.js';
 import type { Task } from '../../tasks/task.js';
 import type { ProgressEvent, RunOptions } from '../../util/progress.js';
+import { byFisher, FISHER, fisherTable, type FisherWork } from '../observe/fisher-table.js';
 import type { ModelSpace } from '../open/model-space.js';
 import type { Study } from '../open/study.js';
 import { jsonText } from '../record/folder.js';
@@ -110,7 +111,8 @@ async function search(
   const timed = await timedSearch(study, settings, record, options);
   const { onProgress } = timed;
   const run = { ...(onProgress && { onProgress }), ...(signal && { signal }) };
-  const table = await measureTable(study, settings, run);
+  const known = await measureTable(study, space, settings, run);
+  const table = known?.table;
   const ladder =
     settings.ladder && openLadder(study, space, settings, settings.ladder, timed.rungs);
   const evaluate = ladder?.evaluate ?? study.evaluator.evaluateIn(space);
@@ -139,7 +141,8 @@ async function search(
     space,
     outcome,
     ...(table && { table }),
-    evaluations: { table: tableEvaluations(settings, table), search: evaluations },
+    evaluations: { table: known?.evaluations ?? 0, search: evaluations },
+    ...(known?.gradients && { gradients: known.gradients }),
     front,
     selections,
     ...(selected && { selected }),
@@ -151,12 +154,6 @@ async function search(
     yardsticks,
     ...(heldOut && { heldOut }),
   };
-}
-
-/** Evaluations of a table: for the approximation by firing rates only the unquantized model is measured. */
-function tableEvaluations({ predictor }: SearchSettings, table?: SensitivityTable): number {
-  if (table === undefined) return 0;
-  return predictor === 'rates' ? 1 : table.rows.length + 1;
 }
 
 /** Noise floors that the store knows of the data that decided, and of those that judge. */
@@ -172,22 +169,46 @@ function noiseOf(study: Study, judged: HeldOutResult | undefined): Pick<SearchRu
   return { noise: { ...(search && { search }), ...(heldOut && { heldOut }) } };
 }
 
+/** A table, and its price. */
+interface Table {
+  readonly table: SensitivityTable;
+  /** Plans measured for it, the unquantized model among them. */
+  readonly evaluations: number;
+  readonly gradients?: FisherWork;
+}
+
 /** The table that a knapsack search, or one by sensitivity, starts from; undefined for any other. */
 async function measureTable(
   study: Study,
-  { method, order, granularity, predictor, bits, quantizer }: SearchSettings,
+  space: ModelSpace,
+  { method, order, granularity, predictor, calibration, bits, quantizer }: SearchSettings,
   run: RunOptions,
-): Promise<SensitivityTable | undefined> {
+): Promise<Table | undefined> {
   const knapsack = method === 'knapsack';
   if (!knapsack && order !== 'least-sensitive-first') return undefined;
   const levels = knapsack ? [granularity] : (['block', granularity] as const);
-  if (predictor === 'rates') return rateTableOf(study, { bits, quantizer, levels }, run);
+  if (predictor === 'rates') {
+    // Nothing but the unquantized model is measured for it.
+    return { table: await rateTableOf(study, { bits, quantizer, levels }, run), evaluations: 1 };
+  }
+  if (predictor === 'fisher') {
+    const { table, work } = await fisherTable(study, space, { bits, levels, calibration }, run);
+    return { table: knapsack ? table : byFisher(table), evaluations: 1, gradients: work };
+  }
   const observables = predictor === 'kl';
   const { table } = await sensitivityOf(study, { bits, quantizer, levels, observables }, run);
-  if (knapsack || !observables) return table;
+  const evaluations = table.rows.length + 1;
+  if (knapsack || !observables) return { table, evaluations };
   const rows = table.rows.map((row) => ({ ...row, loss: row.extras?.klDivergence ?? NaN }));
-  return { ...table, rows };
+  return { table: { ...table, rows }, evaluations };
 }
+
+/** What a row says of its unit's cost. Each is stated, so that no loss in nats is held against a limit in the metric's unit. */
+const LOSS_OF = {
+  kl: (row: SensitivityRow) => row.extras?.klDivergence ?? NaN,
+  fisher: (row: SensitivityRow) => row.extras?.[FISHER] ?? NaN,
+  rates: (row: SensitivityRow) => row.loss,
+} as const;
 
 function explore(
   study: Study,
@@ -206,9 +227,7 @@ function explore(
       level: granularity,
       objective,
       maxEvaluations,
-      ...(predictor === 'kl' && { lossOf: (row) => row.extras?.klDivergence ?? NaN }),
-      // Stated, so that no loss in nats is held against a limit in the metric's unit.
-      ...(predictor === 'rates' && { lossOf: (row) => row.loss }),
+      ...(predictor !== 'metric' && { lossOf: LOSS_OF[predictor] }),
     });
   }
   return tieredSearch(space, evaluate, {

@@ -33,11 +33,14 @@ export interface SearchSettings {
   /** Knapsack: evaluations after the table. */
   readonly maxEvaluations: number;
   /**
-   * The column of the table that is added up to predict a plan (knapsack), or that units are ordered by
-   * (least-sensitive-first): the loss of the metric, the divergence of the outputs, or that of the one-pass
-   * approximation by firing rates, for which nothing but the unquantized model is measured.
+   * The figure of a unit that stands for what it costs, added up to predict a plan (knapsack) or to order units by
+   * (least-sensitive-first). `metric` and `kl` are measured, unit by unit; `fisher` comes from one pass of gradients,
+   * `rates` from the one-pass approximation by firing rates; for these two nothing but the unquantized model is
+   * measured.
    */
-  readonly predictor: 'metric' | 'kl' | 'rates';
+  readonly predictor: 'metric' | 'kl' | 'rates' | 'fisher';
+  /** Data that gradients are taken on; the first items of the search split by default. */
+  readonly calibration?: string | undefined;
   /** Weights of the trade-off score that a plan is selected for. */
   readonly lambdas: readonly number[];
   /** The weight whose plan is the run's result, and is measured on the held-out split. */

@@ -12,6 +12,15 @@ import type { WorkPart } from './estimate.js';
  */
 const GROUP_SHARE = 0.75;
 
+/**
+ * Predictors whose table does not take an evaluation a row, and what it takes: a pass of gradients, as measured on
+ * the bundled models, and passes without the steps of time, whose sum depends on how many a model has.
+ */
+const PASSES: ReadonlyMap<SearchSettings['predictor'], number> = new Map([
+  ['fisher', 3],
+  ['rates', 1],
+]);
+
 /** Plans that a group tries: it is refused at once, or goes down some way. Measured: 21 to 31 for 21 groups. */
 export const TRIALS_A_GROUP = 1.15;
 
@@ -62,7 +71,9 @@ export function searchWork(study: Study, settings: SearchSettings, largest = 1):
   const tabled = method === 'knapsack' || order === 'least-sensitive-first';
   const levels = method === 'knapsack' ? [granularity] : (['block', granularity] as const);
   const before: WorkPart[] = [{ evaluations: 1, tokens }];
-  if (tabled)
+  const passes = PASSES.get(settings.predictor);
+  if (tabled && passes !== undefined) before.push({ evaluations: passes, tokens });
+  else if (tabled)
     before.push({ evaluations: tableRows(space, { bits, levels }), tokens, share: GROUP_SHARE });
   const groups = tierGroups(space, granularity);
   const taken = ladder === undefined ? 1 : Math.min(largest, LADDER_SHARE);
