@@ -1,11 +1,11 @@
 import { randomBytes } from 'node:crypto';
-import type {
-  Pool,
-  PoolOptions,
-  PoolRequest,
-  PoolScores,
+import {
+  dealBatches,
+  type Pool,
+  type PoolOptions,
+  type PoolRequest,
+  type PoolScores,
 } from '../../experiment/scoring/scorer-pool.js';
-import { dealBatches } from '../../experiment/scoring/scorer-pool.js';
 import { addWork, noWork } from '../../model/work.js';
 import type { Task } from '../../tasks/task.js';
 import { throwIfAborted } from '../../util/errors.js';

@@ -4,8 +4,8 @@ import { sha256 } from '../../util/hash.js';
 import { parsed } from '../protocol/codec.js';
 import { keys } from '../protocol/keys.js';
 import { sessionJson, type SessionMessage } from '../protocol/messages.js';
-import { SeatThread } from './seat-thread.js';
 import type { FoundFile, WantedFile } from './models.js';
+import { SeatThread } from './seat-thread.js';
 
 /** Finds the file of a session, wherever this worker may look. */
 export type FindModel = (wanted: WantedFile, session: SessionMessage) => Promise<FoundFile>;
