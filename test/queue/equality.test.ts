@@ -1,23 +1,12 @@
 import assert from 'node:assert/strict';
-import { copyFile } from 'node:fs/promises';
-import { startBackend } from '../../src/backend/start.js';
-import { openCheckpoint } from '../../src/checkpoint/open.js';
-import { ALL_ACCELERATIONS, NO_ACCELERATIONS } from '../../src/experiment/scoring/options.js';
+import { ALL_ACCELERATIONS } from '../../src/experiment/scoring/options.js';
 import { openQueue } from '../../src/queue/open-queue.js';
-import type { Task } from '../../src/tasks/task.js';
 import { temporaryFolder } from '../checkpoint/support/temporary.js';
-import { pathOf, search, type Outcome } from '../experiment/accelerations-support.js';
-import { sentencesOf, toyText } from '../experiment/study-support.js';
-import { writeToy } from '../support/toy-file.js';
+import { pathOf, search } from '../experiment/accelerations-support.js';
+import type { Place } from './support/faults.js';
+import { toyPlace } from './support/place.js';
 import { withRedis } from './support/redis.js';
 import { WorkerProcess } from './support/worker.js';
-
-/** A model, its data, and what this process finds alone. */
-interface Case {
-  readonly path: string;
-  readonly task: Task;
-  readonly plain: Outcome;
-}
 
 describe('a search over a queue finds bit for bit what one process finds', function () {
   this.timeout(120_000);
@@ -26,18 +15,11 @@ describe('a search over a queue finds bit for bit what one process finds', funct
   after(() => Promise.all(workers.map((worker) => worker.end())));
   const redis = withRedis();
   const at = temporaryFolder();
-  const cases = new Map<string, Case>();
+  const cases = new Map<string, Omit<Place, 'redis'>>();
 
   before(async () => {
-    await startBackend('wasm');
-    for (const kind of ['accuracy', 'perplexity'] as const) {
-      const toy = await writeToy({ classes: kind === 'accuracy' ? 2 : 0 }, 7);
-      const path = at(`${kind}.safetensors`);
-      await copyFile(toy.path, path);
-      await toy.remove();
-      const task = await taskOf(kind, path);
-      cases.set(kind, { path, task, plain: await search(path, task, NO_ACCELERATIONS) });
-    }
+    for (const kind of ['accuracy', 'perplexity'] as const)
+      cases.set(kind, await toyPlace(at('.'), kind));
   });
 
   for (const count of [1, 2, 3])
@@ -62,13 +44,3 @@ describe('a search over a queue finds bit for bit what one process finds', funct
 });
 
 const seatsIn = (said: string): number => said.match(/seat \d+ of session \w+ \(/g)?.length ?? 0;
-
-async function taskOf(kind: 'accuracy' | 'perplexity', path: string): Promise<Task> {
-  if (kind === 'perplexity') return toyText();
-  const checkpoint = await openCheckpoint(path);
-  try {
-    return await sentencesOf(checkpoint, 60);
-  } finally {
-    await checkpoint.close();
-  }
-}
