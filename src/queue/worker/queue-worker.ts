@@ -21,7 +21,7 @@ import { connect, connectionOptions, loadPackages, type QueuePackages } from '..
 import { readWorkers } from '../registry.js';
 import { Lease, type LeaveReason } from './lease.js';
 import { Seat, type SeatCounts } from './seat.js';
-import { readSession, SessionThreads, type FindModel } from './session.js';
+import { BLOB, readSession, SessionThreads, type FindModel } from './session.js';
 
 /** A worker to be started. */
 export interface QueueWorkerOptions {
@@ -160,7 +160,10 @@ export class QueueWorker {
       place = await session.take(this.options.threads);
     } catch (error) {
       this.leases.delete(job.id!);
-      await this.refuse(id, error);
+      // What was lost on the way comes again.
+      if (error instanceof QueueError && error.detail.where === BLOB)
+        this.options.tell(error.message);
+      else await this.refuse(id, error);
       return avoid();
     }
     const { packages, client, counts } = this;

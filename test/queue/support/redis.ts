@@ -47,11 +47,13 @@ export class TestRedis {
     readonly port: number,
     private readonly folder: string,
     private readonly settings: readonly string[],
+    private readonly isTls: boolean,
   ) {}
 
-  static async start(settings: readonly string[] = []): Promise<TestRedis> {
+  /** @param isTls where it listens for TLS alone, with certificates in the settings */
+  static async start(settings: readonly string[] = [], isTls = false): Promise<TestRedis> {
     const folder = await mkdtemp(join(tmpdir(), 'qslm-redis-'));
-    const redis = new TestRedis(await freePort(), folder, settings);
+    const redis = new TestRedis(await freePort(), folder, settings, isTls);
     await redis.up();
     return redis;
   }
@@ -68,7 +70,10 @@ export class TestRedis {
   /** Starts it on its data; returns once it answers. */
   async up(): Promise<void> {
     const fit = ['--appendonly', 'yes', '--appendfsync', 'everysec', '--save', ''];
-    const place = ['--port', String(this.port), '--bind', '127.0.0.1', '--dir', this.folder];
+    const port = this.isTls
+      ? ['--port', '0', '--tls-port', String(this.port)]
+      : ['--port', String(this.port)];
+    const place = [...port, '--bind', '127.0.0.1', '--dir', this.folder];
     const all = [...place, ...fit, '--requirepass', this.password, ...this.settings];
     this.process = spawn('redis-server', all, { stdio: 'ignore' });
     while (!(await answers(this.port))) {

@@ -12,7 +12,7 @@ export class WorkerProcess {
       stream?.on('data', (data: Buffer) => (this.text += data.toString()));
   }
 
-  /** Starts it; returns once it waits for work. */
+  /** Starts it, or with ODD in its environment an odd one; returns once it waits for work. */
   static async start(
     url: string,
     models: string,
@@ -21,8 +21,10 @@ export class WorkerProcess {
   ): Promise<WorkerProcess> {
     const program = packagePath('dist', 'cli', 'main.js');
     const flags = ['worker', '--queue', url, '--models', models, '--threads', '1', ...more];
+    const odd = ['--import', 'tsx', packagePath('test', 'queue', 'support', 'odd-worker.ts')];
+    const command = 'ODD' in environment ? [...odd, url, models] : [program, ...flags];
     const worker = new WorkerProcess(
-      spawn(process.execPath, [program, ...flags], {
+      spawn(process.execPath, command, {
         env: { ...process.env, ...environment },
         stdio: ['ignore', 'pipe', 'pipe'],
       }),
