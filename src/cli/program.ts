@@ -9,6 +9,7 @@ import { addGenerate } from './commands/generate.js';
 import { addHelp } from './commands/help.js';
 import { addInspect } from './commands/inspect.js';
 import { addPlot } from './commands/plot.js';
+import { addQueue } from './commands/queue.js';
 import { addReport } from './commands/report.js';
 import { addRuns } from './commands/runs.js';
 import { addSearch } from './commands/search.js';
@@ -54,6 +55,7 @@ export function buildProgram(host: Host): Command {
     addReport,
     addRuns,
     addWorker,
+    addQueue,
     addDoctor,
   ])
     add(program, host);

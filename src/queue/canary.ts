@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
-import { openDescribed } from '../model/structure.js';
 import type { StatedConfig } from '../model/config.js';
+import { openDescribed } from '../model/structure.js';
 import { resolvePlan, uniformPlan, type ResolvedPlan } from '../quant/plan.js';
 import type { BatchScores, Task } from '../tasks/task.js';
 

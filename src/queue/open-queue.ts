@@ -14,7 +14,7 @@ export interface OpenQueueOptions {
 export interface ScoringQueue {
   /** The server, without the password. */
   readonly text: string;
-  openPool(this: void, options: PoolOptions): Promise<Pool>;
+  readonly openPool: (options: PoolOptions) => Promise<Pool>;
 }
 
 /**

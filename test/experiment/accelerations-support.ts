@@ -1,6 +1,7 @@
 import { modelSpace } from '../../src/experiment/open/model-space.js';
 import { Evaluator, type EvaluatorReport } from '../../src/experiment/scoring/evaluator.js';
 import { ALL_ACCELERATIONS, type Accelerations } from '../../src/experiment/scoring/options.js';
+import type { PoolOpener } from '../../src/experiment/scoring/scorer-pool.js';
 import { openDescribed } from '../../src/model/structure.js';
 import { select } from '../../src/search/score.js';
 import { tieredSearch, type TieredSearchResult } from '../../src/search/tiers/tiers.js';
@@ -21,7 +22,13 @@ export async function search(
     budgetBytes,
     memoryShare = 0.45,
     backend = 'wasm',
-  }: { budgetBytes?: number; memoryShare?: number; backend?: string } = {},
+    openPool,
+  }: {
+    budgetBytes?: number;
+    memoryShare?: number;
+    backend?: string;
+    openPool?: PoolOpener;
+  } = {},
 ): Promise<Outcome> {
   const { checkpoint, description } = await openDescribed(path);
   const space = modelSpace(description.hierarchy);
@@ -34,6 +41,7 @@ export async function search(
     split: 'search',
     accelerations,
     budgetBytes,
+    openPool,
   });
   try {
     const result = await tieredSearch(space, evaluator.evaluateIn(space), {

@@ -1,10 +1,16 @@
 import type { Command } from 'commander';
 import { startBackend } from '../../backend/start.js';
 import { buildTask, type TaskRequest } from '../../experiment/open/build-task.js';
-import { openModel, type OpenModel } from '../../experiment/open/model-file.js';
+import {
+  openModel,
+  openModelFile,
+  type ModelFile,
+  type OpenModel,
+} from '../../experiment/open/model-file.js';
 import {
   inThisThread,
   measurePlans,
+  type Measurable,
   type NamedPlan,
   type PlanPoint,
 } from '../../experiment/runs/measure-plans.js';
@@ -15,13 +21,16 @@ import {
   type NoisePlace,
 } from '../../experiment/runs/noise-floor.js';
 import { bitsName } from '../../experiment/runs/uniform.js';
+import { Evaluator } from '../../experiment/scoring/evaluator.js';
 import { requireUnpacked } from '../../quant/packed/read.js';
 import { parsePlan } from '../../quant/plan-json.js';
 import { type QuantizerName, quantizerPlan } from '../../quant/quantizers.js';
+import type { ScoringQueue } from '../../queue/open-queue.js';
 import { readTextFile } from '../../tasks/data/text.js';
 import { formatMeasurement, metricOf, type Measurement } from '../../tasks/metrics/metrics.js';
 import { isBelowFloor, type NoiseFloor } from '../../tasks/metrics/noise.js';
 import type { Task } from '../../tasks/task.js';
+import { UsageError } from '../../util/errors.js';
 import { formatCount, formatCounted, formatDuration, formatRate } from '../../util/format.js';
 import { backendFact, configFacts, configJson } from '../format/facts.js';
 import { measurementJson, pointJson, taskJson } from '../format/json.js';
@@ -40,10 +49,11 @@ import {
   type BackendFlags,
   type ModelFlags,
 } from '../options/common.js';
+import { queueOf, withQueueOptions, type QueueFlags } from '../options/queue.js';
 import { withStore, withStoreOption, type StoreFlags } from '../options/study.js';
 import { Session } from '../session.js';
 
-interface EvalFlags extends ModelFlags, BackendFlags, TaskRequest, StoreFlags {
+interface EvalFlags extends ModelFlags, BackendFlags, TaskRequest, StoreFlags, QueueFlags {
   readonly bits?: number;
   readonly quantizer: QuantizerName;
   readonly plan?: string;
@@ -78,7 +88,7 @@ export function addEval(program: Command, host: Host): void {
       positiveInteger,
     )
     .option('--plan <file>', 'a plan in JSON: which unit gets which scheme');
-  withResultOptions(withModelOptions(withStoreOption(command)))
+  withResultOptions(withQueueOptions(withModelOptions(withStoreOption(command))))
     .addHelpText(
       'after',
       `
@@ -93,21 +103,35 @@ Examples:
 }
 
 async function evaluate(session: Session, name: string, flags: EvalFlags): Promise<void> {
+  const queue = queueOf(session, flags);
+  if (queue !== undefined && flags.noiseFloor !== undefined)
+    throw new UsageError({
+      what: 'the noise floor is measured in this process alone',
+      where: 'noiseFloor',
+      got: 'with `queue`',
+      expected: 'one of the two',
+    });
   const backend = await startBackend(flags.backend);
-  const open = await openModel(name, modelOptionsOf(flags), session.run);
+  // With a queue this process needs no weights.
+  const open: ModelFile | OpenModel = await (queue === undefined
+    ? openModel(name, modelOptionsOf(flags), session.run)
+    : openModelFile(name, modelOptionsOf(flags)));
   try {
     const task = await buildTask({ ...flags, onRemark: session.remark }, open.tokenizer, open);
     const plan = await wantedPlan(flags, open);
     const plans = plan === undefined ? [] : [plan];
-    const [baseline, quantized] = await inThisThread(open, task, (subject) =>
-      measurePlans(subject, plans, session.run),
-    );
+    const measure = (subject: Measurable): Promise<PlanPoint[]> =>
+      measurePlans(subject, plans, session.run);
+    const [baseline, quantized] = isLoaded(open)
+      ? await inThisThread(open, task, measure)
+      : await onMachines(open, { task, backend: backend.name, queue: queue! }, measure);
     const { measurement } = baseline;
     warnBeyondContext(session, measurement!, open);
     const sha256 = await open.checkpoint.sha256();
     const { checkpoint, hierarchy } = open;
     const place = { checkpoint: sha256, task, backend: backend.name };
-    const noise = await noiseOf(session, flags, open, task, measurement!, place);
+    const noise =
+      isLoaded(open) ? await noiseOf(session, flags, open, task, measurement!, place) : undefined;
     const facts = formatFacts([
       ['model', open.name],
       ['sha256', sha256],
@@ -136,6 +160,31 @@ async function evaluate(session: Session, name: string, flags: EvalFlags): Promi
     await session.result(value, facts + table, flags.out);
   } finally {
     await open.close();
+  }
+}
+
+const isLoaded = (open: ModelFile | OpenModel): open is OpenModel => 'model' in open;
+
+/** Measures over a queue; nothing is remembered, as in this thread. */
+async function onMachines<T>(
+  file: ModelFile,
+  { task, backend, queue }: { task: Task; backend: string; queue: ScoringQueue },
+  work: (subject: Measurable) => Promise<T>,
+): Promise<T> {
+  const { name, checkpoint, hierarchy } = file;
+  const evaluator = Evaluator.open({
+    checkpoint: checkpoint.path,
+    checkpointHash: await checkpoint.sha256(),
+    content: await checkpoint.content?.(),
+    ...{ model: file, backend, task, split: 'eval', openPool: queue.openPool },
+  });
+  try {
+    return await work({
+      ...{ name, hierarchy },
+      measure: (plan, bytes, options) => evaluator.measure(plan, bytes, options),
+    });
+  } finally {
+    await evaluator.close();
   }
 }
 
@@ -169,7 +218,7 @@ function noiseFacts(noise: NoiseFloor | undefined, { metric }: Task): Fact[] {
 
 async function wantedPlan(
   { bits, quantizer, plan }: EvalFlags,
-  { checkpoint, hierarchy }: OpenModel,
+  { checkpoint, hierarchy }: ModelFile,
 ): Promise<NamedPlan | undefined> {
   if (plan !== undefined || bits !== undefined) requireUnpacked(checkpoint);
   if (plan !== undefined)
@@ -198,12 +247,16 @@ function comparisonTable(task: Task, points: readonly PlanPoint[]): string {
   );
 }
 
-function warnBeyondContext(session: Session, found: Measurement, { model }: OpenModel): void {
+function warnBeyondContext(
+  session: Session,
+  found: Measurement,
+  { config }: Pick<ModelFile, 'config'>,
+): void {
   const { beyondContext = 0, items, metric } = found;
   if (beyondContext === 0) return;
   const what = metricOf(metric).item.many;
   session.warn(
     `${formatCount(beyondContext)} of ${formatCount(items)} ${what} are longer than the model's context; ` +
-      `expected at most ${formatCount(model.config.contextLength)} tokens, which it was trained on`,
+      `expected at most ${formatCount(config.contextLength)} tokens, which it was trained on`,
   );
 }

@@ -4,7 +4,7 @@ import { AcceleratedModel, type ReuseOptions } from '../../model/accelerated-mod
 import type { StatedConfig } from '../../model/config.js';
 import { LoadedModel } from '../../model/loaded-model.js';
 import { planStages } from '../../model/plan-stages.js';
-import { openDescribed } from '../../model/structure.js';
+import { openDescribed, type ModelDescription } from '../../model/structure.js';
 import { addWork, noWork, type Work } from '../../model/work.js';
 import type { ResolvedPlan } from '../../quant/plan.js';
 import { scoreBatch } from '../../tasks/evaluate.js';
@@ -73,9 +73,9 @@ export class Scorer {
     }
   }
 
-  /** Rows of the embedding: tokens are below it. */
-  get vocabSize(): number {
-    return this.model.vocabSize;
+  /** Of the model that it has. */
+  get description(): ModelDescription {
+    return this.model.description;
   }
 
   /** Takes another task, or another arrangement of one; the streams kept for the last one go. */

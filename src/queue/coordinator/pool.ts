@@ -1,11 +1,11 @@
 import { randomBytes } from 'node:crypto';
-import type {
-  Pool,
-  PoolOptions,
-  PoolRequest,
-  PoolScores,
+import {
+  dealBatches,
+  type Pool,
+  type PoolOptions,
+  type PoolRequest,
+  type PoolScores,
 } from '../../experiment/scoring/scorer-pool.js';
-import { dealBatches } from '../../experiment/scoring/scorer-pool.js';
 import { addWork, noWork } from '../../model/work.js';
 import type { Task } from '../../tasks/task.js';
 import { throwIfAborted } from '../../util/errors.js';
@@ -46,6 +46,8 @@ export class QueuePool implements Pool {
   private seats: Seats | undefined;
   private shares: Shares | undefined;
   private task: { readonly task: Task; readonly hash: string; readonly text: string } | undefined;
+  /** The first task: every worker that joins scores a batch of it. */
+  private canaryTask: { readonly hash: string; readonly text: string } | undefined;
   private dealt: number[][] = [];
   private evaluations = 0;
   private at = '';
@@ -69,9 +71,15 @@ export class QueuePool implements Pool {
     this.dealt = count === 0 ? [] : dealBatches(tokens, count);
   }
 
+  /** Puts the text of the task, and that of the canary's, where workers find them. */
   private async keepTask(): Promise<void> {
+    const { client } = this.queue.link;
     const { hash, text } = this.task!;
-    await this.queue.link.client.set(keys.blob(hash), text, 'EX', BLOB_SECONDS);
+    this.canaryTask ??= { hash, text };
+    await client.set(keys.blob(hash), text, 'EX', BLOB_SECONDS);
+    const first = this.canaryTask;
+    if (first.hash !== hash)
+      await client.set(keys.blob(first.hash), first.text, 'EX', BLOB_SECONDS);
   }
 
   async score(request: PoolRequest): Promise<PoolScores> {
@@ -134,9 +142,11 @@ export class QueuePool implements Pool {
       this.session.begin(async () => {
         const refusal = await refusalOfAll(link, id, arithmetic);
         if (refusal !== undefined) this.shares!.fail(refusal);
+        const { seats: held, workers } = await seats.held();
+        // Whoever takes one needs the texts, and they may have been lost.
+        if (held < seats.count) await this.keepTask();
         await seats.look();
         await this.shares!.look();
-        const { seats: held, workers } = await seats.held();
         this.at = `${formatCounted(workers, 'worker')}, ${held} of ${formatCounted(seats.count, 'seat')}`;
       });
     }
@@ -174,7 +184,8 @@ export class QueuePool implements Pool {
     await this.seats?.close();
     const { client } = this.queue.link;
     await client.del(keys.refused(this.id)).catch(() => 0);
-    if (this.task !== undefined)
-      await client.expire(keys.blob(this.task.hash), SESSION_SECONDS).catch(() => 0);
+    for (const text of [this.task, this.canaryTask])
+      if (text !== undefined)
+        await client.expire(keys.blob(text.hash), SESSION_SECONDS).catch(() => 0);
   }
 }

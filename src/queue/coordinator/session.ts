@@ -1,10 +1,9 @@
+import { stat } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { basename } from 'node:path';
-import { stat } from 'node:fs/promises';
 import type { PoolOptions } from '../../experiment/scoring/scorer-pool.js';
-import { familyModules } from '../../model/families.js';
 import type { Task } from '../../tasks/task.js';
-import { CheckpointError, QueueError, UsageError } from '../../util/errors.js';
+import { CheckpointError, QueueError } from '../../util/errors.js';
 import { sha256File } from '../../util/hash.js';
 import { canaryBatch, canaryPlans } from '../canary.js';
 import { arithmeticHere, arithmeticId } from '../identity.js';
@@ -43,18 +42,10 @@ export class Session {
   /**
    * Computes the canary here, and tells of the session.
    *
-   * @throws {UsageError} for a model family that workers could not have. {CheckpointError} for a file that was
-   *   changed since it was opened.
+   * @throws {CheckpointError} for a file that was changed since it was opened.
    */
   static async open(link: Link, options: PoolOptions, parts: SessionParts): Promise<Session> {
     const { checkpoint: path, stated, backend, identity, reuse } = options;
-    if (familyModules().length > 0)
-      throw new UsageError({
-        what: 'a model family of your own cannot be sent to other machines',
-        where: 'queue',
-        got: familyModules().join(', '),
-        expected: 'a family of qslm, or no queue',
-      });
     const [sha256, { size: bytes }] = await Promise.all([sha256File(path), stat(path)]);
     const { checkpointHash } = options;
     if (checkpointHash !== undefined && SHA256.test(checkpointHash) && checkpointHash !== sha256)
@@ -124,7 +115,7 @@ export class Session {
 
 /** Of this machine, in a thread that then goes: its memory is for the search. */
 async function canaryOf(
-  { workers: _workers, checkpointHash: _hash, ...options }: PoolOptions,
+  options: PoolOptions,
   { task, text, of }: SessionParts['canary'],
 ): Promise<Sent['canary']> {
   const plans = await canaryPlans(options.checkpoint, options.stated);

@@ -215,7 +215,7 @@ export class Shares {
       if (!this.open.has(id)) continue;
       if (found === undefined) await this.add(id, job);
       else if (found.finishedOn !== undefined) {
-        if (found.failedReason !== undefined && found.returnvalue === null)
+        if (typeof found.failedReason === 'string' && found.failedReason !== '')
           this.answers.failed(id, found.failedReason);
         else this.answers.completed(id, found.returnvalue);
       }

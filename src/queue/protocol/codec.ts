@@ -1,8 +1,8 @@
 import * as v from 'valibot';
-import { schemeFromJson, schemeToJson, type SchemeJson } from '../../quant/scheme/scheme-json.js';
-import type { ResolvedPlan } from '../../quant/plan.js';
-import type { Scheme } from '../../quant/scheme/scheme.js';
 import type { VerdictQuestion } from '../../experiment/scoring/verdict.js';
+import type { ResolvedPlan } from '../../quant/plan.js';
+import { schemeFromJson, schemeToJson, type SchemeJson } from '../../quant/scheme/scheme-json.js';
+import type { Scheme } from '../../quant/scheme/scheme.js';
 import { METRIC_NAMES } from '../../tasks/metrics/metrics.js';
 import type { BatchScores } from '../../tasks/task.js';
 import { QueueError } from '../../util/errors.js';

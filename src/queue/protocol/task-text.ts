@@ -1,7 +1,7 @@
 import * as v from 'valibot';
 import { GLUE_NAMES } from '../../tasks/glue/benchmarks.js';
 import { taskFromParts } from '../../tasks/kinds.js';
-import type { Task, TaskParts } from '../../tasks/task.js';
+import type { Task } from '../../tasks/task.js';
 import { QueueError } from '../../util/errors.js';
 import { canonicalJson } from '../../util/json.js';
 import { count, int32, name, parsed, toBase64 } from './codec.js';
@@ -115,7 +115,7 @@ function encoded(value: unknown): unknown {
 /** The task of {@link taskToText}. @throws {QueueError} for any other text. */
 export function taskFromText(text: string): Task {
   const parts = parsed(taskJson, text, 'task', MOST_TASK_CHARACTERS);
-  return taskFromParts(parts as TaskParts);
+  return taskFromParts(parts);
 }
 
 /** @throws {QueueError} for tokens that a model has no row for: its kernels read by them. */

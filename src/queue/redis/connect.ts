@@ -1,12 +1,14 @@
+import type * as BullMQ from 'bullmq';
 import type { ConnectionOptions } from 'bullmq';
+import type * as IORedis from 'ioredis';
 import type { Redis } from 'ioredis';
 import { QueueError } from '../../util/errors.js';
 import type { QueueAddress } from './address.js';
 
 /** The packages that the queue is made of; neither is needed for anything else. */
 export interface QueuePackages {
-  readonly bullmq: typeof import('bullmq');
-  readonly ioredis: Pick<typeof import('ioredis'), 'Redis'>;
+  readonly bullmq: typeof BullMQ;
+  readonly ioredis: Pick<typeof IORedis, 'Redis'>;
 }
 
 /** @throws {QueueError} where they are not installed: they are optional. */

@@ -1,4 +1,5 @@
 import { hostname } from 'node:os';
+import { setTimeout as pause } from 'node:timers/promises';
 import type { Job, Worker } from 'bullmq';
 import type { Redis } from 'ioredis';
 import { QueueError } from '../../util/errors.js';
@@ -15,12 +16,12 @@ import {
   WORKER_SECONDS,
 } from '../protocol/keys.js';
 import { leaseJson, type WorkerMessage } from '../protocol/messages.js';
-import { readWorkers } from '../registry.js';
-import { connect, connectionOptions, loadPackages, type QueuePackages } from '../redis/connect.js';
 import type { QueueAddress } from '../redis/address.js';
+import { connect, connectionOptions, loadPackages, type QueuePackages } from '../redis/connect.js';
+import { readWorkers } from '../registry.js';
 import { Lease, type LeaveReason } from './lease.js';
 import { Seat, type SeatCounts } from './seat.js';
-import { readSession, SessionThreads, type FindModel } from './session.js';
+import { BLOB, readSession, SessionThreads, type FindModel } from './session.js';
 
 /** A worker to be started. */
 export interface QueueWorkerOptions {
@@ -38,6 +39,8 @@ export interface QueueWorkerOptions {
 
 /** A session that this worker takes no part in is not looked at again for so long. */
 const AVOIDED_MS = 3000;
+/** Time to give everything back in, once asked to end. */
+const CLOSING_MS = 15_000;
 /** Looks in a row at which a seat was waiting before a worker takes more than it has threads for. */
 const PATIENCE = 2;
 /** Leases may move as often as they like: only their number would be a limit. */
@@ -157,7 +160,10 @@ export class QueueWorker {
       place = await session.take(this.options.threads);
     } catch (error) {
       this.leases.delete(job.id!);
-      await this.refuse(id, error);
+      // What was lost on the way comes again.
+      if (error instanceof QueueError && error.detail.where === BLOB)
+        this.options.tell(error.message);
+      else await this.refuse(id, error);
       return avoid();
     }
     const { packages, client, counts } = this;
@@ -276,7 +282,7 @@ export class QueueWorker {
       if (wouldTake || extra !== undefined) return;
     }
     const isFull = this.leases.size >= this.options.threads;
-    const waiting = await this.workers[0].toKey('wait');
+    const waiting = this.workers[0].toKey('wait');
     const jobs = isFull ? await this.client.lrange(waiting, -1, -1) : [];
     const session = jobs.at(0)?.split('_')[0];
     const isOurs = session !== undefined && this.sessions.has(session);
@@ -291,13 +297,19 @@ export class QueueWorker {
     this.closing = true;
     clearTimeout(this.timer);
     for (const lease of this.leases.values()) lease.end('the worker ends');
-    await Promise.all(this.workers.map((worker) => worker.close()));
-    await this.client
-      .multi()
-      .srem(keys.workers, this.id)
-      .del(keys.worker(this.id))
-      .exec()
-      .catch(() => undefined);
+    const orderly = async (): Promise<void> => {
+      await Promise.all(this.workers.map((worker) => worker.close()));
+      await this.client.multi().srem(keys.workers, this.id).del(keys.worker(this.id)).exec();
+    };
+    const isDone = await Promise.race([
+      orderly().then(
+        () => true,
+        () => false,
+      ),
+      pause(CLOSING_MS, false, { ref: true }),
+    ]);
+    // A server that is away would be waited for without end; what it has of this worker expires there.
+    if (!isDone) for (const worker of this.workers) void worker.disconnect().catch(() => undefined);
     this.client.disconnect();
   }
 

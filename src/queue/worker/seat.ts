@@ -12,8 +12,8 @@ import {
 } from '../protocol/keys.js';
 import { shareJson, type Answer, type SessionMessage } from '../protocol/messages.js';
 import type { QueuePackages } from '../redis/connect.js';
-import { readBlob } from './session.js';
 import type { SeatThread } from './seat-thread.js';
+import { readBlob } from './session.js';
 import { TallyMirror } from './tally-mirror.js';
 
 /** What a seat tells of its work. */
@@ -96,8 +96,8 @@ export class Seat {
           this.options.onBroken();
         throw error;
       }
-      const { stack: _stack, ...plain } = toPlainError(error);
-      return { kind: 'failed', ...mine, error: plain };
+      // Paths of this machine are no business of the other's.
+      return { kind: 'failed', ...mine, error: { ...toPlainError(error), stack: undefined } };
     } finally {
       tally.end();
       this.tally = undefined;

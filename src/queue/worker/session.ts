@@ -4,8 +4,8 @@ import { sha256 } from '../../util/hash.js';
 import { parsed } from '../protocol/codec.js';
 import { keys } from '../protocol/keys.js';
 import { sessionJson, type SessionMessage } from '../protocol/messages.js';
-import { SeatThread } from './seat-thread.js';
 import type { FoundFile, WantedFile } from './models.js';
+import { SeatThread } from './seat-thread.js';
 
 /** Finds the file of a session, wherever this worker may look. */
 export type FindModel = (wanted: WantedFile, session: SessionMessage) => Promise<FoundFile>;
@@ -19,13 +19,16 @@ export async function readSession(
   return text === null ? undefined : parsed(sessionJson, text, `session ${session}`, 1e7);
 }
 
+/** The place of faults that pass. */
+export const BLOB = 'blob';
+
 /** A text by its hash. @throws {QueueError} where it is not there, or another one. */
 export async function readBlob(client: Redis, hash: string): Promise<string> {
   const text = await client.get(keys.blob(hash));
   if (text !== null && sha256(text) === hash) return text;
   const got = text === null ? 'nothing' : 'a text with another hash';
   const [what, expected] = ['a part of the session is missing or damaged', `SHA-256 ${hash}`];
-  throw new QueueError({ what, where: 'blob', got, expected });
+  throw new QueueError({ what, where: BLOB, got, expected });
 }
 
 /** The threads of one session in a worker, that have passed its canary. */

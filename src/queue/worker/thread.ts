@@ -6,6 +6,7 @@ import {
   type ScorerOptions,
 } from '../../experiment/scoring/scorer.js';
 import { SharedTally } from '../../experiment/scoring/verdict.js';
+import { matricesOf } from '../../layout/hierarchy.js';
 import type { ResolvedPlan } from '../../quant/plan.js';
 import type { Task } from '../../tasks/task.js';
 import { ModelError, QueueError, toPlainError, type PlainError } from '../../util/errors.js';
@@ -46,7 +47,7 @@ async function answer(message: ThreadRequest): Promise<ThreadReply> {
     case 'task': {
       if (scorer === undefined) throw new Error('a task came before the model');
       const next = taskFromText(message.text);
-      requireTokens(next, scorer.vocabSize);
+      requireTokens(next, scorer.description.config.vocabSize);
       // The scorer makes the same of the same parts; streams are told apart by its objects.
       scorer.useTask(next.parts);
       task = next;
@@ -54,6 +55,7 @@ async function answer(message: ThreadRequest): Promise<ThreadReply> {
     }
     case 'score':
       requireBatches(message.request.batches, opened().task);
+      requireMatrices(message.request.plan, opened().scorer);
       return { kind: 'scored', reply: await opened().scorer.score(message.request) };
     case 'canary':
       requireBatches([message.batch], opened().task);
@@ -73,6 +75,14 @@ async function canaryBits(batch: number, plans: readonly ResolvedPlan[]): Promis
       found.push(error.name);
     }
   return bitsOf(found);
+}
+
+function requireMatrices(plan: ResolvedPlan, { description }: Scorer): void {
+  const known = new Set(matricesOf(description.hierarchy).map(({ name }) => name));
+  const got = [...plan.keys()].find((name) => !known.has(name));
+  if (got === undefined) return;
+  const what = 'a plan for a matrix that the model does not have';
+  throw new QueueError({ what, where: 'share', got, expected: 'matrices of the model' });
 }
 
 function requireBatches(batches: readonly number[], { batches: all }: Task): void {
