@@ -161,8 +161,9 @@ describe('nvidia-smi: the program', () => {
   it('is absent, with a reason, where it is not there, fails, hangs or states no power', async () => {
     const reason = async (
       command: readonly string[],
+      milliseconds = 20_000,
     ): Promise<{ readonly reason: string; readonly needed?: string | undefined }> => {
-      const limits = { firstMs: 400, listMs: 400, sampleMs: 20 };
+      const limits = { firstMs: milliseconds, listMs: milliseconds, sampleMs: 20 };
       const { meters, absent, close } = await nvidiaMeters({ command, ...limits });
       await close();
       assert.deepEqual(meters, []);
@@ -177,8 +178,14 @@ describe('nvidia-smi: the program', () => {
       (await reason(fakeNvidiaSmi({ looks, listEnds: 9 }))).reason,
       /ended \(9\).*driver/,
     );
-    assert.match((await reason(fakeNvidiaSmi({ looks, listEnds: 'hang' }))).reason, /no answer/);
-    assert.match((await reason(fakeNvidiaSmi({ looks, hangsAt: 0 }))).reason, /no sample within/);
+    assert.match(
+      (await reason(fakeNvidiaSmi({ looks, listEnds: 'hang' }), 400)).reason,
+      /no answer/,
+    );
+    assert.match(
+      (await reason(fakeNvidiaSmi({ looks, hangsAt: 0 }), 4000)).reason,
+      /no sample within/,
+    );
     assert.match((await reason(fakeNvidiaSmi({ looks, failsAt: 0 }))).reason, /device handle/);
     const quiet = { ...H100_IDLE, 'power.draw': '[N/A]', 'power.draw.instant': '[Unknown Error]' };
     assert.match((await reason(fakeNvidiaSmi({ looks: [[quiet]] }))).reason, /no power/);

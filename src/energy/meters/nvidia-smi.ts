@@ -72,8 +72,9 @@ export async function nvidiaMeters({
   const cards = sampler.cards();
   const close = (): Promise<void> => sampler.close();
   if (cards.length === 0) {
+    const fault = sampler.fault();
     await close();
-    return none(sampler.fault() ?? `no sample within ${firstMs / 1000} s`);
+    return none(fault ?? `no sample within ${firstMs / 1000} s`);
   }
   const silent = cards.filter(({ watts, joules }) => watts === undefined && joules === undefined);
   return {
