@@ -44,7 +44,10 @@ describe('cli: sweep', () => {
     assert.equal(value.rows.length, 8);
     const csv = await readFile(join(value.folder, 'sensitivity.csv'), 'utf8');
     const lines = csv.trim().split('\n');
-    assert.equal(lines[0], 'level,unit,bits,metric,low,high,loss,bytes,klDivergence,flipRate,sqnr,membraneDrift');
+    assert.equal(
+      lines[0],
+      'level,unit,bits,metric,low,high,loss,bytes,klDivergence,flipRate,sqnr,membraneDrift',
+    );
     assert.equal(lines.length, 9);
     const [row] = value.rows;
     assert.ok(row.extras.flipRate! >= 0 && row.extras.sqnr! > 10);

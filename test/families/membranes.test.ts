@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import * as tf from '@tensorflow/tfjs-core';
+import { startBackend } from '../../src/backend/start.js';
 import { openCheckpoint } from '../../src/checkpoint/open.js';
 import type { Checkpoint } from '../../src/checkpoint/types.js';
-import { startBackend } from '../../src/backend/start.js';
 import { DriftMeter, type MembraneDrift } from '../../src/experiment/observe/membrane-drift.js';
 import type { ObservedBatch } from '../../src/experiment/observe/observed-items.js';
 import { PlanApplier } from '../../src/experiment/scoring/plan-applier.js';

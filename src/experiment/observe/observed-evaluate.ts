@@ -5,8 +5,8 @@ import type { Task } from '../../tasks/task.js';
 import type { RunOptions } from '../../util/progress.js';
 import type { ModelSpace } from '../open/model-space.js';
 import type { Study } from '../open/study.js';
-import { observablesOf, OBSERVABLES_VERSION, Observer, type Observables } from './observables.js';
 import { DRIFT_VERSION, driftItems } from './membrane-drift.js';
+import { observablesOf, OBSERVABLES_VERSION, Observer, type Observables } from './observables.js';
 import { observedItems, type ObservedItems, type ObservedLimits } from './observed-items.js';
 
 /** The drift's name in the store. */

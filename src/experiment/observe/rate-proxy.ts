@@ -1,7 +1,7 @@
 import { tidy } from '@tensorflow/tfjs-core';
 import { readFloat32 } from '../../backend/read.js';
-import { LoadedModel } from '../../model/loaded-model.js';
 import type { ModelFamily } from '../../model/family.js';
+import { LoadedModel } from '../../model/loaded-model.js';
 import type { ResolvedPlan } from '../../quant/plan.js';
 import { ModelError, throwIfAborted } from '../../util/errors.js';
 import { yieldToEvents, type RunOptions } from '../../util/progress.js';

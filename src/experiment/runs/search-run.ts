@@ -29,8 +29,8 @@ import {
 import { reportBetween, reportJson, snapshot } from '../record/work-report.js';
 import { certaintyOf } from '../selection/paired-errors.js';
 import { select, selectCandidate } from '../selection/select-run.js';
-import { measureHeldOut, type HeldOutResult } from './held-out.js';
 import { openGate } from './gate-run.js';
+import { measureHeldOut, type HeldOutResult } from './held-out.js';
 import { openLadder } from './ladder-run.js';
 import { knownNoise } from './noise-floor.js';
 import type { SearchRun, Selection } from './search-result.js';

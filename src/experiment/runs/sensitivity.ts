@@ -1,3 +1,4 @@
+import { evaluateExactly, type Evaluate } from '../../search/evaluation.js';
 import {
   measureSensitivity,
   type SensitivityRow,
@@ -5,9 +6,8 @@ import {
 } from '../../search/sensitivity.js';
 import { Assignment } from '../../search/space.js';
 import type { RunOptions } from '../../util/progress.js';
-import { evaluateExactly, type Evaluate } from '../../search/evaluation.js';
-import { RateProxy } from '../observe/rate-proxy.js';
 import { ObservedEvaluate } from '../observe/observed-evaluate.js';
+import { RateProxy } from '../observe/rate-proxy.js';
 import type { Study } from '../open/study.js';
 import type { SweepResult, SweepSettings } from './sweep-result.js';
 

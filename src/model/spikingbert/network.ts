@@ -235,7 +235,11 @@ export class SpikingBERTNetwork implements SpikingNetwork {
       const { threshold, layers } = this.config;
       const lengths = realLengths(tokens);
       const fire: Fire = (_, x, bias) =>
-        tf.clipByValue<Tensor4D>(tf.div<Tensor4D>(bias ? tf.add<Tensor4D>(x, bias) : x, threshold), 0, 1);
+        tf.clipByValue<Tensor4D>(
+          tf.div<Tensor4D>(bias ? tf.add<Tensor4D>(x, bias) : x, threshold),
+          0,
+          1,
+        );
       let x = fire(0, this.current(tokens));
       for (let encoder = 0; encoder < layers; encoder++)
         x = this.feedForward(encoder, this.attention(encoder, x, lengths, fire), fire);

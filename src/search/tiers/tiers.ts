@@ -2,8 +2,8 @@ import type { MetricName } from '../../tasks/metrics/metrics.js';
 import { throwIfAborted } from '../../util/errors.js';
 import { resolveLimits, type Constraints } from '../constraints.js';
 import { evaluateExactly, type Evaluate } from '../evaluation.js';
-import { concludeSearch, type SearchOutcome } from '../outcome.js';
 import type { Gate } from '../gate.js';
+import { concludeSearch, type SearchOutcome } from '../outcome.js';
 import { orderBySensitivity, type SensitivityTable } from '../sensitivity.js';
 import {
   Assignment,

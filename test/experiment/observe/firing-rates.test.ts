@@ -1,16 +1,16 @@
 import assert from 'node:assert/strict';
 import { startBackend } from '../../../src/backend/start.js';
+import { openCheckpoint } from '../../../src/checkpoint/open.js';
 import {
   measureFiringRates,
   measureStepRates,
 } from '../../../src/experiment/observe/firing-rates.js';
-import { observe } from '../../../src/model/observe.js';
-import { resolvePlan, uniformPlan } from '../../../src/quant/plan.js';
-import { AbortedError } from '../../../src/util/errors.js';
-import { openCheckpoint } from '../../../src/checkpoint/open.js';
 import { firingRateRecords, firingRatesFigure } from '../../../src/figures/energy-figures.js';
+import { observe } from '../../../src/model/observe.js';
 import { describeModel } from '../../../src/model/structure.js';
 import { render } from '../../../src/plots/render/render.js';
+import { resolvePlan, uniformPlan } from '../../../src/quant/plan.js';
+import { AbortedError } from '../../../src/util/errors.js';
 import { temporaryFolder } from '../../checkpoint/support/temporary.js';
 import { FAMILY_TOYS, saveFamilyToy } from '../../families/toys.js';
 import { sst2Parts } from '../../support/parts.js';
