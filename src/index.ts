@@ -75,6 +75,7 @@ export { measureNoise } from './experiment/runs/noise-floor.js';
 export { runSweep } from './experiment/runs/sweep-run.js';
 export { sensitivityOf } from './experiment/runs/sensitivity.js';
 export { runEnergy } from './experiment/runs/energy-run.js';
+export { measureEnergy, type MeasuredEnergy } from './experiment/runs/measured-energy.js';
 export { openStore } from './store/index.js';
 
 // Search, and select.
@@ -115,7 +116,13 @@ export {
 } from './figures/study-figures.js';
 export { membraneChart } from './plots/figures/membrane.js';
 export { lambdaFigure } from './figures/lambda-figure.js';
-export { energyChangeFigure, energyFigure, operationsFigure } from './figures/energy-figures.js';
+export {
+  energyChangeFigure,
+  energyFigure,
+  measuredEnergyFigure,
+  operationsFigure,
+  ownLandscapePoint,
+} from './figures/energy-figures.js';
 export { architectureFigure, landscapeFigure } from './figures/paper-figures.js';
 export { runFigures } from './figures/run-figures.js';
 export {
