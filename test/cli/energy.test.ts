@@ -1,32 +1,34 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as wait } from 'node:timers/promises';
 import type { MeasuredEnergyRow } from '../../src/experiment/runs/measured-energy.js';
 import { openStore } from '../../src/store/index.js';
 import { temporaryFolder } from '../checkpoint/support/temporary.js';
 import { json, toyCommands, type ToyCommands } from './support/study.js';
 
-/** A powercap tree whose package draws 100 W while the test lasts. */
-function poweredTree(folder: string): { readonly powercap: string; readonly stop: () => void } {
+/**
+ * A powercap tree whose package draws 100 W while the test lasts: counted by a process of its own, since
+ * this one is busy evaluating.
+ */
+async function poweredTree(folder: string): Promise<{ powercap: string; stop: () => void }> {
   const zone = join(folder, 'intel-rapl:0');
   mkdirSync(zone, { recursive: true });
-  const begun = performance.now();
-  const count = (): void => {
-    const microjoules = Math.round(100_000 * (performance.now() - begun));
-    // Whole or not at all, as the kernel's file is read.
-    writeFileSync(join(folder, 'next'), `${microjoules}\n`);
-    renameSync(join(folder, 'next'), join(zone, 'energy_uj'));
-  };
   writeFileSync(join(zone, 'name'), 'package-0\n');
   writeFileSync(join(zone, 'max_energy_range_uj'), '262143328850\n');
-  count();
-  const timer = setInterval(count, 5);
-  return {
-    powercap: folder,
-    stop: () => {
-      clearInterval(timer);
-    },
-  };
+  // Whole or not at all, as the kernel's file is read.
+  const script = `
+    const { renameSync, writeFileSync } = require('node:fs');
+    const begun = performance.now();
+    setInterval(() => {
+      writeFileSync('next', Math.round(100_000 * (performance.now() - begun)) + '\\n');
+      renameSync('next', 'intel-rapl:0/energy_uj');
+    }, 5);
+    setTimeout(() => process.exit(), 110_000);`;
+  const child = spawn(process.execPath, ['-e', script], { cwd: folder, stdio: 'ignore' });
+  while (!existsSync(join(zone, 'energy_uj'))) await wait(10);
+  return { powercap: folder, stop: () => void child.kill('SIGKILL') };
 }
 
 const NO_CARD = ['--nvidia-smi', '/nowhere/nvidia-smi'];
@@ -49,6 +51,13 @@ describe('cli: energy', () => {
     assert.match(stdout, /^power, measured +not measured here +not measured here +not measured:/m);
   });
 
+  it('refuses a limit on speed where a plan changes none, before anything is measured', async () => {
+    const { code, stderr } = await toy.study('search', '--min-speed', '100');
+    assert.notEqual(code, 0);
+    assert.match(stderr, /--min-speed: a plan does not change the speed here/);
+    assert.match(stderr, /simulated execution \(cpu\).*packed execution, which is not built/);
+  });
+
   it('refuses to measure without a meter, with each reason, and records nothing', async () => {
     const none = ['--measure', ...NO_CARD, '--powercap', at('nothing')];
     const { code, stdout, stderr } = await toy.study('energy', ...none);
@@ -61,7 +70,7 @@ describe('cli: energy', () => {
   });
 
   it('measures with a meter: rows in the run, in the store, and beside them what is absent', async () => {
-    const { powercap, stop } = poweredTree(at('powercap'));
+    const { powercap, stop } = await poweredTree(at('powercap'));
     const short = ['--repeat', '2', '--idle-seconds', '1', '--run-seconds', '1'];
     try {
       const more = ['--bits', '8', '--measure', ...NO_CARD, '--powercap', powercap, ...short];
@@ -71,13 +80,15 @@ describe('cli: energy', () => {
         readonly absent: readonly { readonly name: string }[];
         readonly real: readonly Readonly<Record<string, string>>[];
         readonly run: string;
+        readonly remarks: readonly string[];
       };
+      assert.ok(!/missing/.test(value.remarks.join()), value.remarks.join('; '));
       const [fp32, eight] = value.measured;
       for (const row of value.measured) {
         assert.equal(row.origin, 'measured');
         assert.equal(row.meter, 'RAPL package');
         assert.equal(row.execution, 'simulated');
-        // 100 W whatever the plan, but for what the timer lags behind a busy thread.
+        // 100 W whatever the plan, but for a counter that lags on a busy machine.
         assert.ok(Math.abs(row.watts!.value - 100) < 25, JSON.stringify(row.watts));
         assert.ok(row.tokensPerSecond!.value > 0);
       }

@@ -141,8 +141,11 @@ describe('figures of measured energy', () => {
   it('have measured, modelled and the paper’s numbers each in panels of their own, with the words', async () => {
     const spec = measuredEnergyFigure(study, rows, modelled, { paper });
     assertValid(spec);
-    await assertNoTextOverlaps(spec);
-    const texts = await drawnTexts(spec);
+    let texts: string[] = [];
+    await withView(spec, (view) => {
+      assertNoTextOverlaps(view);
+      texts = drawnTexts(view).map(({ text }) => text);
+    });
     for (const word of ['(modelled)', '(measured)', '(the paper)'])
       assert.equal(texts.filter((text) => text.endsWith(word)).length, 1, word);
     // No panel of bars holds the paper's range, and no text of a modelled number lacks its panel's word.

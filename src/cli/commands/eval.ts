@@ -16,9 +16,9 @@ import {
 } from '../../experiment/runs/noise-floor.js';
 import { bitsName } from '../../experiment/runs/uniform.js';
 import { requireUnpacked } from '../../quant/packed/read.js';
-import { describeMachine } from '../../store/machine.js';
 import { parsePlan } from '../../quant/plan-json.js';
 import { type QuantizerName, quantizerPlan } from '../../quant/quantizers.js';
+import { describeMachine } from '../../store/machine.js';
 import { readTextFile } from '../../tasks/data/text.js';
 import { formatMeasurement, metricOf, type Measurement } from '../../tasks/metrics/metrics.js';
 import { isBelowFloor, type NoiseFloor } from '../../tasks/metrics/noise.js';

@@ -1,3 +1,4 @@
+import { UsageError } from '../../util/errors.js';
 import type { MeasuredRow } from './summary.js';
 
 /**
@@ -22,6 +23,22 @@ export function isBuilt(execution: Execution): boolean {
 /** The execution of a backend: `tensorflow` is native. */
 export function executionOf(backend: string): Execution {
   return backend === 'tensorflow' ? 'native' : 'simulated';
+}
+
+/**
+ * Refuses a limit on speed where no plan can change it.
+ *
+ * @param minSpeed tokens/s; nothing is refused without.
+ * @throws {UsageError} where weights are rounded and computed with as float32.
+ */
+export function requireSpeedLimit(minSpeed: number | undefined, backend: string): void {
+  if (minSpeed === undefined || executionOf(backend) === 'packed') return;
+  throw new UsageError({
+    what: 'a plan does not change the speed here, so none can be chosen by it',
+    where: '--min-speed',
+    got: `${executionOf(backend)} execution (${backend}): rounded weights, float32 products`,
+    expected: 'no such limit: it is for packed execution, which is not built',
+  });
 }
 
 /** A part of the saving, and how real it is in each execution: a row of `table()`. */
