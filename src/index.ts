@@ -78,6 +78,7 @@ export { measureNoise } from './experiment/runs/noise-floor.js';
 export { runSweep } from './experiment/runs/sweep-run.js';
 export { sensitivityOf } from './experiment/runs/sensitivity.js';
 export { runEnergy } from './experiment/runs/energy-run.js';
+export { measureEnergy, type MeasuredEnergy } from './experiment/runs/measured-energy.js';
 export { openStore } from './store/index.js';
 
 // Search, and select.
@@ -123,7 +124,9 @@ export {
   energyFigure,
   firingRateRecords,
   firingRatesFigure,
+  measuredEnergyFigure,
   operationsFigure,
+  ownLandscapePoint,
 } from './figures/energy-figures.js';
 export { architectureFigure, landscapeFigure } from './figures/paper-figures.js';
 export { runFigures } from './figures/run-figures.js';

@@ -2,6 +2,7 @@ import { Command } from 'commander';
 import { addConvert } from './commands/convert.js';
 import { addDemo } from './commands/demo.js';
 import { addDoctor } from './commands/doctor.js';
+import { addEnergy } from './commands/energy/energy.js';
 import { addEval } from './commands/eval.js';
 import { addExport } from './commands/export.js';
 import { addFetch } from './commands/fetch.js';
@@ -50,6 +51,7 @@ export function buildProgram(host: Host): Command {
     addSweep,
     addSearch,
     addSelect,
+    addEnergy,
     addExport,
     addPlot,
     addReport,

@@ -3,6 +3,7 @@ import { modelEnergy } from '../energy/model-energy.js';
 import { countOperations, type MatrixProduct } from '../energy/operations.js';
 import type { WeightMemory } from '../energy/technology.js';
 import type { EnergyRun } from '../experiment/runs/energy-run.js';
+import type { MeasuredEnergyRow } from '../experiment/runs/measured-energy.js';
 import { blockKind } from '../layout/blocks.js';
 import type { ModelStructure } from '../model/structure.js';
 import { energyChangeChart, type EnergyChangeOptions } from '../plots/figures/energy-change.js';
@@ -10,7 +11,12 @@ import { energyChart } from '../plots/figures/energy.js';
 import { operationsChart } from '../plots/figures/operations.js';
 import { firingRatesChart } from '../plots/neurons/firing-rates.js';
 import type { ChartSpec } from '../plots/parts/spec.js';
-import type { EnergyRecord, FiringRateRecord, OperationRecord } from '../plots/records.js';
+import type {
+  EnergyRecord,
+  FiringRateRecord,
+  LandscapeRecord,
+  OperationRecord,
+} from '../plots/records.js';
 import { planId } from '../quant/plan.js';
 import { groupBy } from '../util/group.js';
 import { dataNames, subjectOf, type FigureSubject } from './study-figures.js';
@@ -46,6 +52,62 @@ export function energyRecords(
       }),
     ),
   );
+}
+
+/**
+ * Measured energy as records, a meter an accounting: to be drawn beside those of `energyRecords`. A plan
+ * whose energy was not measured, or is lost in the noise around idle, has none.
+ */
+export function measuredRecords(
+  study: FigureSubject,
+  rows: readonly MeasuredEnergyRow[],
+): EnergyRecord[] {
+  const subject = subjectOf(study);
+  return rows.flatMap((row): EnergyRecord[] => {
+    const { origin, plan, meter, execution, backend, joulesPerToken, energyChange: change } = row;
+    if (joulesPerToken === undefined || joulesPerToken.value <= 0) return [];
+    const { value, low, high } = joulesPerToken;
+    return [
+      {
+        ...{ ...subject, plan, origin, accounting: meter },
+        setting: `${execution} execution (${backend})`,
+        microjoules: value * 1e6,
+        low: Math.max(0, low * 1e6),
+        high: high * 1e6,
+        ...(change && { change: { value: change.value, low: change.low, high: change.high } }),
+      },
+    ];
+  });
+}
+
+/** Fig. 10 with a meter: measured, modelled and the paper's, each in panels of its own. @throws as `energyChangeChart`. */
+export function measuredEnergyFigure(
+  study: FigureSubject,
+  rows: readonly MeasuredEnergyRow[],
+  modelled: readonly EnergyRecord[],
+  options: EnergyChangeOptions = {},
+): ChartSpec {
+  const records = [...measuredRecords(study, rows), ...modelled];
+  return energyChangeChart(records, options, dataNames(study.task));
+}
+
+/**
+ * A measured plan of a classifier as a point of Fig. 1.
+ *
+ * @param name 'spikegpt-mini-sst2, 8 bits'
+ * @param accuracy on SST-2, [0, 1]
+ */
+export function ownLandscapePoint(
+  name: string,
+  parameters: number,
+  accuracy: number,
+  { bytes, joulesPerToken, origin, meter, machine }: MeasuredEnergyRow,
+): LandscapeRecord {
+  return {
+    ...{ name, kind: 'this project', parameters, accuracy, bytes },
+    ...(joulesPerToken && { energy: joulesPerToken.value * 1e6, energyOrigin: origin }),
+    source: `measured here: ${meter}, ${machine}`,
+  };
 }
 
 /**

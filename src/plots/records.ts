@@ -187,6 +187,8 @@ export interface LandscapeRecord {
   readonly bytes: number;
   /** Energy a token in microjoules, where a source gives it. */
   readonly energy?: number;
+  /** Origin of that energy; "as its source has it" where it is left out. */
+  readonly energyOrigin?: 'modelled' | 'measured';
   /** Origin of the numbers, for people. */
   readonly source: string;
 }
@@ -207,6 +209,8 @@ export interface EnergyRecord extends Subject {
   /** Ends of the published constants, or the spread of a measurement. */
   readonly low?: number;
   readonly high?: number;
+  /** Measured against the first plan, paired: as a share, with its 95 % interval. */
+  readonly change?: { readonly value: number; readonly low: number; readonly high: number };
 }
 
 /** Power of a task as the paper states it, in shares of the unquantized model's (Fig. 10). */

@@ -65,9 +65,9 @@ describe('cli: eval', () => {
     const table = stdout.split('\n\n')[1].trimEnd().split('\n');
     assert.match(
       table[0],
-      /^ *plan +accuracy +95 % interval +memory +saving +change, points +McNemar p$/,
+      /^ *plan +accuracy +95 % interval +memory +saving +change, points +McNemar p +tokens\/s$/,
     );
-    assert.match(table[2], /^ *fp32 +\d+\.\d % .* MB +0\.0 %$/);
+    assert.match(table[2], /^ *fp32 +\d+\.\d % .* MB +0\.0 % +[\d,.]+$/);
     assert.match(table[3], /^ *1 bit +\d+\.\d % .* kB +9\d\.\d % +[+−]?\d+\.\d +(\d|<)/);
     assert.equal(table.length, 4);
     // One grid: every cell ends below the end of its title.

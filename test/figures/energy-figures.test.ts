@@ -1,12 +1,18 @@
 import assert from 'node:assert/strict';
+import type { Estimate } from '../../src/energy/measured/statistics.js';
 import type { EnergyRun } from '../../src/experiment/runs/energy-run.js';
+import type { MeasuredEnergyRow } from '../../src/experiment/runs/measured-energy.js';
 import {
   energyChangeFigure,
   energyFigure,
   energyRecords,
+  measuredEnergyFigure,
+  measuredRecords,
   operationsFigure,
+  ownLandscapePoint,
   type EnergySetting,
 } from '../../src/figures/energy-figures.js';
+import { landscapeFigure } from '../../src/figures/paper-figures.js';
 import type { FigureSubject } from '../../src/figures/study-figures.js';
 import type { Task } from '../../src/tasks/task.js';
 import { spikingLayers, uniform } from '../energy/support.js';
@@ -108,5 +114,66 @@ describe('figures of energy', () => {
       assert.equal(of('classifier'), (2 * 2 * 16) / 20);
       assert.equal(of('pooling'), 16 + 16 / 20);
     });
+  });
+});
+
+describe('figures of measured energy', () => {
+  const rowOf = (plan: string, value: number, change?: number): MeasuredEnergyRow => {
+    const estimate = (mean: number, half: number): Estimate => ({
+      ...{ value: mean, low: mean - half, high: mean + half, repeats: 10 },
+    });
+    return {
+      ...{ origin: 'measured', meter: 'RAPL package', covers: 'all', resolution: 'fine', plan },
+      joulesPerToken: estimate(value, value / 50),
+      watts: estimate(20, 1),
+      tokensPerSecond: estimate(100, 1),
+      energyChange: change === undefined ? undefined : estimate(change, 0.01),
+      powerChange: undefined,
+      verdict: change === undefined ? 'baseline' : 'lower',
+      ...{ execution: 'simulated', backend: 'wasm', machine: 'M', task: 'sst2', model: 'toy' },
+      bytes: 1e6,
+    };
+  };
+  const rows = [rowOf('32', 1e-3), rowOf('8', 0.98e-3, -0.02)];
+  const paper = [{ task: 'sst2' as const, least: 0.026, most: 0.2, source: 'arXiv' }];
+  const modelled = energyRecords(study, RUN, SETTINGS.slice(0, 1));
+
+  it('have measured, modelled and the paper’s numbers each in panels of their own, with the words', async () => {
+    const spec = measuredEnergyFigure(study, rows, modelled, { paper });
+    assertValid(spec);
+    let texts: string[] = [];
+    await withView(spec, (view) => {
+      assertNoTextOverlaps(view);
+      texts = drawnTexts(view).map(({ text }) => text);
+    });
+    for (const word of ['(modelled)', '(measured)', '(the paper)'])
+      assert.equal(texts.filter((text) => text.endsWith(word)).length, 1, word);
+    // No panel of bars holds the paper's range, and no text of a modelled number lacks its panel's word.
+    const rowsOf = spec.vconcat as readonly { readonly hconcat?: readonly object[] }[];
+    assert.equal(rowsOf.length, 3);
+    for (const { hconcat } of rowsOf.slice(0, 2))
+      assert.ok(!JSON.stringify(hconcat).includes('Power in the paper'));
+    assert.ok(JSON.stringify(rowsOf[2]).includes('Power in the paper'));
+  });
+
+  it('draw the paired change with its own interval, not a quotient of means', () => {
+    const [, eight] = measuredRecords(study, rows);
+    assert.deepEqual(eight.change, { value: -0.02, low: -0.03, high: -0.01 });
+    assert.equal(measuredRecords(study, [rowOf('32', -1e-9)]).length, 0, 'lost in noise');
+  });
+
+  it('leave the figure of modelled energy alone as it was', () => {
+    const spec = JSON.stringify(measuredEnergyFigure(study, [], modelled, { paper }));
+    const before = JSON.stringify(energyChangeFigure(study, RUN, SETTINGS.slice(0, 1), { paper }));
+    assert.equal(spec, before);
+  });
+
+  it('give Fig. 1 a point of ours whose energy says where it is from', () => {
+    const point = ownLandscapePoint('toy, 8 bits', 1000, 0.7, rows[1]);
+    assert.equal(point.energyOrigin, 'measured');
+    const chart = JSON.stringify(landscapeFigure([point]));
+    assert.match(chart, /980 µJ a token \(measured\)/);
+    const other = { ...point, energyOrigin: 'modelled' as const };
+    assert.match(JSON.stringify(landscapeFigure([other])), /\(modelled\)/);
   });
 });

@@ -120,6 +120,18 @@ describe('import order', () => {
     assert.deepEqual([...new Set(known.map(({ file }) => file))], [LIST_OF_FAMILIES]);
   });
 
+  it('keeps input and output of energy/ in its meters', () => {
+    const doing = imports.filter(
+      ({ from, specifier }) => from === 'energy' && /^node:(?!timers)/.test(specifier),
+    );
+    assert.ok(doing.length > 0);
+    const meters = join('energy', 'meters') + sep;
+    assert.deepEqual(
+      doing.filter(({ file }) => !file.startsWith(meters)),
+      [],
+    );
+  });
+
   it('keeps folders apart that must not know each other', () => {
     const strays = imports.filter(({ from, to }) =>
       FORBIDDEN.some((rule) => rule.from === from && to !== undefined && rule.to.includes(to)),

@@ -26,6 +26,7 @@ import { requireUnpacked } from '../../quant/packed/read.js';
 import { parsePlan } from '../../quant/plan-json.js';
 import { type QuantizerName, quantizerPlan } from '../../quant/quantizers.js';
 import type { ScoringQueue } from '../../queue/open-queue.js';
+import { describeMachine } from '../../store/machine.js';
 import { readTextFile } from '../../tasks/data/text.js';
 import { formatMeasurement, metricOf, type Measurement } from '../../tasks/metrics/metrics.js';
 import { isBelowFloor, type NoiseFloor } from '../../tasks/metrics/noise.js';
@@ -36,7 +37,7 @@ import { backendFact, configFacts, configJson } from '../format/facts.js';
 import { measurementJson, pointJson, taskJson } from '../format/json.js';
 import { packedFacts, packedJson } from '../format/packed.js';
 import { pointCells, pointColumns } from '../format/points.js';
-import { formatFacts, formatTable, type Fact } from '../format/table.js';
+import { formatFacts, formatTable, numberColumns, type Fact } from '../format/table.js';
 import type { Host } from '../host.js';
 import {
   bitsOption,
@@ -238,13 +239,19 @@ function resultFacts(measurement: Measurement, task: Task): Fact[] {
       : []),
     ['tokens', formatCount(task.tokens)],
     ['speed', speed],
+    ['machine', describeMachine()],
   ];
 }
 
 function comparisonTable(task: Task, points: readonly PlanPoint[]): string {
+  const speedOf = ({ measurement }: PlanPoint): string =>
+    measurement === undefined ? '' : formatRate(measurement.tokens / measurement.seconds);
   return formatTable(
-    pointColumns('plan', task.metric),
-    points.map((point) => pointCells({ label: point.name, point }, task.metric)),
+    [...pointColumns('plan', task.metric), ...numberColumns('tokens/s')],
+    points.map((point) => [
+      ...pointCells({ label: point.name, point }, task.metric),
+      speedOf(point),
+    ]),
   );
 }
 

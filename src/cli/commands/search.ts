@@ -1,4 +1,5 @@
 import { Option, type Command } from 'commander';
+import { requireSpeedLimit } from '../../energy/measured/real-savings.js';
 import type { Study } from '../../experiment/open/study.js';
 import { runSearch } from '../../experiment/runs/search-run.js';
 import {
@@ -52,6 +53,7 @@ interface SearchFlags
   readonly level: number;
   readonly gate?: 'drift';
   readonly gateThreshold?: number;
+  readonly minSpeed?: number;
 }
 
 export function addSearch(program: Command, host: Host): void {
@@ -73,6 +75,11 @@ export function addSearch(program: Command, host: Host): void {
       '--max-memory <amount>',
       'size ("6.82MB"), or a share of float32 ("46.4%")',
       memoryAmount,
+    )
+    .option(
+      '--min-speed <rate>',
+      'tokens/s at least; only where a plan changes the speed: packed execution, which is not built',
+      numberWhere((value) => value > 0, 'a number above 0'),
     )
     .addOption(
       new Option(
@@ -257,6 +264,7 @@ async function search(
   command: readonly string[],
 ): Promise<void> {
   const { metric } = study.task;
+  requireSpeedLimit(flags.minSpeed, study.options.backend.name);
   const settings = settingsOf(flags, metric);
   session.note(formatFacts(studyFacts(study)));
   const { hierarchy } = study.options.file;

@@ -55,7 +55,7 @@ export function changeEstimate(
   return { value, low: value - half, high: value + half, repeats: other.length };
 }
 
-/** What an interval of a change allows to say. */
+/** The statement that an interval of a change allows. */
 export type ChangeVerdict = 'lower' | 'higher' | 'no difference' | 'not measured';
 
 /** "no difference" wherever the interval has 0 in it: none was shown, not that there is none. */

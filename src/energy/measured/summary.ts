@@ -29,12 +29,12 @@ export interface MeasuredRow {
   readonly verdict: ChangeVerdict | 'baseline';
 }
 
-/** What the windows of a measurement say. */
+/** The numbers of a measurement. */
 export interface MeasuredSummary {
   readonly rows: readonly MeasuredRow[];
   /** Idle watts by meter, over all idle windows. */
   readonly idle: readonly { readonly meter: string; readonly watts: Estimate | undefined }[];
-  /** What a reader has to know: drift, other load, windows that are missing. */
+  /** Drift, other load, windows that are missing. */
   readonly remarks: readonly string[];
 }
 

@@ -1,6 +1,6 @@
 import { cpus } from 'node:os';
 
-/** How busy all processors were between two looks, [0, 1]; this process's own work is part of it. */
+/** The busy share of all processors' time between two looks, [0, 1]; this process's own work is part of it. */
 export function processorLoad(): () => number | undefined {
   const before = times();
   return () => {

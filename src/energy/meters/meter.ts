@@ -25,7 +25,7 @@ export interface Meter {
   readonly name: string;
   /** The tool or the interface that it is read through. */
   readonly source: 'nvidia-smi' | 'rapl' | 'simulated';
-  /** What its joules are the joules of. */
+  /** The parts of the machine whose joules these are. */
   readonly covers: string;
   /** In time and in joules, in words. */
   readonly resolution: string;
@@ -37,7 +37,7 @@ export interface Meter {
 export interface AbsentMeter {
   readonly name: string;
   readonly reason: string;
-  /** What somebody who runs the machine would have to do; absent where nothing helps. */
+  /** A step for those who run the machine; absent where nothing helps. */
   readonly needed?: string | undefined;
 }
 
@@ -49,7 +49,7 @@ export interface Meters {
   readonly close: () => Promise<void>;
 }
 
-/** Whether a window has a number. */
+/** True of a window with a number. */
 export function isReading(found: MeterReading | MissingReading): found is MeterReading {
   return !('missing' in found);
 }

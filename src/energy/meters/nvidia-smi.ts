@@ -242,7 +242,7 @@ class Sampler {
 
 type Output = { readonly text: string } | { readonly fault: string; readonly missing: boolean };
 
-/** What a command prints, if it ends well and soon. */
+/** The output of a command that ends well and soon. */
 function outputOf(command: readonly string[], milliseconds: number): Promise<Output> {
   return new Promise((resolve) => {
     const child = spawn(command[0], command.slice(1), { stdio: ['ignore', 'pipe', 'pipe'] });

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { systemCode, systemReason } from '../../util/system-errors.js';
@@ -14,6 +15,9 @@ export const POWERCAP = '/sys/class/powercap';
 
 /** More than any socket takes: a counter that says more has jumped, or has wrapped more than once. */
 const MOST_WATTS = 2000;
+
+/** The longest that a counter may lag: then a look finds more than was drawn since the last. */
+const LAG_SECONDS = 0.5;
 
 /** Between two looks at the counters of a window, so that none wraps twice unseen. */
 const LOOK_MS = 1000;
@@ -91,8 +95,8 @@ async function zoneAt(folder: string): Promise<Zone | { name: string; fault: Fau
     () => '',
   );
   try {
-    await counterAt(path);
-    return { name, path, rangeMicrojoules: await counterAt(join(folder, 'max_energy_range_uj')) };
+    counterAt(path);
+    return { name, path, rangeMicrojoules: counterAt(join(folder, 'max_energy_range_uj')) };
   } catch (error) {
     const denied = ['EACCES', 'EPERM'].includes(systemCode(error) ?? '');
     const needed = denied
@@ -103,8 +107,9 @@ async function zoneAt(folder: string): Promise<Zone | { name: string; fault: Fau
 }
 
 /** @throws {Error} for a file that is not there, not readable or no count. */
-async function counterAt(path: string): Promise<number> {
-  const text = (await readFile(path, 'utf8')).trim();
+function counterAt(path: string): number {
+  // Not awaited: a busy thread would come back to the answer late, and count its joules to another time.
+  const text = readFileSync(path, 'utf8').trim();
   if (!/^\d{1,15}$/.test(text)) throw new Error(`no count: ${JSON.stringify(text.slice(0, 40))}`);
   return Number(text);
 }
@@ -120,26 +125,25 @@ class RaplMeter implements Meter {
     private readonly clock: () => number,
   ) {}
 
-  async start(): Promise<{ stop(): Promise<MeterReading | MissingReading> }> {
+  start(): ReturnType<Meter['start']> {
     const counters = this.zones.map((zone) => new Counter(zone, this.clock));
-    const look = async (): Promise<void> => {
-      await Promise.all(counters.map((counter) => counter.look()));
+    const look = (): void => {
+      for (const counter of counters) counter.look();
     };
-    await look();
+    look();
     const begun = this.clock();
-    const timer = setInterval(() => void look(), LOOK_MS);
+    const timer = setInterval(look, LOOK_MS);
     // A window that nobody ends keeps no process alive.
     timer.unref();
-    return {
-      stop: async () => {
-        clearInterval(timer);
-        await look();
-        const seconds = this.clock() - begun;
-        const fault = counters.find(({ missing }) => missing !== undefined)?.missing;
-        if (fault !== undefined) return { missing: fault };
-        return { joules: counters.reduce((sum, { joules }) => sum + joules, 0), seconds };
-      },
+    const stop = (): MeterReading | MissingReading => {
+      clearInterval(timer);
+      look();
+      const seconds = this.clock() - begun;
+      const fault = counters.find(({ missing }) => missing !== undefined)?.missing;
+      if (fault !== undefined) return { missing: fault };
+      return { joules: counters.reduce((sum, { joules }) => sum + joules, 0), seconds };
     };
+    return Promise.resolve({ stop: () => Promise.resolve(stop()) });
   }
 }
 
@@ -148,23 +152,16 @@ class Counter {
   joules = 0;
   missing: string | undefined;
   private last: { readonly at: number; readonly microjoules: number } | undefined;
-  /** Looks come one after another, whoever asks. */
-  private busy: Promise<void> = Promise.resolve();
 
   constructor(
     private readonly zone: Zone,
     private readonly clock: () => number,
   ) {}
 
-  look(): Promise<void> {
-    this.busy = this.busy.then(() => this.next());
-    return this.busy;
-  }
-
-  private async next(): Promise<void> {
+  look(): void {
     const { path, rangeMicrojoules } = this.zone;
     try {
-      const microjoules = await counterAt(path);
+      const microjoules = counterAt(path);
       const at = this.clock();
       if (this.last !== undefined) this.add(this.last, { at, microjoules }, rangeMicrojoules);
       this.last = { at, microjoules };
@@ -187,8 +184,7 @@ class Counter {
     }
     const moved = now.microjoules - last.microjoules;
     const joules = (moved < 0 ? moved + range : moved) / MICROJOULES;
-    // What a counter does in a millisecond is coarse: allow it a joule.
-    if (joules < 0 || joules > most + 1)
+    if (joules < 0 || joules > most + MOST_WATTS * LAG_SECONDS)
       this.missing ??= `${path} jumped from ${last.microjoules} to ${now.microjoules} µJ`;
     else this.joules += joules;
   }

@@ -40,7 +40,7 @@ export function sampleChannels<T extends Tensor>(x: T, steps: number): T {
   const width = x.shape[x.shape.length - 1];
   const channels = sampledChannels(width, steps);
   if (channels.length === width) return x.clone();
-  return gather(x, tensor1d(channels, 'int32'), x.shape.length - 1) as T;
+  return gather<T>(x, tensor1d(channels, 'int32'), x.shape.length - 1);
 }
 
 /** x [B, S, L, C], or [B, 1, L, C] where all steps are alike, at all steps. */

@@ -1,6 +1,6 @@
 import type { Part } from '../parts/part.js';
 import { chart, values, type ChartSpec } from '../parts/spec.js';
-import type { DataNames } from '../parts/task-view.js';
+import { taskView, type DataNames } from '../parts/task-view.js';
 import { COLORS } from '../parts/theme.js';
 import type { EnergyRecord, PaperPowerRecord } from '../records.js';
 import {
@@ -16,6 +16,7 @@ import {
 
 /** Dark enough on a bar and on white. */
 const PAPER = '#7a2f5d';
+const PAPER_WIDTH = 250;
 
 export interface EnergyChangeOptions {
   /** The range that the paper reports for power, to lay ours beside. */
@@ -24,7 +25,8 @@ export interface EnergyChangeOptions {
 
 /**
  * Fig. 10: the change of a token's energy from the unquantized model's (the first plan of a task). A bar
- * stands for the middle of the published constants, its line for their ends.
+ * stands for the middle of the published constants, its line for their ends; measured, for the paired change
+ * and its 95 % interval. With measured records the paper's range has a panel of its own.
  *
  * @throws {PlotError} when there are no records but the baseline, a value is negative or the baseline is 0.
  */
@@ -44,11 +46,15 @@ export function energyChangeChart(
   const most = Math.max(0, ...rows.map(({ change, right }) => Math.max(change, right ?? change)));
   // Room on the left for the text of the longest bar.
   const domain = [Math.min(-0.25, widest) * 1.3, most];
+  // Beside measured energy the paper's range has a panel of its own: none holds numbers of two origins.
+  const apart = records.some(({ origin }) => origin === 'measured');
   const theirs =
-    paper.length > 0
+    paper.length > 0 && !apart
       ? ['Purple, dashed at its ends: the range of power that the paper reports']
       : [];
-  const layers = (panel: EnergyPanel): Part[] => layersOf(panel, paper, domain);
+  const layers = (panel: EnergyPanel): Part[] => layersOf(panel, apart ? [] : paper, domain);
+  const panels = energyPanels(changed, names, layers, { y: 'independent' });
+  const own = apart ? paper.map((each) => paperPanel(each, domain, names)) : [];
   return chart(
     `${origins} energy a token of ${models}: the change of each plan from the unquantized model.`,
     {
@@ -57,7 +63,8 @@ export function energyChangeChart(
         subtitle: [`${models}; change from the unquantized model`, ...notes, ...theirs],
       },
       data: { values: values(rows, 'energy change chart') },
-      ...energyPanels(changed, names, layers, { y: 'independent' }),
+      ...panels,
+      ...(own.length > 0 && { vconcat: [...(panels.vconcat as readonly Part[]), ...own] }),
     },
   );
 }
@@ -113,6 +120,25 @@ function layersOf(
     // Over the bars, which reach across it.
     ...(theirs === undefined ? [] : paperLayers(theirs, x)),
   ];
+}
+
+/** The paper's range alone. */
+function paperPanel(record: PaperPowerRecord, domain: readonly number[], names: DataNames): Part {
+  const x: Part = {
+    type: 'quantitative',
+    title: 'Change of power (%)',
+    scale: { domain, nice: false },
+    axis: { format: '~%', tickCount: 5, labelExpr: "datum.value < -1 ? '' : datum.label" },
+  };
+  return {
+    width: PAPER_WIDTH,
+    height: 30,
+    title: {
+      ...{ text: `${taskView(record.task, names).title} (the paper)`, fontSize: 13 },
+      ...{ subtitle: `power of all its cases, ${record.source}`, subtitleFontSize: 11 },
+    },
+    layer: paperLayers(record, x),
+  };
 }
 
 /** The paper's range over the whole height of a panel, with its ends. */

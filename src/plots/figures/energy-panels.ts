@@ -182,13 +182,17 @@ function findingOf(records: readonly EnergyRecord[]): string | undefined {
 /** A change of energy from the baseline's, as a share, with its ends. */
 export interface EnergyChange {
   readonly change: number;
-  /** From the ends of the constants; null without. */
+  /** From the ends of the constants, or of a measured interval; null without. */
   readonly left: number | null;
   readonly right: number | null;
 }
 
-/** The same constant on both sides. @throws {PlotError} when the baseline takes no energy. */
+/** A measured change with its own interval, else the same constant on both sides. @throws {PlotError} when the baseline takes no energy. */
 export function changeBetween(record: EnergyRecord, baseline: EnergyRecord): EnergyChange {
+  if (record.change !== undefined) {
+    const { value, low, high } = record.change;
+    return { change: value, left: low, right: high };
+  }
   if (baseline.microjoules === 0)
     throw new PlotError({
       what: 'no energy to compare with',

@@ -14,10 +14,13 @@ const COLOR_OF = { published: COLORS.purple, 'this project': COLORS.blue } as co
  * @throws {PlotError} when there are no records.
  */
 export function landscapeChart(records: readonly LandscapeRecord[]): ChartSpec {
-  const rows = records.map(({ bytes, energy, ...rest }) => ({
+  const rows = records.map(({ bytes, energy, energyOrigin, ...rest }) => ({
     ...rest,
     mb: bytes / BYTES_PER_MB,
-    energyText: energy === undefined ? 'no source' : `${energy.toPrecision(3)} µJ a token`,
+    energyText:
+      energy === undefined
+        ? 'no source'
+        : `${energy.toPrecision(3)} µJ a token${energyOrigin === undefined ? '' : ` (${energyOrigin})`}`,
   }));
   const kinds = (['published', 'this project'] as const).filter((kind) =>
     records.some((record) => record.kind === kind),
