@@ -62,7 +62,8 @@ describe('a server of a queue', function () {
   afterEach(async () => {
     await Promise.all(workers.splice(0).map((worker) => worker.end()));
     await Promise.all(servers.splice(0).map((server) => server.remove()));
-    for (const name of ['PASSWORD', 'CA']) delete process.env[`QSLM_QUEUE_${name}`];
+    delete process.env['QSLM_QUEUE_PASSWORD'];
+    delete process.env['QSLM_QUEUE_CA'];
   });
   const start = async (settings: readonly string[], isTls = false): Promise<TestRedis> => {
     const server = await TestRedis.start(settings, isTls);
