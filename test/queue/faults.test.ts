@@ -4,7 +4,7 @@ import { toyPlace } from './support/place.js';
 import { withRedis } from './support/redis.js';
 
 /** Of `npm run soak:queue`, those that are over soon, once each. */
-const SHORT = /asked to end|ended and starts again|killed and starts again|loses everything/;
+const SHORT = /asked to end|killed and starts again|loses everything/;
 
 describe('a search over a queue comes through', function () {
   this.timeout(120_000);
