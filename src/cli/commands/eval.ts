@@ -130,8 +130,9 @@ async function evaluate(session: Session, name: string, flags: EvalFlags): Promi
     const sha256 = await open.checkpoint.sha256();
     const { checkpoint, hierarchy } = open;
     const place = { checkpoint: sha256, task, backend: backend.name };
-    const noise =
-      isLoaded(open) ? await noiseOf(session, flags, open, task, measurement!, place) : undefined;
+    const noise = isLoaded(open)
+      ? await noiseOf(session, flags, open, task, measurement!, place)
+      : undefined;
     const facts = formatFacts([
       ['model', open.name],
       ['sha256', sha256],
