@@ -3,6 +3,7 @@ import { openLink } from './coordinator/link.js';
 import { QueuePool } from './coordinator/pool.js';
 import { queueAddress } from './redis/address.js';
 
+/** Settings of {@link openQueue}. */
 export interface OpenQueueOptions {
   /** Seats to share the work among; by default as many as workers have threads, growing with them. */
   readonly seats?: number;
@@ -14,6 +15,7 @@ export interface OpenQueueOptions {
 export interface ScoringQueue {
   /** The server, without the password. */
   readonly text: string;
+  /** Opens the pool of a study. */
   readonly openPool: (options: PoolOptions) => Promise<Pool>;
 }
 

@@ -71,7 +71,7 @@ describe('a queue with odd workers and odd jobs', function () {
   });
 
   it('gives a share up that took three workers down, and names it', async () => {
-    for (let count = 0; count < 4; count++) await startOne('dies');
+    await Promise.all(Array.from({ length: 4 }, () => startOne('dies')));
     const { openPool } = openQueue(redis().url, { seats: 1 });
     await assert.rejects(search(place.path, place.task, WAYS, { openPool }), (error) => {
       assert.ok(error instanceof QueueError);
@@ -90,6 +90,13 @@ describe('a queue with odd workers and odd jobs', function () {
       prefix: PREFIX,
     });
     const random = seededRandom(16);
+    const nonsense = (what: object): { name: string; data: unknown } => ({
+      name: 'job',
+      data: mutated(what, random),
+    });
+    const lease = { protocol: PROTOCOL, session: 'a0', seat: 0 };
+    await offers.addBulk(Array.from({ length: 500 }, () => nonsense(lease)));
+    let failed = 0;
     const { openPool } = openQueue(url);
     let evaluations = 0;
     const outcome = await search(place.path, place.task, WAYS, {
@@ -98,26 +105,27 @@ describe('a queue with odd workers and odd jobs', function () {
         return {
           ...pool,
           score: async (request) => {
-            if (evaluations++ === 2) {
-              const [{ session }] = (await queueStatus(url)).sessions;
-              const seat = new Queue(seatQueue(session, 0), { connection, prefix: PREFIX });
-              const nonsense = (what: object): { name: string; data: unknown } => ({
-                name: 'job',
-                data: mutated(what, random),
-              });
-              const share = shareOf(session);
-              await seat.addBulk(Array.from({ length: 500 }, () => nonsense(share)));
-              const lease = { protocol: PROTOCOL, session, seat: 0 };
-              await offers.addBulk(Array.from({ length: 500 }, () => nonsense(lease)));
-              await seat.close();
-            }
-            return pool.score(request);
+            if (evaluations++ !== 2) return pool.score(request);
+            const [{ session }] = (await queueStatus(url)).sessions;
+            const seat = new Queue(seatQueue(session, 0), { connection, prefix: PREFIX });
+            const share = shareOf(session);
+            await seat.addBulk(Array.from({ length: 500 }, () => nonsense(share)));
+            // It comes after all of them.
+            const answer = await pool.score(request);
+            failed = await seat.getFailedCount();
+            await seat.close();
+            return answer;
           },
         };
       },
     });
     assert.deepEqual(pathOf(outcome, true), pathOf(place.plain, true));
     assert.ok(worker.isAlive);
+    assert.equal(failed, 500);
+    assert.equal(await offers.getWaitingCount(), 0);
+    // Some name a session that there could be, which is over.
+    const { failed: refused, completed } = await offers.getJobCounts('failed', 'completed');
+    assert.ok(refused > 300 && refused + completed >= 500, `${refused}, ${completed}`);
     await offers.obliterate({ force: true });
     await offers.close();
   });

@@ -29,7 +29,7 @@ export interface SessionParts {
 
 const SHA256 = /^[0-9a-f]{64}$/;
 
-/** What a coordinator says of its work, for as long as it lives. */
+/** A coordinator's description of its work, renewed for as long as it lives. */
 export class Session {
   private timer: NodeJS.Timeout | undefined;
   private closed = false;

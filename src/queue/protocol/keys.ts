@@ -11,7 +11,7 @@ export const PROTOCOL = 1;
 export const keys = {
   /** Ids of sessions; those without a {@link keys.session} are over. */
   sessions: `${PREFIX}:sessions`,
-  /** What a session is about, for as long as its coordinator lives. */
+  /** The description of a session, for as long as its coordinator lives. */
   session: (session: string) => `${PREFIX}:session:${session}`,
   /** Reasons of workers that do not take part, by worker. */
   refused: (session: string) => `${PREFIX}:refused:${session}`,

@@ -19,7 +19,7 @@ export const canaryJson = v.strictObject({
   expected: hash,
 });
 
-/** What the holders of a session's seats have to know. */
+/** The description of a session, for the holders of its seats. */
 export const sessionJson = v.strictObject({
   protocol,
   session: id,

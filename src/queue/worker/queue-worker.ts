@@ -11,17 +11,18 @@ import {
   PREFIX,
   PROTOCOL,
   seatsQueue,
-  SESSION_SECONDS,
   STALLED_MS,
   WORKER_SECONDS,
 } from '../protocol/keys.js';
 import { leaseJson, type WorkerMessage } from '../protocol/messages.js';
 import type { QueueAddress } from '../redis/address.js';
 import { connect, connectionOptions, loadPackages, type QueuePackages } from '../redis/connect.js';
-import { readWorkers } from '../registry.js';
+import { faultText, workerName } from './identity.js';
 import { Lease, type LeaveReason } from './lease.js';
 import { Seat, type SeatCounts } from './seat.js';
-import { BLOB, readSession, SessionThreads, type FindModel } from './session.js';
+import { SessionTable } from './session-table.js';
+import { BLOB, type FindModel } from './session.js';
+import { othersHaveThreads, waitingSessions } from './spare-seats.js';
 
 /** A worker to be started. */
 export interface QueueWorkerOptions {
@@ -38,7 +39,9 @@ export interface QueueWorkerOptions {
 }
 
 /** A session that this worker takes no part in is not looked at again for so long. */
-const AVOIDED_MS = 3000;
+const AVOIDED_MS = 500;
+/** Time in which others may take it. */
+const RESTING_MS = 5000;
 /** Time to give everything back in, once asked to end. */
 const CLOSING_MS = 15_000;
 /** Looks in a row at which a seat was waiting before a worker takes more than it has threads for. */
@@ -55,13 +58,13 @@ const MOVES = new Set<LeaveReason>([
 
 /** A process that takes seats of sessions and scores their shares, until it is closed. */
 export class QueueWorker {
-  private readonly id: string;
+  private readonly id = workerName();
   private readonly counts: SeatCounts = { shares: 0, seconds: 0, tokens: 0 };
   private readonly leases = new Map<string, Lease>();
-  private readonly sessions = new Map<string, SessionThreads>();
-  private readonly refused = new Map<string, string>();
+  private readonly sessions: SessionTable;
   private readonly workers: Worker[] = [];
   private timer: NodeJS.Timeout | undefined;
+  private resting: NodeJS.Timeout | undefined;
   private closing = false;
   private seatsWaited = 0;
   private readonly since = Date.now();
@@ -71,9 +74,7 @@ export class QueueWorker {
     private readonly packages: QueuePackages,
     private readonly client: Redis,
   ) {
-    this.id = `${hostname()
-      .replace(/[^0-9A-Za-z_.-]/g, '_')
-      .slice(0, 40)}-${process.pid}-${Math.random().toString(36).slice(2, 8)}`;
+    this.sessions = new SessionTable(client, this.id, options);
   }
 
   /** @throws {QueueError} where the server cannot be reached or is not fit. */
@@ -112,6 +113,16 @@ export class QueueWorker {
     return worker;
   }
 
+  /** Takes no seats for a while; those that it has go on. */
+  private rest(): void {
+    const [worker] = this.workers;
+    void worker.pause(true);
+    clearTimeout(this.resting);
+    this.resting = setTimeout(() => {
+      if (!this.closing) void worker.resume();
+    }, RESTING_MS);
+  }
+
   private retire(worker: Worker): void {
     this.workers.splice(this.workers.indexOf(worker), 1);
     void worker.pause(true).then(() => worker.close());
@@ -119,7 +130,7 @@ export class QueueWorker {
 
   /** Connection errors repeat while a server is away: one line each kind. */
   private readonly trouble = (error: Error): void => {
-    const text = `${error.name}: ${error.message.split('\n', 1)[0]}`;
+    const text = faultText(error);
     if (text === this.lastTrouble || this.closing) return;
     this.lastTrouble = text;
     this.options.tell(text);
@@ -145,11 +156,13 @@ export class QueueWorker {
     const { session: id, seat } = lease;
     if (this.closing) return giveBack();
     const avoid = async (): Promise<never> => {
+      // Others get the time to take it: of two that wait for it, this one must not be the faster again.
+      if (!isExtra) this.rest();
       await job.moveToDelayed(Date.now() + AVOIDED_MS, token);
       throw new bullmq.DelayedError();
     };
-    if (this.refused.has(id) || (isExtra && !this.sessions.has(id))) return avoid();
-    const session = await this.sessionOf(id);
+    if (this.sessions.isRefused(id) || (isExtra && !this.sessions.has(id))) return avoid();
+    const session = await this.sessions.of(id);
     if (session === undefined) return 'the session is over';
     if (session instanceof Error) return avoid();
     const mine = new Lease(this.client, id, seat, this.id, isExtra);
@@ -163,7 +176,7 @@ export class QueueWorker {
       // What was lost on the way comes again.
       if (error instanceof QueueError && error.detail.where === BLOB)
         this.options.tell(error.message);
-      else await this.refuse(id, error);
+      else await this.sessions.refuse(id, error);
       return avoid();
     }
     const { packages, client, counts } = this;
@@ -188,47 +201,8 @@ export class QueueWorker {
       reason === 'the session is over' &&
       ![...this.leases.values()].some((one) => one.session === id)
     )
-      this.sessions.delete(id);
+      this.sessions.forget(id);
     return MOVES.has(reason) ? giveBack() : reason;
-  }
-
-  /** @returns an error for a description that makes no sense, or of another arithmetic. */
-  private async sessionOf(id: string): Promise<SessionThreads | Error | undefined> {
-    const known = this.sessions.get(id);
-    if (known !== undefined) return known;
-    try {
-      const message = await readSession(this.client, id);
-      if (message === undefined) return undefined;
-      if (message.session !== id || message.arithmetic !== this.options.arithmetic)
-        throw new QueueError({
-          what: 'a session of another name',
-          where: `session ${id}`,
-          got: message.arithmetic,
-          expected: this.options.arithmetic,
-        });
-      // Another seat may have come as far in the meantime.
-      const there = this.sessions.get(id);
-      const session =
-        there ?? new SessionThreads(message, this.client, this.options.find, this.options.threads);
-      this.sessions.set(id, session);
-      return session;
-    } catch (error) {
-      await this.refuse(id, error);
-      return error as Error;
-    }
-  }
-
-  private async refuse(session: string, error: unknown): Promise<void> {
-    const text = error instanceof Error ? error.message : String(error);
-    this.refused.set(session, text);
-    this.options.tell(`takes no part in session ${session}: ${text}`);
-    const key = keys.refused(session);
-    await this.client
-      .multi()
-      .hset(key, this.id, text.slice(0, 1000))
-      .expire(key, 10 * SESSION_SECONDS)
-      .exec()
-      .catch(() => undefined);
   }
 
   private beat(): void {
@@ -266,26 +240,19 @@ export class QueueWorker {
    * somebody has.
    */
   private async adjust(): Promise<void> {
-    const others = (await readWorkers(this.client)).filter(
-      ({ worker, arithmetic }) => worker !== this.id && arithmetic === this.options.arithmetic,
-    );
-    const isFree = others.some(({ threads, seats }) => seats.length < threads);
-    const extra = [...this.leases.values()].find((lease) => lease.isExtra);
-    if (isFree) {
-      this.seatsWaited = 0;
-      const refusing = extra && (await this.client.hkeys(keys.refused(extra.session)));
-      const wouldTake = others.some(
-        ({ worker, threads, seats }) =>
-          seats.length < threads && refusing?.includes(worker) !== true,
-      );
-      if (wouldTake) extra?.end('a free thread is elsewhere');
-      if (wouldTake || extra !== undefined) return;
-    }
+    const { client, id: worker, sessions } = this;
+    const looking = { client, worker, arithmetic: this.options.arithmetic };
+    for (const lease of this.leases.values())
+      if (lease.isExtra && (await othersHaveThreads(looking, lease.session))) {
+        lease.end('a free thread is elsewhere');
+        return;
+      }
+    const [seats] = this.workers;
     const isFull = this.leases.size >= this.options.threads;
-    const waiting = this.workers[0].toKey('wait');
-    const jobs = isFull ? await this.client.lrange(waiting, -1, -1) : [];
-    const session = jobs.at(0)?.split('_')[0];
-    const isOurs = session !== undefined && this.sessions.has(session);
+    const waiting = isFull ? await waitingSessions(client, (list) => seats.toKey(list)) : [];
+    let isOurs = false;
+    for (const session of waiting)
+      isOurs ||= sessions.has(session) && !(await othersHaveThreads(looking, session));
     this.seatsWaited = isOurs ? this.seatsWaited + 1 : 0;
     if (this.seatsWaited < PATIENCE) return;
     this.seatsWaited = 0;
@@ -296,6 +263,7 @@ export class QueueWorker {
   async close(): Promise<void> {
     this.closing = true;
     clearTimeout(this.timer);
+    clearTimeout(this.resting);
     for (const lease of this.leases.values()) lease.end('the worker ends');
     const orderly = async (): Promise<void> => {
       await Promise.all(this.workers.map((worker) => worker.close()));

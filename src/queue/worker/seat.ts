@@ -16,7 +16,7 @@ import type { SeatThread } from './seat-thread.js';
 import { readBlob } from './session.js';
 import { TallyMirror } from './tally-mirror.js';
 
-/** What a seat tells of its work. */
+/** The work of all seats of a worker so far. */
 export interface SeatCounts {
   shares: number;
   seconds: number;

@@ -97,6 +97,34 @@ export const FAULTS: readonly Fault[] = [
     strike: (_place, workers) => workers[0].end('SIGTERM'),
   },
   {
+    name: 'a worker is killed before its first share',
+    workers: 2,
+    strike: async ({ redis, models }, workers) => {
+      const third = await WorkerProcess.start(redis.url, models, redis.environment);
+      workers.push(third);
+      await third.end('SIGKILL');
+      await workers[1].end('SIGKILL');
+    },
+  },
+  {
+    name: 'a worker stands still for 10 s, as one that is cut off',
+    workers: 2,
+    strike: async (_place, [worker]) => {
+      worker.process.kill('SIGSTOP');
+      await pause(10_000);
+      worker.process.kill('SIGCONT');
+    },
+  },
+  {
+    name: 'Redis is away for 25 s',
+    workers: 2,
+    strike: async ({ redis }) => {
+      await redis.down('SIGKILL');
+      await pause(25_000);
+      await redis.up();
+    },
+  },
+  {
     name: 'the only worker is killed, and another one comes',
     workers: 1,
     strike: async ({ redis, models }, workers) => {

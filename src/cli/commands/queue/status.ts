@@ -1,11 +1,11 @@
 import type { Command } from 'commander';
-import { queueStatus, type QueueStatus } from '../../queue/status.js';
-import { formatCount, formatRate } from '../../util/format.js';
-import { formatTable, numberColumns } from '../format/table.js';
-import type { Host } from '../host.js';
-import { withCommonOptions } from '../options/common.js';
-import { QUEUE_HELP } from '../options/queue.js';
-import { Session, type CommonFlags } from '../session.js';
+import { queueStatus, type QueueStatus } from '../../../queue/status.js';
+import { formatCount, formatRate } from '../../../util/format.js';
+import { formatTable, numberColumns } from '../../format/table.js';
+import type { Host } from '../../host.js';
+import { withCommonOptions } from '../../options/common.js';
+import { QUEUE_HELP } from '../../options/queue.js';
+import { Session, type CommonFlags } from '../../session.js';
 
 interface StatusFlags extends CommonFlags {
   readonly queue: string;

@@ -1,14 +1,14 @@
 import type { Command } from 'commander';
-import { startWorker } from '../../queue/start-worker.js';
-import type { Host } from '../host.js';
+import { startWorker } from '../../../queue/start-worker.js';
+import type { Host } from '../../host.js';
 import {
   positiveInteger,
   withBackendOption,
   withCommonOptions,
   type BackendFlags,
-} from '../options/common.js';
-import { QUEUE_HELP } from '../options/queue.js';
-import { Session } from '../session.js';
+} from '../../options/common.js';
+import { QUEUE_HELP } from '../../options/queue.js';
+import { Session } from '../../session.js';
 
 interface WorkerFlags extends BackendFlags {
   readonly queue: string;
