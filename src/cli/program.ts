@@ -5,6 +5,7 @@ import { addDoctor } from './commands/doctor.js';
 import { addEval } from './commands/eval.js';
 import { addExport } from './commands/export.js';
 import { addFetch } from './commands/fetch.js';
+import { addFineTune } from './commands/finetune.js';
 import { addGenerate } from './commands/generate.js';
 import { addHelp } from './commands/help.js';
 import { addInspect } from './commands/inspect.js';
@@ -45,6 +46,7 @@ export function buildProgram(host: Host): Command {
     addEval,
     addGenerate,
     addConvert,
+    addFineTune,
     addSweep,
     addSearch,
     addSelect,
