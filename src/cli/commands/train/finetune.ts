@@ -4,14 +4,14 @@ import {
   fineTune,
   TRAINING_BATCH_TOKENS,
   type FineTuned,
-} from '../../experiment/training/train-run.js';
-import type { Pooling } from '../../model/types.js';
-import type { TaskName } from '../../tasks/kinds.js';
-import { formatMetric } from '../../tasks/metrics/metrics.js';
-import { formatCount, formatDuration } from '../../util/format.js';
-import { formatFacts } from '../format/table.js';
-import type { Host } from '../host.js';
-import { duration } from '../options/amounts.js';
+} from '../../../experiment/training/train-run.js';
+import type { Pooling } from '../../../model/types.js';
+import type { TaskName } from '../../../tasks/kinds.js';
+import { formatMetric } from '../../../tasks/metrics/metrics.js';
+import { formatCount, formatDuration } from '../../../util/format.js';
+import { formatFacts } from '../../format/table.js';
+import type { Host } from '../../host.js';
+import { duration } from '../../options/amounts.js';
 import {
   dataOptions,
   integerFrom,
@@ -21,9 +21,9 @@ import {
   withModelOptions,
   type BackendFlags,
   type ModelFlags,
-} from '../options/common.js';
-import { requireFree } from '../options/model-output.js';
-import { Session, type CommonFlags } from '../session.js';
+} from '../../options/common.js';
+import { requireFree } from '../../options/model-output.js';
+import { Session, type CommonFlags } from '../../session.js';
 
 /** RWKV's factor of L2Wrap. */
 const L2WRAP = 1e-4;
