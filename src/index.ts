@@ -11,6 +11,7 @@
  * - quantize and export: {@link affineMinMax}, {@link paperMinMax}, {@link SIGN}, {@link UNQUANTIZED},
  *   {@link fakeQuantize}, {@link quantizerPlan}, {@link uniformPlan}, {@link resolvePlan},
  *   {@link formatPlan}, {@link parsePlan}, {@link exportModel}
+ * - train: {@link fineTune}
  * - measure plans: {@link measurePlans}, {@link runUniform}, {@link PRECISION_LIST}, {@link runSweep},
  *   {@link sensitivityOf}, {@link runEnergy}, {@link measureNoise}, {@link formatComparison},
  *   {@link openStore}
@@ -69,6 +70,9 @@ export { resolvePlan, uniformPlan, type Plan } from './quant/plan.js';
 export { quantizerPlan } from './quant/quantizers.js';
 export { formatPlan, parsePlan } from './quant/plan-json.js';
 export { exportModel, type ExportedModel } from './experiment/open/export-model.js';
+
+// Train.
+export { fineTune, type FineTuned, type FineTuneRequest } from './experiment/training/train-run.js';
 
 // Measure plans.
 export { measurePlans, type NamedPlan, type PlanPoint } from './experiment/runs/measure-plans.js';

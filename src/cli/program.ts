@@ -17,6 +17,7 @@ import { addRuns } from './commands/runs.js';
 import { addSearch } from './commands/search.js';
 import { addSelect } from './commands/select.js';
 import { addSweep } from './commands/sweep.js';
+import { addFineTune } from './commands/train/finetune.js';
 import { EXIT_HELP } from './exit-codes.js';
 import { terminalText } from './format/terminal.js';
 import type { Host } from './host.js';
@@ -48,6 +49,7 @@ export function buildProgram(host: Host): Command {
     addEval,
     addGenerate,
     addConvert,
+    addFineTune,
     addSweep,
     addSearch,
     addSelect,

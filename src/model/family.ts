@@ -33,6 +33,11 @@ export interface ModelFamily<Config extends ModelConfig = ModelConfig> {
   layout(config: Config): Layout;
   /** The feeding: tokenizer, special tokens, padding, pooling. */
   tokens(config: Config): TokenPolicy;
+  /**
+   * The layer that makes a classifier of a model without one: its name and shape. A family without it is only
+   * trained as what it is.
+   */
+  newClassifier?(config: Config, classes: number): Pick<TensorInfo, 'name' | 'shape'>;
   /** The network on the running backend, its parameters still to be set. */
   build(config: Config): SpikingNetwork;
   /** The operations of one token; a family without it has no modelled energy. */

@@ -37,6 +37,8 @@ export interface TaskRequest {
   /** Sentences, or predicted tokens, at most. */
   readonly limit?: number | undefined;
   readonly pooling?: Pooling | undefined;
+  /** Tokens a batch, padding included; by default as many as the model's width has memory for. */
+  readonly batchTokens?: number | undefined;
   /** Told what may not be meant: an ending that chose the task, ordinary text where it scores badly. */
   readonly onRemark?: ((text: string) => void) | undefined;
 }
@@ -168,7 +170,7 @@ async function buildSst2(
     before: specialTokens(tokenizer, policy.before),
     after: specialTokens(tokenizer, policy.after),
     pooling: poolingOf(policy, pooling),
-    batchTokens: batchTokensFor(config),
+    batchTokens: request.batchTokens ?? batchTokensFor(config),
     ...(limit !== undefined && { limit }),
   });
 }
@@ -233,7 +235,7 @@ async function buildWikitext2(
     ...found,
     tokenizer,
     context: context ?? config.contextLength,
-    batchTokens: batchTokensFor(config),
+    batchTokens: request.batchTokens ?? batchTokensFor(config),
     ...(stride !== undefined && { stride }),
     ...(limit !== undefined && { limitTokens: limit }),
   });

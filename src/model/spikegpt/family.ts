@@ -26,6 +26,7 @@ export const SPIKEGPT: ModelFamily<SpikeGPTConfig> = {
     length: 'longest',
     poolings: ['real-tokens', 'all-positions'],
   }),
+  newClassifier: ({ width }, classes) => ({ name: 'classifier.weight', shape: [classes, width] }),
   build: (config) => new SpikeGPTNetwork(config),
   operations: countOperations,
   membranes: true,

@@ -1,0 +1,35 @@
+import { elementCount } from '../checkpoint/shape.js';
+import type { Checkpoint, TensorInfo } from '../checkpoint/types.js';
+import { seededRandom } from '../util/random.js';
+
+/**
+ * A checkpoint with a layer that it does not have: values of a seed, uniform within 1 / sqrt(inputs), as a new
+ * layer of PyTorch's has. Its hash stays that of the file.
+ *
+ * @param layer a matrix, [out, in]
+ */
+export function withNewLayer(
+  checkpoint: Checkpoint,
+  { name, shape }: Pick<TensorInfo, 'name' | 'shape'>,
+  seed: number,
+): Checkpoint {
+  const random = seededRandom(seed);
+  const limit = 1 / Math.sqrt(shape[1]);
+  const values = Float32Array.from({ length: elementCount(shape) }, () =>
+    Math.fround((2 * random.float() - 1) * limit),
+  );
+  const info: TensorInfo = { name, shape, dtype: 'float32' };
+  const { path, format, tensors, metadata } = checkpoint;
+  return {
+    ...{ path, format, metadata },
+    tensors: new Map([...tensors, [name, info]]),
+    readFloat32: (wanted) =>
+      wanted === name ? Promise.resolve(values.slice()) : checkpoint.readFloat32(wanted),
+    readBytes: (wanted) =>
+      wanted === name
+        ? Promise.resolve(new Uint8Array(values.slice().buffer))
+        : checkpoint.readBytes(wanted),
+    sha256: () => checkpoint.sha256(),
+    close: () => checkpoint.close(),
+  };
+}
