@@ -13,7 +13,7 @@
  *   {@link formatPlan}, {@link parsePlan}, {@link exportModel}
  * - train: {@link fineTune}
  * - measure plans: {@link measurePlans}, {@link runUniform}, {@link PRECISION_LIST}, {@link runSweep},
- *   {@link sensitivityOf}, {@link runEnergy}, {@link measureNoise}, {@link formatComparison},
+ *   {@link sensitivityOf}, {@link runEnergy}, {@link measureEnergy}, {@link measureNoise}, {@link formatComparison},
  *   {@link openStore}
  * - search and select: {@link limits}, {@link CASES}, {@link DEFAULT_SEARCH}, {@link runSearch},
  *   {@link select}, {@link lambdaIntervals}, {@link planTable}, {@link openRun}
@@ -26,10 +26,10 @@
  * - draw: {@link paretoFigure}, {@link lambdaFigure}, {@link traceFigure}, {@link sensitivityFigure},
  *   {@link flipsFigure}, {@link uniformFigure}, {@link yardstickFigure}, {@link hierarchyFigure},
  *   {@link architectureFigure}, {@link energyFigure}, {@link energyChangeFigure}, {@link operationsFigure},
- *   {@link firingRatesFigure}, {@link firingRateRecords},
+ *   {@link measuredEnergyFigure}, {@link firingRatesFigure}, {@link firingRateRecords},
  *   {@link landscapeFigure}, {@link membraneChart}, {@link runFigures}
  * - lay the paper beside: {@link loadPaperResults}, {@link loadPaperCases}, {@link loadPaperPower},
- *   {@link loadLandscape}
+ *   {@link loadLandscape}, {@link ownLandscapePoint}
  *
  * Errors are classes of their own, all {@link QslmError}.
  *
@@ -81,8 +81,8 @@ export { formatComparison, type NoiseFloor } from './tasks/metrics/noise.js';
 export { measureNoise } from './experiment/runs/noise-floor.js';
 export { runSweep } from './experiment/runs/sweep-run.js';
 export { sensitivityOf } from './experiment/runs/sensitivity.js';
-export { runEnergy } from './experiment/runs/energy-run.js';
-export { measureEnergy, type MeasuredEnergy } from './experiment/runs/measured-energy.js';
+export { runEnergy } from './experiment/runs/energy/energy-run.js';
+export { measureEnergy, type MeasuredEnergy } from './experiment/runs/energy/measured-energy.js';
 export { openStore } from './store/index.js';
 
 // Search, and select.

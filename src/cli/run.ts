@@ -19,16 +19,19 @@ export async function runCommandLine(argv: readonly string[], host: Host): Promi
     return EXIT.ok;
   } catch (thrown) {
     const error = withFilesNamed(thrown);
-    const text = errorText(error, argv.includes('--debug'), flagsOf(program));
+    const text = errorText(error, argv.includes('--debug'), flagsOf(program, argv));
     if (text !== undefined) host.stderr.write(terminalText(text));
     return exitCodeOf(error);
   }
 }
 
-/** The flags of all commands by the names of their options. */
-function flagsOf(program: Command): Map<string, string> {
-  const own = program.options
+/** The flags of the command that was called, by the names of its options: another's may mean something else. */
+function flagsOf(command: Command, argv: readonly string[]): Map<string, string> {
+  const own = command.options
     .filter((option) => !option.negate)
     .map((option) => [option.attributeName(), option.long ?? ''] as const);
-  return new Map([...own, ...program.commands.flatMap((command) => [...flagsOf(command)])]);
+  const at = argv.findIndex((word) => command.commands.some((each) => each.name() === word));
+  const called = command.commands.find((each) => each.name() === argv.at(at));
+  if (at < 0 || called === undefined) return new Map(own);
+  return new Map([...own, ...flagsOf(called, argv.slice(at + 1))]);
 }

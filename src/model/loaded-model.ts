@@ -164,6 +164,23 @@ export class LoadedModel<Config extends ModelConfig = ModelConfig> implements Se
     return network.gradient(tokens, loss, options);
   }
 
+  /**
+   * Class logits, [B * classes], of the network's one pass with firing rates for spikes: an approximation.
+   *
+   * @throws {ModelError} for a family without it, and tokens that do not fit.
+   */
+  async rateLogits(tokens: TokenBatch): Promise<Float32Array> {
+    const { network, description } = this;
+    if (network.rateLogits === undefined)
+      throw new ModelError({
+        what: 'no approximation of this family by firing rates is known',
+        where: description.family.title,
+        expected: 'a family whose neurons integrate and fire without a leak',
+      });
+    this.checkTokens(tokens);
+    return readFloat32(tidy(() => network.rateLogits!(tokens)));
+  }
+
   private checkLabels({ batch }: TokenBatch, labels: Int32Array): void {
     const wrong = labels.findIndex((label) => label < 0 || label >= this.classes);
     if (labels.length === batch && wrong < 0) return;

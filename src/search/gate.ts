@@ -4,7 +4,7 @@ import type { Assignment } from './space.js';
 /** The figure of a plan that a gate looks at before the plan is measured: the larger, the worse. */
 export type Foresee = (assignment: Assignment, signal?: AbortSignal) => Promise<number>;
 
-/** What the gate said of a step. */
+/** The gate's word on a step. */
 export interface GateSight {
   readonly drift: number;
   readonly threshold: number;
@@ -97,7 +97,7 @@ export class Gate {
     return this.foresee(assignment, signal);
   }
 
-  /** What it did so far. */
+  /** Its work so far. */
   get used(): GateUsed {
     const threshold = this.#threshold;
     return {

@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
-import type { MeasuredEnergyRow } from '../../src/experiment/runs/measured-energy.js';
+import type { MeasuredEnergyRow } from '../../src/experiment/runs/energy/measured-energy.js';
 import { openStore } from '../../src/store/index.js';
 import { temporaryFolder } from '../checkpoint/support/temporary.js';
 import { json, toyCommands, type ToyCommands } from './support/study.js';

@@ -9,7 +9,7 @@ import { openModel } from '../../src/experiment/open/model-file.js';
 import { openStudy } from '../../src/experiment/open/open-study.js';
 import type { Study } from '../../src/experiment/open/study.js';
 import { openRun, type SavedRun } from '../../src/experiment/record/open-run.js';
-import { runEnergy } from '../../src/experiment/runs/energy-run.js';
+import { runEnergy } from '../../src/experiment/runs/energy/energy-run.js';
 import { inThisThread, measurePlans } from '../../src/experiment/runs/measure-plans.js';
 import type { SearchRun } from '../../src/experiment/runs/search-result.js';
 import { runSearch } from '../../src/experiment/runs/search-run.js';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import type { Estimate } from '../../src/energy/measured/statistics.js';
-import type { EnergyRun } from '../../src/experiment/runs/energy-run.js';
-import type { MeasuredEnergyRow } from '../../src/experiment/runs/measured-energy.js';
+import type { EnergyRun } from '../../src/experiment/runs/energy/energy-run.js';
+import type { MeasuredEnergyRow } from '../../src/experiment/runs/energy/measured-energy.js';
 import {
   energyChangeFigure,
   energyFigure,

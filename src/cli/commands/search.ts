@@ -6,14 +6,12 @@ import {
   casesFor,
   DEFAULT_SEARCH,
   type SearchSettings,
-  type Yardsticks,
 } from '../../experiment/runs/search-settings.js';
 import { PRECISION_LIST } from '../../experiment/runs/uniform.js';
-import { CASES, resolveLimits, type Bound, type CaseName } from '../../search/constraints.js';
+import { CASES, resolveLimits } from '../../search/constraints.js';
 import { DEFAULT_LADDER } from '../../search/ladder/rungs.js';
 import { requireReachable, UnmetConstraintsError } from '../../search/nearest.js';
 import type { MetricName } from '../../tasks/metrics/metrics.js';
-import { UsageError } from '../../util/errors.js';
 import { runJson } from '../format/json.js';
 import { describeSearch } from '../format/search-text.js';
 import { formatFacts } from '../format/table.js';
@@ -25,7 +23,6 @@ import {
   memoryAmount,
   weight,
   weights,
-  type LossAmount,
 } from '../options/amounts.js';
 import {
   bitsListOption,
@@ -35,26 +32,16 @@ import {
   positiveInteger,
   quantizerOption,
 } from '../options/common.js';
+import {
+  checkSearchFlags,
+  noteMissingLimit,
+  requireMetric,
+  type SearchFlags,
+} from '../options/search.js';
 import { scoreOption, tieOption } from '../options/selection.js';
-import { studyFacts, withStudy, withStudyOptions, type StudyFlags } from '../options/study.js';
+import { studyFacts, withStudy, withStudyOptions } from '../options/study.js';
 import { asOneBar } from '../run-progress.js';
 import { Session } from '../session.js';
-
-interface SearchFlags
-  extends
-    StudyFlags,
-    Omit<SearchSettings, 'constraints' | 'yardsticks' | 'ladder' | 'gate'>,
-    Yardsticks {
-  readonly maxLoss?: LossAmount;
-  readonly maxMemory?: Bound;
-  readonly time?: number;
-  /** Undefined where neither was said. */
-  readonly ladder?: boolean;
-  readonly level: number;
-  readonly gate?: 'drift';
-  readonly gateThreshold?: number;
-  readonly minSpeed?: number;
-}
 
 export function addSearch(program: Command, host: Host): void {
   const { yardsticks } = DEFAULT_SEARCH;
@@ -196,65 +183,13 @@ Examples:
     )
     .action((model: string, flags: SearchFlags) =>
       Session.run(host, flags, (session) => {
-        requireOwnMethod(command, flags);
-        requireSamples(command, flags);
+        checkSearchFlags(command, flags);
         noteMissingLimit(session, flags);
         return withStudy(session, model, flags, (study) =>
           search(session, study, flags, program.args),
         );
       }),
     );
-}
-
-/** Options that only one of the methods looks at. */
-const OF_METHOD = {
-  tiered: ['order', 'pace', 'time', 'ladder', 'level', 'gate', 'gateThreshold'],
-  knapsack: ['objective', 'maxEvaluations', 'predictor'],
-} as const;
-
-/** @throws {UsageError} for an option that would be read and do nothing. */
-function requireOwnMethod(command: Command, flags: SearchFlags): void {
-  const { method, order, predictor, calibration } = flags;
-  if (calibration !== undefined && predictor !== 'fisher')
-    throw new UsageError({
-      what: 'nothing takes gradients on it',
-      where: '--calibration',
-      got: `--predictor ${predictor}`,
-      expected: '--predictor fisher, or a search without --calibration',
-    });
-  const other = method === 'tiered' ? 'knapsack' : 'tiered';
-  for (const name of OF_METHOD[other]) {
-    if (command.getOptionValueSource(name) !== 'cli') continue;
-    if (name === 'predictor' && order === 'least-sensitive-first') continue;
-    const option = command.options.find((each) => each.attributeName() === name)!;
-    throw new UsageError({
-      what: `the option belongs to --method ${other}`,
-      where: option.long!,
-      got: `--method ${method}`,
-      expected: `--method ${other}, or a search without ${option.long!}`,
-    });
-  }
-}
-
-/** @throws {UsageError} for a level where no samples decide. */
-function requireSamples(command: Command, { ladder, time, level }: SearchFlags): void {
-  if (ladder ?? time !== undefined) return;
-  if (command.getOptionValueSource('level') !== 'cli') return;
-  throw new UsageError({
-    what: 'without samples nothing is decided at a level',
-    where: '--level',
-    got: String(level),
-    expected: '--ladder or --time beside it, or a search without --level',
-  });
-}
-
-function noteMissingLimit(session: Session, { maxLoss, maxMemory }: SearchFlags): void {
-  if ((maxLoss === undefined) === (maxMemory === undefined)) return;
-  session.note(
-    maxMemory === undefined
-      ? 'only the loss is limited: a plan of any size will do (--max-memory limits that too)'
-      : 'only the memory is limited: a plan of any quality will do (--max-loss limits that too)',
-  );
 }
 
 async function search(
@@ -291,13 +226,6 @@ function settingsOf(flags: SearchFlags, metric: MetricName): SearchSettings {
   const { calibration } = flags;
   const { maxLoss, maxMemory, score = 'paper', tie = 'none', time, level } = flags;
   const { gate, gateThreshold: threshold } = flags;
-  if (gate === undefined && threshold !== undefined)
-    throw new UsageError({
-      what: 'a threshold without a gate',
-      where: '--gate-threshold',
-      got: String(threshold),
-      expected: '--gate drift with it',
-    });
   const ladder = flags.ladder ?? time !== undefined;
   const ownLimits = maxLoss !== undefined || maxMemory !== undefined;
   const name = ownLimits ? undefined : (flags.case ?? casesFor(metric)[0]);
@@ -317,14 +245,4 @@ function settingsOf(flags: SearchFlags, metric: MetricName): SearchSettings {
     ...(gate && { gate: { observable: gate, ...(threshold !== undefined && { threshold }) } }),
     yardsticks: { uniform, random, seed },
   };
-}
-
-function requireMetric(name: CaseName, metric: MetricName): void {
-  if (CASES[name].metric === metric) return;
-  throw new UsageError({
-    what: 'the case is about another metric',
-    where: '--case',
-    got: `${name}, which limits ${CASES[name].metric}, for ${metric}`,
-    expected: casesFor(metric).join(', '),
-  });
 }

@@ -81,7 +81,7 @@ export function decisionFacts({
   ];
 }
 
-/** What a gate refused, and what looking cost. */
+/** Refusals of a gate, and the price of looking. */
 function gateFacts(gate: SearchResult['gate']): Fact[] {
   if (gate === undefined) return [];
   const { threshold, origin, drifts, refused, observed, computed, seconds } = gate;

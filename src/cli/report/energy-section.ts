@@ -1,5 +1,5 @@
 import { isModelled } from '../../energy/operations.js';
-import type { EnergyRun } from '../../experiment/runs/energy-run.js';
+import type { EnergyRun } from '../../experiment/runs/energy/energy-run.js';
 import { energyChangeFigure, type EnergySetting } from '../../figures/energy-figures.js';
 import type { PaperPowerRecord } from '../../plots/records.js';
 import type { ReportSection } from '../../plots/render/report.js';

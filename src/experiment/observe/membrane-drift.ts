@@ -28,7 +28,7 @@ export function driftItems(task: Task, vocabSize: number): ObservedItems {
   return observedItems(task, vocabSize, DRIFT_LIMITS);
 }
 
-/** How far membranes are from those of the unquantized model. */
+/** Distance of membrane potentials from those of the unquantized model. */
 export interface MembraneDrift {
   /** The mean over spiking layers that have neurons. */
   readonly mean: number;

@@ -1,5 +1,3 @@
-import { tidy } from '@tensorflow/tfjs-core';
-import { readFloat32 } from '../../backend/read.js';
 import type { ModelFamily } from '../../model/family.js';
 import { LoadedModel } from '../../model/loaded-model.js';
 import type { ResolvedPlan } from '../../quant/plan.js';
@@ -22,8 +20,8 @@ export function requireRateProxy(family: ModelFamily): void {
 }
 
 /**
- * What a plan changes in the one-pass approximation of a model by firing rates: for ordering candidates, never for
- * deciding about one. Loads weights of its own.
+ * The change that a plan makes to the one-pass approximation of a model by firing rates: for ordering candidates,
+ * never for deciding about one. Loads weights of its own.
  */
 export class RateProxy {
   private references: readonly Float32Array[] | undefined;
@@ -62,8 +60,7 @@ export class RateProxy {
     const found: Float32Array[] = [];
     for (const { inputs } of this.batches) {
       throwIfAborted(options.signal, 'firing-rate approximation');
-      this.model.checkTokens(inputs);
-      found.push(await readFloat32(tidy(() => this.model.network.rateLogits!(inputs))));
+      found.push(await this.model.rateLogits(inputs));
       await yieldToEvents();
     }
     return found;

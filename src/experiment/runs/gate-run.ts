@@ -4,7 +4,7 @@ import type { ModelSpace } from '../open/model-space.js';
 import type { Study } from '../open/study.js';
 import type { GateSettings } from './search-settings.js';
 
-/** What a gate of a run did. */
+/** The work of a run's gate. */
 export interface GateReport extends GateUsed {
   /** The items that the drift is taken from: "first 16 sentences". */
   readonly observed: string;

@@ -203,7 +203,7 @@ async function measureTable(
   return { table: { ...table, rows }, evaluations };
 }
 
-/** What a row says of its unit's cost. Each is stated, so that no loss in nats is held against a limit in the metric's unit. */
+/** The cost of a unit as its row has it. Each is stated, so that no loss in nats is held against a limit in the metric's unit. */
 const LOSS_OF = {
   kl: (row: SensitivityRow) => row.extras?.klDivergence ?? NaN,
   fisher: (row: SensitivityRow) => row.extras?.[FISHER] ?? NaN,

@@ -3,9 +3,12 @@ import { realSavings } from '../../../energy/measured/real-savings.js';
 import { isModelled } from '../../../energy/operations.js';
 import type { Study } from '../../../experiment/open/study.js';
 import { openRun } from '../../../experiment/record/open-run.js';
-import type { EnergyRun } from '../../../experiment/runs/energy-run.js';
+import type { EnergyRun } from '../../../experiment/runs/energy/energy-run.js';
+import {
+  measureEnergy,
+  type MeasuredEnergy,
+} from '../../../experiment/runs/energy/measured-energy.js';
 import { BASELINE, type NamedPlan } from '../../../experiment/runs/measure-plans.js';
-import { measureEnergy, type MeasuredEnergy } from '../../../experiment/runs/measured-energy.js';
 import { bitsName } from '../../../experiment/runs/uniform.js';
 import { energyRecords, type EnergySetting } from '../../../figures/energy-figures.js';
 import { compactPlan, resolvePlan } from '../../../quant/plan.js';

@@ -1,6 +1,6 @@
 import { changeWords, EXECUTIONS, type RealSaving } from '../../../energy/measured/real-savings.js';
 import type { Estimate } from '../../../energy/measured/statistics.js';
-import type { MeasuredEnergy } from '../../../experiment/runs/measured-energy.js';
+import type { MeasuredEnergy } from '../../../experiment/runs/energy/measured-energy.js';
 import type { EnergyRecord } from '../../../plots/records.js';
 import { formatFacts, formatTable, numberColumns } from '../../format/table.js';
 

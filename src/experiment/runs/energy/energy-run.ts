@@ -1,10 +1,10 @@
-import type { FiringRates } from '../../energy/accounting.js';
-import type { ModelStructure } from '../../model/structure.js';
-import { resolvePlan, type ResolvedPlan } from '../../quant/plan.js';
-import type { RunOptions } from '../../util/progress.js';
-import { measureStepRates, type StepRates } from '../observe/firing-rates.js';
-import type { Study } from '../open/study.js';
-import type { NamedPlan } from './measure-plans.js';
+import type { FiringRates } from '../../../energy/accounting.js';
+import type { ModelStructure } from '../../../model/structure.js';
+import { resolvePlan, type ResolvedPlan } from '../../../quant/plan.js';
+import type { RunOptions } from '../../../util/progress.js';
+import { measureStepRates, type StepRates } from '../../observe/firing-rates.js';
+import type { Study } from '../../open/study.js';
+import type { NamedPlan } from '../measure-plans.js';
 
 /** The plan and the firing rates that the energy of a plan is modelled from. */
 export interface EnergyPlan {

@@ -3,25 +3,29 @@ import {
   type MeasuredWindows,
   type PlanToMeasure,
   type ProcedureOptions,
-} from '../../energy/measured/procedure.js';
-import { executionOf, realSavings, type RealSaving } from '../../energy/measured/real-savings.js';
-import { summariseWindows, type MeasuredRow } from '../../energy/measured/summary.js';
-import { findMeters, type MeterOptions } from '../../energy/meters/find.js';
-import type { AbsentMeter, Meters } from '../../energy/meters/meter.js';
-import { LoadedModel } from '../../model/loaded-model.js';
-import { footprintOf } from '../../quant/footprint.js';
-import { planId, resolvePlan } from '../../quant/plan.js';
-import { describeMachine } from '../../store/machine.js';
-import { EnergyError } from '../../util/errors.js';
-import type { Json } from '../../util/json.js';
-import type { RunOptions } from '../../util/progress.js';
-import type { Study } from '../open/study.js';
-import { jsonText } from '../record/folder.js';
-import { RunRecord, type RunPlace } from '../record/run-record.js';
-import { plainJson } from '../record/search-files.js';
-import { reportBetween, reportJson, snapshot } from '../record/work-report.js';
-import { PlanApplier } from '../scoring/plan-applier.js';
-import { BASELINE, type NamedPlan } from './measure-plans.js';
+} from '../../../energy/measured/procedure.js';
+import {
+  executionOf,
+  realSavings,
+  type RealSaving,
+} from '../../../energy/measured/real-savings.js';
+import { summariseWindows, type MeasuredRow } from '../../../energy/measured/summary.js';
+import { findMeters, type MeterOptions } from '../../../energy/meters/find.js';
+import type { AbsentMeter, Meters } from '../../../energy/meters/meter.js';
+import { LoadedModel } from '../../../model/loaded-model.js';
+import { footprintOf } from '../../../quant/footprint.js';
+import { planId, resolvePlan } from '../../../quant/plan.js';
+import { describeMachine } from '../../../store/machine.js';
+import { EnergyError } from '../../../util/errors.js';
+import type { Json } from '../../../util/json.js';
+import type { RunOptions } from '../../../util/progress.js';
+import type { Study } from '../../open/study.js';
+import { jsonText } from '../../record/folder.js';
+import { RunRecord, type RunPlace } from '../../record/run-record.js';
+import { plainJson } from '../../record/search-files.js';
+import { reportBetween, reportJson, snapshot } from '../../record/work-report.js';
+import { PlanApplier } from '../../scoring/plan-applier.js';
+import { BASELINE, type NamedPlan } from '../measure-plans.js';
 
 export const ENERGY_JSON = 'energy.json';
 const ENERGY_FORMAT = 'qslm-energy/1';
