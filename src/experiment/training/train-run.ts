@@ -53,6 +53,7 @@ export interface FineTuneRequest
   readonly seconds?: number | undefined;
   /** From one keeping of the state to the next; 300 by default. */
   readonly saveSeconds?: number | undefined;
+  /** Each measurement of the data that chooses, as it is made. */
   readonly onMark?: ((mark: Mark) => void) | undefined;
 }
 

@@ -56,6 +56,7 @@ export interface MeasuredEnergyRow extends MeasuredRow {
   readonly bytes: number;
 }
 
+/** A measurement of energy that is through, as it is kept in a run's folder. */
 export interface MeasuredEnergy {
   readonly id: string;
   readonly folder: string;
