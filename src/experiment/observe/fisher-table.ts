@@ -6,6 +6,7 @@ import { UNQUANTIZED_BITS, type Scheme } from '../../quant/scheme/scheme.js';
 import { evaluateExactly } from '../../search/evaluation.js';
 import type { SensitivityRow, SensitivityTable } from '../../search/sensitivity.js';
 import { Assignment, groupsOf, normaliseBits, type Level } from '../../search/space.js';
+import type { TaskName } from '../../tasks/kinds.js';
 import type { Task } from '../../tasks/task.js';
 import {
   expectedIncrease,
@@ -90,7 +91,8 @@ async function gradientsOf(
 ): Promise<{ task: Task; information: FisherInformation }> {
   const { file, search } = study.options;
   const { context } = search.task;
-  const request = { task: search.task.name as never, data: calibration, limit: undefined };
+  // The name is a plain text since tasks can come from outside; a study that builds tasks was opened by one of these.
+  const request = { task: search.task.name as TaskName, data: calibration, limit: undefined };
   const task =
     calibration === undefined
       ? search.task

@@ -8,7 +8,7 @@ import type { GateSettings } from './search-settings.js';
 export interface GateReport extends GateUsed {
   /** The items that the drift is taken from: "first 16 sentences". */
   readonly observed: string;
-  /** Drifts that were not in the store. */
+  /** Drifts worked out; a search that is taken up works them out again, since none is stored. */
   readonly computed: number;
   /** Of computing them, on the clock. */
   readonly seconds: number;

@@ -8,7 +8,7 @@ import {
   noiseText,
   type Finding,
 } from '../parts/findings.js';
-import { barLayers, barWithin, drawnInterval } from '../parts/interval-bars.js';
+import { barLayers, barShifts, barWithin, drawnInterval, SHIFTED } from '../parts/interval-bars.js';
 import { metricAxis, metricDomain } from '../parts/metric-axis.js';
 import type { Part } from '../parts/part.js';
 import { chart, values, type ChartSpec } from '../parts/spec.js';
@@ -48,7 +48,7 @@ export function sensitivityChart(
   });
   const rows = tasks.flatMap((data) => {
     const domain = metricDomain(...metricEnds(data), data.view);
-    const shiftOf = shifts(data.all);
+    const shiftOf = barShifts(data.all, WIDTH, data.all.some(isPaired));
     return data.all.map((record) => ({
       ...rowOf(record, data, domain),
       shift: shiftOf(record),
@@ -214,21 +214,6 @@ function lossText(loss: number, view: TaskView): string {
   const text = view.lossText(loss);
   return Number(text) === 0 ? '0' : text.replace('-', '−');
 }
-
-/** Pixels between the bars of neighbouring widths, where there is room. */
-const BAR_GAP = 6;
-
-/** Pixels by which a record is drawn beside the middle of its unit, so that no bar hides another. */
-function shifts(all: readonly SensitivityRecord[]): (record: SensitivityRecord) => number {
-  if (!all.some(isPaired)) return () => 0;
-  const widths = [...new Set(all.map(({ bits }) => bits))].sort((a, b) => b - a);
-  const units = new Set(all.map(({ unit }) => unit)).size;
-  const gap = Math.min(BAR_GAP, WIDTH / units / (widths.length + 1));
-  return ({ bits }) => gap * (widths.indexOf(bits) - (widths.length - 1) / 2);
-}
-
-/** For marks of rows. */
-const SHIFTED: Part = { xOffset: { expr: 'datum.shift' } };
 
 /** Of the labels of an axis, in pixels. */
 const LABEL_SIZE = 11;

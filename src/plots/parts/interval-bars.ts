@@ -60,3 +60,22 @@ export function barLayers(encoding: Part, y: Part, look: Part): Part[] {
     arrow('cutHigh', 'triangle-up'),
   ];
 }
+
+/** Pixels between the bars of neighbouring widths, where there is room. */
+const BAR_GAP = 6;
+
+/** For marks of rows with the member `shift`. */
+export const SHIFTED: Part = { xOffset: { expr: 'datum.shift' } };
+
+/** Pixels by which a record is drawn beside the middle of its unit, so that no bar hides another; 0 without bars. */
+export function barShifts(
+  all: readonly { readonly unit: string; readonly bits: number }[],
+  width: number,
+  hasBars: boolean,
+): (record: { readonly bits: number }) => number {
+  if (!hasBars) return () => 0;
+  const widths = [...new Set(all.map(({ bits }) => bits))].sort((a, b) => b - a);
+  const units = new Set(all.map(({ unit }) => unit)).size;
+  const gap = Math.min(BAR_GAP, width / units / (widths.length + 1));
+  return ({ bits }) => gap * (widths.indexOf(bits) - (widths.length - 1) / 2);
+}
