@@ -3,6 +3,7 @@ import { CASES, type CaseName } from '../../search/constraints.js';
 import { SCORE_NAMES } from '../../search/score.js';
 import { TIE_RULES } from '../../search/ties.js';
 import type { Stage, StepReason } from '../../search/trace.js';
+import { ACCOUNTINGS } from '../open/model-space.js';
 import type { SearchSettings } from '../runs/search-settings.js';
 import {
   bits,
@@ -234,6 +235,7 @@ export const SEARCH_SETTINGS: v.GenericSchema<unknown, SearchSettings> = v.objec
   bits: v.array(number),
   quantizer,
   granularity: v.picklist(['module', 'matrix']),
+  accounting: v.exactOptional(v.picklist(ACCOUNTINGS)),
   order: v.picklist(['network', 'least-sensitive-first']),
   pace: v.picklist(['exact', 'bisection', 'bracketing']),
   slack: number,
