@@ -1,3 +1,4 @@
+import type { Layout } from '../layout/layout.js';
 import type { Loss } from '../model/family.js';
 import type { LoadedModel } from '../model/loaded-model.js';
 import { metricOf } from '../tasks/metrics/metrics.js';
@@ -6,6 +7,8 @@ import { ModelError, throwIfAborted, UsageError } from '../util/errors.js';
 import type { RunOptions } from '../util/progress.js';
 import { seededRandom } from '../util/random.js';
 import { AdamW, rateAt, type AdamWSettings } from './adamw.js';
+import { sharesOf, type Share } from './shares.js';
+import { LocalPlace, setParameters, type StepPlace, type Trained } from './step-place.js';
 
 /** The training of a model, beside model and data. */
 export interface FineTuneSettings extends AdamWSettings {
@@ -19,6 +22,11 @@ export interface FineTuneSettings extends AdamWSettings {
   readonly pull: number;
   /** Steps from one measurement on the search split to the next. */
   readonly measureEvery: number;
+  /**
+   * Parts of a batch whose gradients are taken by themselves and added up: as many threads can be at work, and the
+   * result depends on this number, not on that of threads.
+   */
+  readonly shares: number;
 }
 
 /** A measurement on the search split. */
@@ -30,12 +38,9 @@ export interface Mark {
 }
 
 /** Everything that goes on from a step to the next; with it, the same steps follow bit for bit. */
-export interface TrainingState {
+export interface TrainingState extends Trained {
   /** Steps done. */
   step: number;
-  /** Parameters by name, in the checkpoint's layout. */
-  readonly values: Map<string, Float32Array>;
-  readonly optimizer: AdamW;
   /** Those of the best mark. */
   best: { readonly mark: Mark; readonly values: ReadonlyMap<string, Float32Array> } | undefined;
   readonly marks: Mark[];
@@ -64,6 +69,8 @@ export interface FineTuneOptions extends RunOptions {
   /** Called after each step: may keep the state, and ends the training early by returning false. */
   readonly afterStep?: (state: TrainingState) => Promise<boolean> | boolean;
   readonly onMark?: (mark: Mark) => void;
+  /** Computes the steps; by default the model that is trained, in this thread. */
+  readonly place?: StepPlace | undefined;
 }
 
 /**
@@ -81,15 +88,13 @@ export async function fineTune(
   search: Task,
   settings: FineTuneSettings,
   state: TrainingState,
-  { onProgress, signal, afterStep, onMark }: FineTuneOptions = {},
+  { onProgress, signal, afterStep, onMark, place: given }: FineTuneOptions = {},
 ): Promise<TrainingState> {
   const { epochs, seed, measureEvery } = settings;
   requireSettings(settings, train);
   const perEpoch = train.batches.length;
   const steps = perEpoch * epochs;
-  const roles = new Map(model.description.layout.parameters.map(({ name, role }) => [name, role]));
-  const decays = (name: string): boolean => roles.get(name) !== 'vector';
-  setAll(model, state.values);
+  const place = given ?? new LocalPlace(model, state, decaysIn(model.description.layout));
   const isDue = (): boolean =>
     (state.step % measureEvery === 0 || state.step === steps) &&
     state.step > 0 &&
@@ -106,17 +111,12 @@ export async function fineTune(
       settings.dropout > 0
         ? { rate: settings.dropout, seed: Math.imul(seed + 1, 0x85ebca6b) ^ step }
         : undefined;
-    const { nll, gradients } = await model.gradient(train.batches[index].inputs, loss, {
-      valuesOf: (name) => state.values.get(name)!,
-      dropout,
-      signal,
-    });
-    const sum = nll.reduce((total, value, at) => total + (loss.weights[at] > 0 ? value : 0), 0);
+    const shares = sharesOf(train.batches[index].inputs, loss, settings.shares, dropout);
+    const { nll, length } = await place.gradient(shares, signal);
+    const sum = summed(nll, shares);
     requireFiniteLoss(sum, step, 'loss');
-    const rate = rateAt(step, steps, settings);
-    const length = state.optimizer.step(state.values, gradients, step, rate, decays);
     requireFiniteLoss(length, step, 'gradient');
-    setAll(model, state.values, gradients.keys());
+    await place.update(state.optimizer.numbersOf(step, rateAt(step, steps, settings), length));
     state.step = step;
     state.nll += sum;
     state.predictions += predictions;
@@ -127,7 +127,7 @@ export async function fineTune(
   }
   if (state.marks.at(-1)?.step !== state.step && state.step > 0)
     await mark(model, search, state, onMark, signal);
-  if (state.best !== undefined) setAll(model, state.best.values);
+  if (state.best !== undefined) setParameters(model, state.best.values);
   return state;
 }
 
@@ -139,6 +139,7 @@ async function mark(
   onMark: FineTuneOptions['onMark'],
   signal: AbortSignal | undefined,
 ): Promise<void> {
+  setParameters(model, state.values);
   const { value } = await search.evaluate(model, signal && { signal });
   const loss = state.predictions === 0 ? NaN : state.nll / state.predictions;
   const found: Mark = { step: state.step, metric: value, loss };
@@ -153,12 +154,20 @@ async function mark(
   onMark?.(found);
 }
 
-function setAll(
-  model: LoadedModel,
-  values: ReadonlyMap<string, Float32Array>,
-  names: Iterable<string> = values.keys(),
-): void {
-  for (const name of names) model.setParameter(name, values.get(name)!, 'training');
+/** The NLL of all predictions that count. */
+function summed(nll: readonly Float32Array[], shares: readonly Share[]): number {
+  let sum = 0;
+  for (const [at, { loss }] of shares.entries())
+    for (let i = 0; i < nll[at].length; i++) if (loss.weights[i] > 0) sum += nll[at][i];
+  return sum;
+}
+
+/** Weight decay is for matrices. */
+export function decaysIn({ parameters }: Pick<Layout, 'parameters'>): (name: string) => boolean {
+  const vectors = new Set(
+    parameters.filter(({ role }) => role === 'vector').map(({ name }) => name),
+  );
+  return (name) => !vectors.has(name);
 }
 
 /** The order of an epoch's batches: the seed's, another one each epoch. */
@@ -197,11 +206,11 @@ function requireSettings(settings: FineTuneSettings, train: Task): void {
       where: `task ${train.name}`,
       expected: 'sst2 or wikitext2',
     });
-  const { learningRate, dropout, epochs, measureEvery } = settings;
+  const { learningRate, dropout, epochs, measureEvery, shares } = settings;
   if (!(learningRate > 0 && learningRate < 1))
     refuse('learningRate', learningRate, 'above 0, below 1');
   if (!(dropout >= 0 && dropout < 1)) refuse('dropout', dropout, '0 or more, below 1');
-  for (const [where, value] of Object.entries({ epochs, measureEvery }))
+  for (const [where, value] of Object.entries({ epochs, measureEvery, shares }))
     if (!(Number.isSafeInteger(value) && value > 0))
       refuse(where, value, 'a whole number, 1 or more');
 }

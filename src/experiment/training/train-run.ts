@@ -30,6 +30,7 @@ export const DEFAULT_FINE_TUNE: FineTuneSettings = {
   seed: 1,
   pull: 0,
   measureEvery: 200,
+  shares: 4,
 };
 
 /** Tokens a step, padding included. */

@@ -1,0 +1,104 @@
+import type { LoadedModel } from '../model/loaded-model.js';
+import { sumOfSquares, updateParameter, type AdamW, type StepNumbers } from './adamw.js';
+import type { Share } from './shares.js';
+
+/** The values of a training, and what its steps change. */
+export interface Trained {
+  /** Parameters by name, in the checkpoint's layout. */
+  readonly values: ReadonlyMap<string, Float32Array>;
+  readonly optimizer: AdamW;
+}
+
+/** The gradient of a batch, without its arrays, which stay where it was taken. */
+export interface BatchGradient {
+  /** NLL of each label or target, share by share, in nats. */
+  readonly nll: readonly Float32Array[];
+  /** Of all parameters together; NaN or infinite where it is broken. */
+  readonly length: number;
+}
+
+/**
+ * The place where steps are computed: this thread or several. All give the same bits: shares are added up in
+ * their order, and the rest is done parameter by parameter.
+ */
+export interface StepPlace {
+  /** The gradient at the values as they are, kept until the next one. */
+  gradient(shares: readonly Share[], signal?: AbortSignal): Promise<BatchGradient>;
+  /** Moves values and moments along the gradient taken last. */
+  update(numbers: StepNumbers): Promise<void>;
+}
+
+/** Steps computed in this thread by a model of it. */
+export class LocalPlace implements StepPlace {
+  private sum: ReadonlyMap<string, Float32Array> = new Map();
+
+  /**
+   * @param model whose parameters follow the values, from now on
+   * @param decays true for a parameter that weight decay is for
+   */
+  constructor(
+    private readonly model: LoadedModel,
+    private readonly trained: Trained,
+    private readonly decays: (name: string) => boolean,
+  ) {
+    setParameters(model, trained.values);
+  }
+
+  async gradient(shares: readonly Share[], signal?: AbortSignal): Promise<BatchGradient> {
+    const nll: Float32Array[] = [];
+    const sum = new Map<string, Float32Array>();
+    for (const { tokens, loss, dropout } of shares) {
+      const valuesOf = (name: string): Float32Array => this.trained.values.get(name)!;
+      const found = await this.model.gradient(tokens, loss, { valuesOf, dropout, signal });
+      nll.push(found.nll);
+      for (const [name, gradient] of found.gradients) {
+        const before = sum.get(name);
+        if (before === undefined) sum.set(name, gradient);
+        else addTo(before, gradient);
+      }
+    }
+    this.sum = new Map(inOrder(this.trained.values.keys(), sum));
+    return { nll, length: lengthOf([...this.sum.values()].map(sumOfSquares)) };
+  }
+
+  update(numbers: StepNumbers): Promise<void> {
+    const { values, optimizer } = this.trained;
+    for (const [name, gradient] of this.sum) {
+      const value = values.get(name)!;
+      const moments = optimizer.momentsOf(name, value.length);
+      updateParameter(value, gradient, moments, numbers, this.decays(name));
+    }
+    setParameters(this.model, values, this.sum.keys());
+    return Promise.resolve();
+  }
+}
+
+/** Entries in the order of the state's names, which the length of a gradient is added up in. */
+function* inOrder<T>(
+  names: Iterable<string>,
+  found: ReadonlyMap<string, T>,
+): Iterable<[string, T]> {
+  for (const name of names) {
+    const value = found.get(name);
+    if (value !== undefined) yield [name, value];
+  }
+}
+
+/** Puts values in a model, all of them by default. */
+export function setParameters(
+  model: LoadedModel,
+  values: ReadonlyMap<string, Float32Array>,
+  names: Iterable<string> = values.keys(),
+): void {
+  for (const name of names) model.setParameter(name, values.get(name)!, 'training');
+}
+
+/** Adds a gradient to another one. */
+export function addTo(sum: Float32Array, gradient: Float32Array): void {
+  for (let i = 0; i < sum.length; i++) sum[i] += gradient[i];
+}
+
+/** The length of a gradient, of the sum of squares of each parameter in the state's order of names. */
+export function lengthOf(squares: readonly number[]): number {
+  return Math.sqrt(squares.reduce((sum, square) => sum + square, 0));
+}
