@@ -39,6 +39,7 @@ export interface Mark {
 
 /** Everything that goes on from a step to the next; with it, the same steps follow bit for bit. */
 export interface TrainingState extends Trained {
+  readonly values: Map<string, Float32Array>;
   /** Steps done. */
   step: number;
   /** Those of the best mark. */

@@ -48,6 +48,8 @@ interface FineTuneFlags extends ModelFlags, BackendFlags, CommonFlags {
   readonly l2wrap?: boolean;
   readonly seed: number;
   readonly measureEvery: number;
+  readonly shares: number;
+  readonly workers?: number;
   readonly time?: number;
   readonly saveEvery: number;
 }
@@ -97,6 +99,13 @@ export function addFineTune(program: Command, host: Host): void {
       positiveInteger,
       defaults.measureEvery,
     )
+    .option(
+      '--shares <count>',
+      'parts of a batch that threads can divide among them; the result depends on it',
+      positiveInteger,
+      defaults.shares,
+    )
+    .option('--workers <count>', 'threads; default: by backend and processor', integerFrom(0))
     .option('--time <duration>', 'end after it with the best step so far ("15min")', duration)
     .option('--save-every <duration>', 'from one keeping of the state to the next', duration, 300);
   withModelOptions(command)
@@ -118,7 +127,7 @@ Examples:
 }
 
 async function run(session: Session, model: string, flags: FineTuneFlags): Promise<void> {
-  const { rate, warmup, decay, clip, epochs, dropout, seed, measureEvery, l2wrap } = flags;
+  const { rate, warmup, decay, clip, epochs, dropout, seed, measureEvery, shares, l2wrap } = flags;
   await requireFree(flags.out, model, flags.force);
   const { task, pooling, context, limit, data, search, searchLimit, out } = flags;
   const result = await fineTune(model, {
@@ -128,10 +137,11 @@ async function run(session: Session, model: string, flags: FineTuneFlags): Promi
     backend: flags.backend,
     batchTokens: flags.batchTokens,
     seconds: flags.time,
+    workers: flags.workers,
     saveSeconds: flags.saveEvery,
     settings: {
       ...{ learningRate: rate, warmup, weightDecay: decay, clip },
-      ...{ epochs, dropout, seed, measureEvery, pull: l2wrap === true ? L2WRAP : 0 },
+      ...{ epochs, dropout, seed, measureEvery, shares, pull: l2wrap === true ? L2WRAP : 0 },
     },
     onMark: ({ step, metric, loss }) => {
       session.note(
