@@ -84,13 +84,13 @@ function* inOrder<T>(
   }
 }
 
-/** Puts values in a model, all of them by default. */
+/** Puts values in a model, all of them by default. Unlooked at: what is not finite shows in the next loss. */
 export function setParameters(
   model: LoadedModel,
   values: ReadonlyMap<string, Float32Array>,
   names: Iterable<string> = values.keys(),
 ): void {
-  for (const name of names) model.setParameter(name, values.get(name)!, 'training');
+  for (const name of names) model.network.setParameter(name, values.get(name)!);
 }
 
 /** Adds a gradient to another one. */
