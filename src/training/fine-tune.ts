@@ -1,4 +1,4 @@
-import type { Loss } from '../model/family.js';
+import type { Loss, Teacher } from '../model/family.js';
 import type { LoadedModel } from '../model/loaded-model.js';
 import { metricOf } from '../tasks/metrics/metrics.js';
 import type { Task } from '../tasks/task.js';
@@ -6,6 +6,7 @@ import { ModelError, throwIfAborted, UsageError } from '../util/errors.js';
 import type { RunOptions } from '../util/progress.js';
 import { seededRandom } from '../util/random.js';
 import { AdamW, rateAt, type AdamWSettings } from './adamw.js';
+import type { StraightThrough } from './straight-through.js';
 
 /** The training of a model, beside model and data. */
 export interface FineTuneSettings extends AdamWSettings {
@@ -25,7 +26,7 @@ export interface FineTuneSettings extends AdamWSettings {
 export interface Mark {
   readonly step: number;
   readonly metric: number;
-  /** Mean NLL of the batches since the last one, in nats a label or token. */
+  /** Mean NLL of the batches since the last one, in nats a label or token; NaN before the first step. */
   readonly loss: number;
 }
 
@@ -64,11 +65,16 @@ export interface FineTuneOptions extends RunOptions {
   /** Called after each step: may keep the state, and ends the training early by returning false. */
   readonly afterStep?: (state: TrainingState) => Promise<boolean> | boolean;
   readonly onMark?: (mark: Mark) => void;
+  /** Trains the model as it is under a plan, from a mark of it untrained on. */
+  readonly through?: StraightThrough | undefined;
+  /** Distils a network into it, beside the task's loss. */
+  readonly teacher?: Teacher | undefined;
 }
 
 /**
  * Trains a model on a task from a state on, and ends with the values that did best on the search split in the
- * state's `best` and in the model. Batches are the task's own, each epoch in another order of the seed.
+ * state's `best`, and in the model as they were measured: under a plan, rounded. Batches are the task's own, each
+ * epoch in another order of the seed.
  *
  * @param state changed in place, a whole step at a time
  * @throws {UsageError} for a task that nothing can be trained for, or settings that make no sense.
@@ -81,7 +87,7 @@ export async function fineTune(
   search: Task,
   settings: FineTuneSettings,
   state: TrainingState,
-  { onProgress, signal, afterStep, onMark }: FineTuneOptions = {},
+  { onProgress, signal, afterStep, onMark, through, teacher }: FineTuneOptions = {},
 ): Promise<TrainingState> {
   const { epochs, seed, measureEvery } = settings;
   requireSettings(settings, train);
@@ -89,10 +95,12 @@ export async function fineTune(
   const steps = perEpoch * epochs;
   const roles = new Map(model.description.layout.parameters.map(({ name, role }) => [name, role]));
   const decays = (name: string): boolean => roles.get(name) !== 'vector';
-  setAll(model, state.values);
+  setAll(model, state.values, through);
+  // Under a plan the untrained model is what training has to do better than.
+  const first = through === undefined ? 1 : 0;
   const isDue = (): boolean =>
     (state.step % measureEvery === 0 || state.step === steps) &&
-    state.step > 0 &&
+    state.step >= first &&
     state.marks.at(-1)?.step !== state.step;
   // It may have been interrupted while it measured.
   if (isDue()) await mark(model, search, state, onMark, signal);
@@ -107,16 +115,18 @@ export async function fineTune(
         ? { rate: settings.dropout, seed: Math.imul(seed + 1, 0x85ebca6b) ^ step }
         : undefined;
     const { nll, gradients } = await model.gradient(train.batches[index].inputs, loss, {
-      valuesOf: (name) => state.values.get(name)!,
-      dropout,
-      signal,
+      valuesOf: (name) => {
+        const masters = state.values.get(name)!;
+        return through?.atThreshold(name, masters) ?? masters;
+      },
+      ...{ dropout, teacher, signal },
     });
     const sum = nll.reduce((total, value, at) => total + (loss.weights[at] > 0 ? value : 0), 0);
     requireFiniteLoss(sum, step, 'loss');
     const rate = rateAt(step, steps, settings);
     const length = state.optimizer.step(state.values, gradients, step, rate, decays);
     requireFiniteLoss(length, step, 'gradient');
-    setAll(model, state.values, gradients.keys());
+    setAll(model, state.values, through, gradients.keys());
     state.step = step;
     state.nll += sum;
     state.predictions += predictions;
@@ -127,7 +137,7 @@ export async function fineTune(
   }
   if (state.marks.at(-1)?.step !== state.step && state.step > 0)
     await mark(model, search, state, onMark, signal);
-  if (state.best !== undefined) setAll(model, state.best.values);
+  if (state.best !== undefined) setAll(model, state.best.values, through);
   return state;
 }
 
@@ -156,9 +166,13 @@ async function mark(
 function setAll(
   model: LoadedModel,
   values: ReadonlyMap<string, Float32Array>,
+  through: StraightThrough | undefined,
   names: Iterable<string> = values.keys(),
 ): void {
-  for (const name of names) model.setParameter(name, values.get(name)!, 'training');
+  for (const name of names) {
+    const masters = values.get(name)!;
+    model.setParameter(name, through?.seen(name, masters) ?? masters, 'training');
+  }
 }
 
 /** The order of an epoch's batches: the seed's, another one each epoch. */

@@ -17,6 +17,7 @@ import {
   type Parts,
 } from './backward.js';
 import type { SpikeGPTConfig } from './config.js';
+import { guideOf } from './loss-back.js';
 
 /**
  * The gradient of a loss, stage by stage. Forward, the stream before each stage is kept and nothing else;
@@ -26,7 +27,7 @@ export async function gradientOf(
   parts: Parts,
   tokens: TokenBatch,
   loss: Loss,
-  { valuesOf, dropout, signal }: GradientOptions,
+  { valuesOf, dropout, teacher, signal }: GradientOptions,
 ): Promise<Gradient> {
   const { network, config } = parts;
   const gradients = new Map<string, Float32Array>();
@@ -42,6 +43,7 @@ export async function gradientOf(
   const stages = 2 * config.layers;
   const streams = [network.embed(tokens) as Tensor3D];
   let dx: Tensor3D | undefined;
+  const guide = teacher && guideOf(teacher, stages, tokens, loss);
   try {
     for (let stage = 0; stage < stages; stage++) {
       streams.push(
@@ -53,10 +55,13 @@ export async function gradientOf(
     }
     const last = streams[stages];
     const output = scoped(() =>
-      loss.kind === 'tokens' ? tokensBack(parts, last, loss) : classesBack(parts, last, loss),
+      loss.kind === 'tokens'
+        ? tokensBack(parts, last, loss, guide)
+        : classesBack(parts, last, loss, guide),
     );
     ({ dx } = output);
     const nll = await readFloat32(output.nll);
+    const divergence = output.divergence && (await readFloat32(output.divergence));
     await take(output.found);
     for (let stage = stages - 1; stage >= 0; stage--) {
       streams.pop()!.dispose();
@@ -68,8 +73,9 @@ export async function gradientOf(
     }
     const rows = await readFloat32(dx);
     gradients.set('emb.weight', embeddingGradient(config, rows, tokens, valuesOf));
-    return { nll, gradients };
+    return { nll, ...(divergence && { divergence }), gradients };
   } finally {
+    guide?.dispose();
     tf.dispose(streams);
     if (dx?.isDisposed === false) dx.dispose();
   }
