@@ -14,6 +14,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { startBackend } from '../src/backend/start.js';
 import { duration } from '../src/cli/options/amounts.js';
 import { buildTask } from '../src/experiment/open/build-task.js';
 import { openModel } from '../src/experiment/open/model-file.js';
@@ -48,6 +49,9 @@ const { values: flags } = parseArgs({
     control: { type: 'boolean', default: false },
   },
 });
+
+/** By title. */
+type Named = readonly [string, Plan];
 
 const numberOf = (text: string | undefined): number | undefined =>
   text === undefined ? undefined : Number(text);
@@ -111,13 +115,13 @@ interface Untrained {
 }
 
 async function compare(
-  [name, plan]: readonly [string, Plan],
+  [name, plan]: Named,
   { unquantized, post }: Untrained,
   folder: string,
 ): Promise<void> {
   console.log(`${name}\n  post-training ${formatMeasurement(post)}`);
   console.log(`    loss     ${against(unquantized, post)}`);
-  const rows: (readonly [string, Plan])[] = [['trained under it', plan]];
+  const rows: Named[] = [['trained under it', plan]];
   if (flags.control) rows.push(['trained without a plan', new Map()]);
   for (const [title, trainedFor] of rows) {
     const out = join(folder, `${name.replaceAll(/\W/g, '-')}-${trainedFor.size}.safetensors`);
@@ -132,16 +136,17 @@ async function compare(
 
 async function main(): Promise<void> {
   const widths = flags.bits === '' ? [] : flags.bits.split(',').map(Number);
-  const named = widths.map(
-    (bits) => [`${bits} bits, uniform, min-max`, uniformPlan(bits)] as const,
-  );
-  if (flags.plan !== undefined)
-    named.push([basename(flags.plan), parsePlan(await readFile(flags.plan, 'utf8'), flags.plan)]);
+  const named = widths.map((bits): Named => [`${bits} bits, uniform, min-max`, uniformPlan(bits)]);
+  if (flags.plan !== undefined) {
+    const plan = parsePlan(await readFile(flags.plan, 'utf8'), flags.plan);
+    named.push([basename(flags.plan), plan]);
+  }
+  const { name: backend } = await startBackend('auto');
   const folder = await mkdtemp(join(tmpdir(), 'qslm-qat-'));
   try {
     const plans = [new Map(), ...named.map(([, plan]) => plan)];
     const [unquantized, ...posts] = await measure(flags.model, plans);
-    console.log(`${flags.model}, unquantized: ${formatMeasurement(unquantized)}`);
+    console.log(`${flags.model} on ${backend}, unquantized: ${formatMeasurement(unquantized)}`);
     for (const [at, each] of named.entries())
       await compare(each, { unquantized, post: posts[at] }, folder);
   } finally {
