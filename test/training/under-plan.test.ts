@@ -13,7 +13,7 @@ import type { LoadedModel } from '../../src/model/loaded-model.js';
 import { resolvePlan, uniformPlan, withUnit } from '../../src/quant/plan.js';
 import { fakeQuantize } from '../../src/quant/quantizer/quantize.js';
 import { affineMinMax, SIGN } from '../../src/quant/scheme/scheme.js';
-import { AdamW, DEFAULT_ADAMW, rateAt } from '../../src/training/adamw.js';
+import { AdamW, DEFAULT_ADAMW, rateAt, updateParameter } from '../../src/training/adamw.js';
 import { fineTune, startOfTraining } from '../../src/training/fine-tune.js';
 import { StraightThrough } from '../../src/training/straight-through.js';
 import { AbortedError, DataError, QuantError, UsageError } from '../../src/util/errors.js';
@@ -26,8 +26,20 @@ import { toyCheckpoint } from '../support/toy.js';
 
 const SETTINGS = {
   ...DEFAULT_ADAMW,
-  ...{ learningRate: 0.01, warmup: 2, epochs: 1, dropout: 0, seed: 1, pull: 0, measureEvery: 100 },
+  ...{
+    learningRate: 0.01,
+    warmup: 2,
+    epochs: 1,
+    dropout: 0,
+    seed: 1,
+    pull: 0,
+    measureEvery: 100,
+    shares: 1,
+  },
 };
+
+const lengthsOf = (gradients: ReadonlyMap<string, Float32Array>): number[] =>
+  [...gradients.values()].map((gradient) => Math.sqrt(gradient.reduce((sum, g) => sum + g * g, 0)));
 
 async function withModels(
   config: Partial<ModelConfig>,
@@ -112,7 +124,13 @@ describe('straight-through estimator', () => {
             layout.parameters.filter(({ role }) => role === 'vector').map(({ name }) => name),
           );
           const rate = rateAt(1, train.batches.length, SETTINGS);
-          new AdamW(SETTINGS).step(moved, gradients, 1, rate, (name) => !vectors.has(name));
+          const adam = new AdamW(SETTINGS);
+          const numbers = adam.numbersOf(1, rate, Math.hypot(...lengthsOf(gradients)));
+          for (const [name, gradient] of gradients)
+            updateParameter(
+              ...([moved.get(name)!, gradient] as const),
+              ...([adam.momentsOf(name, gradient.length), numbers, !vectors.has(name)] as const),
+            );
           let distance = 0;
           for (const [name, array] of moved)
             array.forEach((value, at) => {
@@ -253,7 +271,13 @@ describe('fine-tuning under a plan', () => {
         '{"format":"qslm-plan/1","units":{"*":4,"input":{"bits":1,"method":"sign"}}}',
       );
       const request = (name: string, change: Partial<FineTuneRequest> = {}): FineTuneRequest => ({
-        ...{ task: kind, backend: 'cpu', model: { tokenizer: TOKENIZER }, batchTokens: 32 },
+        ...{
+          task: kind,
+          backend: 'cpu',
+          model: { tokenizer: TOKENIZER },
+          batchTokens: 32,
+          workers: 0,
+        },
         ...{ data: at(train), search: at(search), out: at(name), plan: at('plan.json') },
         distill: kind === 'sst2' ? { weight: 0.5 } : undefined,
         settings: { epochs: 2, learningRate: 0.01, warmup: 2, measureEvery: 3, dropout: 0.1 },
@@ -291,7 +315,8 @@ describe('fine-tuning under a plan', () => {
 
   it('goes on bit for bit where it was interrupted, and not under another plan', () =>
     withPlace('sst2', async ({ model, at, request }) => {
-      const whole = await fineTuneFile(model, request('whole.safetensors'));
+      // In two threads, the rest in this one: that changes nothing.
+      const whole = await fineTuneFile(model, request('whole.safetensors', { workers: 2 }));
       const interrupted = async (after: number): Promise<void> => {
         const abort = new AbortController();
         let steps = 0;

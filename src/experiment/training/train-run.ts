@@ -1,5 +1,5 @@
 import { rm } from 'node:fs/promises';
-import { backendIdentity, startBackend } from '../../backend/start.js';
+import { backendIdentity, backendThreads, startBackend } from '../../backend/start.js';
 import { writeSafetensors } from '../../checkpoint/safetensors/write.js';
 import type { Teacher } from '../../model/family.js';
 import { LoadedModel } from '../../model/loaded-model.js';
@@ -8,8 +8,9 @@ import { planId, type Plan } from '../../quant/plan.js';
 import { GLUE } from '../../tasks/glue/benchmarks.js';
 import type { Task } from '../../tasks/task.js';
 import { DEFAULT_ADAMW } from '../../training/adamw.js';
-import { withNewLayer } from '../../training/classifier.js';
+import { withNewLayer, type NewLayer } from '../../training/classifier.js';
 import {
+  decaysIn,
   fineTune as train,
   startOfTraining,
   type FineTuneSettings,
@@ -23,7 +24,8 @@ import { canonicalJson } from '../../util/json.js';
 import type { RunOptions } from '../../util/progress.js';
 import { buildTask, type TaskRequest } from '../open/build-task.js';
 import { openModelFile, type ModelFile, type ModelOptions } from '../open/model-file.js';
-import { distillationOf, openTeacher, straightThrough, type Distillation } from './under-plan.js';
+import { inSharedMemory, StepPool } from './step-pool.js';
+import { distillationOf, requireTaught, straightThrough, type Distillation } from './under-plan.js';
 
 /** The recipe that the bundled classifier was trained by, two passes. */
 export const DEFAULT_FINE_TUNE: FineTuneSettings = {
@@ -33,6 +35,7 @@ export const DEFAULT_FINE_TUNE: FineTuneSettings = {
   seed: 1,
   pull: 0,
   measureEvery: 200,
+  shares: 4,
 };
 
 /** Tokens a step, padding included. */
@@ -63,6 +66,11 @@ export interface FineTuneRequest
   readonly seconds?: number | undefined;
   /** From one keeping of the state to the next; 300 by default. */
   readonly saveSeconds?: number | undefined;
+  /**
+   * Threads, each with the model's weights, at most as many as shares of a batch; 0 computes in this one. Nothing but
+   * the time depends on it. Default: by backend and processor.
+   */
+  readonly workers?: number | undefined;
   /** Each measurement of the data that chooses, as it is made. */
   readonly onMark?: ((mark: Mark) => void) | undefined;
 }
@@ -95,15 +103,15 @@ export async function fineTune(model: string, request: FineTuneRequest): Promise
   const backend = await startBackend(request.backend ?? 'auto');
   const file = await openModelFile(model, request.model);
   let loaded: LoadedModel | undefined;
+  let pool: StepPool | undefined;
   let teacher: Teacher | undefined;
   try {
     const distill = request.distill && distillationOf(request.distill);
-    const { checkpoint, description, tasks } = await prepare(file, request, settings.seed);
+    const prepared = await prepare(file, request, settings.seed);
+    const { checkpoint, description, tasks } = prepared;
     const through =
       request.plan === undefined ? undefined : await straightThrough(request.plan, description);
-    const hasOutput = checkpoint === file.checkpoint;
-    teacher =
-      distill && (await openTeacher(checkpoint, { description, hasOutput }, distill, request));
+    if (distill) requireTaught(prepared);
     loaded = await LoadedModel.load(checkpoint, { description }, request);
     const identity: TrainingIdentity = {
       plan: through === undefined ? null : planId(through.plan),
@@ -119,6 +127,19 @@ export async function fineTune(model: string, request: FineTuneRequest): Promise
     const place = `${out}.training`;
     const kept = await loadState(place, identity, settings);
     const state = kept ?? startOfTraining(await valuesOf(loaded, checkpoint), settings);
+    const workers = Math.min(request.workers ?? backendThreads(backend.name), settings.shares);
+    if (workers > 0) {
+      inSharedMemory(state);
+      pool = await StepPool.open(state, {
+        ...{ workers, shares: settings.shares, decays: decaysIn(description.layout) },
+        ...{ checkpoint: file.checkpoint.path, stated: statedConfig(file) },
+        ...{ newLayer: prepared.newLayer, backend: backend.name },
+        ...{ identity: backendIdentity(backend.name), plan: through?.plan, distill },
+      });
+    } else if (distill) {
+      const { network } = await LoadedModel.load(checkpoint, { description }, request);
+      teacher = { network, ...distill };
+    }
     let saved = performance.now();
     const save = async (): Promise<void> => {
       await saveState(place, state, identity);
@@ -133,7 +154,7 @@ export async function fineTune(model: string, request: FineTuneRequest): Promise
         ...(request.onProgress && { onProgress: request.onProgress }),
         ...(request.onMark && { onMark: request.onMark }),
         ...(signal && { signal }),
-        ...{ afterStep, through, teacher },
+        ...{ afterStep, place: pool, through, teacher },
       });
     } catch (error) {
       if (error instanceof AbortedError) await save();
@@ -158,6 +179,7 @@ export async function fineTune(model: string, request: FineTuneRequest): Promise
       seconds: (performance.now() - started) / 1000,
     };
   } finally {
+    await pool?.close();
     loaded?.dispose();
     teacher?.network.dispose();
     await file.close();
@@ -166,6 +188,7 @@ export async function fineTune(model: string, request: FineTuneRequest): Promise
 
 type Prepared = Pick<ModelFile, 'checkpoint'> & {
   readonly description: Awaited<ReturnType<typeof describeModel>>;
+  readonly newLayer: NewLayer | undefined;
   readonly tasks: { readonly train: Task; readonly search: Task };
 };
 
@@ -201,7 +224,7 @@ async function prepare(
   const tasks = { train: trained, search: chosen };
   const { family, config } = file;
   if (trained.metric === 'perplexity' || config.classes > 0)
-    return { checkpoint: file.checkpoint, description: file, tasks };
+    return { checkpoint: file.checkpoint, description: file, newLayer: undefined, tasks };
   const layer = family.newClassifier?.(config, CLASSES);
   if (layer === undefined)
     throw new UsageError({
@@ -209,8 +232,10 @@ async function prepare(
       where: family.title,
       expected: 'a model that has one',
     });
-  const checkpoint = withNewLayer(file.checkpoint, layer, seed);
-  return { checkpoint, description: await describeModel(checkpoint, statedConfig(file)), tasks };
+  const newLayer = { ...layer, seed };
+  const checkpoint = withNewLayer(file.checkpoint, newLayer);
+  const description = await describeModel(checkpoint, statedConfig(file));
+  return { checkpoint, description, newLayer, tasks };
 }
 
 /** Negative and positive. */

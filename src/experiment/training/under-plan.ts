@@ -1,13 +1,10 @@
-import type { Checkpoint } from '../../checkpoint/types.js';
 import type { Teacher } from '../../model/family.js';
-import { LoadedModel } from '../../model/loaded-model.js';
 import type { ModelDescription } from '../../model/structure.js';
 import { parsePlan } from '../../quant/plan-json.js';
 import { isUnquantized, resolvePlan, type Plan } from '../../quant/plan.js';
 import { readTextFile } from '../../tasks/data/text.js';
 import { StraightThrough } from '../../training/straight-through.js';
 import { UsageError } from '../../util/errors.js';
-import type { RunOptions } from '../../util/progress.js';
 
 /** What a model learns from the unquantized one, beside its task. */
 export interface Distillation {
@@ -58,25 +55,13 @@ export async function straightThrough(
   return new StraightThrough(resolved, layout);
 }
 
-/**
- * A model of its own with a checkpoint's values, to be learnt from. They stay as they are.
- *
- * @param hasOutput false for a model whose classifier is new and knows nothing
- * @throws {UsageError} for such a model.
- */
-export async function openTeacher(
-  checkpoint: Checkpoint,
-  { description, hasOutput }: { description: ModelDescription; hasOutput: boolean },
-  { weight, temperature }: Omit<Teacher, 'network'>,
-  run: RunOptions,
-): Promise<Teacher> {
-  if (!hasOutput)
-    throw new UsageError({
-      what: 'there is nothing to learn from the unquantized model',
-      where: 'distill',
-      got: 'a model without a classifier',
-      expected: 'one that was fine-tuned, or no distillation',
-    });
-  const { network } = await LoadedModel.load(checkpoint, { description }, run);
-  return { network, weight, temperature };
+/** @throws {UsageError} for a model whose classifier is new, and knows nothing to be learnt. */
+export function requireTaught({ newLayer }: { readonly newLayer: unknown }): void {
+  if (newLayer === undefined) return;
+  throw new UsageError({
+    what: 'there is nothing to learn from the unquantized model',
+    where: 'distill',
+    got: 'a model without a classifier',
+    expected: 'one that was fine-tuned, or no distillation',
+  });
 }

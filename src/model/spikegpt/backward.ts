@@ -3,9 +3,11 @@ import type { Tensor, Tensor2D, Tensor3D } from '@tensorflow/tfjs-core';
 import {
   layerNormBackward,
   maskedMeanBackward,
+  sparseMatMul,
   spikesBackward,
-  squaredReluBackward,
+  squaredReluMatMulBackward,
   tokenMixBackward,
+  transpose,
   wkvBackward,
 } from '../../backend/kernels/backward/ops.js';
 import {
@@ -56,7 +58,7 @@ export function tokensBack(
   const normed = layerNorm(x, gamma, weights.vector('ln_out.bias'));
   const hidden: Tensor2D = tf.reshape(normed, [rows, width]);
   const head = weights.matrix('head.weight');
-  const turned = tf.transpose(head);
+  const turned = transpose(head);
   const most = Math.max(1, Math.floor(LOGITS_AT_ONCE / config.vocabSize));
   const terms: LossTerms[] = [];
   const dhidden: Tensor2D[] = [];
@@ -70,7 +72,7 @@ export function tokensBack(
         { targets: targets.subarray(from, to), shares: shares.subarray(from, to), from },
         ...([pull, guide] as const),
       );
-      const sum = tf.add<Tensor2D>(dhead, matMul(tf.transpose(dlogits), part));
+      const sum = tf.add<Tensor2D>(dhead, matMul(transpose(dlogits), part));
       return { terms: rest, back: matMul(dlogits, turned), sum };
     });
     terms.push(found.terms);
@@ -102,14 +104,14 @@ export function classesBack(
   const pooled = maskedMean(layerNorm(x, gamma, weights.vector('ln_out.bias')), counts);
   const rows = { targets: labels, shares, from: 0 };
   const { dlogits, ...terms } = lossBack(matMul(pooled, classifier), rows, 0, guide);
-  const dpooled = matMul(dlogits, tf.transpose(classifier));
+  const dpooled = matMul(dlogits, transpose(classifier));
   const dnormed = maskedMeanBackward(dpooled, counts, time);
   const { dx, dgamma, dbeta } = layerNormBackward(x, gamma, dnormed);
   return {
     dx,
     ...terms,
     found: {
-      'classifier.weight': matMul(tf.transpose(dlogits), pooled),
+      'classifier.weight': matMul(transpose(dlogits), pooled),
       'ln_out.weight': dgamma,
       'ln_out.bias': dbeta,
     },
@@ -149,8 +151,8 @@ function linearBack(
     tf.reshape(dy, [rows, weight.shape[1]]),
   ];
   return {
-    dx: tf.reshape(matMul(output, tf.transpose(weight)), x.shape),
-    dweight: matMul(tf.transpose(output), input),
+    dx: tf.reshape(matMul(output, transpose(weight)), x.shape),
+    dweight: matMul(transpose(output), input),
   };
 }
 
@@ -236,19 +238,21 @@ function channelBack(
     tf.reshape(hidden, [rows, width4]),
     tf.reshape(dcurrent, [rows, width]),
   ];
-  // Of the activations most are zero: the product that skips them makes the gradient by the weight too.
-  const columns = tf.reshape<tf.Rank.R3>(tf.transpose(flat), [1, width4, rows]);
+  // Of the activations most are zero, and so are the gradients by them: products skip them on the way back too.
+  const columns = tf.reshape<tf.Rank.R3>(transpose(flat), [1, width4, rows]);
   const dvalue = tf.reshape<tf.Rank.R2>(squaredReluMatMul(columns, dflat), [width4, width]);
-  const dhidden = squaredReluBackward(flat, matMul(dflat, tf.transpose(weightOf('value'))));
-  const key = linearBack(mixed[0], weightOf('key'), tf.reshape(dhidden, hidden.shape));
+  const dhidden = squaredReluMatMulBackward(flat, dflat, weightOf('value'));
+  const input: Tensor2D = tf.reshape(mixed[0], [rows, width]);
+  const dinput = sparseMatMul(dhidden, transpose(weightOf('key')));
+  const dkey = sparseMatMul(transpose(dhidden), input);
   const receptance = linearBack(mixed[1], weightOf('receptance'), dgate!);
-  const back = mixBack(parts, module, norm, x, dout, [key.dx, receptance.dx]);
+  const back = mixBack(parts, module, norm, x, dout, [tf.reshape(dinput, x.shape), receptance.dx]);
   return {
     dx: back.dx,
     found: {
       ...back.found,
-      [`${module}.key.weight`]: key.dweight,
-      [`${module}.value.weight`]: tf.transpose(dvalue),
+      [`${module}.key.weight`]: dkey,
+      [`${module}.value.weight`]: transpose(dvalue),
       [`${module}.receptance.weight`]: receptance.dweight,
     },
   };

@@ -29,11 +29,12 @@ export class Weights {
     if (mix) this.setMix(mix[1], mix[2], values);
     else if (name === 'emb.weight') this.put(name, tf.tensor(this.embedded(values), [...shape]));
     else if (shape.length === 2) this.put(name, transposed(values, shape[0], shape[1]));
-    else this.put(name, tf.tensor1d(values));
+    // Copied: the backend may keep the array, and its owner may change it, in another thread too.
+    else this.put(name, tf.tensor1d(values.slice()));
   }
 
   private embedded(values: Float32Array): Float32Array {
-    if (this.config.embedding === 'dense') return values;
+    if (this.config.embedding === 'dense') return values.slice();
     return values.map((value) => (value >= 0 ? 1 : 0));
   }
 

@@ -57,6 +57,8 @@ interface FineTuneFlags extends ModelFlags, BackendFlags, CommonFlags {
   readonly temperature?: number;
   readonly seed: number;
   readonly measureEvery: number;
+  readonly shares: number;
+  readonly workers?: number;
   readonly time?: number;
   readonly saveEvery: number;
 }
@@ -117,6 +119,13 @@ export function addFineTune(program: Command, host: Host): void {
       positiveInteger,
       defaults.measureEvery,
     )
+    .option(
+      '--shares <count>',
+      'parts of a batch that threads can divide among them; the result depends on it',
+      positiveInteger,
+      defaults.shares,
+    )
+    .option('--workers <count>', 'threads; default: by backend and processor', integerFrom(0))
     .option('--time <duration>', 'end after it with the best step so far ("15min")', duration)
     .option('--save-every <duration>', 'from one keeping of the state to the next', duration, 300);
   withModelOptions(command)
@@ -143,7 +152,7 @@ Examples:
 }
 
 async function run(session: Session, model: string, flags: FineTuneFlags): Promise<void> {
-  const { rate, warmup, decay, clip, epochs, dropout, seed, measureEvery, l2wrap } = flags;
+  const { rate, warmup, decay, clip, epochs, dropout, seed, measureEvery, shares, l2wrap } = flags;
   const distill = distillationOf(flags);
   await requireFree(flags.out, model, flags.force);
   const { task, pooling, context, limit, data, search, searchLimit, out } = flags;
@@ -155,10 +164,11 @@ async function run(session: Session, model: string, flags: FineTuneFlags): Promi
     backend: flags.backend,
     batchTokens: flags.batchTokens,
     seconds: flags.time,
+    workers: flags.workers,
     saveSeconds: flags.saveEvery,
     settings: {
       ...{ learningRate: rate, warmup, weightDecay: decay, clip },
-      ...{ epochs, dropout, seed, measureEvery, pull: l2wrap === true ? L2WRAP : 0 },
+      ...{ epochs, dropout, seed, measureEvery, shares, pull: l2wrap === true ? L2WRAP : 0 },
     },
     onMark: ({ step, metric, loss }) => {
       const trained =
