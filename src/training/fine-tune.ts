@@ -8,7 +8,13 @@ import type { RunOptions } from '../util/progress.js';
 import { seededRandom } from '../util/random.js';
 import { AdamW, rateAt, type AdamWSettings } from './adamw.js';
 import { sharesOf, type Share } from './shares.js';
-import { LocalPlace, setParameters, type StepPlace, type Trained } from './step-place.js';
+import {
+  LocalPlace,
+  setParameters,
+  type Lesson,
+  type StepPlace,
+  type Trained,
+} from './step-place.js';
 
 /** The training of a model, beside model and data. */
 export interface FineTuneSettings extends AdamWSettings {
@@ -33,7 +39,7 @@ export interface FineTuneSettings extends AdamWSettings {
 export interface Mark {
   readonly step: number;
   readonly metric: number;
-  /** Mean NLL of the batches since the last one, in nats a label or token. */
+  /** Mean NLL of the batches since the last one, in nats a label or token; NaN before the first step. */
   readonly loss: number;
 }
 
@@ -66,7 +72,8 @@ export function startOfTraining(
   };
 }
 
-export interface FineTuneOptions extends RunOptions {
+/** With a lesson's plan the training begins with a mark of the model untrained. */
+export interface FineTuneOptions extends RunOptions, Lesson {
   /** Called after each step: may keep the state, and ends the training early by returning false. */
   readonly afterStep?: (state: TrainingState) => Promise<boolean> | boolean;
   readonly onMark?: (mark: Mark) => void;
@@ -76,7 +83,8 @@ export interface FineTuneOptions extends RunOptions {
 
 /**
  * Trains a model on a task from a state on, and ends with the values that did best on the search split in the
- * state's `best` and in the model. Batches are the task's own, each epoch in another order of the seed.
+ * state's `best`, and in the model as they were measured: under a plan, rounded. Batches are the task's own, each
+ * epoch in another order of the seed.
  *
  * @param state changed in place, a whole step at a time
  * @throws {UsageError} for a task that nothing can be trained for, or settings that make no sense.
@@ -89,19 +97,23 @@ export async function fineTune(
   search: Task,
   settings: FineTuneSettings,
   state: TrainingState,
-  { onProgress, signal, afterStep, onMark, place: given }: FineTuneOptions = {},
+  { onProgress, signal, afterStep, onMark, place: given, through, teacher }: FineTuneOptions = {},
 ): Promise<TrainingState> {
   const { epochs, seed, measureEvery } = settings;
   requireSettings(settings, train);
   const perEpoch = train.batches.length;
   const steps = perEpoch * epochs;
-  const place = given ?? new LocalPlace(model, state, decaysIn(model.description.layout));
+  const { layout } = model.description;
+  const place = given ?? new LocalPlace(model, state, decaysIn(layout), { through, teacher });
+  const marking = { through, onMark, signal };
+  // Under a plan the untrained model is what training has to do better than.
+  const first = through === undefined ? 1 : 0;
   const isDue = (): boolean =>
     (state.step % measureEvery === 0 || state.step === steps) &&
-    state.step > 0 &&
+    state.step >= first &&
     state.marks.at(-1)?.step !== state.step;
   // It may have been interrupted while it measured.
-  if (isDue()) await mark(model, search, state, onMark, signal);
+  if (isDue()) await mark(model, search, state, marking);
   for (let ended = false; state.step < steps && !ended;) {
     throwIfAborted(signal, 'training');
     const step = state.step + 1;
@@ -123,24 +135,27 @@ export async function fineTune(
     state.predictions += predictions;
     const note = `loss ${(sum / predictions).toFixed(3)}`;
     onProgress?.({ phase: 'training', done: step, total: steps, unit: 'steps', note });
-    if (isDue()) await mark(model, search, state, onMark, signal);
+    if (isDue()) await mark(model, search, state, marking);
     ended = (await afterStep?.(state)) === false;
   }
   if (state.marks.at(-1)?.step !== state.step && state.step > 0)
-    await mark(model, search, state, onMark, signal);
-  if (state.best !== undefined) setParameters(model, state.best.values);
+    await mark(model, search, state, marking);
+  if (state.best !== undefined) setParameters(model, state.best.values, { through });
   return state;
 }
+
+type Marking = {
+  readonly [Name in 'onMark' | 'signal' | 'through']: FineTuneOptions[Name] | undefined;
+};
 
 /** Measures on the search split, and keeps the values where none were better. */
 async function mark(
   model: LoadedModel,
   search: Task,
   state: TrainingState,
-  onMark: FineTuneOptions['onMark'],
-  signal: AbortSignal | undefined,
+  { onMark, signal, through }: Marking,
 ): Promise<void> {
-  setParameters(model, state.values);
+  setParameters(model, state.values, { through });
   const { value } = await search.evaluate(model, signal && { signal });
   const loss = state.predictions === 0 ? NaN : state.nll / state.predictions;
   const found: Mark = { step: state.step, metric: value, loss };

@@ -1,12 +1,21 @@
+import type { GradientOptions, Teacher } from '../model/family.js';
 import type { LoadedModel } from '../model/loaded-model.js';
 import { sumOfSquares, updateParameter, type AdamW, type StepNumbers } from './adamw.js';
 import type { Share } from './shares.js';
+import type { StraightThrough } from './straight-through.js';
 
 /** The values of a training, and what its steps change. */
 export interface Trained {
   /** Parameters by name, in the checkpoint's layout. */
   readonly values: ReadonlyMap<string, Float32Array>;
   readonly optimizer: AdamW;
+}
+
+/** What the passes of a training see and learn from, beside the values and the task. */
+export interface Lesson {
+  /** The plan that the values are seen under; they are seen as they are without one. */
+  readonly through?: StraightThrough | undefined;
+  readonly teacher?: Teacher | undefined;
 }
 
 /** The gradient of a batch, without its arrays, which stay where it was taken. */
@@ -40,16 +49,17 @@ export class LocalPlace implements StepPlace {
     private readonly model: LoadedModel,
     private readonly trained: Trained,
     private readonly decays: (name: string) => boolean,
+    private readonly lesson: Lesson = {},
   ) {
-    setParameters(model, trained.values);
+    setParameters(model, trained.values, lesson);
   }
 
   async gradient(shares: readonly Share[], signal?: AbortSignal): Promise<BatchGradient> {
     const nll: Float32Array[] = [];
     const sum = new Map<string, Float32Array>();
+    const learning = learningFrom(this.trained.values, this.lesson);
     for (const { tokens, loss, dropout } of shares) {
-      const valuesOf = (name: string): Float32Array => this.trained.values.get(name)!;
-      const found = await this.model.gradient(tokens, loss, { valuesOf, dropout, signal });
+      const found = await this.model.gradient(tokens, loss, { ...learning, dropout, signal });
       nll.push(found.nll);
       for (const [name, gradient] of found.gradients) {
         const before = sum.get(name);
@@ -68,7 +78,7 @@ export class LocalPlace implements StepPlace {
       const moments = optimizer.momentsOf(name, value.length);
       updateParameter(value, gradient, moments, numbers, this.decays(name));
     }
-    setParameters(this.model, values, this.sum.keys());
+    setParameters(this.model, values, this.lesson, this.sum.keys());
     return Promise.resolve();
   }
 }
@@ -84,13 +94,32 @@ function* inOrder<T>(
   }
 }
 
-/** Puts values in a model, all of them by default. Unlooked at: what is not finite shows in the next loss. */
+/**
+ * Puts values in a model, all of them by default, as a lesson's plan has them seen. Unlooked at: what is not finite
+ * shows in the next loss.
+ */
 export function setParameters(
   model: LoadedModel,
   values: ReadonlyMap<string, Float32Array>,
+  { through }: Lesson,
   names: Iterable<string> = values.keys(),
 ): void {
-  for (const name of names) model.network.setParameter(name, values.get(name)!);
+  for (const name of names) {
+    const masters = values.get(name)!;
+    model.network.setParameter(name, through?.seen(name, masters) ?? masters);
+  }
+}
+
+/** The part of a gradient's options that is the lesson's. */
+export function learningFrom(
+  values: ReadonlyMap<string, Float32Array>,
+  { through, teacher }: Lesson,
+): Pick<GradientOptions, 'valuesOf' | 'teacher'> {
+  const valuesOf = (name: string): Float32Array => {
+    const masters = values.get(name)!;
+    return through?.atThreshold(name, masters) ?? masters;
+  };
+  return { valuesOf, teacher };
 }
 
 /** Adds a gradient to another one. */

@@ -103,6 +103,7 @@ describe('fine-tuning', () => {
       const request = (name: string, change: Partial<FineTuneRequest> = {}): FineTuneRequest => ({
         ...{ task: 'sst2', backend: 'cpu', model: { tokenizer: TOKENIZER } },
         ...{ data: at('train.tsv'), search: at('search.tsv'), out: at(name), batchTokens: 40 },
+        workers: 0,
         settings: { epochs: 3, learningRate: 0.01, warmup: 2, measureEvery: 4, dropout: 0.1 },
         ...change,
       });
@@ -159,6 +160,24 @@ describe('fine-tuning', () => {
         ['whole', 'part'].map((name) => readFile(at(`${name}.safetensors`))),
       );
       assert.ok(files[0].equals(files[1]));
+    }));
+
+  it('is the same on any number of threads, with a new classifier, and a teacher', () =>
+    withPlace(async ({ model, request, at }) => {
+      const settings = { epochs: 1, learningRate: 0.01, warmup: 2, measureEvery: 4, dropout: 0.1 };
+      const backend = 'wasm';
+      await fineTune(model, request('float.safetensors', { backend, settings, workers: 2 }));
+      await fineTune(model, request('float0.safetensors', { backend, settings }));
+      const taught = { backend, settings, distill: {} };
+      const float = at('float.safetensors');
+      await fineTune(float, request('taught.safetensors', { ...taught, workers: 3 }));
+      await fineTune(float, request('taught0.safetensors', taught));
+      for (const name of ['float', 'taught']) {
+        const [threads, alone] = await Promise.all(
+          [name, `${name}0`].map((file) => readFile(at(`${file}.safetensors`))),
+        );
+        assert.ok(threads.equals(alone), name);
+      }
     }));
 
   it('refuses to go on with other settings', () =>

@@ -16,7 +16,7 @@ import type { StepAnswer, StepReply, StepRequest, StepWorkerOptions } from './st
 /** The options of a pool; the rest it makes. */
 export type StepPoolOptions = Pick<
   StepWorkerOptions,
-  'checkpoint' | 'stated' | 'newLayer' | 'backend' | 'identity'
+  'checkpoint' | 'stated' | 'newLayer' | 'backend' | 'identity' | 'plan' | 'distill'
 > & {
   readonly workers: number;
   /** Most shares of a batch. */

@@ -1,8 +1,10 @@
 import { createRequire } from 'node:module';
 import { startBackend } from '../../backend/start.js';
 import type { StatedConfig } from '../../model/config.js';
+import type { Teacher } from '../../model/family.js';
 import { LoadedModel } from '../../model/loaded-model.js';
 import { describeModel, openDescribed } from '../../model/structure.js';
+import type { ResolvedPlan } from '../../quant/plan.js';
 import {
   sumOfSquares,
   updateParameter,
@@ -11,7 +13,8 @@ import {
 } from '../../training/adamw.js';
 import { withNewLayer, type NewLayer } from '../../training/classifier.js';
 import type { Share } from '../../training/shares.js';
-import { addTo, setParameters } from '../../training/step-place.js';
+import { addTo, learningFrom, setParameters, type Lesson } from '../../training/step-place.js';
+import { StraightThrough } from '../../training/straight-through.js';
 import { toPlainError, type PlainError } from '../../util/errors.js';
 
 /** What a thread needs to compute steps; plain data, whose arrays are shared by all threads. */
@@ -31,6 +34,10 @@ export interface StepWorkerOptions {
   readonly gradients: readonly ReadonlyMap<string, Float32Array>[];
   /** Parameters that weight decay is for. */
   readonly decayed: ReadonlySet<string>;
+  /** The plan that values are seen under. */
+  readonly plan: ResolvedPlan | undefined;
+  /** The part of the checkpoint's own outputs in the loss. */
+  readonly distill: Omit<Teacher, 'network'> | undefined;
 }
 
 export type StepRequest =
@@ -62,6 +69,7 @@ export type StepAnswer =
 interface Opened {
   readonly options: StepWorkerOptions;
   readonly model: LoadedModel;
+  readonly lesson: Lesson;
 }
 
 /** One model a thread. */
@@ -72,27 +80,31 @@ async function open(options: StepWorkerOptions): Promise<Opened> {
   await startBackend(options.backend, options.identity);
   const { checkpoint, description } = await openDescribed(options.checkpoint, options.stated);
   try {
-    const { newLayer } = options;
-    if (newLayer === undefined)
-      return { options, model: await LoadedModel.load(checkpoint, { description }) };
-    const whole = withNewLayer(checkpoint, newLayer);
-    const described = await describeModel(whole, options.stated);
-    return { options, model: await LoadedModel.load(whole, { description: described }) };
+    const { newLayer, plan, distill } = options;
+    const whole = newLayer === undefined ? checkpoint : withNewLayer(checkpoint, newLayer);
+    const described =
+      newLayer === undefined ? description : await describeModel(whole, options.stated);
+    const load = (): Promise<LoadedModel> => LoadedModel.load(whole, { description: described });
+    const lesson = {
+      through: plan && new StraightThrough(plan, described.layout),
+      teacher: distill && { ...distill, network: (await load()).network },
+    };
+    return { options, model: await load(), lesson };
   } finally {
     await checkpoint.close();
   }
 }
 
 async function gradient(
-  { model, options: { values, gradients } }: Opened,
+  { model, lesson, options: { values, gradients } }: Opened,
   { changed, shares }: Extract<StepRequest, { kind: 'gradient' }>,
 ): Promise<StepReply> {
-  setParameters(model, values, changed);
+  setParameters(model, values, lesson, changed);
+  const learning = learningFrom(values, lesson);
   const nll: Float32Array[] = [];
   let names: readonly string[] = [];
   for (const [room, { tokens, loss, dropout }] of shares) {
-    const valuesOf = (name: string): Float32Array => values.get(name)!;
-    const found = await model.gradient(tokens, loss, { valuesOf, dropout });
+    const found = await model.gradient(tokens, loss, { ...learning, dropout });
     nll.push(found.nll);
     names = [...found.gradients.keys()];
     for (const [name, array] of found.gradients) gradients[room].get(name)!.set(array);

@@ -1,8 +1,10 @@
 import { rm } from 'node:fs/promises';
 import { backendIdentity, backendThreads, startBackend } from '../../backend/start.js';
 import { writeSafetensors } from '../../checkpoint/safetensors/write.js';
+import type { Teacher } from '../../model/family.js';
 import { LoadedModel } from '../../model/loaded-model.js';
 import { describeModel, statedConfig, statedMetadata } from '../../model/structure.js';
+import { planId, type Plan } from '../../quant/plan.js';
 import { GLUE } from '../../tasks/glue/benchmarks.js';
 import type { Task } from '../../tasks/task.js';
 import { DEFAULT_ADAMW } from '../../training/adamw.js';
@@ -15,7 +17,7 @@ import {
   type Mark,
   type TrainingState,
 } from '../../training/fine-tune.js';
-import { loadState, saveState } from '../../training/state-file.js';
+import { loadState, saveState, type TrainingIdentity } from '../../training/state-file.js';
 import { AbortedError, DataError, UsageError } from '../../util/errors.js';
 import { sha256 } from '../../util/hash.js';
 import { canonicalJson } from '../../util/json.js';
@@ -23,6 +25,7 @@ import type { RunOptions } from '../../util/progress.js';
 import { buildTask, type TaskRequest } from '../open/build-task.js';
 import { openModelFile, type ModelFile, type ModelOptions } from '../open/model-file.js';
 import { inSharedMemory, StepPool } from './step-pool.js';
+import { distillationOf, requireTaught, straightThrough, type Distillation } from './under-plan.js';
 
 /** The recipe that the bundled classifier was trained by, two passes. */
 export const DEFAULT_FINE_TUNE: FineTuneSettings = {
@@ -52,6 +55,13 @@ export interface FineTuneRequest
   readonly out: string;
   readonly batchTokens?: number | undefined;
   readonly settings?: Partial<FineTuneSettings>;
+  /**
+   * Quantization-aware training: the passes see the weights as this plan, or the plan in a file of this name, rounds
+   * them, and the product is the float32 model whose quantization under it did best.
+   */
+  readonly plan?: Plan | string | undefined;
+  /** Learns from the outputs of the model as it came, unquantized, too. */
+  readonly distill?: Distillation | undefined;
   /** Ends the training after this many seconds, with the best step until then. */
   readonly seconds?: number | undefined;
   /** From one keeping of the state to the next; 300 by default. */
@@ -82,8 +92,9 @@ export interface FineTuned {
  * killed, it goes on from the state kept last when it is started again; the same steps follow bit for bit on the
  * same backend.
  *
- * @throws {DataError} for training data without two classes, or that is the search split. {ModelError} when loss
- *   or gradient is not finite. {AbortedError} when the signal fires. The state kept last stays in all cases.
+ * @throws {DataError} for training data without two classes, or that is the search split, and for a state of another
+ *   training or plan. {QuantError} for a plan that does not fit the model. {ModelError} when loss or gradient is not
+ *   finite. {AbortedError} when the signal fires. The state kept last stays in all cases.
  */
 export async function fineTune(model: string, request: FineTuneRequest): Promise<FineTuned> {
   const started = performance.now();
@@ -93,17 +104,26 @@ export async function fineTune(model: string, request: FineTuneRequest): Promise
   const file = await openModelFile(model, request.model);
   let loaded: LoadedModel | undefined;
   let pool: StepPool | undefined;
+  let teacher: Teacher | undefined;
   try {
+    const distill = request.distill && distillationOf(request.distill);
     const prepared = await prepare(file, request, settings.seed);
     const { checkpoint, description, tasks } = prepared;
+    const through =
+      request.plan === undefined ? undefined : await straightThrough(request.plan, description);
+    if (distill) requireTaught(prepared);
     loaded = await LoadedModel.load(checkpoint, { description }, request);
-    const identity = sha256(
-      canonicalJson({
-        ...{ settings: { ...settings }, model: await checkpoint.sha256() },
-        ...{ config: { ...description.config }, backend: backendIdentity(backend.name) },
-        ...{ train: tasks.train.id, search: tasks.search.id, batches: tasks.train.batches.length },
-      }),
-    );
+    const identity: TrainingIdentity = {
+      plan: through === undefined ? null : planId(through.plan),
+      training: sha256(
+        canonicalJson({
+          ...{ settings: { ...settings }, model: await checkpoint.sha256() },
+          ...{ config: { ...description.config }, backend: backendIdentity(backend.name) },
+          ...{ train: tasks.train.id, search: tasks.search.id },
+          ...{ batches: tasks.train.batches.length, distill: distill ?? null },
+        }),
+      ),
+    };
     const place = `${out}.training`;
     const kept = await loadState(place, identity, settings);
     const state = kept ?? startOfTraining(await valuesOf(loaded, checkpoint), settings);
@@ -114,8 +134,11 @@ export async function fineTune(model: string, request: FineTuneRequest): Promise
         ...{ workers, shares: settings.shares, decays: decaysIn(description.layout) },
         ...{ checkpoint: file.checkpoint.path, stated: statedConfig(file) },
         ...{ newLayer: prepared.newLayer, backend: backend.name },
-        identity: backendIdentity(backend.name),
+        ...{ identity: backendIdentity(backend.name), plan: through?.plan, distill },
       });
+    } else if (distill) {
+      const { network } = await LoadedModel.load(checkpoint, { description }, request);
+      teacher = { network, ...distill };
     }
     let saved = performance.now();
     const save = async (): Promise<void> => {
@@ -131,7 +154,7 @@ export async function fineTune(model: string, request: FineTuneRequest): Promise
         ...(request.onProgress && { onProgress: request.onProgress }),
         ...(request.onMark && { onMark: request.onMark }),
         ...(signal && { signal }),
-        ...{ afterStep, place: pool },
+        ...{ afterStep, place: pool, through, teacher },
       });
     } catch (error) {
       if (error instanceof AbortedError) await save();
@@ -158,6 +181,7 @@ export async function fineTune(model: string, request: FineTuneRequest): Promise
   } finally {
     await pool?.close();
     loaded?.dispose();
+    teacher?.network.dispose();
     await file.close();
   }
 }

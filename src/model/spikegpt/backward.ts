@@ -1,9 +1,8 @@
 import * as tf from '@tensorflow/tfjs-core';
-import type { Tensor, Tensor1D, Tensor2D, Tensor3D } from '@tensorflow/tfjs-core';
+import type { Tensor, Tensor2D, Tensor3D } from '@tensorflow/tfjs-core';
 import {
   layerNormBackward,
   maskedMeanBackward,
-  nllBackward,
   sparseMatMul,
   spikesBackward,
   squaredReluMatMulBackward,
@@ -22,6 +21,7 @@ import {
   type StageInside,
   type TimeInside,
 } from './inside.js';
+import { joinedTerms, lossBack, type Guide, type LossTerms } from './loss-back.js';
 
 /** Gradients on the device, by parameter, in the checkpoint's layout. */
 export type Found = Record<string, Tensor>;
@@ -40,7 +40,8 @@ export function tokensBack(
   { weights, config }: Parts,
   x: Tensor3D,
   { targets, weights: shares, pull = 0 }: TokenLoss,
-): Back & { nll: Tensor1D } {
+  guide?: Guide,
+): Back & LossTerms {
   const gamma = weights.vector('ln_out.weight');
   const [batch, time, width] = x.shape;
   const rows = batch * time;
@@ -49,23 +50,22 @@ export function tokensBack(
   const head = weights.matrix('head.weight');
   const turned = transpose(head);
   const most = Math.max(1, Math.floor(LOGITS_AT_ONCE / config.vocabSize));
-  const nlls: Tensor1D[] = [];
+  const terms: LossTerms[] = [];
   const dhidden: Tensor2D[] = [];
   let dhead: Tensor2D = tf.zeros([config.vocabSize, width]);
   for (let from = 0; from < rows; from += most) {
     const to = Math.min(rows, from + most);
     const found = tf.tidy(() => {
       const part = tf.slice(hidden, [from, 0], [to - from, width]);
-      const { nll, dlogits } = nllBackward(
+      const { dlogits, ...rest } = lossBack(
         matMul(part, head),
-        tf.tensor1d(targets.subarray(from, to), 'int32'),
-        tf.tensor1d(shares.subarray(from, to)),
-        pull,
+        { targets: targets.subarray(from, to), shares: shares.subarray(from, to), from },
+        ...([pull, guide] as const),
       );
       const sum = tf.add<Tensor2D>(dhead, matMul(transpose(dlogits), part));
-      return { nll, back: matMul(dlogits, turned), sum };
+      return { terms: rest, back: matMul(dlogits, turned), sum };
     });
-    nlls.push(found.nll);
+    terms.push(found.terms);
     dhidden.push(found.back);
     dhead.dispose();
     dhead = found.sum;
@@ -74,7 +74,7 @@ export function tokensBack(
   const { dx, dgamma, dbeta } = layerNormBackward(x, gamma, dnormed);
   return {
     dx,
-    nll: tf.concat(nlls),
+    ...joinedTerms(terms),
     found: { 'head.weight': dhead, 'ln_out.weight': dgamma, 'ln_out.bias': dbeta },
   };
 }
@@ -84,24 +84,22 @@ export function classesBack(
   { weights }: Parts,
   x: Tensor3D,
   { labels, lengths, pooling, weights: shares }: ClassLoss,
-): Back & { nll: Tensor1D } {
+  guide?: Guide,
+): Back & LossTerms {
   const gamma = weights.vector('ln_out.weight');
   const [batch, time] = x.shape;
   const counted = pooling === 'real-tokens' ? lengths : new Int32Array(batch).fill(time);
   const counts = tf.tensor1d(counted, 'int32');
   const classifier = weights.matrix('classifier.weight');
   const pooled = maskedMean(layerNorm(x, gamma, weights.vector('ln_out.bias')), counts);
-  const { nll, dlogits } = nllBackward(
-    matMul(pooled, classifier),
-    tf.tensor1d(labels, 'int32'),
-    tf.tensor1d(shares),
-  );
+  const rows = { targets: labels, shares, from: 0 };
+  const { dlogits, ...terms } = lossBack(matMul(pooled, classifier), rows, 0, guide);
   const dpooled = matMul(dlogits, transpose(classifier));
   const dnormed = maskedMeanBackward(dpooled, counts, time);
   const { dx, dgamma, dbeta } = layerNormBackward(x, gamma, dnormed);
   return {
     dx,
-    nll,
+    ...terms,
     found: {
       'classifier.weight': matMul(transpose(dlogits), pooled),
       'ln_out.weight': dgamma,

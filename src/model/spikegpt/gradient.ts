@@ -11,6 +11,7 @@ import type { TokenBatch } from '../types.js';
 import { classesBack, stageBack, tokensBack, type Back, type Found } from './backward.js';
 import type { SpikeGPTConfig } from './config.js';
 import { disposeInside, insideBytes, stageThere, type Parts, type StageInside } from './inside.js';
+import { guideOf } from './loss-back.js';
 
 /**
  * The gradient of a loss, stage by stage. Forward, the stream before each stage is kept, and the inside of as many
@@ -20,7 +21,7 @@ export async function gradientOf(
   parts: Parts,
   tokens: TokenBatch,
   loss: Loss,
-  { valuesOf, dropout, signal }: GradientOptions,
+  { valuesOf, dropout, teacher, signal }: GradientOptions,
 ): Promise<Gradient> {
   const { network, config } = parts;
   const gradients = new Map<string, Float32Array>();
@@ -40,6 +41,7 @@ export async function gradientOf(
   const insides = new Map<number, StageInside>();
   const keptFrom = firstKept(stages, streams[0].size);
   let dx: Tensor3D | undefined;
+  const guide = teacher && guideOf(teacher, stages, tokens, loss);
   try {
     for (let stage = 0; stage < stages; stage++) {
       if (dropout !== undefined && stage % 2 === 1)
@@ -55,10 +57,13 @@ export async function gradientOf(
     }
     const last = streams[stages];
     const output = scoped(() =>
-      loss.kind === 'tokens' ? tokensBack(parts, last, loss) : classesBack(parts, last, loss),
+      loss.kind === 'tokens'
+        ? tokensBack(parts, last, loss, guide)
+        : classesBack(parts, last, loss, guide),
     );
     ({ dx } = output);
     const nll = await readFloat32(output.nll);
+    const divergence = output.divergence && (await readFloat32(output.divergence));
     await take(output.found);
     for (let stage = stages - 1; stage >= 0; stage--) {
       streams.pop()!.dispose();
@@ -77,8 +82,9 @@ export async function gradientOf(
     }
     const rows = await readFloat32(dx);
     gradients.set('emb.weight', embeddingGradient(config, rows, tokens, valuesOf));
-    return { nll, gradients };
+    return { nll, ...(divergence && { divergence }), gradients };
   } finally {
+    guide?.dispose();
     tf.dispose([...streams, ...factors.values()]);
     for (const inside of insides.values()) disposeInside(inside);
     if (dx?.isDisposed === false) dx.dispose();

@@ -15,6 +15,8 @@ import * as names from './names.js';
 import type { MixGradients, NormGradients, SpikeGradients, WkvGradients } from './types.js';
 
 export { scatterRows, surrogate } from './loops.js';
+// Of two softmaxes and little else: no backend has a kernel of its own for it.
+export { divergenceBackward } from './composite.js';
 export type { MixGradients, NormGradients, SpikeGradients, WkvGradients } from './types.js';
 
 /*
