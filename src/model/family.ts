@@ -96,6 +96,16 @@ export interface ClassLoss {
 /** The loss Σ weight · NLL of a batch. */
 export type Loss = TokenLoss | ClassLoss;
 
+/** A network whose outputs another one is to have: distillation (Hinton et al., 2015). */
+export interface Teacher {
+  /** Of the same configuration; nothing of it changes. */
+  readonly network: SpikingNetwork;
+  /** Share of the divergence from it in the loss, above 0 and up to 1; the rest is the likelihood's. */
+  readonly weight: number;
+  /** What the logits of both are divided by before they are compared. */
+  readonly temperature: number;
+}
+
 /** Options of a gradient. */
 export interface GradientOptions {
   /**
@@ -105,6 +115,8 @@ export interface GradientOptions {
   readonly valuesOf?: (name: string) => Float32Array;
   /** Share of the stream that is dropped behind each block, and what decides which. None by default. */
   readonly dropout?: { readonly rate: number; readonly seed: number } | undefined;
+  /** The loss is then Σ weight · ((1 − share) · NLL + share · temperature² · KL from the teacher's). */
+  readonly teacher?: Teacher | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -112,6 +124,8 @@ export interface GradientOptions {
 export interface Gradient {
   /** NLL of each target or label in nats, unweighted: [B * T] or [B]. */
   readonly nll: Float32Array;
+  /** Temperature² · KL divergence from the teacher's distribution of each, in nats; absent without a teacher. */
+  readonly divergence?: Float32Array;
   /** By name, in the checkpoint's layout, row-major; parameters that the loss does not depend on are absent. */
   readonly gradients: ReadonlyMap<string, Float32Array>;
 }

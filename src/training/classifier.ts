@@ -2,17 +2,17 @@ import { elementCount } from '../checkpoint/shape.js';
 import type { Checkpoint, TensorInfo } from '../checkpoint/types.js';
 import { seededRandom } from '../util/random.js';
 
+/** A layer that a checkpoint does not have: a matrix, [out, in]. Plain data. */
+export interface NewLayer extends Pick<TensorInfo, 'name' | 'shape'> {
+  /** Of its values. */
+  readonly seed: number;
+}
+
 /**
  * A checkpoint with a layer that it does not have: values of a seed, uniform within 1 / sqrt(inputs), as a new
  * layer of PyTorch's has. Its hash stays that of the file.
- *
- * @param layer a matrix, [out, in]
  */
-export function withNewLayer(
-  checkpoint: Checkpoint,
-  { name, shape }: Pick<TensorInfo, 'name' | 'shape'>,
-  seed: number,
-): Checkpoint {
+export function withNewLayer(checkpoint: Checkpoint, { name, shape, seed }: NewLayer): Checkpoint {
   const random = seededRandom(seed);
   const limit = 1 / Math.sqrt(shape[1]);
   const values = Float32Array.from({ length: elementCount(shape) }, () =>

@@ -1,11 +1,20 @@
+import type { Layout } from '../layout/layout.js';
 import type { Loss } from '../model/family.js';
 import type { LoadedModel } from '../model/loaded-model.js';
 import { metricOf } from '../tasks/metrics/metrics.js';
 import type { Task } from '../tasks/task.js';
-import { ModelError, throwIfAborted, UsageError } from '../util/errors.js';
+import { ModelError, throwIfAborted, UsageError, withMemoryNamed } from '../util/errors.js';
 import type { RunOptions } from '../util/progress.js';
 import { seededRandom } from '../util/random.js';
 import { AdamW, rateAt, type AdamWSettings } from './adamw.js';
+import { sharesOf, type Share } from './shares.js';
+import {
+  LocalPlace,
+  setParameters,
+  type Lesson,
+  type StepPlace,
+  type Trained,
+} from './step-place.js';
 
 /** The training of a model, beside model and data. */
 export interface FineTuneSettings extends AdamWSettings {
@@ -19,23 +28,26 @@ export interface FineTuneSettings extends AdamWSettings {
   readonly pull: number;
   /** Steps from one measurement on the search split to the next. */
   readonly measureEvery: number;
+  /**
+   * Parts of a batch whose gradients are taken by themselves and added up: as many threads can be at work, and the
+   * result depends on this number, not on that of threads.
+   */
+  readonly shares: number;
 }
 
 /** A measurement on the search split. */
 export interface Mark {
   readonly step: number;
   readonly metric: number;
-  /** Mean NLL of the batches since the last one, in nats a label or token. */
+  /** Mean NLL of the batches since the last one, in nats a label or token; NaN before the first step. */
   readonly loss: number;
 }
 
 /** Everything that goes on from a step to the next; with it, the same steps follow bit for bit. */
-export interface TrainingState {
+export interface TrainingState extends Trained {
+  readonly values: Map<string, Float32Array>;
   /** Steps done. */
   step: number;
-  /** Parameters by name, in the checkpoint's layout. */
-  readonly values: Map<string, Float32Array>;
-  readonly optimizer: AdamW;
   /** Those of the best mark. */
   best: { readonly mark: Mark; readonly values: ReadonlyMap<string, Float32Array> } | undefined;
   readonly marks: Mark[];
@@ -60,20 +72,24 @@ export function startOfTraining(
   };
 }
 
-export interface FineTuneOptions extends RunOptions {
+/** With a lesson's plan the training begins with a mark of the model untrained. */
+export interface FineTuneOptions extends RunOptions, Lesson {
   /** Called after each step: may keep the state, and ends the training early by returning false. */
   readonly afterStep?: (state: TrainingState) => Promise<boolean> | boolean;
   readonly onMark?: (mark: Mark) => void;
+  /** Computes the steps; by default the model that is trained, in this thread. */
+  readonly place?: StepPlace | undefined;
 }
 
 /**
  * Trains a model on a task from a state on, and ends with the values that did best on the search split in the
- * state's `best` and in the model. Batches are the task's own, each epoch in another order of the seed.
+ * state's `best`, and in the model as they were measured: under a plan, rounded. Batches are the task's own, each
+ * epoch in another order of the seed.
  *
  * @param state changed in place, a whole step at a time
  * @throws {UsageError} for a task that nothing can be trained for, or settings that make no sense.
  * @throws {ModelError} for a loss or a gradient that is not finite: the state is that of the step before.
- * @throws {AbortedError} within a step: the state is that of the step before.
+ * @throws {AbortedError} {MemoryError} within a step: the state is that of the step before.
  */
 export async function fineTune(
   model: LoadedModel,
@@ -81,21 +97,23 @@ export async function fineTune(
   search: Task,
   settings: FineTuneSettings,
   state: TrainingState,
-  { onProgress, signal, afterStep, onMark }: FineTuneOptions = {},
+  { onProgress, signal, afterStep, onMark, place: given, through, teacher }: FineTuneOptions = {},
 ): Promise<TrainingState> {
   const { epochs, seed, measureEvery } = settings;
   requireSettings(settings, train);
   const perEpoch = train.batches.length;
   const steps = perEpoch * epochs;
-  const roles = new Map(model.description.layout.parameters.map(({ name, role }) => [name, role]));
-  const decays = (name: string): boolean => roles.get(name) !== 'vector';
-  setAll(model, state.values);
+  const { layout } = model.description;
+  const place = given ?? new LocalPlace(model, state, decaysIn(layout), { through, teacher });
+  const marking = { through, onMark, signal };
+  // Under a plan the untrained model is what training has to do better than.
+  const first = through === undefined ? 1 : 0;
   const isDue = (): boolean =>
     (state.step % measureEvery === 0 || state.step === steps) &&
-    state.step > 0 &&
+    state.step >= first &&
     state.marks.at(-1)?.step !== state.step;
   // It may have been interrupted while it measured.
-  if (isDue()) await mark(model, search, state, onMark, signal);
+  if (isDue()) await mark(model, search, state, marking);
   for (let ended = false; state.step < steps && !ended;) {
     throwIfAborted(signal, 'training');
     const step = state.step + 1;
@@ -106,39 +124,45 @@ export async function fineTune(
       settings.dropout > 0
         ? { rate: settings.dropout, seed: Math.imul(seed + 1, 0x85ebca6b) ^ step }
         : undefined;
-    const { nll, gradients } = await model.gradient(train.batches[index].inputs, loss, {
-      valuesOf: (name) => state.values.get(name)!,
-      dropout,
-      signal,
+    const shares = sharesOf(train.batches[index].inputs, loss, settings.shares, dropout);
+    const { nll, length } = await place.gradient(shares, signal).catch((error: unknown) => {
+      const { batch, time } = train.batches[index].inputs;
+      const got = `${batch} sequences of ${time} tokens, in ${shares.length} shares`;
+      throw withMemoryNamed(error, `training, step ${step}`, got, LESS_MEMORY);
     });
-    const sum = nll.reduce((total, value, at) => total + (loss.weights[at] > 0 ? value : 0), 0);
+    const sum = summed(nll, shares);
     requireFiniteLoss(sum, step, 'loss');
-    const rate = rateAt(step, steps, settings);
-    const length = state.optimizer.step(state.values, gradients, step, rate, decays);
     requireFiniteLoss(length, step, 'gradient');
-    setAll(model, state.values, gradients.keys());
+    await place.update(state.optimizer.numbersOf(step, rateAt(step, steps, settings), length));
     state.step = step;
     state.nll += sum;
     state.predictions += predictions;
     const note = `loss ${(sum / predictions).toFixed(3)}`;
     onProgress?.({ phase: 'training', done: step, total: steps, unit: 'steps', note });
-    if (isDue()) await mark(model, search, state, onMark, signal);
+    if (isDue()) await mark(model, search, state, marking);
     ended = (await afterStep?.(state)) === false;
   }
   if (state.marks.at(-1)?.step !== state.step && state.step > 0)
-    await mark(model, search, state, onMark, signal);
-  if (state.best !== undefined) setAll(model, state.best.values);
+    await mark(model, search, state, marking);
+  if (state.best !== undefined) setParameters(model, state.best.values, { through });
   return state;
 }
+
+/** What is left to do where memory is out. */
+const LESS_MEMORY = 'fewer tokens a step (--batch-tokens), more --shares, or fewer --workers';
+
+type Marking = {
+  readonly [Name in 'onMark' | 'signal' | 'through']: FineTuneOptions[Name] | undefined;
+};
 
 /** Measures on the search split, and keeps the values where none were better. */
 async function mark(
   model: LoadedModel,
   search: Task,
   state: TrainingState,
-  onMark: FineTuneOptions['onMark'],
-  signal: AbortSignal | undefined,
+  { onMark, signal, through }: Marking,
 ): Promise<void> {
+  setParameters(model, state.values, { through });
   const { value } = await search.evaluate(model, signal && { signal });
   const loss = state.predictions === 0 ? NaN : state.nll / state.predictions;
   const found: Mark = { step: state.step, metric: value, loss };
@@ -153,12 +177,20 @@ async function mark(
   onMark?.(found);
 }
 
-function setAll(
-  model: LoadedModel,
-  values: ReadonlyMap<string, Float32Array>,
-  names: Iterable<string> = values.keys(),
-): void {
-  for (const name of names) model.setParameter(name, values.get(name)!, 'training');
+/** The NLL of all predictions that count. */
+function summed(nll: readonly Float32Array[], shares: readonly Share[]): number {
+  let sum = 0;
+  for (const [at, { loss }] of shares.entries())
+    for (let i = 0; i < nll[at].length; i++) if (loss.weights[i] > 0) sum += nll[at][i];
+  return sum;
+}
+
+/** Weight decay is for matrices. */
+export function decaysIn({ parameters }: Pick<Layout, 'parameters'>): (name: string) => boolean {
+  const vectors = new Set(
+    parameters.filter(({ role }) => role === 'vector').map(({ name }) => name),
+  );
+  return (name) => !vectors.has(name);
 }
 
 /** The order of an epoch's batches: the seed's, another one each epoch. */
@@ -197,11 +229,11 @@ function requireSettings(settings: FineTuneSettings, train: Task): void {
       where: `task ${train.name}`,
       expected: 'sst2 or wikitext2',
     });
-  const { learningRate, dropout, epochs, measureEvery } = settings;
+  const { learningRate, dropout, epochs, measureEvery, shares } = settings;
   if (!(learningRate > 0 && learningRate < 1))
     refuse('learningRate', learningRate, 'above 0, below 1');
   if (!(dropout >= 0 && dropout < 1)) refuse('dropout', dropout, '0 or more, below 1');
-  for (const [where, value] of Object.entries({ epochs, measureEvery }))
+  for (const [where, value] of Object.entries({ epochs, measureEvery, shares }))
     if (!(Number.isSafeInteger(value) && value > 0))
       refuse(where, value, 'a whole number, 1 or more');
 }

@@ -1,9 +1,9 @@
-import type { Loss } from '../model/family.js';
 import type { LoadedModel } from '../model/loaded-model.js';
 import { selectRows } from '../model/types.js';
 import type { Task } from '../tasks/task.js';
 import { throwIfAborted, UsageError } from '../util/errors.js';
 import type { RunOptions } from '../util/progress.js';
+import { lossOfRows } from './shares.js';
 
 /** The curvature of a model's likelihood, as far as squared gradients tell it. */
 export interface FisherInformation {
@@ -57,7 +57,7 @@ export async function fisherInformation(
     for (const row of rows) {
       throwIfAborted(signal, 'gradients');
       onProgress?.({ phase: 'gradients', done, total: sequences, unit: 'sequences' });
-      const own = lossOfRow(loss, row, inputs.time);
+      const own = lossOfRows(loss, inputs.time, row, row + 1);
       const { gradients } = await model.gradient(selectRows(inputs, [row]), own, { signal });
       for (const name of names) addSquares(squares, name, gradients.get(name));
       predictions += own.weights.reduce((sum, weight) => sum + weight, 0);
@@ -68,20 +68,6 @@ export async function fisherInformation(
   onProgress?.({ phase: 'gradients', done, total: sequences, unit: 'sequences' });
   const seconds = (performance.now() - started) / 1000;
   return { squares, predictions, sequences, tokens, seconds };
-}
-
-/** The part of a loss that one sequence of its batch has. */
-function lossOfRow(loss: Loss, row: number, time: number): Loss {
-  if (loss.kind === 'tokens') {
-    const [from, to] = [row * time, (row + 1) * time];
-    return {
-      ...loss,
-      targets: loss.targets.subarray(from, to),
-      weights: loss.weights.subarray(from, to),
-    };
-  }
-  const [labels, lengths] = [loss.labels, loss.lengths].map((all) => all.subarray(row, row + 1));
-  return { ...loss, labels, lengths, weights: loss.weights.subarray(row, row + 1) };
 }
 
 function addSquares(

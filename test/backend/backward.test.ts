@@ -216,6 +216,22 @@ for (const form of FORMS)
         });
       });
 
+      it(`divergence from a teacher ${name}`, () => {
+        const rows = batch * time;
+        const [logits, teacher] = [normal(17, size, 3), normal(18, size, 3)];
+        const weights = normal(19, rows);
+        const matrix = (values: Values): tf.Tensor2D => tf.tensor2d([...values], [rows, channels]);
+        withoutLeaks(() => {
+          const { divergence, dlogits } = form.ops.divergenceBackward(
+            ...([matrix(logits), matrix(teacher), vector(weights), 2.5] as const),
+          );
+          const formula: Formula = (logits) => reference.divergence(logits, teacher, channels, 2.5);
+          requireGradient(formula, [logits], weights, read([dlogits]));
+          for (const [row, expected] of formula(logits).entries())
+            assert.ok(Math.abs(divergence.dataSync()[row] - expected) < 1e-4);
+        });
+      });
+
       it(`maskedMean ${name}`, () => {
         const lengths = Array.from({ length: batch }, (_, n) => Math.max(1, time - 2 * n));
         const weights = normal(16, batch * channels);

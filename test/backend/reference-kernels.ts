@@ -122,6 +122,27 @@ export function tokenNll(
   });
 }
 
+/** τ² KL(p ‖ q) of each row, p of a teacher's logits and q of the logits, both divided by τ. */
+export function divergence(
+  logits: readonly number[],
+  teacher: readonly number[],
+  classes: number,
+  temperature: number,
+): number[] {
+  const rows = Array.from({ length: logits.length / classes }, (_, row) => row);
+  const shares = (all: readonly number[], row: number): number[] => {
+    const e = all
+      .slice(row * classes, (row + 1) * classes)
+      .map((value) => Math.exp(value / temperature));
+    const total = e.reduce((sum, value) => sum + value, 0);
+    return e.map((value) => value / total);
+  };
+  return rows.map((row) => {
+    const [p, q] = [shares(teacher, row), shares(logits, row)];
+    return temperature ** 2 * p.reduce((sum, value, c) => sum + value * Math.log(value / q[c]), 0);
+  });
+}
+
 /** Mean of the first lengths[n] rows of sequence n. */
 export function maskedMean(
   x: readonly number[],

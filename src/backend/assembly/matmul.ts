@@ -281,3 +281,48 @@ export function headTerms(
     store<f64>(terms, <f64>load<f32>(terms, 12) - <f64>load<f32>(terms, 8), 8);
   }
 }
+
+/** Side of the tiles that a transposition works in: both faces of one stay in the first-level cache. */
+const FACE: usize = 32;
+
+/** out[j][i] = x[i][j] for four rows and four columns; `row`, `outRow`: bytes from one row to the next. */
+@inline
+function turn4(x: usize, row: usize, out: usize, outRow: usize): void {
+  const a = v128.load(x);
+  const b = v128.load(x + row);
+  const c = v128.load(x + 2 * row);
+  const d = v128.load(x + 3 * row);
+  const ab = i32x4.shuffle(a, b, 0, 4, 1, 5);
+  const AB = i32x4.shuffle(a, b, 2, 6, 3, 7);
+  const cd = i32x4.shuffle(c, d, 0, 4, 1, 5);
+  const CD = i32x4.shuffle(c, d, 2, 6, 3, 7);
+  v128.store(out, i64x2.shuffle(ab, cd, 0, 2));
+  v128.store(out + outRow, i64x2.shuffle(ab, cd, 1, 3));
+  v128.store(out + 2 * outRow, i64x2.shuffle(AB, CD, 0, 2));
+  v128.store(out + 3 * outRow, i64x2.shuffle(AB, CD, 1, 3));
+}
+
+/** x: [rows, columns]; out: [columns, rows]. */
+export function transpose(x: usize, rows: usize, columns: usize, out: usize): void {
+  const row = columns << 2;
+  const outRow = rows << 2;
+  for (let top: usize = 0; top < rows; top += FACE)
+    for (let left: usize = 0; left < columns; left += FACE) {
+      const bottom = min(top + FACE, rows);
+      const right = min(left + FACE, columns);
+      for (let i = top; i < bottom; i += 4)
+        for (let j = left; j < right; j += 4) {
+          const from = x + i * row + (j << 2);
+          const to = out + j * outRow + (i << 2);
+          if (i + 4 <= bottom && j + 4 <= right) {
+            turn4(from, row, to, outRow);
+            continue;
+          }
+          const height = min(4, bottom - i);
+          const width = min(4, right - j);
+          for (let k: usize = 0; k < height; k++)
+            for (let l: usize = 0; l < width; l++)
+              store<f32>(to + l * outRow + (k << 2), load<f32>(from + k * row + (l << 2)));
+        }
+    }
+}

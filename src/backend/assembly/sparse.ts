@@ -1,7 +1,7 @@
-// The matrix product after a squared ReLU, which skips its zeros. Conventions as in spiking.ts. Each
-// output is summed in the order of `hidden`, whatever rows it is computed beside.
+// Matrix products that skip zeros: after a squared ReLU, and on the way back through it. Conventions as in
+// spiking.ts. Each output is summed in the order of `hidden`, whatever rows it is computed beside.
 
-import { madd } from './math';
+import { madd, sum4 } from './math';
 
 /** Rows whose non-zero activations are listed before their products: a block of weights serves all. */
 const TILE_ROWS: usize = 64;
@@ -30,7 +30,7 @@ function endsSize(hidden: usize): usize {
   return segmentsOf(hidden) << 2;
 }
 
-/** Scratch bytes that squaredReluMatMul needs. */
+/** Scratch bytes that squaredReluMatMul and sparseMatMul need. */
 export function squaredReluMatMulScratch(hidden: usize, channels: usize): usize {
   const panels = (channels / PANEL) * hidden * PANEL_BYTES;
   return panels + TILE_ROWS * (listSize(hidden) + endsSize(hidden));
@@ -41,15 +41,16 @@ export function squaredReluMatMulScratch(hidden: usize, channels: usize): usize 
  * segment ends. Every activation is written and only those kept move the end on: which are zero cannot be
  * foretold, so no branch asks.
  */
-function listActive(x: usize, hidden: usize, entries: usize, ends: usize): void {
+@inline
+function listActive(x: usize, hidden: usize, entries: usize, ends: usize, squared: bool): void {
   let at = entries;
   for (let first: usize = 0; first < hidden; first += SEGMENT) {
     const last = min(first + SEGMENT, hidden);
     for (let j = first; j < last; j++) {
       const value = load<f32>(x + (j << 2));
       store<u32>(at, <u32>j);
-      store<f32>(at + 4, value * value);
-      at += <usize>i32(!(value <= 0)) << 3;
+      store<f32>(at + 4, squared ? value * value : value);
+      at += <usize>i32(squared ? !(value <= 0) : value !== 0) << 3;
     }
     store<u32>(ends, <u32>at);
     ends += 4;
@@ -105,11 +106,8 @@ function add24(entries: usize, end: usize, weights: usize, row: usize, out: usiz
   v128.store(out, s5, 80);
 }
 
-/**
- * max(x, 0)^2 · weights, skipping the activations that are zero: in trained SpikeGPTs about four of five.
- * x: [rows, hidden]; weights: [hidden, channels]; out: [rows, channels]; scratch: see above.
- */
-export function squaredReluMatMul(
+@inline
+function skippingZeros(
   x: usize,
   weights: usize,
   rows: usize,
@@ -117,6 +115,7 @@ export function squaredReluMatMul(
   channels: usize,
   out: usize,
   scratch: usize,
+  squared: bool,
 ): void {
   const row = channels << 2;
   const whole = channels - (channels % PANEL);
@@ -133,6 +132,7 @@ export function squaredReluMatMul(
         hidden,
         lists + i * listSize(hidden),
         ends + i * endsSize(hidden),
+        squared,
       );
     for (let c: usize = 0; c < channels; c += c < whole ? PANEL : 4) {
       const panel = packs ? scratch + (c << 2) * hidden : weights + (c << 2);
@@ -148,5 +148,110 @@ export function squaredReluMatMul(
           else add4(from, end, weights + (c << 2), row, target);
         }
     }
+  }
+}
+
+/**
+ * max(x, 0)^2 · weights, skipping the activations that are zero: in trained SpikeGPTs about four of five.
+ * x: [rows, hidden]; weights: [hidden, channels]; out: [rows, channels]; scratch: see above.
+ */
+export function squaredReluMatMul(
+  x: usize,
+  weights: usize,
+  rows: usize,
+  hidden: usize,
+  channels: usize,
+  out: usize,
+  scratch: usize,
+): void {
+  skippingZeros(x, weights, rows, hidden, channels, out, scratch, true);
+}
+
+/** x · weights, skipping the zeros of x. Shapes and scratch as of squaredReluMatMul. */
+export function sparseMatMul(
+  x: usize,
+  weights: usize,
+  rows: usize,
+  hidden: usize,
+  channels: usize,
+  out: usize,
+  scratch: usize,
+): void {
+  skippingZeros(x, weights, rows, hidden, channels, out, scratch, false);
+}
+
+/** Rows of the weights that meet a gradient at once: what is loaded of it serves all of them. */
+const ABREAST: usize = 4;
+
+/** The sum of products of two rows of `row` bytes. */
+@inline
+function dot(x: usize, y: usize, row: usize): f32 {
+  const whole = row & ~15;
+  let sum = f32x4.splat(0);
+  for (let c: usize = 0; c < whole; c += 16)
+    sum = madd(v128.load(x + c), v128.load(y + c), sum);
+  let total = sum4(sum);
+  for (let c = whole; c < row; c += 4) total += load<f32>(x + c) * load<f32>(y + c);
+  return total;
+}
+
+/**
+ * The gradient by x of max(x, 0)^2 · weights: 2 max(x, 0) (dy · weightsᵀ), of which only what is not zero is
+ * computed. x, dx: [rows, hidden]; dy: [rows, channels]; weights: [hidden, channels]; list: scratch of
+ * [hidden + ABREAST] numbers.
+ */
+export function squaredReluMatMulBackward(
+  x: usize,
+  dy: usize,
+  weights: usize,
+  rows: usize,
+  hidden: usize,
+  channels: usize,
+  dx: usize,
+  list: usize,
+): void {
+  const row = channels << 2;
+  const whole = row & ~15;
+  memory.fill(dx, 0, rows * (hidden << 2));
+  for (let i: usize = 0; i < rows; i++) {
+    let end = list;
+    for (let j: usize = 0; j < hidden; j++) {
+      store<u32>(end, <u32>j);
+      end += <usize>i32(!(load<f32>(x + (j << 2)) <= 0)) << 2;
+    }
+    let at = list;
+    if (whole === row)
+      for (; at + (ABREAST << 2) <= end; at += ABREAST << 2) {
+        const j0 = <usize>load<u32>(at);
+        const j1 = <usize>load<u32>(at, 4);
+        const j2 = <usize>load<u32>(at, 8);
+        const j3 = <usize>load<u32>(at, 12);
+        const w0 = weights + j0 * row;
+        const w1 = weights + j1 * row;
+        const w2 = weights + j2 * row;
+        const w3 = weights + j3 * row;
+        let s0 = f32x4.splat(0);
+        let s1 = s0;
+        let s2 = s0;
+        let s3 = s0;
+        for (let c: usize = 0; c < row; c += 16) {
+          const given = v128.load(dy + c);
+          s0 = madd(given, v128.load(w0 + c), s0);
+          s1 = madd(given, v128.load(w1 + c), s1);
+          s2 = madd(given, v128.load(w2 + c), s2);
+          s3 = madd(given, v128.load(w3 + c), s3);
+        }
+        store<f32>(dx + (j0 << 2), 2 * load<f32>(x + (j0 << 2)) * sum4(s0));
+        store<f32>(dx + (j1 << 2), 2 * load<f32>(x + (j1 << 2)) * sum4(s1));
+        store<f32>(dx + (j2 << 2), 2 * load<f32>(x + (j2 << 2)) * sum4(s2));
+        store<f32>(dx + (j3 << 2), 2 * load<f32>(x + (j3 << 2)) * sum4(s3));
+      }
+    for (; at < end; at += 4) {
+      const j = <usize>load<u32>(at);
+      store<f32>(dx + (j << 2), 2 * load<f32>(x + (j << 2)) * dot(dy, weights + j * row, row));
+    }
+    x += hidden << 2;
+    dx += hidden << 2;
+    dy += row;
   }
 }

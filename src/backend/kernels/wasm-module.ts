@@ -25,7 +25,10 @@ export interface SpikingModule {
   readonly spikingResidual: Export;
   readonly squaredReluMatMul: Export;
   readonly squaredReluMatMulScratch: (hidden: number, channels: number) => number;
+  readonly sparseMatMul: Export;
+  readonly squaredReluMatMulBackward: Export;
   readonly matMul: Export;
+  readonly transpose: Export;
   readonly headTerms: Export;
   readonly matMulScratch: (inner: number) => number;
   readonly maskedMean: Export;

@@ -1,4 +1,6 @@
 import { Option, type Command } from 'commander';
+import { FISHER } from '../../experiment/observe/fisher-table.js';
+import type { PredictorComparison } from '../../experiment/observe/predictors.js';
 import type { Study } from '../../experiment/open/study.js';
 import { runSweep } from '../../experiment/runs/sweep-run.js';
 import { PRECISION_LIST } from '../../experiment/runs/uniform.js';
@@ -7,8 +9,10 @@ import type { QuantizerName } from '../../quant/quantizers.js';
 import type { SensitivityRow } from '../../search/sensitivity.js';
 import type { Level } from '../../search/space.js';
 import { formatMetric, type MetricName } from '../../tasks/metrics/metrics.js';
+import { UsageError } from '../../util/errors.js';
 import { formatFixed, formatPercent } from '../../util/format.js';
 import { runJson } from '../format/json.js';
+import { predictorCaption, predictorGrid } from '../format/predictors.js';
 import { metricCell, unitGrid } from '../format/run-tables.js';
 import { formatFacts, formatTable } from '../format/table.js';
 import { workFacts } from '../format/work-facts.js';
@@ -19,7 +23,7 @@ import { asOneBar } from '../run-progress.js';
 import { Session } from '../session.js';
 
 /** Figures that a table can show. */
-const FIGURES = ['metric', 'kl', 'flips', 'sqnr', 'drift'] as const;
+const FIGURES = ['metric', 'kl', 'flips', 'sqnr', 'drift', 'fisher'] as const;
 type Figure = (typeof FIGURES)[number];
 const LEVELS = ['block', 'module', 'matrix'] as const;
 
@@ -28,6 +32,8 @@ interface SweepFlags extends StudyFlags {
   readonly quantizer: QuantizerName;
   readonly level: readonly Exclude<Level, 'global'>[];
   readonly observe: boolean;
+  readonly predictor?: 'fisher';
+  readonly calibration?: string;
   readonly show: Figure;
 }
 
@@ -44,6 +50,16 @@ export function addSweep(program: Command, host: Host): void {
     )
     .option('--no-observe', 'the metric only: no KL divergence, spike flips, SQNR, membrane drift')
     .addOption(
+      new Option(
+        '--predictor <name>',
+        'fisher: the rise of the NLL that gradients predict too, and all figures beside each other as predictors of the loss',
+      ).choices(['fisher']),
+    )
+    .option(
+      '--calibration <file>',
+      'data to take gradients on; default: the first of the data that is swept',
+    )
+    .addOption(
       new Option('--show <figure>', 'what the tables show; the files have all')
         .choices(FIGURES)
         .default('metric'),
@@ -58,7 +74,8 @@ to the unquantized model's, mean over layers) from the first 16 sentences, or th
 
 Examples:
   $ qslm sweep spikegpt-mini-sst2 --limit 100
-  $ qslm sweep spikegpt-mini --level matrix --bits 8,4 --show flips`,
+  $ qslm sweep spikegpt-mini --level matrix --bits 8,4 --show flips
+  $ qslm sweep spikegpt-mini-sst2 --predictor fisher`,
     )
     .action((model: string, flags: SweepFlags) =>
       Session.run(host, flags, (session) =>
@@ -75,10 +92,11 @@ async function sweep(
 ): Promise<void> {
   const { metric } = study.task;
   session.note(formatFacts(studyFacts(study)));
-  const { bits, quantizer, observe: observables } = flags;
+  const { bits, quantizer, observe: observables, predictor, calibration } = flags;
+  requirePredictor(flags);
   if (flags.show === 'drift') requireMembranes({ description: study.options.file });
   const levels = LEVELS.filter((level) => flags.level.includes(level));
-  const settings = { bits, quantizer, levels, observables };
+  const settings = { bits, quantizer, levels, observables, predictor, calibration };
   const run = await runSweep(study, settings, {
     runs: flags.runs,
     command,
@@ -96,6 +114,7 @@ async function sweep(
     flips: 'spike flips',
     sqnr: 'SQNR, dB',
     drift: 'membrane drift',
+    fisher: 'rise of the NLL by gradients, nats',
   };
   const tables = levels.map((level) => {
     const title = `${level}, ${titles[flags.show]}`;
@@ -110,8 +129,28 @@ async function sweep(
     ...workFacts(run.report),
     ['run', folder],
   ]);
-  const value = { ...(await runJson(folder)), rows: table.rows };
+  const { predictors } = run;
+  const value = { ...(await runJson(folder)), rows: table.rows, ...(predictors && { predictors }) };
+  if (predictors) tables.push(predictorText(predictors, metric));
   await session.result(value, [...tables, facts].join('\n\n'), flags.out);
+}
+
+/** @throws {UsageError} for options that would do nothing without gradients. */
+function requirePredictor({ predictor, calibration, show }: SweepFlags): void {
+  if (predictor !== undefined) return;
+  const idle = calibration !== undefined ? '--calibration' : '--show';
+  if (calibration === undefined && show !== 'fisher') return;
+  throw new UsageError({
+    what: 'no gradients are taken',
+    where: idle,
+    got: calibration ?? show,
+    expected: `--predictor fisher, or a sweep without ${idle}`,
+  });
+}
+
+function predictorText(comparison: PredictorComparison, metric: MetricName): string {
+  const { columns, rows } = predictorGrid(comparison, metric);
+  return `${predictorCaption(comparison)}\n${formatTable(columns, rows)}`;
 }
 
 function figureOf(row: SensitivityRow, show: Figure, metric: MetricName): string {
@@ -127,6 +166,8 @@ function figureOf(row: SensitivityRow, show: Figure, metric: MetricName): string
       return or(extras?.flipRate, (share) => formatPercent(share, 2));
     case 'drift':
       return or(extras?.membraneDrift, (share) => formatPercent(share, 2));
+    case 'fisher':
+      return or(extras?.[FISHER], (nats) => nats.toPrecision(2));
     case 'sqnr':
       return or(extras?.sqnr, (db) => (Number.isFinite(db) ? formatFixed(db, 1) : '∞'));
   }

@@ -32,6 +32,9 @@ export type FisherWork = Pick<FisherInformation, 'sequences' | 'tokens' | 'secon
   readonly source: string;
 };
 
+/** Raise when the meaning of the expected rise changes, or the gradients do: stored ones of before do not count. */
+export const FISHER_VERSION = 1;
+
 /** A table that one pass of gradients made; see {@link fisherTable}. */
 export interface FisherTable {
   readonly table: SensitivityTable;
@@ -58,7 +61,8 @@ export async function fisherTable(
     parent: unquantized,
     signal: run.signal,
   });
-  const { task, information } = await gradientsOf(study, calibration, run);
+  const task = await calibrationTask(study, calibration);
+  const { information } = await gradientsOf(study, task, run);
   const increase = new Increases(study, space, information);
   const rows: SensitivityRow[] = [];
   for (const level of levels)
@@ -84,30 +88,44 @@ export function byFisher(table: SensitivityTable): SensitivityTable {
   return { ...table, rows };
 }
 
-async function gradientsOf(
+/** The data that gradients are taken on: a file's, or the study's own. */
+export async function calibrationTask(
   study: Study,
   calibration: string | undefined,
-  run: RunOptions,
-): Promise<{ task: Task; information: FisherInformation }> {
-  const { file, search } = study.options;
+): Promise<Task> {
+  const { search } = study.options;
+  if (calibration === undefined) return search.task;
   const { context } = search.task;
   // The name is a plain text since tasks can come from outside; a study that builds tasks was opened by one of these.
-  const request = { task: search.task.name as TaskName, data: calibration, limit: undefined };
-  const task =
-    calibration === undefined
-      ? search.task
-      : (await study.buildTask({ ...request, ...(context && { context }) }, 'calibration')).task;
+  const request = {
+    ...{ task: search.task.name as TaskName, data: calibration, limit: undefined },
+    ...(context && { context }),
+  };
+  return (await study.buildTask(request, 'calibration')).task;
+}
+
+/** Gradients of a task's first sequences, and the time of a forward pass beside them. */
+export async function gradientsOf(
+  { options: { file } }: Study,
+  task: Task,
+  run: RunOptions,
+): Promise<{ readonly information: FisherInformation; readonly secondsPerToken: number }> {
   const model = await LoadedModel.load(file.checkpoint, { description: file }, run);
   try {
     const names = matricesOf(file.hierarchy).map(({ name }) => name);
-    return { task, information: await fisherInformation(model, task, names, run) };
+    const information = await fisherInformation(model, task, names, run);
+    const started = performance.now();
+    await task.score(model, 0);
+    const seconds = (performance.now() - started) / 1000;
+    const tokens = task.batches[0].lengths.reduce((sum, length) => sum + length, 0);
+    return { information, secondsPerToken: seconds / tokens };
   } finally {
     model.dispose();
   }
 }
 
 /** Expected rises of plans, from those of matrices at their schemes, each worked out once. */
-class Increases {
+export class Increases {
   private readonly known = new Map<string, number>();
 
   constructor(
@@ -116,6 +134,7 @@ class Increases {
     private readonly information: FisherInformation,
   ) {}
 
+  /** Of the NLL, in nats a prediction. */
   async of(assignment: Assignment): Promise<number> {
     let total = 0;
     for (const [name, scheme] of this.space.resolve(assignment))

@@ -15,7 +15,8 @@ export interface SavedSweep extends SweepResult {
 
 /** @throws {DataError} for a file that is missing or damaged. */
 export async function readSweep(folder: string, json: RunJson): Promise<SavedSweep> {
-  const { observed, metric, baseline, fp32Bytes, rows } = await readSensitivity(folder);
+  const { observed, predictors, ...table } = await readSensitivity(folder);
+  const { metric, baseline, fp32Bytes, rows } = table;
   const where = `${join(folder, RUN_FILE)}: config.settings`;
   const settings = checked(json.config.settings, SWEEP_SETTINGS, where);
   const study = savedStudy(json);
@@ -29,6 +30,7 @@ export async function readSweep(folder: string, json: RunJson): Promise<SavedSwe
     settings,
     table: { metric, baseline, fp32Bytes, rows },
     ...(observed !== null && { observed }),
+    ...(predictors && { predictors }),
     report: savedReport(json),
   };
 }

@@ -1,6 +1,16 @@
 import * as v from 'valibot';
+import { PREDICTORS } from '../observe/predictors.js';
 import type { SweepSettings } from '../runs/sweep-result.js';
-import { flag, metric, number, numberOrNull, orNaN, quantizer, text } from './schema-parts.js';
+import {
+  count,
+  flag,
+  metric,
+  number,
+  numberOrNull,
+  orNaN,
+  quantizer,
+  text,
+} from './schema-parts.js';
 
 export const SENSITIVITY_FORMAT = 'qslm-sensitivity/1';
 
@@ -9,6 +19,8 @@ export const SWEEP_SETTINGS: v.GenericSchema<unknown, SweepSettings> = v.object(
   levels: v.array(v.picklist(['block', 'module', 'matrix'])),
   quantizer,
   observables: flag,
+  predictor: v.exactOptional(v.literal('fisher')),
+  calibration: v.exactOptional(text),
 });
 
 /** Extras of an evaluation; an entry that is no number is left out. */
@@ -20,6 +32,27 @@ const extras = v.pipe(
     return Object.fromEntries(Object.entries(all).filter(isNumber));
   }),
 );
+
+/** The predictors of a loss beside each other. */
+const predictors = v.object({
+  level: v.picklist(['block', 'module', 'matrix']),
+  uniformBits: number,
+  maxBytes: number,
+  results: v.array(
+    v.object({
+      predictor: v.picklist(PREDICTORS),
+      rank: v.exactOptional(number),
+      rows: count,
+      cost: number,
+      bits: v.record(text, number),
+      bytes: number,
+      metric: orNaN,
+      loss: orNaN,
+      pairedLow: v.exactOptional(number),
+      pairedHigh: v.exactOptional(number),
+    }),
+  ),
+});
 
 /** sensitivity.json */
 export const SENSITIVITY = v.object({
@@ -40,5 +73,7 @@ export const SENSITIVITY = v.object({
       extras: v.exactOptional(extras),
     }),
   ),
+  /** Of a sweep with a predictor. */
+  predictors: v.exactOptional(predictors),
 });
 export type SensitivityJson = v.InferOutput<typeof SENSITIVITY>;

@@ -1,6 +1,7 @@
 import type { QuantizerName } from '../../quant/quantizers.js';
 import type { SensitivityTable } from '../../search/sensitivity.js';
 import type { Level } from '../../search/space.js';
+import type { PredictorComparison } from '../observe/predictors.js';
 import type { ModelSpace } from '../open/model-space.js';
 import type { EvaluatorReport } from '../scoring/evaluator.js';
 
@@ -11,6 +12,10 @@ export interface SweepSettings {
   readonly quantizer: QuantizerName;
   /** Look into the model too: KL divergence, spike flips, SQNR. */
   readonly observables: boolean;
+  /** The expected rise of the NLL by gradients too, and the predictors of the loss beside each other. */
+  readonly predictor?: 'fisher' | undefined;
+  /** Data that gradients are taken on; the first items of the task by default. */
+  readonly calibration?: string | undefined;
 }
 
 /** A sweep as it is shown: one that just ran, or one that was read back. */
@@ -20,5 +25,7 @@ export interface SweepResult {
   readonly table: SensitivityTable;
   /** The items that the observables were taken from: "first 200 sentences". */
   readonly observed?: string;
+  /** With a predictor. */
+  readonly predictors?: PredictorComparison;
   readonly report: EvaluatorReport;
 }

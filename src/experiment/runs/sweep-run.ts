@@ -1,12 +1,16 @@
 import type { SensitivityRow, SensitivityTable } from '../../search/sensitivity.js';
 import { normaliseBits } from '../../search/space.js';
 import type { RunOptions } from '../../util/progress.js';
+import { withFisher } from '../observe/fisher-column.js';
+import { FISHER } from '../observe/fisher-table.js';
 import { OBSERVABLES } from '../observe/observables.js';
+import { comparePredictors } from '../observe/predictors.js';
 import type { Study } from '../open/study.js';
 import { csvText } from '../record/csv.js';
 import { jsonText } from '../record/folder.js';
 import { RunRecord, type RunPlace } from '../record/run-record.js';
 import { SENSITIVITY_CSV, SENSITIVITY_JSON } from '../record/schema.js';
+import { plainJson } from '../record/search-files.js';
 import { SENSITIVITY_FORMAT, type SensitivityJson } from '../record/sweep-schema.js';
 import { reportBetween, reportJson, snapshot } from '../record/work-report.js';
 import { sensitivityOf } from './sensitivity.js';
@@ -40,18 +44,25 @@ export async function runSweep(
   // Refused before a run is recorded.
   const bits = normaliseBits(settings.bits);
   const before = snapshot(study.evaluator.report());
-  const kept = { ...settings, bits };
+  const kept = plainJson({ ...settings, bits });
   const record = await RunRecord.begin({ study, kind: 'sweep', settings: kept, runs, command });
   try {
     if (estimate) await tellSweepTime(study, { ...settings, bits }, run);
-    const found = await sensitivityOf(study, settings, { ...run, onRow });
-    const { table, observed } = found;
-    await record.write(SENSITIVITY_CSV, sensitivityCsv(table));
-    await record.write(SENSITIVITY_JSON, jsonText(sensitivityJson(table, observed)));
+    const measured = await sensitivityOf(study, settings, { ...run, onRow });
+    const found = settings.predictor
+      ? await withPredictors(study, settings, measured, run)
+      : measured;
+    const { table } = found;
+    await record.write(SENSITIVITY_CSV, sensitivityCsv(table, settings));
+    await record.write(SENSITIVITY_JSON, jsonText(sensitivityJson(found)));
     const report = reportBetween(before, study.evaluator.report());
     const { metric, baseline, rows } = table;
     const summary = { metric, baseline: baseline.metric, rows: rows.length };
-    await record.finish({ ...summary, observed: observed ?? null }, reportJson(report), summary);
+    await record.finish(
+      { ...summary, observed: found.observed ?? null },
+      reportJson(report),
+      summary,
+    );
     const { id, folder, resumed } = record;
     return { id, folder, resumed, settings, report, ...found };
   } catch (error) {
@@ -60,9 +71,25 @@ export async function runSweep(
   }
 }
 
-function sensitivityCsv({ rows }: SensitivityTable): string {
+type Swept = Pick<SweepResult, 'table' | 'space' | 'observed' | 'predictors'>;
+
+/** The table with the column of gradients, and its figures as predictors of the loss. */
+async function withPredictors(
+  study: Study,
+  { calibration }: SweepSettings,
+  measured: Swept,
+  run: RunOptions,
+): Promise<Swept> {
+  const { space } = measured;
+  const { table, work } = await withFisher(study, space, measured.table, calibration, run);
+  const predictors = await comparePredictors(study, space, table, work, run);
+  return { ...measured, table, predictors };
+}
+
+function sensitivityCsv({ rows }: SensitivityTable, { predictor }: SweepSettings): string {
+  const figures = [...OBSERVABLES, ...(predictor ? [FISHER] : [])];
   return csvText(
-    ['level', 'unit', 'bits', 'metric', 'low', 'high', 'loss', 'bytes', ...OBSERVABLES],
+    ['level', 'unit', 'bits', 'metric', 'low', 'high', 'loss', 'bytes', ...figures],
     rows.map(({ level, unit, bits, metric, loss, bytes, extras }) => [
       level,
       unit,
@@ -72,12 +99,15 @@ function sensitivityCsv({ rows }: SensitivityTable): string {
       extras?.high,
       loss,
       bytes,
-      ...OBSERVABLES.map((name) => extras?.[name]),
+      ...figures.map((name) => extras?.[name]),
     ]),
   );
 }
 
-function sensitivityJson(table: SensitivityTable, observed: string | undefined): SensitivityJson {
+function sensitivityJson({ table, observed, predictors }: Swept): SensitivityJson {
   const { rows, ...rest } = table;
-  return { format: SENSITIVITY_FORMAT, observed: observed ?? null, ...rest, rows: [...rows] };
+  return {
+    ...{ format: SENSITIVITY_FORMAT, observed: observed ?? null, ...rest, rows: [...rows] },
+    ...(predictors && { predictors: { ...predictors, results: [...predictors.results] } }),
+  };
 }

@@ -1,26 +1,31 @@
 import { rm } from 'node:fs/promises';
-import { backendIdentity, startBackend } from '../../backend/start.js';
+import { backendIdentity, backendThreads, startBackend } from '../../backend/start.js';
 import { writeSafetensors } from '../../checkpoint/safetensors/write.js';
+import type { Teacher } from '../../model/family.js';
 import { LoadedModel } from '../../model/loaded-model.js';
 import { describeModel, statedConfig, statedMetadata } from '../../model/structure.js';
+import { planId, type Plan } from '../../quant/plan.js';
 import { GLUE } from '../../tasks/glue/benchmarks.js';
 import type { Task } from '../../tasks/task.js';
 import { DEFAULT_ADAMW } from '../../training/adamw.js';
-import { withNewLayer } from '../../training/classifier.js';
+import { withNewLayer, type NewLayer } from '../../training/classifier.js';
 import {
+  decaysIn,
   fineTune as train,
   startOfTraining,
   type FineTuneSettings,
   type Mark,
   type TrainingState,
 } from '../../training/fine-tune.js';
-import { loadState, saveState } from '../../training/state-file.js';
-import { AbortedError, DataError, UsageError } from '../../util/errors.js';
+import { loadState, saveState, type TrainingIdentity } from '../../training/state-file.js';
+import { AbortedError, DataError, MemoryError, UsageError } from '../../util/errors.js';
 import { sha256 } from '../../util/hash.js';
 import { canonicalJson } from '../../util/json.js';
 import type { RunOptions } from '../../util/progress.js';
 import { buildTask, type TaskRequest } from '../open/build-task.js';
 import { openModelFile, type ModelFile, type ModelOptions } from '../open/model-file.js';
+import { inSharedMemory, StepPool } from './step-pool.js';
+import { distillationOf, requireTaught, straightThrough, type Distillation } from './under-plan.js';
 
 /** The recipe that the bundled classifier was trained by, two passes. */
 export const DEFAULT_FINE_TUNE: FineTuneSettings = {
@@ -30,6 +35,7 @@ export const DEFAULT_FINE_TUNE: FineTuneSettings = {
   seed: 1,
   pull: 0,
   measureEvery: 200,
+  shares: 4,
 };
 
 /** Tokens a step, padding included. */
@@ -49,10 +55,22 @@ export interface FineTuneRequest
   readonly out: string;
   readonly batchTokens?: number | undefined;
   readonly settings?: Partial<FineTuneSettings>;
+  /**
+   * Quantization-aware training: the passes see the weights as this plan, or the plan in a file of this name, rounds
+   * them, and the product is the float32 model whose quantization under it did best.
+   */
+  readonly plan?: Plan | string | undefined;
+  /** Learns from the outputs of the model as it came, unquantized, too. */
+  readonly distill?: Distillation | undefined;
   /** Ends the training after this many seconds, with the best step until then. */
   readonly seconds?: number | undefined;
   /** From one keeping of the state to the next; 300 by default. */
   readonly saveSeconds?: number | undefined;
+  /**
+   * Threads, each with the model's weights, at most as many as shares of a batch; 0 computes in this one. Nothing but
+   * the time depends on it. Default: by backend and processor.
+   */
+  readonly workers?: number | undefined;
   /** Each measurement of the data that chooses, as it is made. */
   readonly onMark?: ((mark: Mark) => void) | undefined;
 }
@@ -74,8 +92,10 @@ export interface FineTuned {
  * killed, it goes on from the state kept last when it is started again; the same steps follow bit for bit on the
  * same backend.
  *
- * @throws {DataError} for training data without two classes, or that is the search split. {ModelError} when loss
- *   or gradient is not finite. {AbortedError} when the signal fires. The state kept last stays in all cases.
+ * @throws {DataError} for training data without two classes, or that is the search split, and for a state of another
+ *   training or plan. {QuantError} for a plan that does not fit the model. {ModelError} when loss or gradient is not
+ *   finite. {MemoryError} {AbortedError} when the signal fires: the state of the step before is kept. The
+ *   state kept last stays in all other cases.
  */
 export async function fineTune(model: string, request: FineTuneRequest): Promise<FineTuned> {
   const started = performance.now();
@@ -84,19 +104,43 @@ export async function fineTune(model: string, request: FineTuneRequest): Promise
   const backend = await startBackend(request.backend ?? 'auto');
   const file = await openModelFile(model, request.model);
   let loaded: LoadedModel | undefined;
+  let pool: StepPool | undefined;
+  let teacher: Teacher | undefined;
   try {
-    const { checkpoint, description, tasks } = await prepare(file, request, settings.seed);
+    const distill = request.distill && distillationOf(request.distill);
+    const prepared = await prepare(file, request, settings.seed);
+    const { checkpoint, description, tasks } = prepared;
+    const through =
+      request.plan === undefined ? undefined : await straightThrough(request.plan, description);
+    if (distill) requireTaught(prepared);
     loaded = await LoadedModel.load(checkpoint, { description }, request);
-    const identity = sha256(
-      canonicalJson({
-        ...{ settings: { ...settings }, model: await checkpoint.sha256() },
-        ...{ config: { ...description.config }, backend: backendIdentity(backend.name) },
-        ...{ train: tasks.train.id, search: tasks.search.id, batches: tasks.train.batches.length },
-      }),
-    );
+    const identity: TrainingIdentity = {
+      plan: through === undefined ? null : planId(through.plan),
+      training: sha256(
+        canonicalJson({
+          ...{ settings: { ...settings }, model: await checkpoint.sha256() },
+          ...{ config: { ...description.config }, backend: backendIdentity(backend.name) },
+          ...{ train: tasks.train.id, search: tasks.search.id },
+          ...{ batches: tasks.train.batches.length, distill: distill ?? null },
+        }),
+      ),
+    };
     const place = `${out}.training`;
     const kept = await loadState(place, identity, settings);
     const state = kept ?? startOfTraining(await valuesOf(loaded, checkpoint), settings);
+    const workers = Math.min(request.workers ?? backendThreads(backend.name), settings.shares);
+    if (workers > 0) {
+      inSharedMemory(state);
+      pool = await StepPool.open(state, {
+        ...{ workers, shares: settings.shares, decays: decaysIn(description.layout) },
+        ...{ checkpoint: file.checkpoint.path, stated: statedConfig(file) },
+        ...{ newLayer: prepared.newLayer, backend: backend.name },
+        ...{ identity: backendIdentity(backend.name), plan: through?.plan, distill },
+      });
+    } else if (distill) {
+      const { network } = await LoadedModel.load(checkpoint, { description }, request);
+      teacher = { network, ...distill };
+    }
     let saved = performance.now();
     const save = async (): Promise<void> => {
       await saveState(place, state, identity);
@@ -111,10 +155,10 @@ export async function fineTune(model: string, request: FineTuneRequest): Promise
         ...(request.onProgress && { onProgress: request.onProgress }),
         ...(request.onMark && { onMark: request.onMark }),
         ...(signal && { signal }),
-        afterStep,
+        ...{ afterStep, place: pool, through, teacher },
       });
     } catch (error) {
-      if (error instanceof AbortedError) await save();
+      if (error instanceof AbortedError || error instanceof MemoryError) await save();
       throw error;
     }
     const { mark, values } = state.best!;
@@ -136,13 +180,16 @@ export async function fineTune(model: string, request: FineTuneRequest): Promise
       seconds: (performance.now() - started) / 1000,
     };
   } finally {
+    await pool?.close();
     loaded?.dispose();
+    teacher?.network.dispose();
     await file.close();
   }
 }
 
 type Prepared = Pick<ModelFile, 'checkpoint'> & {
   readonly description: Awaited<ReturnType<typeof describeModel>>;
+  readonly newLayer: NewLayer | undefined;
   readonly tasks: { readonly train: Task; readonly search: Task };
 };
 
@@ -178,7 +225,7 @@ async function prepare(
   const tasks = { train: trained, search: chosen };
   const { family, config } = file;
   if (trained.metric === 'perplexity' || config.classes > 0)
-    return { checkpoint: file.checkpoint, description: file, tasks };
+    return { checkpoint: file.checkpoint, description: file, newLayer: undefined, tasks };
   const layer = family.newClassifier?.(config, CLASSES);
   if (layer === undefined)
     throw new UsageError({
@@ -186,8 +233,10 @@ async function prepare(
       where: family.title,
       expected: 'a model that has one',
     });
-  const checkpoint = withNewLayer(file.checkpoint, layer, seed);
-  return { checkpoint, description: await describeModel(checkpoint, statedConfig(file)), tasks };
+  const newLayer = { ...layer, seed };
+  const checkpoint = withNewLayer(file.checkpoint, newLayer);
+  const description = await describeModel(checkpoint, statedConfig(file));
+  return { checkpoint, description, newLayer, tasks };
 }
 
 /** Negative and positive. */

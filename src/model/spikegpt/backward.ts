@@ -1,35 +1,27 @@
 import * as tf from '@tensorflow/tfjs-core';
-import type { Tensor, Tensor1D, Tensor2D, Tensor3D } from '@tensorflow/tfjs-core';
+import type { Tensor, Tensor2D, Tensor3D } from '@tensorflow/tfjs-core';
 import {
   layerNormBackward,
   maskedMeanBackward,
-  nllBackward,
+  sparseMatMul,
   spikesBackward,
-  squaredReluBackward,
+  squaredReluMatMulBackward,
   tokenMixBackward,
+  transpose,
   wkvBackward,
 } from '../../backend/kernels/backward/ops.js';
+import { layerNorm, maskedMean, matMul, squaredReluMatMul } from '../../backend/kernels/ops.js';
+import type { ClassLoss, TokenLoss } from '../family.js';
 import {
-  layerNorm,
-  maskedMean,
-  matMul,
-  squaredReluMatMul,
-  tokenMix,
-  wkv,
-} from '../../backend/kernels/ops.js';
-import type { ClassLoss, SpikingNetwork, TokenLoss } from '../family.js';
-import { linear } from './block.js';
-import type { SpikeGPTConfig } from './config.js';
-import { mixPart } from './layout.js';
-import { initialBlockState } from './state.js';
-import type { Weights } from './weights.js';
-
-/** The parts of a network that its gradient is taken of. */
-export interface Parts {
-  readonly network: SpikingNetwork;
-  readonly config: SpikeGPTConfig;
-  readonly weights: Weights;
-}
+  insideOf,
+  normalized,
+  placeOf,
+  type ChannelInside,
+  type Parts,
+  type StageInside,
+  type TimeInside,
+} from './inside.js';
+import { joinedTerms, lossBack, type Guide, type LossTerms } from './loss-back.js';
 
 /** Gradients on the device, by parameter, in the checkpoint's layout. */
 export type Found = Record<string, Tensor>;
@@ -48,32 +40,32 @@ export function tokensBack(
   { weights, config }: Parts,
   x: Tensor3D,
   { targets, weights: shares, pull = 0 }: TokenLoss,
-): Back & { nll: Tensor1D } {
+  guide?: Guide,
+): Back & LossTerms {
   const gamma = weights.vector('ln_out.weight');
   const [batch, time, width] = x.shape;
   const rows = batch * time;
   const normed = layerNorm(x, gamma, weights.vector('ln_out.bias'));
   const hidden: Tensor2D = tf.reshape(normed, [rows, width]);
   const head = weights.matrix('head.weight');
-  const turned = tf.transpose(head);
+  const turned = transpose(head);
   const most = Math.max(1, Math.floor(LOGITS_AT_ONCE / config.vocabSize));
-  const nlls: Tensor1D[] = [];
+  const terms: LossTerms[] = [];
   const dhidden: Tensor2D[] = [];
   let dhead: Tensor2D = tf.zeros([config.vocabSize, width]);
   for (let from = 0; from < rows; from += most) {
     const to = Math.min(rows, from + most);
     const found = tf.tidy(() => {
       const part = tf.slice(hidden, [from, 0], [to - from, width]);
-      const { nll, dlogits } = nllBackward(
+      const { dlogits, ...rest } = lossBack(
         matMul(part, head),
-        tf.tensor1d(targets.subarray(from, to), 'int32'),
-        tf.tensor1d(shares.subarray(from, to)),
-        pull,
+        { targets: targets.subarray(from, to), shares: shares.subarray(from, to), from },
+        ...([pull, guide] as const),
       );
-      const sum = tf.add<Tensor2D>(dhead, matMul(tf.transpose(dlogits), part));
-      return { nll, back: matMul(dlogits, turned), sum };
+      const sum = tf.add<Tensor2D>(dhead, matMul(transpose(dlogits), part));
+      return { terms: rest, back: matMul(dlogits, turned), sum };
     });
-    nlls.push(found.nll);
+    terms.push(found.terms);
     dhidden.push(found.back);
     dhead.dispose();
     dhead = found.sum;
@@ -82,7 +74,7 @@ export function tokensBack(
   const { dx, dgamma, dbeta } = layerNormBackward(x, gamma, dnormed);
   return {
     dx,
-    nll: tf.concat(nlls),
+    ...joinedTerms(terms),
     found: { 'head.weight': dhead, 'ln_out.weight': dgamma, 'ln_out.bias': dbeta },
   };
 }
@@ -92,50 +84,55 @@ export function classesBack(
   { weights }: Parts,
   x: Tensor3D,
   { labels, lengths, pooling, weights: shares }: ClassLoss,
-): Back & { nll: Tensor1D } {
+  guide?: Guide,
+): Back & LossTerms {
   const gamma = weights.vector('ln_out.weight');
   const [batch, time] = x.shape;
   const counted = pooling === 'real-tokens' ? lengths : new Int32Array(batch).fill(time);
   const counts = tf.tensor1d(counted, 'int32');
   const classifier = weights.matrix('classifier.weight');
   const pooled = maskedMean(layerNorm(x, gamma, weights.vector('ln_out.bias')), counts);
-  const { nll, dlogits } = nllBackward(
-    matMul(pooled, classifier),
-    tf.tensor1d(labels, 'int32'),
-    tf.tensor1d(shares),
-  );
-  const dpooled = matMul(dlogits, tf.transpose(classifier));
+  const rows = { targets: labels, shares, from: 0 };
+  const { dlogits, ...terms } = lossBack(matMul(pooled, classifier), rows, 0, guide);
+  const dpooled = matMul(dlogits, transpose(classifier));
   const dnormed = maskedMeanBackward(dpooled, counts, time);
   const { dx, dgamma, dbeta } = layerNormBackward(x, gamma, dnormed);
   return {
     dx,
-    nll,
+    ...terms,
     found: {
-      'classifier.weight': matMul(tf.transpose(dlogits), pooled),
+      'classifier.weight': matMul(transpose(dlogits), pooled),
       'ln_out.weight': dgamma,
       'ln_out.bias': dbeta,
     },
   };
 }
 
-/** From the stream after a stage to the stream before it. */
-export function stageBack(parts: Parts, stage: number, x: Tensor3D, dout: Tensor3D): Back {
-  const { weights, config } = parts;
-  const block = Math.floor(stage / 2);
-  const prefix = `blocks.${block}`;
-  if (stage % 2 === 1) return channelBack(parts, `${prefix}.ffn`, `${prefix}.ln2`, x, dout);
-  const moduleBack = (input: Tensor3D): Back =>
-    mixPart(config, block) === 'att'
-      ? timeBack(parts, `${prefix}.att`, `${prefix}.ln1`, input, dout)
-      : channelBack(parts, `${prefix}.ffnPre`, `${prefix}.ln1`, input, dout);
-  if (block !== 0) return moduleBack(x);
-  const [gamma, beta] = ['weight', 'bias'].map((part) => weights.vector(`${prefix}.ln0.${part}`));
-  const { dx: dnormed, found } = moduleBack(layerNorm(x, gamma, beta));
-  const { dx, dgamma, dbeta } = layerNormBackward(x, gamma, dnormed);
-  return {
-    dx,
-    found: { ...found, [`${prefix}.ln0.weight`]: dgamma, [`${prefix}.ln0.bias`]: dbeta },
-  };
+/**
+ * From the stream after a stage to the stream before it.
+ *
+ * @param kept of the way there; computed again where it was not kept
+ */
+export function stageBack(
+  parts: Parts,
+  stage: number,
+  x: Tensor3D,
+  dout: Tensor3D,
+  kept?: StageInside,
+): Back {
+  const place = placeOf(parts, stage);
+  const input = place.norm0 === undefined ? x : normalized(parts, place.norm0, x);
+  const inside = kept ?? insideOf(parts, place, input);
+  const { module, norm } = place;
+  const back =
+    inside.kind === 'time'
+      ? timeBack(parts, module, norm, input, inside, dout)
+      : channelBack(parts, module, norm, input, inside, dout);
+  if (place.norm0 === undefined) return back;
+  const gamma = parts.weights.vector(`${place.norm0}.weight`);
+  const { dx, dgamma, dbeta } = layerNormBackward(x, gamma, back.dx);
+  const norms = { [`${place.norm0}.weight`]: dgamma, [`${place.norm0}.bias`]: dbeta };
+  return { dx, found: { ...back.found, ...norms } };
 }
 
 /** Through a linear layer: the gradient by its input, and by its weight as [out, in]. */
@@ -151,8 +148,8 @@ function linearBack(
     tf.reshape(dy, [rows, weight.shape[1]]),
   ];
   return {
-    dx: tf.reshape(matMul(output, tf.transpose(weight)), x.shape),
-    dweight: matMul(tf.transpose(output), input),
+    dx: tf.reshape(matMul(output, transpose(weight)), x.shape),
+    dweight: matMul(transpose(output), input),
   };
 }
 
@@ -174,28 +171,19 @@ function mixBack(
   };
 }
 
-/** The mixed inputs of a module, as on the way there. */
-function mixedInputs(
-  { weights, config }: Parts,
+function timeBack(
+  parts: Parts,
   module: string,
   norm: string,
   x: Tensor3D,
-): Tensor3D[] {
-  const shift: Tensor2D = tf.zeros([x.shape[0], config.width]);
-  const [gamma, beta] = ['weight', 'bias'].map((part) => weights.vector(`${norm}.${part}`));
-  return tokenMix(x, gamma, beta, weights.matrix(`${module}.mixes`), shift).mixed;
-}
-
-function timeBack(parts: Parts, module: string, norm: string, x: Tensor3D, dout: Tensor3D): Back {
-  const { weights, config } = parts;
+  { mixed, k, v, r, average, current }: TimeInside,
+  dout: Tensor3D,
+): Back {
+  const { weights } = parts;
   const weightOf = (name: string): Tensor2D => weights.matrix(`${module}.${name}.weight`);
   const [decay, first] = ['decay', 'first'].map((name) => weights.vector(`${module}.time_${name}`));
-  const mixed = mixedInputs(parts, module, norm, x);
   const names = ['key', 'value', 'receptance'];
-  const [k, v, r] = names.map((name, at) => linear(mixed[at], weightOf(name)));
-  const { wkv: start } = initialBlockState(config, x.shape[0]);
-  const average = wkv(k, v, r, decay, first, start).out;
-  const { dx: dcurrent } = spikesBackward(linear(average, weightOf('output')), undefined, dout);
+  const { dx: dcurrent } = spikesBackward(current, undefined, dout);
   const output = linearBack(average, weightOf('output'), dcurrent);
   const { dk, dv, dr, ddecay, dfirst } = wkvBackward(k, v, r, decay, first, output.dx);
   const inner = [dk, dv, dr].map((d, at) => linearBack(mixed[at], weightOf(names[at]), d));
@@ -222,35 +210,34 @@ function channelBack(
   module: string,
   norm: string,
   x: Tensor3D,
+  { mixed, hidden, gate, current }: ChannelInside,
   dout: Tensor3D,
 ): Back {
   const { weights } = parts;
   const weightOf = (name: string): Tensor2D => weights.matrix(`${module}.${name}.weight`);
   const [batch, time, width] = x.shape;
   const rows = batch * time;
-  const mixed = mixedInputs(parts, module, norm, x);
-  const hidden = linear(mixed[0], weightOf('key'));
-  const gate = linear(mixed[1], weightOf('receptance'));
-  const out = squaredReluMatMul(hidden, weightOf('value'));
-  const { dx: dcurrent, dgate } = spikesBackward(out, gate, dout);
+  const { dx: dcurrent, dgate } = spikesBackward(current, gate, dout);
   const width4 = hidden.shape[2];
   const [flat, dflat]: Tensor2D[] = [
     tf.reshape(hidden, [rows, width4]),
     tf.reshape(dcurrent, [rows, width]),
   ];
-  // Of the activations most are zero: the product that skips them makes the gradient by the weight too.
-  const columns = tf.reshape<tf.Rank.R3>(tf.transpose(flat), [1, width4, rows]);
+  // Of the activations most are zero, and so are the gradients by them: products skip them on the way back too.
+  const columns = tf.reshape<tf.Rank.R3>(transpose(flat), [1, width4, rows]);
   const dvalue = tf.reshape<tf.Rank.R2>(squaredReluMatMul(columns, dflat), [width4, width]);
-  const dhidden = squaredReluBackward(flat, matMul(dflat, tf.transpose(weightOf('value'))));
-  const key = linearBack(mixed[0], weightOf('key'), tf.reshape(dhidden, hidden.shape));
+  const dhidden = squaredReluMatMulBackward(flat, dflat, weightOf('value'));
+  const input: Tensor2D = tf.reshape(mixed[0], [rows, width]);
+  const dinput = sparseMatMul(dhidden, transpose(weightOf('key')));
+  const dkey = sparseMatMul(transpose(dhidden), input);
   const receptance = linearBack(mixed[1], weightOf('receptance'), dgate!);
-  const back = mixBack(parts, module, norm, x, dout, [key.dx, receptance.dx]);
+  const back = mixBack(parts, module, norm, x, dout, [tf.reshape(dinput, x.shape), receptance.dx]);
   return {
     dx: back.dx,
     found: {
       ...back.found,
-      [`${module}.key.weight`]: key.dweight,
-      [`${module}.value.weight`]: tf.transpose(dvalue),
+      [`${module}.key.weight`]: dkey,
+      [`${module}.value.weight`]: transpose(dvalue),
       [`${module}.receptance.weight`]: receptance.dweight,
     },
   };

@@ -29,12 +29,16 @@ export class Weights {
     if (mix) this.setMix(mix[1], mix[2], values);
     else if (name === 'emb.weight') this.put(name, tf.tensor(this.embedded(values), [...shape]));
     else if (shape.length === 2) this.put(name, transposed(values, shape[0], shape[1]));
-    else this.put(name, tf.tensor1d(values));
+    // Copied: the backend may keep the array, and its owner may change it, in another thread too.
+    else this.put(name, tf.tensor1d(values.slice()));
   }
 
   private embedded(values: Float32Array): Float32Array {
-    if (this.config.embedding === 'dense') return values;
-    return values.map((value) => (value >= 0 ? 1 : 0));
+    if (this.config.embedding === 'dense') return values.slice();
+    // A loop: mapping calls a function a value, and training comes here each step.
+    const spikes = new Float32Array(values.length);
+    for (let i = 0; i < values.length; i++) spikes[i] = values[i] >= 0 ? 1 : 0;
+    return spikes;
   }
 
   private setMix(module: string, input: string, values: Float32Array): void {

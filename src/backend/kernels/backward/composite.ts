@@ -185,6 +185,31 @@ export function nllBackward(
   });
 }
 
+/**
+ * Divergence of each row's distribution from a teacher's, both of logits divided by a temperature and the whole
+ * multiplied by its square, so that its gradient keeps its size (Hinton et al., 2015): τ² KL(p ‖ q), [N], and the
+ * gradient of Σ weight · divergence by the logits, τ (q − p) · weight, [N, V].
+ */
+export function divergenceBackward(
+  logits: Tensor2D,
+  teacher: Tensor2D,
+  weights: Tensor1D,
+  temperature: number,
+): { divergence: Tensor1D; dlogits: Tensor2D } {
+  return tf.tidy(() => {
+    const [own, wanted] = [logits, teacher].map((x) =>
+      tf.logSoftmax(tf.div<Tensor2D>(x, temperature)),
+    );
+    const likely = tf.exp(wanted);
+    const sums = tf.sum<Tensor1D>(tf.mul(likely, tf.sub(wanted, own)), -1);
+    const share = tf.reshape(tf.mul(weights, temperature), [logits.shape[0], 1]);
+    return {
+      divergence: tf.mul<Tensor1D>(sums, temperature ** 2),
+      dlogits: tf.mul<Tensor2D>(tf.sub(tf.exp(own), likely), share),
+    };
+  });
+}
+
 /** Gradient of means over the first lengths[n] tokens. */
 export function maskedMeanBackward(dy: Tensor2D, lengths: Tensor1D, time: number): Tensor3D {
   const [batch, channels] = dy.shape;

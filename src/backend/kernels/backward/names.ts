@@ -15,3 +15,9 @@ export const SQUARED_RELU_BACKWARD = 'QslmSquaredReluBackward';
 export const NLL_BACKWARD = 'QslmNllBackward';
 /** Gradient of means over the tokens of each sequence. */
 export const MASKED_MEAN_BACKWARD = 'QslmMaskedMeanBackward';
+/** Gradient of the product after a squared ReLU, by what is squared. */
+export const SQUARED_RELU_MATMUL_BACKWARD = 'QslmSquaredReluMatMulBackward';
+/** x · weights for an x of many zeros. */
+export const SPARSE_MATMUL = 'QslmSparseMatMul';
+/** A matrix transposed. */
+export const TRANSPOSE = 'QslmTranspose';

@@ -1,11 +1,22 @@
-import type { Tensor, Tensor1D, Tensor2D, Tensor3D } from '@tensorflow/tfjs-core';
+import {
+  tidy,
+  transpose as transposeOf,
+  type Tensor,
+  type Tensor1D,
+  type Tensor2D,
+  type Tensor3D,
+} from '@tensorflow/tfjs-core';
 import { hasKernel, runKernel as run } from '../dispatch.js';
+import { LANES } from '../heap.js';
 import { LAYER_NORM_EPSILON } from '../names.js';
+import { matMul } from '../ops.js';
 import * as composite from './composite.js';
 import * as names from './names.js';
 import type { MixGradients, NormGradients, SpikeGradients, WkvGradients } from './types.js';
 
 export { scatterRows, surrogate } from './loops.js';
+// Of two softmaxes and little else: no backend has a kernel of its own for it.
+export { divergenceBackward } from './composite.js';
 export type { MixGradients, NormGradients, SpikeGradients, WkvGradients } from './types.js';
 
 /*
@@ -91,6 +102,28 @@ export function spikesBackward(
 export function squaredReluBackward(x: Tensor2D, dy: Tensor2D): Tensor2D {
   if (!hasKernel(names.SQUARED_RELU_BACKWARD)) return composite.squaredReluBackward(x, dy);
   return run(names.SQUARED_RELU_BACKWARD, { x, dy })[0] as Tensor2D;
+}
+
+/**
+ * Gradient of `squaredReluMatMul` by x: where x is not above 0 it is 0, and our kernel computes nothing.
+ * x: [N, H]; dy: [N, C]; weights: [H, C]; result: [N, H].
+ */
+export function squaredReluMatMulBackward(x: Tensor2D, dy: Tensor2D, weights: Tensor2D): Tensor2D {
+  if (!hasKernel(names.SQUARED_RELU_MATMUL_BACKWARD))
+    return tidy(() => squaredReluBackward(x, matMul(dy, transpose(weights))));
+  return run(names.SQUARED_RELU_MATMUL_BACKWARD, { x, dy, weights })[0] as Tensor2D;
+}
+
+/** `matMul` for an x of many zeros, which our kernel skips. x: [N, H]; weights: [H, C]; result: [N, C]. */
+export function sparseMatMul(x: Tensor2D, weights: Tensor2D): Tensor2D {
+  if (weights.shape[1] % LANES !== 0 || !hasKernel(names.SPARSE_MATMUL)) return matMul(x, weights);
+  return run(names.SPARSE_MATMUL, { x, weights })[0] as Tensor2D;
+}
+
+/** A matrix [N, C] as [C, N]; TensorFlow.js's own form for wasm moves value by value. */
+export function transpose(x: Tensor2D): Tensor2D {
+  if (!hasKernel(names.TRANSPOSE)) return transposeOf(x);
+  return run(names.TRANSPOSE, { x })[0] as Tensor2D;
 }
 
 /**

@@ -94,6 +94,39 @@ export function BACKWARD_WASM_KERNELS(spiking: SpikingModule): readonly Kernel<H
       return [nll, dlogits];
     }),
 
+    kernel(names.SQUARED_RELU_MATMUL_BACKWARD, ({ x, dy, weights }, _attrs, memory) => {
+      const { at, output, scratch, release } = memory;
+      const [rows, hidden] = x.shape;
+      const dx = output(x.shape);
+      // Its last numbers are written before it is known whether they are kept.
+      const list = scratch(4 * (hidden + LANES));
+      const operands = at(x, dy, weights);
+      const places = at(dx, list);
+      spiking.squaredReluMatMulBackward(...operands, rows, hidden, dy.shape[1], ...places);
+      release(list);
+      return dx;
+    }),
+
+    // Of whole vectors: see ops.ts.
+    kernel(names.SPARSE_MATMUL, ({ x, weights }, _attrs, { at, output, scratch, release }) => {
+      const [hidden, channels] = weights.shape;
+      const [rows] = x.shape;
+      const out = output([rows, channels]);
+      const room = scratch(spiking.squaredReluMatMulScratch(hidden, channels));
+      const [xAt, weightsAt, outAt, roomAt] = at(x, weights, out, room);
+      spiking.sparseMatMul(xAt, weightsAt, rows, hidden, channels, outAt, roomAt);
+      release(room);
+      return out;
+    }),
+
+    kernel(names.TRANSPOSE, ({ x }, _attrs, { at, output }) => {
+      const [rows, columns] = x.shape;
+      const out = output([columns, rows]);
+      const [xAt, outAt] = at(x, out);
+      spiking.transpose(xAt, rows, columns, outAt);
+      return out;
+    }),
+
     // A copy with a factor, once a batch: the loops are fast enough.
     kernel(names.MASKED_MEAN_BACKWARD, BACKWARD_PLAIN_KERNELS.get(names.MASKED_MEAN_BACKWARD)!),
   ];
