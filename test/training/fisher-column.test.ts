@@ -87,7 +87,7 @@ describe('sweep --predictor fisher', () => {
         const seen: string[] = [];
         const run = { onProgress: ({ phase }: ProgressEvent) => void seen.push(phase) };
         await withFisher(study, space, table, undefined, run);
-        assert.deepEqual(seen, []);
+        assert.equal(seen.length, 0);
         // The same study, as if it had been asked with another file.
         Object.assign(study, {
           buildTask: () => Promise.resolve({ task: other, split: 'calibration' }),
