@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
-import { predict, rankCorrelation } from '../../src/search/knapsack/predictors.js';
-import type { SensitivityRow, SensitivityTable } from '../../src/search/sensitivity.js';
-import { FULL_PRECISION, type SearchSpace } from '../../src/search/space.js';
+import { predict, rankCorrelation } from '../../../src/search/knapsack/predictors.js';
+import type { SensitivityRow, SensitivityTable } from '../../../src/search/sensitivity.js';
+import { FULL_PRECISION, type SearchSpace } from '../../../src/search/space.js';
 
 const near = (actual: number, expected: number): void => {
   assert.ok(Math.abs(actual - expected) < 1e-12, `${actual}, not ${expected}`);
