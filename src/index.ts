@@ -24,7 +24,7 @@
  * - go on with numbers, as DataFrames: {@link stepFrame} of {@link searchRecords}, {@link measurementFrame},
  *   {@link planFrame}
  * - draw: {@link paretoFigure}, {@link lambdaFigure}, {@link traceFigure}, {@link sensitivityFigure},
- *   {@link flipsFigure}, {@link uniformFigure}, {@link yardstickFigure}, {@link hierarchyFigure},
+ *   {@link flipsFigure}, {@link predictorsFigure}, {@link uniformFigure}, {@link yardstickFigure}, {@link hierarchyFigure},
  *   {@link architectureFigure}, {@link energyFigure}, {@link energyChangeFigure}, {@link operationsFigure},
  *   {@link measuredEnergyFigure}, {@link firingRatesFigure}, {@link firingRateRecords},
  *   {@link landscapeFigure}, {@link membraneChart}, {@link runFigures}
@@ -126,6 +126,7 @@ export {
   yardstickFigure,
 } from './figures/study-figures.js';
 export { membraneChart } from './plots/figures/membrane.js';
+export { predictorsFigure } from './figures/predictors.js';
 export { lambdaFigure } from './figures/lambda-figure.js';
 export {
   energyChangeFigure,
