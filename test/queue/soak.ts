@@ -8,6 +8,7 @@ import {
   hostileJobs,
   otherArithmetic,
   poisonShare,
+  wrongBlob,
 } from './support/odd-cases.js';
 import { toyPlace } from './support/place.js';
 import { hasRedis, TestRedis } from './support/redis.js';
@@ -61,6 +62,7 @@ const TRIALS: readonly (readonly [string, Trial])[] = [
     'the coordinator is killed and run again',
     async (place) => ({ seconds: await coordinatorKilled(place) }),
   ],
+  ['a worker is handed a wrong blob', async (place) => ({ seconds: await wrongBlob(place) })],
   ['a share takes its workers down', async (place) => (await poisonShare(place), {})],
   ['a worker has other arithmetic', async (place) => (await otherArithmetic(place), {})],
   ['1,000 hostile jobs', async (place, time) => (await hostileJobs(place, 16 + 2 * time), {})],

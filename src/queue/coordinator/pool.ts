@@ -11,6 +11,7 @@ import type { Task } from '../../tasks/task.js';
 import { throwIfAborted } from '../../util/errors.js';
 import { formatCounted } from '../../util/format.js';
 import { sha256 } from '../../util/hash.js';
+import type { FileServer } from '../files/file-server.js';
 import { keys, SESSION_SECONDS, STOP_FIELD } from '../protocol/keys.js';
 import { taskToText } from '../protocol/task-text.js';
 import { cellsOf } from '../worker/tally-mirror.js';
@@ -31,8 +32,8 @@ export interface QueuePoolOptions {
   /** Seats; by default as many as workers have threads, and more when there are more. */
   readonly seats: number | undefined;
   readonly tell: (text: string) => void;
-  /** Where files are handed out. */
-  readonly files?: { readonly url: string; readonly token: string } | undefined;
+  /** Where the checkpoint is handed out, if it is. */
+  readonly files?: FileServer | undefined;
 }
 
 /**

@@ -34,6 +34,8 @@ export interface QueueWorkerOptions {
   /** In words. */
   readonly computes: string;
   readonly find: FindModel;
+  /** Called once it is to end: what it waits for is not waited for any longer. */
+  readonly onClosing: () => void;
   /** Told what happens, a line each. */
   readonly tell: (text: string) => void;
 }
@@ -173,6 +175,7 @@ export class QueueWorker {
       place = await session.take(this.options.threads);
     } catch (error) {
       this.leases.delete(job.id!);
+      if (this.isClosing()) return giveBack();
       // What was lost on the way comes again.
       if (error instanceof QueueError && error.detail.where === BLOB)
         this.options.tell(error.message);
@@ -203,6 +206,11 @@ export class QueueWorker {
     )
       this.sessions.forget(id);
     return MOVES.has(reason) ? giveBack() : reason;
+  }
+
+  /** Asked again after a wait. */
+  private isClosing(): boolean {
+    return this.closing;
   }
 
   private beat(): void {
@@ -262,6 +270,7 @@ export class QueueWorker {
   /** Lets go of everything, and ends. Shares under way go back after their batch. */
   async close(): Promise<void> {
     this.closing = true;
+    this.options.onClosing();
     clearTimeout(this.timer);
     clearTimeout(this.resting);
     for (const lease of this.leases.values()) lease.end('the worker ends');

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import { Queue } from 'bullmq';
 import { ALL_ACCELERATIONS } from '../../../src/experiment/scoring/options.js';
 import { arithmeticHere, arithmeticId } from '../../../src/queue/identity.js';
@@ -12,7 +13,7 @@ import { PREFIX, seatQueue, seatsQueue } from '../../../src/queue/protocol/keys.
 import { queueStatus } from '../../../src/queue/status.js';
 import { QueueError } from '../../../src/util/errors.js';
 import { packagePath } from '../../../src/util/paths.js';
-import { pathOf, search } from '../../experiment/accelerations-support.js';
+import { pathOf, search, type Outcome } from '../../experiment/accelerations-support.js';
 import { forgetWorkers, type Place } from './faults.js';
 import { leaseOf, nonsenseJobs, shareOf } from './nonsense.js';
 import { WorkerProcess } from './worker.js';
@@ -118,7 +119,7 @@ export function hostileJobs(place: Place, seed = 16): Promise<void> {
     assert.equal(failed, 500);
     // The search's own last offers may still lie there when it ends; the worker that is left takes them too.
     for (let tries = 0; tries < 100 && (await offers.getWaitingCount()) > 0; tries++)
-      await new Promise((resolve) => setTimeout(resolve, 100));
+      await pause(100);
     assert.equal(await offers.getWaitingCount(), 0);
     // Some name a session that there could be, which is over.
     const { failed: refused, completed } = await offers.getJobCounts('failed', 'completed');
@@ -126,6 +127,48 @@ export function hostileJobs(place: Place, seed = 16): Promise<void> {
     await offers.obliterate({ force: true });
     await offers.close();
   });
+}
+
+/**
+ * A worker is handed a file that is not what its session names: it says so, stays up, and takes part once the file is
+ * right.
+ *
+ * @returns seconds from then until the whole search was done
+ */
+export async function wrongBlob(place: Place): Promise<number> {
+  const { redis, path } = place;
+  const folder = await mkdtemp(join(tmpdir(), 'qslm-blob-'));
+  const right = await readFile(path);
+  const wrong = Buffer.from(right);
+  wrong[wrong.length - 1] ^= 1;
+  const environment = { ...redis.environment, QSLM_HOME: join(folder, 'home') };
+  const { openPool } = openQueue(redis.url, { handOut: { url: 'http://127.0.0.1:0' } });
+  const walk = (): Promise<Outcome> => search(path, place.task, WAYS, { openPool });
+  let worker: WorkerProcess | undefined;
+  try {
+    const refusal = assert.rejects(walk(), (error) => {
+      assert.ok(error instanceof QueueError);
+      const { message } = error;
+      assert.match(message, /all workers have refused/);
+      assert.match(message, /perplexity\.safetensors: what came is not the file that the session/);
+      return true;
+    });
+    // Once the session is told of, the file has been hashed.
+    while ((await queueStatus(redis.url)).sessions.length === 0) await pause(50);
+    await writeFile(path, wrong);
+    worker = await WorkerProcess.start(redis.url, folder, environment);
+    await refusal;
+    await writeFile(path, right);
+    const began = performance.now();
+    assert.deepEqual(pathOf(await walk(), true), pathOf(place.plain, true));
+    assert.ok(worker.isAlive);
+    return (performance.now() - began) / 1000;
+  } finally {
+    await writeFile(path, right);
+    await worker?.end('SIGKILL');
+    await forgetWorkers(redis);
+    await rm(folder, { recursive: true, force: true });
+  }
 }
 
 /** Plans that are scored before the coordinator is killed. */
