@@ -12,11 +12,13 @@ import {
 } from './support/odd-cases.js';
 import { toyPlace } from './support/place.js';
 import { hasRedis, TestRedis } from './support/redis.js';
+import { hasReference, referencePaths } from './support/reference.js';
 
 /*
  * Searches over a queue while things break: `npm run soak:queue -- [--times 10] [--only <part of a name>]`. Each
  * has to walk the path that one process walks, or end with the error that is its due; prints the seconds until work
- * went on, from the beginning of the fault.
+ * went on, from the beginning of the fault. Then the reference's searches on real data, where the developers' shared
+ * folder is there (`--only reference`).
  */
 
 /** Seconds until work went on, where there is such a time. */
@@ -68,6 +70,15 @@ const TRIALS: readonly (readonly [string, Trial])[] = [
   ['1,000 hostile jobs', async (place, time) => (await hostileJobs(place, 16 + 2 * time), {})],
 ];
 
+/** On real data, once: what is to be seen is bits. */
+async function references(redis: TestRedis): Promise<void> {
+  for (const name of ['a1', 'b1'] as const) {
+    const { steps, seconds } = await referencePaths(redis, name, [1, 2, 3]);
+    const each = seconds.map((one, index) => `${index + 1}: ${one.toFixed(1)} s`).join(', ');
+    console.log(`reference path ${name}: ${steps} steps, bit for bit with workers ${each}`);
+  }
+}
+
 function valueOf(flag: string): string | undefined {
   const at = process.argv.indexOf(flag);
   return at < 0 ? undefined : process.argv[at + 1];
@@ -88,7 +99,8 @@ async function main(): Promise<void> {
     return;
   }
   const times = Number(valueOf('--times') ?? 10);
-  const trials = TRIALS.filter(([name]) => name.includes(valueOf('--only') ?? ''));
+  const only = valueOf('--only') ?? '';
+  const trials = TRIALS.filter(([name]) => name.includes(only));
   const folder = await mkdtemp(join(tmpdir(), 'qslm-soak-queue-'));
   const redis = await TestRedis.start();
   process.env['QSLM_QUEUE_PASSWORD'] = redis.password;
@@ -112,6 +124,7 @@ async function main(): Promise<void> {
         `${name}: ${found.length} of ${times}${summary(seconds, 'work went on after')}${longest}`,
       );
     }
+    if ('reference'.includes(only) && hasReference) await references(redis);
   } finally {
     await redis.remove();
     await rm(folder, { recursive: true, force: true });
