@@ -59,6 +59,13 @@ export function openQueue(url: string, options: OpenQueueOptions = {}): ScoringQ
       return {
         useTask: (task) => inner.useTask(task),
         score: (request) => inner.score(request),
+        observe: (request) => inner.observe(request),
+        get atWork() {
+          return inner.atWork;
+        },
+        get inFlight() {
+          return inner.inFlight;
+        },
         close: async () => {
           try {
             await inner.close();

@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { hostname } from 'node:os';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Job, Worker } from 'bullmq';
@@ -292,12 +293,7 @@ export class QueueWorker {
 
   /** Works until the signal fires. */
   async until(signal: AbortSignal): Promise<void> {
-    if (!signal.aborted)
-      await new Promise<void>((resolve) => {
-        signal.addEventListener('abort', () => {
-          resolve();
-        });
-      });
+    if (!signal.aborted) await once(signal, 'abort');
     await this.close();
   }
 }

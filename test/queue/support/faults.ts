@@ -122,6 +122,12 @@ export const FAULTS: readonly Fault[] = [
     strike: (_place, workers) => workers[0].end('SIGTERM'),
   },
   {
+    name: 'a worker is killed in a lease, between two shares',
+    workers: 2,
+    idle: true,
+    strike: (_place, workers) => workers[0].end('SIGKILL'),
+  },
+  {
     name: 'a worker is killed before its first share',
     workers: 2,
     strike: async ({ redis, models }, workers) => {
