@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import type { Job, Worker } from 'bullmq';
 import type { Redis } from 'ioredis';
 import { OBSERVABLES } from '../../experiment/observe/observables.js';
@@ -30,6 +31,9 @@ export interface SeatCounts {
   seconds: number;
   tokens: number;
 }
+
+/** Time for the connection of a seat without work to close. */
+const CLOSING_MS = 3000;
 
 export interface SeatOptions {
   readonly packages: QueuePackages;
@@ -145,14 +149,18 @@ export class Seat {
   }
 
   /**
-   * Lets the share under way stop after its batch, gives it back, and takes no more.
-   *
-   * @param force does not wait for it: the connection or the thread is gone
+   * Lets the share under way stop after its batch, gives it back, and takes no more. A connection that does not close
+   * is cut: one that is closed while its server is away may never say so, and the seat would be kept from everyone.
    */
-  async leave(force = false): Promise<void> {
+  async leave(): Promise<void> {
     this.leaving = true;
     this.tally?.tally.stop();
-    await this.worker.close(force).catch(this.options.onTrouble);
+    const closed = this.worker.close().catch(this.options.onTrouble);
+    const isClosed = closed.then(() => true);
+    // A batch takes as long as it takes.
+    do if (await Promise.race([isClosed, pause(CLOSING_MS, false)])) return;
+    while (this.tally !== undefined);
+    void this.worker.disconnect().catch(this.options.onTrouble);
   }
 }
 
