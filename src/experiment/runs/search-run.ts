@@ -80,7 +80,7 @@ export async function runSearch(
   const steps: SearchStep[] = [];
   try {
     const found = await search(study, space, settings, record, {
-      ...options,
+      ...study.tellingPlaces(options),
       onStep: (step) => {
         steps.push(step);
         options.onStep?.(step);
@@ -134,7 +134,8 @@ async function search(
     });
   const selected = candidates.length === 0 ? undefined : select(found, settings.lambda);
   const chosen = selected?.candidate.assignment;
-  const yardsticks = await measureYardsticks(space, ladder ?? { evaluate }, settings, chosen, run);
+  const beside = ladder ?? { evaluate, inFlight: () => study.inFlight };
+  const yardsticks = await measureYardsticks(space, beside, settings, chosen, run);
   const heldOut = chosen && (await measureHeldOut(study, space, chosen, run));
   const front = paretoFront(candidates, study.task.metric);
   return {
