@@ -209,7 +209,8 @@ for (const toy of FAMILY_TOYS)
     if (toy.family.rateProxy === true)
       it('is searched by a knapsack over firing rates, which say what is tried and decide nothing', () =>
         withStudy(async (study) => {
-          const settings = { ...SETTINGS, method: 'knapsack', predictor: 'rates' } as const;
+          const how = { method: 'knapsack', predictor: 'rates', maxEvaluations: 8 } as const;
+          const settings = { ...SETTINGS, ...how };
           const { outcome, space, evaluations, table } = await runSearch(study, settings, {
             runs: at('runs'),
           });
