@@ -175,7 +175,7 @@ export const SEARCH_RESULT = v.object({
   ladder: v.exactOptional(
     v.object({ level: number, seed: count, decisions: count, rungs: v.array(count), all: count }),
   ),
-  /** Where a gate refuses plans before they are measured; seconds are the machine's. */
+  /** Where a gate refuses plans before they are measured; what it cost is among the run's work. */
   gate: v.exactOptional(
     v.object({
       threshold: v.exactOptional(number),
@@ -183,8 +183,6 @@ export const SEARCH_RESULT = v.object({
       drifts: count,
       refused: count,
       observed: text,
-      computed: count,
-      seconds: number,
     }),
   ),
   /** Noise floors: the metric's moves when nothing matters, where they were measured. */

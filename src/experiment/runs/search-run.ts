@@ -90,7 +90,8 @@ export async function runSearch(
     const { id, folder, resumed } = record;
     const run: SearchRun = { id, folder, resumed, settings, report, ...found };
     await writeFiles(record, run);
-    await record.finish(searchResultJson(run), reportJson(report), searchSummary(run));
+    const work = { ...reportJson(report), ...(found.gateWork && { gate: found.gateWork }) };
+    await record.finish(searchResultJson(run), work, searchSummary(run));
     return run;
   } catch (error) {
     await keepWhatThereIs(record, traceJson(steps, space), error);
@@ -150,7 +151,7 @@ async function search(
     ...(front.length > 0 && { smallest: front[0] }),
     ...certainty,
     ...(ladder && { ladder: ladder.used }),
-    ...(gated && { gate: gated.report() }),
+    ...(gated && { gate: gated.report(), gateWork: gated.work() }),
     ...noiseOf(study, heldOut),
     yardsticks,
     ...(heldOut && { heldOut }),
