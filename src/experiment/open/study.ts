@@ -4,7 +4,7 @@ import { FIRST_FAMILY } from '../../model/families.js';
 import { memoryStore, type MeasurementStore } from '../../store/index.js';
 import type { Task } from '../../tasks/task.js';
 import { UsageError } from '../../util/errors.js';
-import type { DataJson, RunConfig, RunJson } from '../record/schema.js';
+import type { CalibrationJson, DataJson, RunConfig, RunJson } from '../record/schema.js';
 import type { Measurable } from '../runs/measure-plans.js';
 import { Evaluator } from '../scoring/evaluator.js';
 import {
@@ -42,6 +42,8 @@ export interface StudyTasks {
 
 export interface StudyOptions extends StudyTasks {
   readonly file: Omit<ModelFile, 'tokenizer' | 'close'> & Partial<Pick<ModelFile, 'tokenizer'>>;
+  /** Data that a calibration sample is drawn from; `file`'s checkpoint then has its integers. */
+  readonly calibration?: CalibrationJson | undefined;
   /** The running backend. */
   readonly backend: Omit<BackendReport, 'passedOver'> & Partial<BackendReport>;
   /** By default in memory: then nothing is left of the measurements. */
@@ -92,6 +94,7 @@ export class Study {
       store: this.store,
       accelerations: this.accelerations,
       pool: this.pool,
+      calibrated: file.checkpoint.calibrated,
     });
   }
 
@@ -103,9 +106,10 @@ export class Study {
     const sha256 = await checkpoint.sha256();
     const content = await checkpoint.content?.();
     const place = { checkpoint: checkpoint.path, checkpointHash: sha256, content, model: file };
+    const { calibrated } = checkpoint;
     const pool = openPool({
       ...place,
-      ...{ backend: backend.name, accelerations, budgetBytes, openPool: open },
+      ...{ backend: backend.name, accelerations, budgetBytes, openPool: open, calibrated },
     });
     return new Study(options, sha256, accelerations, pool);
   }
@@ -141,7 +145,7 @@ export class Study {
 
   /** All of model and data that can change a result: two runs are the same where this is. */
   identity(): Omit<RunConfig, 'settings'> {
-    const { file, backend, search, heldOut } = this.options;
+    const { file, backend, search, heldOut, calibration } = this.options;
     const { name, family, config } = file;
     const dataOf = ({ task, split, limit, context }: StudyTask): DataJson => ({
       task: task.name,
@@ -162,6 +166,7 @@ export class Study {
       },
       search: dataOf(search),
       heldOut: heldOut ? dataOf(heldOut) : null,
+      ...(calibration && { calibration }),
       backend: backendIdentity(backend.name),
       measurements: MEASUREMENT_VERSION,
     };

@@ -1,3 +1,4 @@
+import type { CalibratedCodes } from '../../quant/matrix-values.js';
 import type { Task } from '../../tasks/task.js';
 import {
   ScorerPool,
@@ -17,10 +18,14 @@ export class SharedPool {
   private pool: Promise<Pool> | undefined;
   private task: Task | undefined;
 
-  /** @param open by default a pool of this process's threads */
+  /**
+   * @param open by default a pool of this process's threads
+   * @param codes made ready for a plan before any thread asks for them
+   */
   constructor(
     private readonly options: PoolOptions,
     private readonly open: PoolOpener = (options) => ScorerPool.open(options),
+    private readonly codes?: Pick<CalibratedCodes, 'prepare'>,
   ) {}
 
   /**
@@ -29,6 +34,8 @@ export class SharedPool {
    * @throws as {@link ScorerPool.open} and {@link ScorerPool.score}.
    */
   async score(task: Task, request: PoolRequest): Promise<PoolScores> {
+    const { plan, signal } = request;
+    await this.codes?.prepare(plan, signal ? { signal } : {});
     this.pool ??= this.open(this.options);
     const pool = await this.pool.catch((error: unknown) => {
       // What was not there may be there next time: a server, a worker.
