@@ -54,7 +54,7 @@ export interface ModelFamily<Config extends ModelConfig = ModelConfig> {
   describe(config: Config): string[];
 }
 
-/** What a matrix is multiplied with, and what comes of it. */
+/** The inputs of a matrix, and its product where that goes to neurons. */
 export interface MatrixInputs {
   /** [B, T, in] */
   readonly inputs: Tensor;

@@ -1,7 +1,7 @@
 import type { Checkpoint } from '../../checkpoint/types.js';
 import { matricesOf, type Matrix } from '../../layout/hierarchy.js';
 import { LoadedModel } from '../../model/loaded-model.js';
-import { StagedStreams, type InputsListener } from '../../model/staged-inputs.js';
+import { StagedStreams, type InputsListener } from '../../model/neurons/staged-inputs.js';
 import type { ModelDescription } from '../../model/structure.js';
 import { compensated, type InputMoments } from '../../quant/calibrated/compensate.js';
 import { dequantize, quantize, type QuantizedTensor } from '../../quant/quantizer/quantize.js';

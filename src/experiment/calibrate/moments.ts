@@ -1,4 +1,4 @@
-import { secondMoments } from '../../model/staged-inputs.js';
+import { secondMoments } from '../../model/neurons/staged-inputs.js';
 import type { InputMoments } from '../../quant/calibrated/compensate.js';
 
 /** Second moments of a matrix's inputs, added up batch by batch in double precision. */
@@ -20,7 +20,7 @@ export class MomentSum {
     for (let i = 0; i < moments.length; i++) moments[i] += some[i];
   }
 
-  /** What is known of the inputs, for the rows that it is known for. */
+  /** The moments so far, and the rows that they are for. */
   get known(): InputMoments {
     return { moments: this.moments, ...(this.rows && { rows: this.rows }) };
   }

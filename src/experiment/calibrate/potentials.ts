@@ -1,4 +1,4 @@
-import type { HostInputs } from '../../model/staged-inputs.js';
+import type { HostInputs } from '../../model/neurons/staged-inputs.js';
 
 /** Rows of a matrix whose neurons fire alike share one set of second moments: at most this many sets. */
 const CLUSTERS = 4;

@@ -26,7 +26,7 @@ export interface InputMoments {
   readonly rows?: Int32Array;
 }
 
-/** What the range of a row's groups is chosen by. */
+/** The error that the range of a row's groups is chosen by. */
 export type RangeChoice =
   /** The squared error of the values, whatever their inputs. */
   | 'values'

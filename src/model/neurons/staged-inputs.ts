@@ -1,17 +1,17 @@
 import { keep, tensor, tensor2d, tidy, transpose, type Tensor } from '@tensorflow/tfjs-core';
-import { matMul } from '../backend/kernels/ops.js';
-import { readFloat32 } from '../backend/read.js';
-import { ModelError, throwIfAborted } from '../util/errors.js';
-import { yieldToEvents } from '../util/progress.js';
-import type { MatrixInputs, NetworkHooks } from './family.js';
-import type { LoadedModel } from './loaded-model.js';
-import type { TokenBatch } from './types.js';
+import { matMul } from '../../backend/kernels/ops.js';
+import { readFloat32 } from '../../backend/read.js';
+import { ModelError, throwIfAborted } from '../../util/errors.js';
+import { yieldToEvents } from '../../util/progress.js';
+import type { MatrixInputs, NetworkHooks } from '../family.js';
+import type { LoadedModel } from '../loaded-model.js';
+import type { TokenBatch } from '../types.js';
 
-/** What a matrix was multiplied with in one batch, on the host. */
+/** The inputs of a matrix in one batch, on the host. */
 export interface HostInputs {
   /** [B * T, in] */
   readonly inputs: Float32Array;
-  /** What leaky neurons took in, [B * T, out] each: the product, its gate after the sigmoid, and their τ. */
+  /** The current of leaky neurons, [B * T, out] each: the product, its gate after the sigmoid, and their τ. */
   readonly neurons?: {
     readonly product: Float32Array;
     readonly gate?: Float32Array;
