@@ -174,7 +174,7 @@ class Calibration {
     const { shape } = this.matrices.get(name)!;
     const values = await this.file.checkpoint.readFloat32(name);
     const [out, inputs] = shape;
-    this.take(name, compensated(values, [out, inputs], this.scheme, parts, 'values', name));
+    this.take(name, compensated(values, [out, inputs], this.scheme, parts, name));
   }
 
   private async toNearest(name: string): Promise<void> {

@@ -3,7 +3,7 @@ import type { Task } from '../../tasks/task.js';
 import { seededRandom } from '../../util/random.js';
 
 /** Tokens of a calibration sample, at most by one item more. */
-export const CALIBRATION_TOKENS = 16_384;
+export const CALIBRATION_TOKENS = 8_192;
 /** Tokens a batch: also the rows of one product of second moments. */
 const BATCH_TOKENS = 2_048;
 /** Of the choice of items. */

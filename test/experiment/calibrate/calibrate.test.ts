@@ -67,10 +67,13 @@ describe('calibration', () => {
   });
 
   it('clusters all rows of a matrix once, by their rates', () => {
-    const fired = Uint8Array.of(1, 0, 1, 0, 0, 1, 0, 0, 0, 1);
-    const clusters = clustersOf([fired], 5);
-    assert.deepEqual(clusters.flatMap((cluster) => [...cluster]).sort(), [0, 1, 2, 3, 4]);
-    assert.deepEqual([...clusters[0]], [1, 3]);
+    // Two positions of 32 neurons, of which the odd ones fire in the first.
+    const fired = Uint8Array.from({ length: 64 }, (_, at) => (at < 32 ? at % 2 : 0));
+    const clusters = clustersOf([fired], 32);
+    assert.equal(clusters.length, 16);
+    assert.deepEqual([...clusters[0]], [0, 2]);
+    assert.deepEqual([...clusters[15]], [29, 31]);
+    assert.equal(new Set(clusters.flatMap((cluster) => [...cluster])).size, 32);
   });
 
   it('is deterministic, and spike-preserving other than gptq where a matrix feeds neurons', () =>
@@ -114,7 +117,7 @@ describe('calibration', () => {
         await streams.run(2, false, async (told, _batch, { inputs: x }) => {
           if (told === name) await sum.add(x);
         });
-        return compensated(values, [out, inputs], scheme, [sum.known], 'values', name).integers;
+        return compensated(values, [out, inputs], scheme, [sum.known], name).integers;
       };
       const unquantized = await given();
       for (const [before, stored] of found)
