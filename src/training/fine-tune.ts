@@ -3,7 +3,7 @@ import type { Loss } from '../model/family.js';
 import type { LoadedModel } from '../model/loaded-model.js';
 import { metricOf } from '../tasks/metrics/metrics.js';
 import type { Task } from '../tasks/task.js';
-import { ModelError, throwIfAborted, UsageError } from '../util/errors.js';
+import { ModelError, throwIfAborted, UsageError, withMemoryNamed } from '../util/errors.js';
 import type { RunOptions } from '../util/progress.js';
 import { seededRandom } from '../util/random.js';
 import { AdamW, rateAt, type AdamWSettings } from './adamw.js';
@@ -89,7 +89,7 @@ export interface FineTuneOptions extends RunOptions, Lesson {
  * @param state changed in place, a whole step at a time
  * @throws {UsageError} for a task that nothing can be trained for, or settings that make no sense.
  * @throws {ModelError} for a loss or a gradient that is not finite: the state is that of the step before.
- * @throws {AbortedError} within a step: the state is that of the step before.
+ * @throws {AbortedError} {MemoryError} within a step: the state is that of the step before.
  */
 export async function fineTune(
   model: LoadedModel,
@@ -125,7 +125,11 @@ export async function fineTune(
         ? { rate: settings.dropout, seed: Math.imul(seed + 1, 0x85ebca6b) ^ step }
         : undefined;
     const shares = sharesOf(train.batches[index].inputs, loss, settings.shares, dropout);
-    const { nll, length } = await place.gradient(shares, signal);
+    const { nll, length } = await place.gradient(shares, signal).catch((error: unknown) => {
+      const { batch, time } = train.batches[index].inputs;
+      const got = `${batch} sequences of ${time} tokens, in ${shares.length} shares`;
+      throw withMemoryNamed(error, `training, step ${step}`, got, LESS_MEMORY);
+    });
     const sum = summed(nll, shares);
     requireFiniteLoss(sum, step, 'loss');
     requireFiniteLoss(length, step, 'gradient');
@@ -143,6 +147,9 @@ export async function fineTune(
   if (state.best !== undefined) setParameters(model, state.best.values, { through });
   return state;
 }
+
+/** What is left to do where memory is out. */
+const LESS_MEMORY = 'fewer tokens a step (--batch-tokens), more --shares, or fewer --workers';
 
 type Marking = {
   readonly [Name in 'onMark' | 'signal' | 'through']: FineTuneOptions[Name] | undefined;

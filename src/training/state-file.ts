@@ -1,7 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { openCheckpoint } from '../checkpoint/open.js';
 import { writeSafetensors, type TensorToWrite } from '../checkpoint/safetensors/write.js';
-import { DataError } from '../util/errors.js';
+import { DataError, ModelError } from '../util/errors.js';
 import { AdamW } from './adamw.js';
 import type { FineTuneSettings, Mark, TrainingState } from './fine-tune.js';
 
@@ -32,7 +32,7 @@ const STATE_KEY = 'qslm_training';
 /**
  * Writes a state, whole or not at all.
  *
- * @throws {OutputError} when the disk is full or the path not writable.
+ * @throws {ModelError} for one with values that are not finite: the last good one stays. {OutputError} when the disk is full or the path not writable.
  */
 export async function saveState(
   path: string,
@@ -40,6 +40,7 @@ export async function saveState(
   identity: TrainingIdentity,
 ): Promise<void> {
   const { step, marks, best, nll, predictions, values, optimizer } = state;
+  requireGood(values, step);
   const kept: KeptState = { identity, step, marks, best: best?.mark ?? null, nll, predictions };
   const tensors: TensorToWrite[] = [];
   const add = (kind: string, arrays: Iterable<readonly [string, Float32Array]>): void => {
@@ -64,6 +65,19 @@ export async function saveState(
   );
   if (best !== undefined) add('best', best.values);
   await writeSafetensors(path, tensors, { [STATE_KEY]: JSON.stringify(kept) });
+}
+
+function requireGood(values: ReadonlyMap<string, Float32Array>, step: number): void {
+  for (const [name, array] of values) {
+    const at = array.findIndex((value) => !Number.isFinite(value));
+    if (at < 0) continue;
+    throw new ModelError({
+      what: 'a parameter is not finite',
+      where: `training, after step ${step}: ${name}, value ${at}`,
+      got: String(array[at]),
+      expected: 'a smaller learning rate, or a longer warm-up; what was kept before is as it was',
+    });
+  }
 }
 
 /**

@@ -16,7 +16,18 @@ describe('cli: finetune', () => {
     const out = at('trained.safetensors');
     const flags = ['--tokenizer', TOKENIZER, '--backend', 'cpu', '--quiet', '--json'];
     const files = ['--data', at('train.tsv'), '--search', at('search.tsv'), '--out', out];
-    const argv = ['finetune', model, ...flags, ...files, '--epochs', '1', '--batch-tokens', '32'];
+    const argv = [
+      'finetune',
+      model,
+      ...flags,
+      ...files,
+      '--epochs',
+      '1',
+      '--batch-tokens',
+      '32',
+      '--workers',
+      '0',
+    ];
     const result = json(await runCli(argv));
     assert.equal(result['out'], out);
     assert.ok((result['steps'] as number) > 1);

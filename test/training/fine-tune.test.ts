@@ -2,11 +2,13 @@ import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { openCheckpoint } from '../../src/checkpoint/open.js';
 import {
   fineTune,
   type FineTuned,
   type FineTuneRequest,
 } from '../../src/experiment/training/train-run.js';
+import { LoadedModel } from '../../src/model/loaded-model.js';
 import {
   AdamW,
   DEFAULT_ADAMW,
@@ -15,7 +17,7 @@ import {
   updateParameter,
 } from '../../src/training/adamw.js';
 import { lengthOf } from '../../src/training/step-place.js';
-import { AbortedError, DataError, ModelError } from '../../src/util/errors.js';
+import { AbortedError, DataError, MemoryError, ModelError } from '../../src/util/errors.js';
 import { TOKENIZER } from '../cli/support/study.js';
 import { inFolder } from '../experiment/study-support.js';
 import { saveToy } from '../experiment/support.js';
@@ -103,6 +105,7 @@ describe('fine-tuning', () => {
       const request = (name: string, change: Partial<FineTuneRequest> = {}): FineTuneRequest => ({
         ...{ task: 'sst2', backend: 'cpu', model: { tokenizer: TOKENIZER } },
         ...{ data: at('train.tsv'), search: at('search.tsv'), out: at(name), batchTokens: 40 },
+        workers: 0,
         settings: { epochs: 3, learningRate: 0.01, warmup: 2, measureEvery: 4, dropout: 0.1 },
         ...change,
       });
@@ -161,6 +164,24 @@ describe('fine-tuning', () => {
       assert.ok(files[0].equals(files[1]));
     }));
 
+  it('is the same on any number of threads, with a new classifier, and a teacher', () =>
+    withPlace(async ({ model, request, at }) => {
+      const settings = { epochs: 1, learningRate: 0.01, warmup: 2, measureEvery: 4, dropout: 0.1 };
+      const backend = 'wasm';
+      await fineTune(model, request('float.safetensors', { backend, settings, workers: 2 }));
+      await fineTune(model, request('float0.safetensors', { backend, settings }));
+      const taught = { backend, settings, distill: {} };
+      const float = at('float.safetensors');
+      await fineTune(float, request('taught.safetensors', { ...taught, workers: 3 }));
+      await fineTune(float, request('taught0.safetensors', taught));
+      for (const name of ['float', 'taught']) {
+        const [threads, alone] = await Promise.all(
+          [name, `${name}0`].map((file) => readFile(at(`${file}.safetensors`))),
+        );
+        assert.ok(threads.equals(alone), name);
+      }
+    }));
+
   it('refuses to go on with other settings', () =>
     withPlace(async ({ model, request }) => {
       const abort = new AbortController();
@@ -176,14 +197,57 @@ describe('fine-tuning', () => {
       await assert.rejects(fineTune(model, other), /state of another training/);
     }));
 
-  it('says so when the loss breaks, and leaves no model', () =>
+  it('says so when the loss breaks, leaves no model, and keeps the last good state', () =>
     withPlace(async ({ model, request, at }) => {
-      const settings = { epochs: 50, learningRate: 0.9, warmup: 0, clip: 0, weightDecay: 1e38 };
-      await assert.rejects(
-        fineTune(model, request('m.safetensors', { settings })),
-        (error: unknown) => error instanceof ModelError || /not finite|NaN/.test(String(error)),
-      );
+      // Each step makes the weights larger, until their products are infinite.
+      const settings = { epochs: 50, learningRate: 0.5, warmup: 0, clip: 0, weightDecay: 1e6 };
+      const broken = request('m.safetensors', { settings, saveSeconds: 0 });
+      await assert.rejects(fineTune(model, broken), (error: unknown) => {
+        assert.ok(error instanceof ModelError, String(error));
+        const { what, where, got, expected } = error.detail;
+        assert.match(what, /is not finite/);
+        assert.match(where, /^training, (?:after )?step \d+/);
+        assert.ok(got !== undefined && expected !== undefined);
+        return true;
+      });
       assert.ok(!existsSync(at('m.safetensors')));
+      const state = await openCheckpoint(at('m.safetensors.training'));
+      try {
+        for (const name of state.tensors.keys())
+          if (name.startsWith('value/'))
+            assert.ok((await state.readFloat32(name)).every(Number.isFinite), name);
+      } finally {
+        await state.close();
+      }
+    }));
+
+  it('names memory that runs out, and takes up the step before', () =>
+    withPlace(async ({ model, request, at }) => {
+      const whole = await fineTune(model, request('whole.safetensors'));
+      const gradient = Reflect.get(LoadedModel.prototype, 'gradient') as LoadedModel['gradient'];
+      let calls = 0;
+      LoadedModel.prototype.gradient = function (...inputs) {
+        if (++calls === 7) throw new RangeError('the heap of backend wasm is out of memory');
+        return gradient.apply(this, inputs);
+      };
+      try {
+        await assert.rejects(fineTune(model, request('m.safetensors')), (error: unknown) => {
+          assert.ok(error instanceof MemoryError, String(error));
+          assert.match(
+            error.message,
+            /^training, step 2: out of memory; got \d+ sequences of \d+ tokens/,
+          );
+          assert.match(error.message, /--batch-tokens/);
+          return true;
+        });
+      } finally {
+        LoadedModel.prototype.gradient = gradient;
+      }
+      const { resumed, marks } = await fineTune(model, request('m.safetensors'));
+      assert.ok(resumed);
+      assert.deepEqual(marks, whole.marks);
+      const files = await Promise.all(['whole', 'm'].map((n) => readFile(at(`${n}.safetensors`))));
+      assert.ok(files[0].equals(files[1]));
     }));
 
   it('refuses a class without sentences, other labels, and to choose by what it trains on', () =>

@@ -18,7 +18,7 @@ import {
   type TrainingState,
 } from '../../training/fine-tune.js';
 import { loadState, saveState, type TrainingIdentity } from '../../training/state-file.js';
-import { AbortedError, DataError, UsageError } from '../../util/errors.js';
+import { AbortedError, DataError, MemoryError, UsageError } from '../../util/errors.js';
 import { sha256 } from '../../util/hash.js';
 import { canonicalJson } from '../../util/json.js';
 import type { RunOptions } from '../../util/progress.js';
@@ -94,7 +94,8 @@ export interface FineTuned {
  *
  * @throws {DataError} for training data without two classes, or that is the search split, and for a state of another
  *   training or plan. {QuantError} for a plan that does not fit the model. {ModelError} when loss or gradient is not
- *   finite. {AbortedError} when the signal fires. The state kept last stays in all cases.
+ *   finite. {MemoryError} {AbortedError} when the signal fires: the state of the step before is kept. The
+ *   state kept last stays in all other cases.
  */
 export async function fineTune(model: string, request: FineTuneRequest): Promise<FineTuned> {
   const started = performance.now();
@@ -157,7 +158,7 @@ export async function fineTune(model: string, request: FineTuneRequest): Promise
         ...{ afterStep, place: pool, through, teacher },
       });
     } catch (error) {
-      if (error instanceof AbortedError) await save();
+      if (error instanceof AbortedError || error instanceof MemoryError) await save();
       throw error;
     }
     const { mark, values } = state.best!;

@@ -10,28 +10,18 @@ import {
   transpose,
   wkvBackward,
 } from '../../backend/kernels/backward/ops.js';
+import { layerNorm, maskedMean, matMul, squaredReluMatMul } from '../../backend/kernels/ops.js';
+import type { ClassLoss, TokenLoss } from '../family.js';
 import {
-  layerNorm,
-  maskedMean,
-  matMul,
-  squaredReluMatMul,
-  tokenMix,
-  wkv,
-} from '../../backend/kernels/ops.js';
-import type { ClassLoss, SpikingNetwork, TokenLoss } from '../family.js';
-import { linear } from './block.js';
-import type { SpikeGPTConfig } from './config.js';
-import { mixPart } from './layout.js';
+  insideOf,
+  normalized,
+  placeOf,
+  type ChannelInside,
+  type Parts,
+  type StageInside,
+  type TimeInside,
+} from './inside.js';
 import { joinedTerms, lossBack, type Guide, type LossTerms } from './loss-back.js';
-import { initialBlockState } from './state.js';
-import type { Weights } from './weights.js';
-
-/** The parts of a network that its gradient is taken of. */
-export interface Parts {
-  readonly network: SpikingNetwork;
-  readonly config: SpikeGPTConfig;
-  readonly weights: Weights;
-}
 
 /** Gradients on the device, by parameter, in the checkpoint's layout. */
 export type Found = Record<string, Tensor>;
@@ -118,24 +108,31 @@ export function classesBack(
   };
 }
 
-/** From the stream after a stage to the stream before it. */
-export function stageBack(parts: Parts, stage: number, x: Tensor3D, dout: Tensor3D): Back {
-  const { weights, config } = parts;
-  const block = Math.floor(stage / 2);
-  const prefix = `blocks.${block}`;
-  if (stage % 2 === 1) return channelBack(parts, `${prefix}.ffn`, `${prefix}.ln2`, x, dout);
-  const moduleBack = (input: Tensor3D): Back =>
-    mixPart(config, block) === 'att'
-      ? timeBack(parts, `${prefix}.att`, `${prefix}.ln1`, input, dout)
-      : channelBack(parts, `${prefix}.ffnPre`, `${prefix}.ln1`, input, dout);
-  if (block !== 0) return moduleBack(x);
-  const [gamma, beta] = ['weight', 'bias'].map((part) => weights.vector(`${prefix}.ln0.${part}`));
-  const { dx: dnormed, found } = moduleBack(layerNorm(x, gamma, beta));
-  const { dx, dgamma, dbeta } = layerNormBackward(x, gamma, dnormed);
-  return {
-    dx,
-    found: { ...found, [`${prefix}.ln0.weight`]: dgamma, [`${prefix}.ln0.bias`]: dbeta },
-  };
+/**
+ * From the stream after a stage to the stream before it.
+ *
+ * @param kept of the way there; computed again where it was not kept
+ */
+export function stageBack(
+  parts: Parts,
+  stage: number,
+  x: Tensor3D,
+  dout: Tensor3D,
+  kept?: StageInside,
+): Back {
+  const place = placeOf(parts, stage);
+  const input = place.norm0 === undefined ? x : normalized(parts, place.norm0, x);
+  const inside = kept ?? insideOf(parts, place, input);
+  const { module, norm } = place;
+  const back =
+    inside.kind === 'time'
+      ? timeBack(parts, module, norm, input, inside, dout)
+      : channelBack(parts, module, norm, input, inside, dout);
+  if (place.norm0 === undefined) return back;
+  const gamma = parts.weights.vector(`${place.norm0}.weight`);
+  const { dx, dgamma, dbeta } = layerNormBackward(x, gamma, back.dx);
+  const norms = { [`${place.norm0}.weight`]: dgamma, [`${place.norm0}.bias`]: dbeta };
+  return { dx, found: { ...back.found, ...norms } };
 }
 
 /** Through a linear layer: the gradient by its input, and by its weight as [out, in]. */
@@ -174,28 +171,19 @@ function mixBack(
   };
 }
 
-/** The mixed inputs of a module, as on the way there. */
-function mixedInputs(
-  { weights, config }: Parts,
+function timeBack(
+  parts: Parts,
   module: string,
   norm: string,
   x: Tensor3D,
-): Tensor3D[] {
-  const shift: Tensor2D = tf.zeros([x.shape[0], config.width]);
-  const [gamma, beta] = ['weight', 'bias'].map((part) => weights.vector(`${norm}.${part}`));
-  return tokenMix(x, gamma, beta, weights.matrix(`${module}.mixes`), shift).mixed;
-}
-
-function timeBack(parts: Parts, module: string, norm: string, x: Tensor3D, dout: Tensor3D): Back {
-  const { weights, config } = parts;
+  { mixed, k, v, r, average, current }: TimeInside,
+  dout: Tensor3D,
+): Back {
+  const { weights } = parts;
   const weightOf = (name: string): Tensor2D => weights.matrix(`${module}.${name}.weight`);
   const [decay, first] = ['decay', 'first'].map((name) => weights.vector(`${module}.time_${name}`));
-  const mixed = mixedInputs(parts, module, norm, x);
   const names = ['key', 'value', 'receptance'];
-  const [k, v, r] = names.map((name, at) => linear(mixed[at], weightOf(name)));
-  const { wkv: start } = initialBlockState(config, x.shape[0]);
-  const average = wkv(k, v, r, decay, first, start).out;
-  const { dx: dcurrent } = spikesBackward(linear(average, weightOf('output')), undefined, dout);
+  const { dx: dcurrent } = spikesBackward(current, undefined, dout);
   const output = linearBack(average, weightOf('output'), dcurrent);
   const { dk, dv, dr, ddecay, dfirst } = wkvBackward(k, v, r, decay, first, output.dx);
   const inner = [dk, dv, dr].map((d, at) => linearBack(mixed[at], weightOf(names[at]), d));
@@ -222,17 +210,14 @@ function channelBack(
   module: string,
   norm: string,
   x: Tensor3D,
+  { mixed, hidden, gate, current }: ChannelInside,
   dout: Tensor3D,
 ): Back {
   const { weights } = parts;
   const weightOf = (name: string): Tensor2D => weights.matrix(`${module}.${name}.weight`);
   const [batch, time, width] = x.shape;
   const rows = batch * time;
-  const mixed = mixedInputs(parts, module, norm, x);
-  const hidden = linear(mixed[0], weightOf('key'));
-  const gate = linear(mixed[1], weightOf('receptance'));
-  const out = squaredReluMatMul(hidden, weightOf('value'));
-  const { dx: dcurrent, dgate } = spikesBackward(out, gate, dout);
+  const { dx: dcurrent, dgate } = spikesBackward(current, gate, dout);
   const width4 = hidden.shape[2];
   const [flat, dflat]: Tensor2D[] = [
     tf.reshape(hidden, [rows, width4]),

@@ -8,20 +8,14 @@ import { throwIfAborted } from '../../util/errors.js';
 import { yieldToEvents } from '../../util/progress.js';
 import type { Gradient, GradientOptions, Loss } from '../family.js';
 import type { TokenBatch } from '../types.js';
-import {
-  classesBack,
-  stageBack,
-  tokensBack,
-  type Back,
-  type Found,
-  type Parts,
-} from './backward.js';
+import { classesBack, stageBack, tokensBack, type Back, type Found } from './backward.js';
 import type { SpikeGPTConfig } from './config.js';
+import { disposeInside, insideBytes, stageThere, type Parts, type StageInside } from './inside.js';
 import { guideOf } from './loss-back.js';
 
 /**
- * The gradient of a loss, stage by stage. Forward, the stream before each stage is kept and nothing else;
- * backward, the inside of one stage at a time is computed again.
+ * The gradient of a loss, stage by stage. Forward, the stream before each stage is kept, and the inside of as many
+ * stages as there is room for; backward, the inside of the others is computed again, one at a time.
  */
 export async function gradientOf(
   parts: Parts,
@@ -37,20 +31,28 @@ export async function gradientOf(
     throwIfAborted(signal, 'gradient');
     await yieldToEvents();
   };
-  const drop = (x: Tensor3D, stage: number): Tensor3D =>
-    dropout === undefined || stage % 2 === 0 ? x.clone() : dropped(x, stage, dropout);
-
   const stages = 2 * config.layers;
   const streams = [network.embed(tokens) as Tensor3D];
+  const factors = new Map<number, Tensor3D>();
+  const drop = (x: Tensor3D, stage: number): Tensor3D => {
+    const factor = factors.get(stage);
+    return factor === undefined ? x.clone() : tf.mul(x, factor);
+  };
+  const insides = new Map<number, StageInside>();
+  const keptFrom = firstKept(stages, streams[0].size);
   let dx: Tensor3D | undefined;
   const guide = teacher && guideOf(teacher, stages, tokens, loss);
   try {
     for (let stage = 0; stage < stages; stage++) {
-      streams.push(
-        tf.tidy(() =>
-          drop(network.runStages(streams[stage], stage, stage + 1, tokens) as Tensor3D, stage),
-        ),
-      );
+      if (dropout !== undefined && stage % 2 === 1)
+        factors.set(stage, factorsOf(streams[stage], stage, dropout));
+      const { out, inside } = scoped(() => {
+        const there = stageThere(parts, stage, streams[stage]);
+        const out = drop(there.out, stage);
+        return stage < keptFrom ? { out, inside: undefined } : { out, inside: there.inside };
+      });
+      streams.push(out);
+      if (inside !== undefined) insides.set(stage, inside);
       throwIfAborted(signal, 'gradient');
     }
     const last = streams[stages];
@@ -66,8 +68,15 @@ export async function gradientOf(
     for (let stage = stages - 1; stage >= 0; stage--) {
       streams.pop()!.dispose();
       const dout: Tensor3D = dx;
-      const back: Back = scoped(() => stageBack(parts, stage, streams[stage], drop(dout, stage)));
+      const inside = insides.get(stage);
+      const back: Back = scoped(() =>
+        stageBack(parts, stage, streams[stage], drop(dout, stage), inside),
+      );
       dout.dispose();
+      factors.get(stage)?.dispose();
+      if (inside !== undefined) disposeInside(inside);
+      factors.delete(stage);
+      insides.delete(stage);
       ({ dx } = back);
       await take(back.found);
     }
@@ -76,20 +85,28 @@ export async function gradientOf(
     return { nll, ...(divergence && { divergence }), gradients };
   } finally {
     guide?.dispose();
-    tf.dispose(streams);
+    tf.dispose([...streams, ...factors.values()]);
+    for (const inside of insides.values()) disposeInside(inside);
     if (dx?.isDisposed === false) dx.dispose();
   }
 }
 
-/** Drops the same values of x, forward, and of its gradient, on the way back. */
-function dropped(
-  x: Tensor3D,
+/** Bytes of stages' insides that are kept from the way there to the way back; those beyond are computed twice. */
+const KEPT_BYTES = 256e6;
+
+/** The first stage whose inside is kept: the last ones are, as many as there is room for. */
+function firstKept(stages: number, values: number): number {
+  return Math.max(0, stages - Math.floor(KEPT_BYTES / insideBytes(values)));
+}
+
+/** What a stage's output is multiplied by, forward, and its gradient, on the way back. */
+function factorsOf(
+  { size, shape }: Tensor3D,
   stage: number,
   { rate, seed }: NonNullable<GradientOptions['dropout']>,
 ): Tensor3D {
   // Stages apart by more than there are values in a stream of any size here.
-  const factors = dropoutFactors(x.size, rate, seed ^ Math.imul(stage + 1, 0x9e3779b1));
-  return tf.mul(x, tf.tensor3d(factors, x.shape));
+  return tf.tensor3d(dropoutFactors(size, rate, seed ^ Math.imul(stage + 1, 0x9e3779b1)), shape);
 }
 
 /** Reads a gradient; the rows of stacked mixes under their own names. */

@@ -35,7 +35,10 @@ export class Weights {
 
   private embedded(values: Float32Array): Float32Array {
     if (this.config.embedding === 'dense') return values.slice();
-    return values.map((value) => (value >= 0 ? 1 : 0));
+    // A loop: mapping calls a function a value, and training comes here each step.
+    const spikes = new Float32Array(values.length);
+    for (let i = 0; i < values.length; i++) spikes[i] = values[i] >= 0 ? 1 : 0;
+    return spikes;
   }
 
   private setMix(module: string, input: string, values: Float32Array): void {
