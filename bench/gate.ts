@@ -84,7 +84,8 @@ async function main(): Promise<void> {
     for (const name of flags.cases.split(',') as Case[]) {
       const plain = await search(name, folder);
       const gated = await search(name, folder, gate);
-      const { origin, drifts, computed, seconds, refused, ...used } = gated.run.gate!;
+      const { origin, drifts, refused, ...used } = gated.run.gate!;
+      const { computed, seconds } = gated.run.gateWork!;
       const accepted = new Set(
         plain.run.outcome.trace.flatMap((step) => (step.accepted ? [step.assignment.key] : [])),
       );

@@ -47,6 +47,8 @@ const { values: flags } = parseArgs({
     distill: { type: 'string' },
     temperature: { type: 'string' },
     control: { type: 'boolean', default: false },
+    /** Trained before, under the one plan: nothing is trained. */
+    trained: { type: 'string' },
   },
 });
 
@@ -124,8 +126,11 @@ async function compare(
   const rows: Named[] = [['trained under it', plan]];
   if (flags.control) rows.push(['trained without a plan', new Map()]);
   for (const [title, trainedFor] of rows) {
-    const out = join(folder, `${name.replaceAll(/\W/g, '-')}-${trainedFor.size}.safetensors`);
-    await train(out, trainedFor.size === 0 ? undefined : trainedFor);
+    const out =
+      flags.trained ??
+      join(folder, `${name.replaceAll(/\W/g, '-')}-${trainedFor.size}.safetensors`);
+    if (flags.trained === undefined)
+      await train(out, trainedFor.size === 0 ? undefined : trainedFor);
     const [own, quantized] = await measure(out, [new Map(), plan]);
     console.log(`  ${title} ${formatMeasurement(quantized)}`);
     console.log(`    loss     ${against(unquantized, quantized)}`);

@@ -15,7 +15,7 @@
  * - measure plans: {@link measurePlans}, {@link runUniform}, {@link PRECISION_LIST}, {@link runSweep},
  *   {@link sensitivityOf}, {@link runEnergy}, {@link measureEnergy}, {@link measureNoise}, {@link formatComparison},
  *   {@link openStore}
- * - search and select: {@link limits}, {@link CASES}, {@link DEFAULT_SEARCH}, {@link runSearch},
+ * - search and select: {@link limits}, {@link CASES}, {@link DEFAULT_SEARCH}, {@link SEARCH_PRESETS}, {@link runSearch},
  *   {@link select}, {@link lambdaIntervals}, {@link planTable}, {@link openRun}
  * - search with an `evaluate` of one's own: {@link tieredSearch}, {@link knapsackSearch},
  *   {@link measureSensitivity}, {@link evaluateExactly}, {@link Assignment}
@@ -24,7 +24,7 @@
  * - go on with numbers, as DataFrames: {@link stepFrame} of {@link searchRecords}, {@link measurementFrame},
  *   {@link planFrame}
  * - draw: {@link paretoFigure}, {@link lambdaFigure}, {@link traceFigure}, {@link sensitivityFigure},
- *   {@link flipsFigure}, {@link uniformFigure}, {@link yardstickFigure}, {@link hierarchyFigure},
+ *   {@link flipsFigure}, {@link predictorsFigure}, {@link uniformFigure}, {@link yardstickFigure}, {@link hierarchyFigure},
  *   {@link architectureFigure}, {@link energyFigure}, {@link energyChangeFigure}, {@link operationsFigure},
  *   {@link measuredEnergyFigure}, {@link firingRatesFigure}, {@link firingRateRecords},
  *   {@link landscapeFigure}, {@link membraneChart}, {@link runFigures}
@@ -87,7 +87,11 @@ export { openStore } from './store/index.js';
 
 // Search, and select.
 export { runSearch } from './experiment/runs/search-run.js';
-export { DEFAULT_SEARCH, type SearchSettings } from './experiment/runs/search-settings.js';
+export {
+  DEFAULT_SEARCH,
+  SEARCH_PRESETS,
+  type SearchSettings,
+} from './experiment/runs/search-settings.js';
 export type { SearchRun } from './experiment/runs/search-result.js';
 export { CASES, limits, type Constraints, type LimitsRequest } from './search/constraints.js';
 export { lambdaIntervals, select, type SelectOptions } from './experiment/selection/select-run.js';
@@ -123,6 +127,7 @@ export {
   yardstickFigure,
 } from './figures/study-figures.js';
 export { membraneChart } from './plots/figures/membrane.js';
+export { predictorsFigure } from './figures/predictors.js';
 export { lambdaFigure } from './figures/lambda-figure.js';
 export {
   energyChangeFigure,

@@ -69,6 +69,7 @@ export { hierarchyChart } from './plots/figures/hierarchy.js';
 export { landscapeChart } from './plots/figures/landscape.js';
 export { operationsChart } from './plots/figures/operations.js';
 export { paretoChart } from './plots/figures/pareto.js';
+export { predictorsChart } from './plots/predictors/chart.js';
 export { sensitivityChart } from './plots/figures/sensitivity.js';
 export { traceChart } from './plots/figures/trace.js';
 export { uniformChart } from './plots/figures/uniform.js';

@@ -6,6 +6,7 @@ import type { ChartSpec } from '../plots/parts/spec.js';
 import type { PaperRecord } from '../plots/records.js';
 import type { SensitivityRow, SensitivityTable } from '../search/sensitivity.js';
 import { lambdaFigure } from './lambda-figure.js';
+import { predictorsFigure } from './predictors.js';
 import { savingRecords } from './savings.js';
 import {
   flipsFigure,
@@ -26,6 +27,7 @@ export const FIGURES = [
   'uniform',
   'sensitivity',
   'flips',
+  'predictors',
   'savings',
 ] as const;
 export type FigureName = (typeof FIGURES)[number];
@@ -89,6 +91,8 @@ function sweepFigures(run: SavedSweep): Figures {
   if (sensitivity !== undefined) possible.set('sensitivity', sensitivity);
   const flips = flipsOf(study, run);
   if (flips !== undefined) possible.set('flips', flips);
+  const { predictors, table } = run;
+  if (predictors) possible.set('predictors', () => predictorsFigure(study, table, predictors));
   return possible;
 }
 

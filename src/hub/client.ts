@@ -2,6 +2,7 @@ import type * as Hub from '@huggingface/hub';
 import { FetchError, QslmError, UsageError } from '../util/errors.js';
 import type { Digest } from './cache.js';
 import type { Repository } from './catalogue.js';
+import type { Source } from './download.js';
 import { persist, type Patience } from './patience.js';
 import { HubRequests, transportFault } from './request.js';
 import type { HubSettings } from './settings.js';
@@ -136,6 +137,17 @@ export class HubClient {
     } catch (error) {
       throw this.asFault(where, error);
     }
+  }
+
+  /** A file of a listing, to be downloaded. */
+  source(listing: Listing, file: ListedFile): Source {
+    return {
+      ...file,
+      where: `${this.address(listing.repository)}: ${file.path}`,
+      word: 'the hub lists',
+      patience: this.patience,
+      read: (offset) => this.read(listing, file, offset),
+    };
   }
 
   private async persistently<T>(where: string, attempt: () => Promise<T>): Promise<T> {

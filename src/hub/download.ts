@@ -4,41 +4,54 @@ import { FetchError, OutputError, throwIfAborted } from '../util/errors.js';
 import { asOutputError, makeFolder } from '../util/files.js';
 import { formatBytes } from '../util/format.js';
 import type { RunOptions } from '../util/progress.js';
-import type { HubClient, ListedFile, Listing } from './client.js';
+import type { Digest } from './cache.js';
 import { addFile, digestOf, isIntact } from './digest.js';
 import { Partial, beingFetched } from './partial.js';
-import { persist } from './patience.js';
+import { persist, type Patience } from './patience.js';
 import { PartRefused, PassingFault } from './request.js';
 
 /** Seconds between two looks at what another process has fetched. */
 const LOOK_SECONDS = 0.5;
 
+/** A file that is somewhere else, by its length and content. */
+export interface Source {
+  /** Its name, for progress. */
+  readonly path: string;
+  readonly bytes: number;
+  readonly digest: Digest;
+  /** Its address, for messages. */
+  readonly where: string;
+  /** Whose word length and digest are: "the hub lists". */
+  readonly word: string;
+  readonly patience: Patience;
+  /** The bytes from `offset` on. @throws {PassingFault} {PartRefused} {FetchError} */
+  read(offset: number): AsyncIterable<Uint8Array>;
+}
+
 /**
- * Brings a file of the hub to a path: taken up where it was broken off, checked by length and hash, and under
+ * Brings a file from elsewhere to a path: taken up where it was broken off, checked by length and hash, and under
  * its name only once it is whole. A file that is there and intact is left alone. Where another process is
  * fetching it, that is waited for.
  *
- * @throws {FetchError} for what the hub or the way to it did; what came so far is kept for the next time,
+ * @throws {FetchError} for what its place or the way to it did; what came so far is kept for the next time,
  *   but nothing of a file whose hash is wrong.
  * @throws {OutputError} when the disk is full or not writable; nothing is left then.
  * @throws {AbortedError} when `signal` fires; what came so far is kept.
  */
 export async function download(
-  client: HubClient,
-  listing: Listing,
-  file: ListedFile,
+  file: Source,
   target: string,
   run: RunOptions = {},
 ): Promise<'fetched' | 'there'> {
   try {
     if (await isThere(target, file)) return 'there';
     await makeFolder(dirname(target));
-    if (await waitForOther(client, file, target, run)) return 'there';
+    if (await waitForOther(file, target, run)) return 'there';
     const partial = await Partial.claim(target);
     let keep = false;
     try {
       await requireSpace(partial, file);
-      await fill(client, listing, file, partial, run);
+      await fill(file, partial, run);
       await partial.complete();
       keep = true;
       return 'fetched';
@@ -54,15 +67,14 @@ export async function download(
   }
 }
 
-async function isThere(target: string, { bytes, digest }: ListedFile): Promise<boolean> {
+async function isThere(target: string, { bytes, digest }: Source): Promise<boolean> {
   const found = await stat(target).catch(() => undefined);
   return found?.size === bytes && (await isIntact(target, bytes, digest));
 }
 
 /** @returns true once another process has brought it; false where none does, or none any longer. */
 async function waitForOther(
-  { patience }: HubClient,
-  file: ListedFile,
+  file: Source,
   target: string,
   { onProgress, signal }: RunOptions,
 ): Promise<boolean> {
@@ -72,11 +84,11 @@ async function waitForOther(
     throwIfAborted(signal, target);
     const note = 'another process fetches it';
     onProgress?.({ phase: `fetch ${file.path}`, done, total: file.bytes, unit: 'bytes', note });
-    await patience.wait(LOOK_SECONDS, signal);
+    await file.patience.wait(LOOK_SECONDS, signal);
   }
 }
 
-async function requireSpace(partial: Partial, { bytes }: ListedFile): Promise<void> {
+async function requireSpace(partial: Partial, { bytes }: Source): Promise<void> {
   const { size } = await partial.file.stat();
   const { bavail, bsize } = await statfs(dirname(partial.target));
   const [free, needed] = [bavail * bsize, bytes - size];
@@ -89,40 +101,32 @@ async function requireSpace(partial: Partial, { bytes }: ListedFile): Promise<vo
   });
 }
 
-/** Content that is not what the hub lists: nothing of it is kept. */
+/** Content that is not what was promised: nothing of it is kept. */
 class DamagedError extends Error {
   constructor(readonly error: FetchError) {
     super(error.message);
   }
 }
 
-async function fill(
-  client: HubClient,
-  listing: Listing,
-  file: ListedFile,
-  partial: Partial,
-  run: RunOptions,
-): Promise<void> {
+async function fill(file: Source, partial: Partial, run: RunOptions): Promise<void> {
   const { size } = await partial.file.stat();
   const resumed = size > 0;
   try {
-    await fillOnce(client, listing, file, partial, run);
+    await fillOnce(file, partial, run);
   } catch (error) {
     if (!(error instanceof DamagedError) || !resumed) throw error;
     // The beginning was another process's, or of long ago: once more from nothing.
     await partial.file.truncate(0);
-    await fillOnce(client, listing, file, partial, run);
+    await fillOnce(file, partial, run);
   }
 }
 
 async function fillOnce(
-  client: HubClient,
-  listing: Listing,
-  file: ListedFile,
+  file: Source,
   partial: Partial,
   { onProgress, signal }: RunOptions,
 ): Promise<void> {
-  const { path, bytes, digest } = file;
+  const { path, bytes, digest, where, word } = file;
   let done = (await partial.file.stat()).size;
   if (done > bytes) {
     await partial.file.truncate(0);
@@ -134,12 +138,11 @@ async function fillOnce(
     const event = { phase: `fetch ${path}`, done, total: bytes, unit: 'bytes' };
     onProgress?.(note === undefined ? event : { ...event, note });
   };
-  const where = `${client.address(listing.repository)}: ${path}`;
   const attempt = async (): Promise<void> => {
     try {
-      for await (const piece of client.read(listing, file, done)) {
+      for await (const piece of file.read(done)) {
         throwIfAborted(signal, where);
-        if (done + piece.length > bytes) throw tooLong(where, bytes);
+        if (done + piece.length > bytes) throw tooLong(file);
         await partial.file.write(piece, 0, piece.length, done);
         hash.update(piece);
         done += piece.length;
@@ -156,7 +159,7 @@ async function fillOnce(
   };
   report();
   await persist(attempt, {
-    patience: client.patience,
+    patience: file.patience,
     signal,
     progress: () => done,
     onWait: (seconds, fault) => {
@@ -168,7 +171,7 @@ async function fillOnce(
   if (found === digest.hex) return;
   throw new DamagedError(
     new FetchError({
-      what: 'what came is not the file that the hub lists',
+      what: `what came is not the file that ${word}`,
       where,
       got: `${digest.algorithm} ${found}`,
       expected: `${digest.algorithm} ${digest.hex}; nothing of it was kept`,
@@ -176,10 +179,10 @@ async function fillOnce(
   );
 }
 
-function tooLong(where: string, bytes: number): DamagedError {
+function tooLong({ where, word, bytes }: Source): DamagedError {
   return new DamagedError(
     new FetchError({
-      what: 'what came is longer than the hub lists',
+      what: `what came is longer than ${word}`,
       where,
       got: `more than ${bytes} bytes`,
       expected: `${bytes} bytes; nothing of it was kept`,

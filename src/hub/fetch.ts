@@ -56,7 +56,7 @@ export async function fetchFiles(
     const name = beside?.path ?? file.path;
     const folder = revisionFolder(home.repository, home.commit);
     const path = join(folder, ...name.split('/'));
-    const state = await download(client, listing, file, path, run);
+    const state = await download(client.source(listing, file), path, run);
     const origin = {
       endpoint: client.settings.endpoint,
       kind: listing.repository.kind,

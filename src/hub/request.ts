@@ -106,18 +106,32 @@ const UNREACHABLE = ['ENOTFOUND', 'EAI_AGAIN', 'ECONNREFUSED', 'ENETUNREACH', 'E
 /** An error of the connection as one of ours. @param where the address, or the file that was coming */
 export function transportFault(where: string, error: unknown, endpoint: string): Error {
   if (error instanceof Error && error.name === 'AbortError') return new AbortedError(where);
-  const code = codeOf(error);
-  const words = CODES[code] ?? (error instanceof Error ? error.message : String(error));
+  const { got, unreachable } = reasonOf(error);
   const broken = new FetchError(
     {
-      what: UNREACHABLE.includes(code) ? 'the hub cannot be reached' : 'the connection failed',
+      what: unreachable ? 'the hub cannot be reached' : 'the connection failed',
       where,
-      got: code === '' ? words : `${code} (${words})`,
+      got,
       expected: `a connection to ${endpoint}; HTTPS_PROXY names a proxy, HF_ENDPOINT another hub, and a file that is brought here by other means is taken by its path`,
     },
     { cause: error },
   );
-  return new PassingFault(broken, undefined, UNREACHABLE.includes(code));
+  return new PassingFault(broken, undefined, unreachable);
+}
+
+/** Why a connection failed, in words; `certificate` where who answered is not believed to be who was asked. */
+export function reasonOf(error: unknown): {
+  readonly got: string;
+  readonly unreachable: boolean;
+  readonly certificate: boolean;
+} {
+  const code = codeOf(error);
+  const words = CODES[code] ?? (error instanceof Error ? error.message : String(error));
+  return {
+    got: code === '' ? words : `${code} (${words})`,
+    unreachable: UNREACHABLE.includes(code),
+    certificate: /CERT|ERR_TLS|ERR_SSL|UNABLE_TO_/.test(code),
+  };
 }
 
 function codeOf(error: unknown): string {

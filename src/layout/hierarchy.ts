@@ -46,15 +46,19 @@ export interface Block extends Counts {
   readonly modules: readonly Module[];
   /** Vectors of no module, as layer norms may be. */
   readonly vectors: readonly Vector[];
-  /** Of all parameters in use, in [0, 1]. */
+  /** Its parameters, of all in use. */
   readonly share: number;
 }
 
 /** Every parameter in use, in network order. */
 export interface Hierarchy extends Counts {
   readonly blocks: readonly Block[];
-  /** Parameters in the file that are in no footprint and no plan. */
-  readonly unused: Counts & { readonly names: readonly string[] };
+  /** Parameters in the file that are in no plan, and in a footprint only where all parameters are counted. */
+  readonly unused: Counts & {
+    readonly names: readonly string[];
+    /** The blocks that they would belong to, with nothing else in them. */
+    readonly blocks: readonly Block[];
+  };
 }
 
 /** The tree of blocks, modules and matrices with their parameter counts, in the order of the layout. */
@@ -62,12 +66,18 @@ export function hierarchyOf(parameters: readonly Parameter[]): Hierarchy {
   const used = parameters.filter(({ unused }) => unused !== true);
   const unused = parameters.filter((parameter) => parameter.unused === true);
   const total = countsOf(used);
+  const blocksOf = (members: readonly Parameter[]): Block[] =>
+    [...groupBy(members, ({ block }) => block)].map(([block, its]) =>
+      blockOf(block, its, total.parameters),
+    );
   return {
-    blocks: [...groupBy(used, ({ block }) => block)].map(([block, members]) =>
-      blockOf(block, members, total.parameters),
-    ),
+    blocks: blocksOf(used),
     ...total,
-    unused: { names: unused.map(({ name }) => name), ...countsOf(unused) },
+    unused: {
+      names: unused.map(({ name }) => name),
+      blocks: blocksOf(unused),
+      ...countsOf(unused),
+    },
   };
 }
 

@@ -102,7 +102,7 @@ export interface Teacher {
   readonly network: SpikingNetwork;
   /** Share of the divergence from it in the loss, above 0 and up to 1; the rest is the likelihood's. */
   readonly weight: number;
-  /** What the logits of both are divided by before they are compared. */
+  /** Divisor of the logits of both, before they are compared. */
   readonly temperature: number;
 }
 

@@ -170,13 +170,8 @@ export class LoadedModel<Config extends ModelConfig = ModelConfig> implements Se
    * @throws {ModelError} for a family without it, and tokens that do not fit.
    */
   async rateLogits(tokens: TokenBatch): Promise<Float32Array> {
-    const { network, description } = this;
-    if (network.rateLogits === undefined)
-      throw new ModelError({
-        what: 'no approximation of this family by firing rates is known',
-        where: description.family.title,
-        expected: 'a family whose neurons integrate and fire without a leak',
-      });
+    const { network } = this;
+    requireRateProxy(this.description);
     this.checkTokens(tokens);
     return readFloat32(tidy(() => network.rateLogits!(tokens)));
   }
@@ -254,4 +249,15 @@ function isDescribed(
   stated: StatedConfig | { readonly description: ModelDescription },
 ): stated is { readonly description: ModelDescription } {
   return 'description' in stated;
+}
+
+/** @throws {ModelError} for a family without a one-pass approximation by firing rates. */
+export function requireRateProxy({ family }: Pick<ModelDescription, 'family'>): void {
+  if (family.rateProxy === true) return;
+  throw new ModelError({
+    what: 'no approximation of this family by firing rates is known',
+    where: family.title,
+    got: 'a network without one (predictor rates)',
+    expected: 'predictor metric or kl, or a family whose neurons integrate and fire without a leak',
+  });
 }

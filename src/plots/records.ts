@@ -163,6 +163,22 @@ export interface SensitivityRecord extends Subject {
   readonly membraneDrift?: number;
 }
 
+/** A figure that can stand for the loss of units, and the plan that it leads to. */
+export interface PredictorRecord extends Subject {
+  /** For people: 'SQNR'. */
+  readonly predictor: string;
+  /** Spearman's rank correlation with the measured loss; absent where there is none to tell. */
+  readonly rank?: number;
+  /** Of a table of it, in evaluations of the whole task. */
+  readonly cost: number;
+  /** Of its plan, measured; NaN where it broke the model: listed, not drawn. */
+  readonly metric: number;
+  /** 95 % interval beside the unquantized model's metric, item by item. */
+  readonly pairedLow?: number;
+  readonly pairedHigh?: number;
+  readonly bytes: number;
+}
+
 /** A parameter tensor, or the vectors of a module taken together (Fig. 4 and 6). */
 export interface MatrixRecord {
   /** 'input', 'attention.0', …, 'output'; records come in network order. */

@@ -1,7 +1,8 @@
 import { startBackend, backendThreads } from '../backend/start.js';
 import { QueueError } from '../util/errors.js';
 import { arithmeticHere, arithmeticId } from './identity.js';
-import { queueAddress } from './redis/address.js';
+import { authorities, queueAddress } from './redis/address.js';
+import { Blobs } from './worker/blobs.js';
 import { ModelFolder } from './worker/models.js';
 import { QueueWorker } from './worker/queue-worker.js';
 import type { FindModel } from './worker/session.js';
@@ -14,6 +15,8 @@ export interface StartWorkerOptions {
   /** Seats at once; by default what the backend is worth. */
   readonly threads?: number | undefined;
   readonly backend?: string;
+  /** True fetches checkpoints over HTTP from other machines too, not over HTTPS alone. */
+  readonly unencryptedFiles?: boolean | undefined;
   /** Told what happens, a line each. */
   readonly tell: (text: string) => void;
 }
@@ -27,14 +30,18 @@ export async function startWorker(options: StartWorkerOptions): Promise<QueueWor
   const address = queueAddress(options.url);
   const { name, description } = await startBackend(options.backend ?? 'auto');
   const folder = new ModelFolder(options.models);
-  const find: FindModel = async (wanted) => {
+  const ended = new AbortController();
+  const { tell, unencryptedFiles: unencrypted = false } = options;
+  const blobs = new Blobs({ ca: authorities(), unencrypted, tell, signal: ended.signal });
+  const find: FindModel = async (wanted, { files }) => {
     const found = await folder.find(wanted);
     if (found !== undefined) return found;
+    if (files !== undefined) return blobs.find(wanted, files);
     throw new QueueError({
       what: 'the model is not here',
       where: options.models,
       got: `no checkpoint of ${wanted.bytes} bytes with that content`,
-      expected: `${wanted.name}, SHA-256 ${wanted.sha256}`,
+      expected: `${wanted.name}, SHA-256 ${wanted.sha256}, or a coordinator that hands it out`,
     });
   };
   return QueueWorker.start({
@@ -42,7 +49,9 @@ export async function startWorker(options: StartWorkerOptions): Promise<QueueWor
     threads: options.threads ?? Math.max(1, backendThreads(name)),
     arithmetic: arithmeticId(arithmeticHere(name)),
     computes: description,
-    find,
-    tell: options.tell,
+    ...{ find, tell },
+    onClosing: () => {
+      ended.abort();
+    },
   });
 }

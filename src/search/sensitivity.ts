@@ -1,6 +1,6 @@
 import { metricOf, type MetricName } from '../tasks/metrics/metrics.js';
 import { SearchError, throwIfAborted } from '../util/errors.js';
-import type { RunOptions } from '../util/progress.js';
+import { mapInFlight, type RunOptions } from '../util/progress.js';
 import { evaluateExactly, type Evaluate, type ExactEvaluation } from './evaluation.js';
 import {
   Assignment,
@@ -42,7 +42,9 @@ export interface SensitivityOptions extends RunOptions {
   readonly bits: readonly number[];
   /** Blocks and modules by default. A group that a coarser level has too is measured twice. */
   readonly levels?: readonly Level[];
-  /** Each row as it is measured. */
+  /** Rows that are measured at once; one by default. They do not depend on each other. */
+  readonly inFlight?: (() => number) | undefined;
+  /** Each row as it is measured, in their order. */
   readonly onRow?: ((row: SensitivityRow) => void) | undefined;
 }
 
@@ -70,11 +72,12 @@ export async function measureSensitivity(
   };
 
   const baseline = await measure('unquantized', 0, Assignment.unquantized);
-  const rows: SensitivityRow[] = [];
-  for (const { level, group, width } of todo) {
+  let done = 1;
+  const rowOf = async ({ level, group, width }: (typeof todo)[number]): Promise<SensitivityRow> => {
     const plan = Assignment.unquantized.with(group.units, width);
-    const measured = await measure(`${group.id} at ${width} bits`, rows.length + 1, plan);
-    const row: SensitivityRow = {
+    const measured = await measure(`${group.id} at ${width} bits`, done, plan);
+    done++;
+    return {
       level,
       unit: group.id,
       bits: width,
@@ -83,9 +86,10 @@ export async function measureSensitivity(
       bytes: space.bytes(plan),
       ...(measured.extras && { extras: measured.extras }),
     };
-    rows.push(row);
+  };
+  const rows = await mapInFlight(todo, options.inFlight ?? (() => 1), rowOf, (row) => {
     options.onRow?.(row);
-  }
+  });
   options.onProgress?.({ phase: 'sensitivity', done: total, total, unit: 'evaluations' });
   return { metric, baseline, fp32Bytes: space.bytes(Assignment.unquantized), rows };
 }

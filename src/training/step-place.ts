@@ -11,7 +11,7 @@ export interface Trained {
   readonly optimizer: AdamW;
 }
 
-/** What the passes of a training see and learn from, beside the values and the task. */
+/** A plan and a teacher of a training, beside its values and its task. */
 export interface Lesson {
   /** The plan that the values are seen under; they are seen as they are without one. */
   readonly through?: StraightThrough | undefined;

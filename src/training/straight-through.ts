@@ -19,7 +19,7 @@ export class StraightThrough {
   }
 
   /**
-   * What the passes see of a parameter: `quantize` and `dequantize`, or the masters themselves where the plan
+   * A parameter as the passes see it: `quantize` and `dequantize`, or the masters themselves where the plan
    * leaves it alone.
    *
    * @param masters in the checkpoint's layout; not changed

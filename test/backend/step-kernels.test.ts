@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import * as tf from '@tensorflow/tfjs-core';
+import { matMul } from '../../src/backend/kernels/ops.js';
 import * as composite from '../../src/backend/kernels/steps/composite.js';
 import { WORD_STEPS } from '../../src/backend/kernels/steps/names.js';
 import * as ops from '../../src/backend/kernels/steps/ops.js';
@@ -218,6 +219,23 @@ for (const form of FORMS) {
           });
         });
     }
+
+    // Composed it is matMul itself.
+    for (const rate of form.ops === ops ? [0, 0.1, 0.35, 0.9] : [])
+      for (const [rows, inner, columns] of [
+        [1, 5, 3],
+        [9, 300, 28],
+        [70, 96, 48],
+      ] as const)
+        it(`spikeMatMul [${rows}, ${inner}] · [${inner}, ${columns}], ${rate} spikes, is matMul`, () => {
+          withoutLeaks(() => {
+            const x = tf.tensor2d(spikes(27, rows * inner, rate), [rows, inner]);
+            const weights = tf.tensor2d(normal(28, inner * columns), [inner, columns]);
+            const out = ops.spikeMatMul(x, weights);
+            assert.deepEqual(out.shape, [rows, columns]);
+            assert.deepEqual(out.dataSync(), matMul(x, weights).dataSync());
+          });
+        });
 
     it('ternarySteps is silent at half the amplitude, and keeps the membrane after −α alone', () => {
       withoutLeaks(() => {

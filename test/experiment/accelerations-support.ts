@@ -5,6 +5,7 @@ import type { PoolOpener } from '../../src/experiment/scoring/scorer-pool.js';
 import { openDescribed } from '../../src/model/structure.js';
 import { select } from '../../src/search/score.js';
 import { tieredSearch, type TieredSearchResult } from '../../src/search/tiers/tiers.js';
+import type { MeasurementStore } from '../../src/store/index.js';
 import type { Task } from '../../src/tasks/task.js';
 
 /** A search, and the work that it took. */
@@ -23,11 +24,13 @@ export async function search(
     memoryShare = 0.45,
     backend = 'wasm',
     openPool,
+    store,
   }: {
     budgetBytes?: number;
     memoryShare?: number;
     backend?: string;
     openPool?: PoolOpener;
+    store?: MeasurementStore;
   } = {},
 ): Promise<Outcome> {
   const { checkpoint, description } = await openDescribed(path);
@@ -42,6 +45,7 @@ export async function search(
     accelerations,
     budgetBytes,
     openPool,
+    store,
   });
   try {
     const result = await tieredSearch(space, evaluator.evaluateIn(space), {

@@ -1,4 +1,7 @@
 import assert from 'node:assert/strict';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { openCheckpoint } from '../../src/checkpoint/open.js';
 import { describeModel } from '../../src/model/structure.js';
 import { CheckpointError, ModelError } from '../../src/util/errors.js';
@@ -17,6 +20,7 @@ import {
   type FamilyCase,
   type Fired,
 } from './golden.js';
+import { FAMILY_TOYS, saveFamilyToy } from './toys.js';
 
 const CASES = ['two-16', 'four-12', 'four-30'] as const;
 
@@ -83,6 +87,26 @@ for (const [title, start] of FORMS)
   });
 
 describe('SpikingBERT', () => {
+  it('takes rates for what they are: one pass gives the same where products of spikes are skipped', async () => {
+    const toy = FAMILY_TOYS.find(({ family }) => family.id === 'spikingbert')!;
+    const folder = await mkdtemp(join(tmpdir(), 'qslm-rates-'));
+    try {
+      const path = await saveFamilyToy(join(folder, 'model.safetensors'), toy);
+      const tokens = { batch: 2, time: 5, ids: Int32Array.from([2, 7, 9, 4, 3, 2, 5, 5, 6, 3]) };
+      const found: Float32Array[] = [];
+      for (const [, start] of FORMS) {
+        await start();
+        await withFamilyModel(path, {}, async (model) => {
+          found.push(await model.rateLogits(tokens));
+        });
+      }
+      for (const logits of found.slice(1)) assertClose(logits, Array.from(found[0]), 1e-5);
+    } finally {
+      await asBefore();
+      await rm(folder, { recursive: true, force: true });
+    }
+  });
+
   itShared(
     'counts the layers that are in the file five times once',
     files('two-16'),

@@ -11,6 +11,14 @@ import { saveToy } from '../experiment/support.js';
 
 const TOKENIZER = packagePath('data', 'models', 'spikegpt-mini', 'tokenizer.json');
 
+/** What a search says in JSON, as far as it is looked at here. */
+interface Searched {
+  readonly result: {
+    readonly baseline: { readonly bytes: number };
+    readonly selected: { readonly bytes: number };
+  };
+}
+
 /** A classifier's file as the public prototype writes it: classifier.weight, and the head left in. */
 describe('a classifier file with its language-model head', () => {
   const at = temporaryFolder();
@@ -77,6 +85,44 @@ describe('a classifier file with its language-model head', () => {
     // The header differs by the head's entry.
     assert.ok(Math.abs(was.length - is.length - saved) < 500, `${was.length - is.length} ${saved}`);
     assert.equal((await accuracyOf(output)).value, (await accuracyOf(path)).value);
+  });
+
+  it('counts the head as memory with --preset paper, at the width of its module, and says so', async () => {
+    const search = async (...more: string[]): Promise<Searched> => {
+      const argv = ['search', path, '--tokenizer', TOKENIZER, '--limit', '20', '--backend', 'cpu'];
+      const limits = [
+        '--max-loss',
+        '100points',
+        '--max-memory',
+        '100%',
+        '--bits',
+        '8',
+        '--random',
+        '0',
+      ];
+      const kept = ['--store', at('store.sqlite'), '--runs', at('runs')];
+      const { code, stdout, stderr } = await runCli([
+        ...[...argv, ...limits, ...kept, ...more],
+        ...['--json', '--quiet'],
+      ]);
+      assert.equal(code, 0, stderr);
+      return JSON.parse(stdout) as Searched;
+    };
+    const checkpoint = await openCheckpoint(path);
+    const [rows, columns] = checkpoint.tensors.get('head.weight')!.shape;
+    const values = [...checkpoint.tensors.values()]
+      .map(({ shape }) => shape.reduce((product, length) => product * length, 1))
+      .reduce((sum, count) => sum + count, 0);
+    await checkpoint.close();
+    const quantizer = ['--quantizer', 'paper-minmax'];
+    const [all, used] = [await search('--preset', 'paper'), await search(...quantizer)];
+    assert.equal(all.result.baseline.bytes, 4 * values);
+    assert.equal(used.result.baseline.bytes, 4 * (values - rows * columns));
+    const selected = ({ result }: Searched): number => result.selected.bytes;
+    // A byte a value, a scale and a zero point.
+    assert.equal(selected(all) - selected(used), rows * columns + 8);
+    const own = await search('--preset', 'paper', '--accounting', 'used');
+    assert.equal(own.result.baseline.bytes, used.result.baseline.bytes);
   });
 
   it('says so where there is nothing to leave out', async () => {

@@ -1,7 +1,5 @@
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
 import { readFile, writeFile } from 'node:fs/promises';
-import { promisify } from 'node:util';
 import { Redis } from 'ioredis';
 import { NO_ACCELERATIONS } from '../../src/experiment/scoring/options.js';
 import { openQueue } from '../../src/queue/open-queue.js';
@@ -10,6 +8,7 @@ import { queueStatus } from '../../src/queue/status.js';
 import { QueueError, UsageError } from '../../src/util/errors.js';
 import { temporaryFolder } from '../checkpoint/support/temporary.js';
 import { pathOf, search } from '../experiment/accelerations-support.js';
+import { selfSigned } from './support/certificate.js';
 import { toyPlace } from './support/place.js';
 import { hasRedis, TestRedis } from './support/redis.js';
 import { WorkerProcess } from './support/worker.js';
@@ -94,10 +93,7 @@ describe('a server of a queue', function () {
   });
 
   it('is spoken to over TLS, as a user who may touch nothing else', async () => {
-    const [certificate, key] = [at('server.pem'), at('server.key')];
-    const subject = ['-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost'];
-    const made = ['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '2', ...subject];
-    await promisify(execFile)('openssl', [...made, '-keyout', key, '-out', certificate]);
+    const { certificate, key } = await selfSigned(at('.'));
     const allowed = '~qslm:* &qslm:* +@all -@admin -@dangerous +info'.split(' ');
     const server = await start(
       [

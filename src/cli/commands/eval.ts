@@ -183,6 +183,7 @@ async function onMachines<T>(
   try {
     return await work({
       ...{ name, hierarchy },
+      inFlight: () => evaluator.inFlight,
       measure: (plan, bytes, options) => evaluator.measure(plan, bytes, options),
     });
   } finally {

@@ -47,8 +47,8 @@ export function addPlot(program: Command, host: Host): void {
     .addHelpText(
       'after',
       `
-A search gives pareto, lambda, trace, hierarchy and uniform, a sweep sensitivity, flips and hierarchy, both savings
-where anything was measured. See also: qslm report
+A search gives pareto, lambda, trace, hierarchy and uniform, a sweep sensitivity, flips, hierarchy and, with a predictor,
+predictors, both savings where anything was measured. See also: qslm report
 
 Examples:
   $ qslm plot 20260131-174502-9f3a1c --format png

@@ -1,16 +1,19 @@
 import { Option, type Command } from 'commander';
 import { requireSpeedLimit } from '../../energy/measured/real-savings.js';
+import { ACCOUNTINGS } from '../../experiment/open/model-space.js';
 import type { Study } from '../../experiment/open/study.js';
 import { runSearch } from '../../experiment/runs/search-run.js';
 import {
   casesFor,
   DEFAULT_SEARCH,
+  SEARCH_PRESETS,
   type SearchSettings,
 } from '../../experiment/runs/search-settings.js';
 import { PRECISION_LIST } from '../../experiment/runs/uniform.js';
 import { CASES, resolveLimits } from '../../search/constraints.js';
 import { DEFAULT_LADDER } from '../../search/ladder/rungs.js';
 import { requireReachable, UnmetConstraintsError } from '../../search/nearest.js';
+import { Assignment } from '../../search/space.js';
 import type { MetricName } from '../../tasks/metrics/metrics.js';
 import { runJson } from '../format/json.js';
 import { describeSearch } from '../format/search-text.js';
@@ -36,6 +39,7 @@ import {
   checkSearchFlags,
   noteMissingLimit,
   requireMetric,
+  withPreset,
   type SearchFlags,
 } from '../options/search.js';
 import { scoreOption, tieOption } from '../options/selection.js';
@@ -77,7 +81,21 @@ export function addSearch(program: Command, host: Host): void {
         .default(DEFAULT_SEARCH.method),
     )
     .addOption(bitsListOption('the precision list, 1 to 16', PRECISION_LIST))
+    .addOption(
+      new Option(
+        '--preset <name>',
+        'options that go together, where they are not given. paper: --quantizer paper-minmax --accounting all',
+      ).choices(Object.keys(SEARCH_PRESETS)),
+    )
     .addOption(quantizerOption())
+    .addOption(
+      new Option(
+        '--accounting <name>',
+        "what counts as memory: parameters in use, or all in the file, a classifier's unused head too",
+      )
+        .choices(ACCOUNTINGS)
+        .default('used'),
+    )
     .addOption(
       new Option('--granularity <level>', 'the finest units: modules, or each matrix')
         .choices(['module', 'matrix'])
@@ -186,7 +204,7 @@ Examples:
         checkSearchFlags(command, flags);
         noteMissingLimit(session, flags);
         return withStudy(session, model, flags, (study) =>
-          search(session, study, flags, program.args),
+          search(session, study, withPreset(command, flags), program.args),
         );
       }),
     );
@@ -202,9 +220,10 @@ async function search(
   requireSpeedLimit(flags.minSpeed, study.options.backend.name);
   const settings = settingsOf(flags, metric);
   session.note(formatFacts(studyFacts(study)));
-  const { hierarchy } = study.options.file;
-  const { maxBytes } = resolveLimits(settings.constraints, metric, 1, hierarchy.fp32Bytes);
-  requireReachable(study.space(settings), settings.bits, maxBytes);
+  const space = study.space(settings);
+  const fp32Bytes = space.bytes(Assignment.unquantized);
+  const { maxBytes } = resolveLimits(settings.constraints, metric, 1, fp32Bytes);
+  requireReachable(space, settings.bits, maxBytes);
   const run = await runSearch(study, settings, {
     runs: flags.runs,
     command,
@@ -223,7 +242,7 @@ async function search(
 function settingsOf(flags: SearchFlags, metric: MetricName): SearchSettings {
   const { method, bits, quantizer, granularity, order, pace, slack, objective } = flags;
   const { maxEvaluations, predictor, lambda, lambdas, uniform, random, seed } = flags;
-  const { calibration } = flags;
+  const { calibration, accounting = 'used' } = flags;
   const { maxLoss, maxMemory, score = 'paper', tie = 'none', time, level } = flags;
   const { gate, gateThreshold: threshold } = flags;
   const ladder = flags.ladder ?? time !== undefined;
@@ -238,7 +257,8 @@ function settingsOf(flags: SearchFlags, metric: MetricName): SearchSettings {
     ...{ bits, quantizer, granularity, order, pace, slack, objective },
     ...{ maxEvaluations, predictor, lambda, lambdas },
     ...(calibration !== undefined && { calibration }),
-    // Left out where they are the paper's: settings tell runs apart.
+    // Left out where they are as by default: settings tell runs apart.
+    ...(accounting !== 'used' && { accounting }),
     ...(score !== 'paper' && { score }),
     ...(tie !== 'none' && { tie }),
     ...(ladder && { ladder: { ...DEFAULT_LADDER, level, ...(time !== undefined && { time }) } }),

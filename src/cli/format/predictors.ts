@@ -1,22 +1,12 @@
-import type { PredictorComparison, PredictorName } from '../../experiment/observe/predictors.js';
+import type { PredictorComparison } from '../../experiment/observe/predictors.js';
+import { PREDICTOR_TITLES, predictorQuestion } from '../../figures/predictors.js';
 import { formatInterval, formatMetric, type MetricName } from '../../tasks/metrics/metrics.js';
 import { BYTES_PER_MB } from '../../util/format.js';
 import { numberColumns, type Column } from './table.js';
 
-/** Predictors for people. */
-export const PREDICTOR_TITLES: Readonly<Record<PredictorName, string>> = {
-  loss: 'measured loss',
-  kl: 'KL divergence',
-  flips: 'spike flips',
-  drift: 'membrane drift',
-  sqnr: 'SQNR',
-  fisher: 'Fisher, by gradients',
-};
-
 /** The question that the table answers. */
-export function predictorCaption({ level, uniformBits, maxBytes }: PredictorComparison): string {
-  const bytes = `${(maxBytes / BYTES_PER_MB).toFixed(2)} MB, those of ${uniformBits} bits everywhere`;
-  return `What predicts the loss of a ${level}, and the plan that a knapsack by it finds within ${bytes}`;
+export function predictorCaption(comparison: PredictorComparison): string {
+  return `What predicts the loss of a unit, and the plan of a knapsack by it: ${predictorQuestion(comparison)}`;
 }
 
 /** A predictor a line: rank correlation with the measured loss, price, and its plan as it was measured. */

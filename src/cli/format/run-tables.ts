@@ -1,4 +1,5 @@
 import type { SearchResult } from '../../experiment/runs/search-result.js';
+import type { SearchSettings } from '../../experiment/runs/search-settings.js';
 import type { StoredBits } from '../../figures/records.js';
 import type { Limits } from '../../search/constraints.js';
 import type { SensitivityRow, SensitivityTable } from '../../search/sensitivity.js';
@@ -11,7 +12,7 @@ import {
   type MetricName,
 } from '../../tasks/metrics/metrics.js';
 import { BYTES_PER_MB, formatBytes, formatPercent } from '../../util/format.js';
-import { numberColumns, type Column } from './table.js';
+import { numberColumns, type Column, type Fact } from './table.js';
 
 /** Limits of each case, and the result of its search: on the data searched on, and judged. */
 export function judgedColumns(metric: MetricName): Column[] {
@@ -141,6 +142,14 @@ function storedLabel(unit: string, widths: readonly number[], storedBits: Stored
 }
 
 /** "accuracy at least 75.7 %, at most 6.82 MB (46.4 %)" */
+/** What memory counts, where that is not what the task needs. */
+export function accountingFacts({ accounting }: Pick<SearchSettings, 'accounting'>): Fact[] {
+  if (accounting !== 'all') return [];
+  return [
+    ['memory', 'all parameters of the file; an export leaves out those that the task does not use'],
+  ];
+}
+
 export function describeLimits({ quality, maxBytes }: Limits, fp32Bytes: number): string {
   const { metric, baseline, allowedLoss } = quality;
   const { better, atLoss } = metricOf(metric);

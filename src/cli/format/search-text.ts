@@ -6,7 +6,13 @@ import { formatMetric, type MetricName } from '../../tasks/metrics/metrics.js';
 import { formatBytes, formatCount, formatCounted, formatDuration } from '../../util/format.js';
 import { planText } from './plan-text.js';
 import { pointCells, pointColumns } from './points.js';
-import { describeLimits, scoreCells, yardstickColumns, yardstickRows } from './run-tables.js';
+import {
+  accountingFacts,
+  describeLimits,
+  scoreCells,
+  yardstickColumns,
+  yardstickRows,
+} from './run-tables.js';
 import {
   certificateText,
   decisionFacts,
@@ -34,6 +40,7 @@ export function describeSearch(run: Told, metric: MetricName): string {
     ...(taken === undefined ? [] : [['gradients', taken.join(', ')] as const]),
     ['unquantized', `${formatMetric(metric, baseline.metric)}, ${formatBytes(fp32Bytes)}`],
     ['limits', describeLimits(limits, fp32Bytes)],
+    ...accountingFacts(run.settings),
     [
       'search',
       `${formatCounted(trace.length, 'plan')} tried${table}; ${formatCount(candidates.length)} keep both limits`,

@@ -53,9 +53,9 @@ export function paceFacts(settings: Pick<SearchSettings, 'method' | 'pace'>): Fa
 export function decisionFacts({
   decisions,
   ladder,
-  gate,
-}: Pick<SearchResult, 'decisions' | 'ladder' | 'gate'>): Fact[] {
-  if (decisions === undefined) return gateFacts(gate);
+  ...gated
+}: Pick<SearchResult, 'decisions' | 'ladder' | 'gate' | 'gateWork'>): Fact[] {
+  if (decisions === undefined) return gateFacts(gated);
   const { total, measured, close, stopped, sampled, undecided = 0 } = decisions;
   const early =
     stopped === 0
@@ -77,22 +77,25 @@ export function decisionFacts({
           ] as const,
         ]),
     ...ladderFacts(ladder),
-    ...gateFacts(gate),
+    ...gateFacts(gated),
   ];
 }
 
 /** Refusals of a gate, and the price of looking. */
-function gateFacts(gate: SearchResult['gate']): Fact[] {
+function gateFacts({ gate, gateWork }: Pick<SearchResult, 'gate' | 'gateWork'>): Fact[] {
   if (gate === undefined) return [];
-  const { threshold, origin, drifts, refused, observed, computed, seconds } = gate;
+  const { threshold, origin, drifts, refused, observed } = gate;
+  const cost =
+    gateWork === undefined
+      ? ` on ${observed}`
+      : `, ${formatCount(gateWork.computed)} computed on ${observed} in ${formatFixed(gateWork.seconds, 1)} s`;
   const limit = threshold === undefined ? 'none' : String(Number(threshold.toPrecision(4)));
   return [
     ['gate', `membrane drift above ${limit} is refused, not measured (${origin})`],
     [
       'gate refused',
       `${formatCounted(refused, 'plan')}, some perhaps wrongly: a search without the gate tells; ` +
-        `${formatCounted(drifts, 'drift')} asked for, ${formatCount(computed)} computed on ${observed} ` +
-        `in ${formatFixed(seconds, 1)} s`,
+        `${formatCounted(drifts, 'drift')} asked for${cost}`,
     ],
   ];
 }

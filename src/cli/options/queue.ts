@@ -7,12 +7,14 @@ import { positiveInteger } from './common.js';
 export interface QueueFlags {
   readonly queue?: string;
   readonly seats?: number;
+  readonly handOut?: string;
+  readonly unencryptedFiles?: boolean;
 }
 
 /** For the help of commands with a queue. */
 export const QUEUE_HELP = `
 The password of the server is read from QSLM_QUEUE_PASSWORD, or from the file that QSLM_QUEUE_PASSWORD_FILE
-names; one in the address is refused. QSLM_QUEUE_CA names a file of certificates for rediss://.`;
+names; one in the address is refused. QSLM_QUEUE_CA names a file of certificates for rediss:// and https://.`;
 
 export function withQueueOptions(command: Command): Command {
   return command
@@ -25,15 +27,26 @@ export function withQueueOptions(command: Command): Command {
         '--seats <count>',
         'shares that an evaluation is cut into; default: a share for each thread of the workers',
       ).argParser(positiveInteger),
-    );
+    )
+    .option(
+      '--hand-out <url>',
+      'give the checkpoint to workers that lack it, from https://host:port of this machine; QSLM_QUEUE_CERT and QSLM_QUEUE_KEY name certificate and key',
+    )
+    .addOption(unencryptedFiles());
+}
+
+/** For who hands checkpoints out, and who fetches them. */
+export function unencryptedFiles(): Option {
+  return new Option('--unencrypted-files', 'let checkpoints cross the network over http:// too');
 }
 
 /** The queue that the flags ask for. */
 export function queueOf(session: Session, flags: QueueFlags): ScoringQueue | undefined {
-  const { queue, seats } = flags;
+  const { queue, seats, handOut: url, unencryptedFiles: unencrypted = false } = flags;
   if (queue === undefined) return undefined;
   return openQueue(queue, {
     ...(seats !== undefined && { seats }),
+    ...(url !== undefined && { handOut: { url, unencrypted } }),
     onNews: (text) => {
       session.note(text);
     },

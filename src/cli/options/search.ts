@@ -1,6 +1,8 @@
 import type { Command } from 'commander';
 import {
   casesFor,
+  SEARCH_PRESETS,
+  type SearchPreset,
   type SearchSettings,
   type Yardsticks,
 } from '../../experiment/runs/search-settings.js';
@@ -26,6 +28,16 @@ export interface SearchFlags
   readonly gate?: 'drift';
   readonly gateThreshold?: number;
   readonly minSpeed?: number;
+  readonly preset?: SearchPreset;
+}
+
+/** The flags with those of their preset that the command line does not give. */
+export function withPreset(command: Command, flags: SearchFlags): SearchFlags {
+  if (flags.preset === undefined) return flags;
+  const own = Object.entries(SEARCH_PRESETS[flags.preset]).filter(
+    ([name]) => command.getOptionValueSource(name) !== 'cli',
+  );
+  return { ...flags, ...Object.fromEntries(own) };
 }
 
 /** @throws {UsageError} for options that do not go together, or would be read and do nothing. */

@@ -46,8 +46,17 @@ export function withRunsOption(command: Command): Command {
   return command.option('--runs <folder>', 'where runs are kept, a folder each', RUNS_FOLDER);
 }
 
-/** Adds all that a command needs that opens a study: model, data, backend, store, accelerations. */
+/** Adds all that a command needs that opens a study: model, data, backend, store, accelerations, machines. */
 export function withStudyOptions(command: Command): Command {
+  return withResultOptions(withQueueOptions(withPlaces(command)));
+}
+
+/** The same for a command whose work is this machine's alone. */
+export function withLocalStudyOptions(command: Command): Command {
+  return withResultOptions(withPlaces(command));
+}
+
+function withPlaces(command: Command): Command {
   const { task, natural, context, limit, pooling } = dataOptions();
   command
     .addOption(task)
@@ -64,13 +73,12 @@ export function withStudyOptions(command: Command): Command {
     .addOption(limit)
     .option('--held-out-limit <count>', 'the same of the held-out data', positiveInteger)
     .addOption(pooling);
-  withRunsOption(withStoreOption(withModelOptions(command)))
+  return withRunsOption(withStoreOption(withModelOptions(command)))
     .option('--workers <count>', 'threads; default: by backend and processor', integerFrom(0))
     .option('--no-prefix', 'compute also what is the same as for the plan before')
     .option('--no-exit', 'compute on where the spikes are those of a plan before')
     .option('--no-verdicts', 'measure to the end also where pass or fail is certain')
     .option('--no-memo', 'measure again what the store knows');
-  return withResultOptions(withQueueOptions(command));
 }
 
 /** Opens everything a study needs, runs `work`, closes it again. */

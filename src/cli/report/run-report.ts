@@ -4,7 +4,7 @@ import type { HtmlTable } from '../../plots/render/html.js';
 import type { Report, ReportSection } from '../../plots/render/report.js';
 import { groupBy } from '../../util/group.js';
 import { itemsText } from '../format/facts.js';
-import { describeLimits } from '../format/run-tables.js';
+import { accountingFacts, describeLimits } from '../format/run-tables.js';
 import { decisionFacts, selectionFacts } from '../format/selection-text.js';
 import type { Fact } from '../format/table.js';
 import { workFacts } from '../format/work-facts.js';
@@ -116,6 +116,7 @@ function settingsFacts(run: SavedRun): Fact[] {
   return [
     ['method', `${settings.method}, finest: ${settings.granularity}`],
     ['limits', describeLimits(outcome.limits, outcome.fp32Bytes)],
+    ...accountingFacts(settings),
     ...common,
     ['λ of the result', String(settings.lambda)],
     ...selectionFacts(run),

@@ -1,6 +1,8 @@
 import type { SearchResult } from '../../experiment/runs/search-result.js';
 import { paceRemark } from '../../experiment/runs/search-settings.js';
+import type { SweepResult } from '../../experiment/runs/sweep-result.js';
 import { lambdaFigure } from '../../figures/lambda-figure.js';
+import { predictorsFigure } from '../../figures/predictors.js';
 import { flipsOf, sensitivityOf, shownLevel } from '../../figures/run-figures.js';
 import { savingRecords } from '../../figures/savings.js';
 import { hierarchyFigure, paretoFigure, traceFigure } from '../../figures/study-figures.js';
@@ -9,6 +11,7 @@ import type { PaperRecord } from '../../plots/records.js';
 import type { HtmlTable } from '../../plots/render/html.js';
 import type { ReportSection } from '../../plots/render/report.js';
 import { FULL_PRECISION } from '../../search/space.js';
+import { predictorCaption, predictorGrid } from '../format/predictors.js';
 import {
   selectionColumns,
   selectionRows,
@@ -62,8 +65,21 @@ export function sweepSections({ study, sweeps }: RunGroup): ReportSection[] {
       ...(flips
         ? [{ heading: `${name}: spikes flipped against quality lost`, chart: flips() }]
         : []),
+      ...predictorSections(study, sweep),
     ];
   });
+}
+
+function predictorSections(study: ShownStudy, { table, predictors }: SweepResult): ReportSection[] {
+  if (predictors === undefined) return [];
+  const { columns, rows } = predictorGrid(predictors, table.metric);
+  return [
+    {
+      heading: `${study.options.file.name}: what predicts the loss`,
+      chart: predictorsFigure(study, table, predictors),
+      tables: [htmlTable(predictorCaption(predictors), columns, rows)],
+    },
+  ];
 }
 
 export function resultSections(

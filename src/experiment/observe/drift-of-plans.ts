@@ -9,8 +9,10 @@ import { driftItems, DriftMeter } from './membrane-drift.js';
 /** Drifts of plans, remembered while it is open. */
 export interface DriftOfPlans {
   readonly driftOf: Foresee;
+  /** The items that they are taken from. */
+  readonly observed: string;
   /** Work so far; `seconds` on the clock, loading the weights included. */
-  work(): { readonly observed: string; readonly computed: number; readonly seconds: number };
+  readonly work: () => { readonly computed: number; readonly seconds: number };
   /** Frees the weights. */
   readonly close: () => Promise<void>;
 }
@@ -46,10 +48,8 @@ export function openDrift({ task, options: { file } }: Study, space: ModelSpace)
       known.set(assignment.key, mean);
       return mean;
     },
-    work: () => ({
-      observed: items.description,
-      ...{ computed: known.size, seconds: milliseconds / 1000 },
-    }),
+    observed: items.description,
+    work: () => ({ computed: known.size, seconds: milliseconds / 1000 }),
     close: async () => {
       (await opened?.catch(() => undefined))?.model.dispose();
       opened = undefined;

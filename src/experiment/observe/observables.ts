@@ -61,21 +61,20 @@ export interface ObserverOptions {
 }
 
 /**
- * Looks into a model under one plan after another, on some items of a task, in this thread and with weights
- * of its own. Keeps the unquantized model's outputs and spikes.
+ * Looks into a model under one plan after another, on some items of a task, in this thread. Keeps the unquantized model's outputs and spikes.
  */
 export class Observer {
-  private readonly applier: PlanApplier;
   private readonly drift: DriftMeter | undefined;
   private references: readonly Reference[] | undefined;
 
-  private constructor(
+  /** @param applier of a model that others may use too, between two plans */
+  constructor(
     private readonly model: LoadedModel,
     private readonly checkpoint: Checkpoint,
+    private readonly applier: PlanApplier,
     private readonly task: Task,
     private readonly batches: readonly ObservedBatch[],
   ) {
-    this.applier = new PlanApplier(model, checkpoint);
     if (model.description.family.membranes === true)
       this.drift = new DriftMeter(model, this.applier, driftItems(task, model.vocabSize).batches);
   }
@@ -83,7 +82,8 @@ export class Observer {
   /** Loads the weights onto the running backend. @throws {CheckpointError} as loading does. */
   static async open({ checkpoint, description, task, items }: ObserverOptions): Promise<Observer> {
     const model = await LoadedModel.load(checkpoint, { description });
-    return new Observer(model, checkpoint, task, items.batches);
+    const applier = new PlanApplier(model, checkpoint);
+    return new Observer(model, checkpoint, applier, task, items.batches);
   }
 
   /** The observables of a plan. @throws {AbortedError} between batches. */

@@ -7,7 +7,12 @@ import type { ModelSpace } from '../open/model-space.js';
 import type { Study } from '../open/study.js';
 import { DRIFT_VERSION, driftItems } from './membrane-drift.js';
 import { observablesOf, OBSERVABLES_VERSION, Observer, type Observables } from './observables.js';
-import { observedItems, type ObservedItems, type ObservedLimits } from './observed-items.js';
+import {
+  observedItems,
+  OBSERVED_LIMITS,
+  type ObservedItems,
+  type ObservedLimits,
+} from './observed-items.js';
 
 /** The drift's name in the store. */
 export function driftKey(task: Task, vocabSize: number): string {
@@ -25,7 +30,7 @@ export class ObservedEvaluate {
   constructor(
     private readonly study: Study,
     private readonly space: ModelSpace,
-    limits?: ObservedLimits,
+    private readonly limits: ObservedLimits = OBSERVED_LIMITS,
   ) {
     this.items = observedItems(study.task, study.options.file.config.vocabSize, limits);
   }
@@ -54,7 +59,9 @@ export class ObservedEvaluate {
     const known = names.map((name) => [name, stored?.extras?.[this.keptAs(name)]] as const);
     if (known.every(([, value]) => typeof value === 'number'))
       return Object.fromEntries(known) as unknown as Observables;
-    const found = await (await this.opened()).measure(plan, options);
+    const found =
+      (await this.study.observeElsewhere(plan, this.limits, options)) ??
+      (await (await this.opened()).measure(plan, options));
     if (stored !== undefined) {
       const extras = names.map((name) => [this.keptAs(name), found[name]!] as const);
       store.put(key, { ...stored, extras: Object.fromEntries(extras) });

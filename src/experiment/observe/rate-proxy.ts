@@ -1,23 +1,11 @@
-import type { ModelFamily } from '../../model/family.js';
-import { LoadedModel } from '../../model/loaded-model.js';
+import { LoadedModel, requireRateProxy } from '../../model/loaded-model.js';
 import type { ResolvedPlan } from '../../quant/plan.js';
-import { ModelError, throwIfAborted } from '../../util/errors.js';
+import { throwIfAborted } from '../../util/errors.js';
 import { yieldToEvents, type RunOptions } from '../../util/progress.js';
 import type { Study } from '../open/study.js';
 import { PlanApplier } from '../scoring/plan-applier.js';
 import { klDivergence } from './divergence.js';
 import { observedItems, type ObservedBatch } from './observed-items.js';
-
-/** @throws {ModelError} for a family without a one-pass approximation. */
-export function requireRateProxy(family: ModelFamily): void {
-  if (family.rateProxy === true) return;
-  throw new ModelError({
-    what: 'no approximation of this family by firing rates is known',
-    where: family.title,
-    got: 'predictor rates',
-    expected: 'predictor metric or kl, or a family whose neurons integrate and fire without a leak',
-  });
-}
 
 /**
  * The change that a plan makes to the one-pass approximation of a model by firing rates: for ordering candidates,
@@ -34,7 +22,8 @@ export class RateProxy {
 
   /** @throws {ModelError} for a family without one. {CheckpointError} as loading does. */
   static async open({ task, options: { file } }: Study): Promise<RateProxy> {
-    requireRateProxy(file.family);
+    // Before the weights are read.
+    requireRateProxy(file);
     const model = await LoadedModel.load(file.checkpoint, { description: file });
     const { batches } = observedItems(task, model.vocabSize);
     return new RateProxy(model, new PlanApplier(model, file.checkpoint), batches);

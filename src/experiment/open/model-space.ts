@@ -4,7 +4,12 @@ import { footprintOf } from '../../quant/footprint.js';
 import { resolvePlan, type Plan, type ResolvedPlan } from '../../quant/plan.js';
 import { schemeMaker, type QuantizerName, type SchemeMaker } from '../../quant/quantizers.js';
 import { affineMinMax, UNQUANTIZED_BITS } from '../../quant/scheme/scheme.js';
-import { FULL_PRECISION, type Assignment, type SearchSpace } from '../../search/space.js';
+import {
+  FULL_PRECISION,
+  type Assignment,
+  type SearchSpace,
+  type UnitInfo,
+} from '../../search/space.js';
 
 /** A model's units as a search sees them, and the way back from an assignment to a plan. */
 export interface ModelSpace extends SearchSpace {
@@ -20,8 +25,18 @@ export interface ModelSpace extends SearchSpace {
   readonly storedBits: (unit: string, bits: number) => number;
 }
 
+/**
+ * The parameters that a plan's memory counts. `used`: those that the task needs. `all`: those that it leaves unused
+ * too, as the paper counts the language-model head of a classifier; each is stored at the width of the last
+ * unit of its module, else of its block.
+ */
+export const ACCOUNTINGS = ['used', 'all'] as const;
+export type Accounting = (typeof ACCOUNTINGS)[number];
+
 export interface ModelSpaceOptions {
   readonly granularity?: 'module' | 'matrix';
+  /** Default: `used`. */
+  readonly accounting?: Accounting | undefined;
   /** Default: per tensor, affine, min–max widened to hold 0. */
   readonly makeScheme?: SchemeMaker;
 }
@@ -29,7 +44,11 @@ export interface ModelSpaceOptions {
 /** The space of plans that give each module, or each matrix, one bit width. */
 export function modelSpace(
   hierarchy: Hierarchy,
-  { granularity = 'module', makeScheme = affineMinMax }: ModelSpaceOptions = {},
+  {
+    granularity = 'module',
+    makeScheme = affineMinMax,
+    accounting = 'used',
+  }: ModelSpaceOptions = {},
 ): ModelSpace {
   const units = matricesOf(hierarchy).map(({ path }) => {
     const module = path.split('/', 2).join('/');
@@ -50,6 +69,14 @@ export function modelSpace(
     );
   const resolve = (assignment: Assignment): ResolvedPlan =>
     resolvePlan(planOf(assignment), hierarchy);
+  const unused = { ...hierarchy, blocks: accounting === 'all' ? hierarchy.unused.blocks : [] };
+  const unusedBytes = (assignment: Assignment): number => {
+    const schemes = matricesOf(unused).map(({ name, path }) => {
+      const bits = widthBeside(distinct, path, assignment);
+      return [name, makeScheme(bits, path)] as const;
+    });
+    return footprintOf(unused, new Map(schemes)).total;
+  };
   // The knapsack asks for thousands of sizes; a plan is resolved once.
   const sizes = new Map<string, number>();
   return {
@@ -62,7 +89,7 @@ export function modelSpace(
     bytes: (assignment) => {
       const known = sizes.get(assignment.key);
       if (known !== undefined) return known;
-      const bytes = footprintOf(hierarchy, resolve(assignment)).total;
+      const bytes = footprintOf(hierarchy, resolve(assignment)).total + unusedBytes(assignment);
       sizes.set(assignment.key, bytes);
       return bytes;
     },
@@ -73,14 +100,25 @@ export function modelSpace(
 export interface SpaceSettings {
   readonly granularity: 'module' | 'matrix';
   readonly quantizer: QuantizerName;
+  readonly accounting?: Accounting | undefined;
 }
 
 /** {@link modelSpace} from settings. */
 export function spaceOf(
   hierarchy: Hierarchy,
-  { granularity, quantizer }: SpaceSettings,
+  { granularity, quantizer, accounting }: SpaceSettings,
 ): ModelSpace {
-  return modelSpace(hierarchy, { granularity, makeScheme: schemeMaker(quantizer, hierarchy) });
+  const makeScheme = schemeMaker(quantizer, hierarchy);
+  return modelSpace(hierarchy, { granularity, makeScheme, accounting });
+}
+
+/** The width of the last unit in the module of a path, else in its block: of one unit, so that sizes add up over units. */
+function widthBeside(units: readonly UnitInfo[], path: string, assignment: Assignment): number {
+  const module = path.split('/', 2).join('/');
+  const beside =
+    units.findLast((unit) => unit.module === module) ??
+    units.findLast(({ block }) => block === blockOf(path));
+  return beside === undefined ? FULL_PRECISION : assignment.bitsOf(beside.id);
 }
 
 /** The bits that each unit that is quantized is stored in, in network order. */

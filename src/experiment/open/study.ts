@@ -1,9 +1,13 @@
 import { backendIdentity, type BackendReport } from '../../backend/start.js';
 import { originOf, type Origin } from '../../hub/cache.js';
 import { FIRST_FAMILY } from '../../model/families.js';
+import type { ResolvedPlan } from '../../quant/plan.js';
 import { memoryStore, type MeasurementStore } from '../../store/index.js';
 import type { Task } from '../../tasks/task.js';
 import { UsageError } from '../../util/errors.js';
+import type { RunOptions } from '../../util/progress.js';
+import type { Observables } from '../observe/observables.js';
+import type { ObservedLimits } from '../observe/observed-items.js';
 import type { DataJson, RunConfig, RunJson } from '../record/schema.js';
 import type { Measurable } from '../runs/measure-plans.js';
 import { Evaluator } from '../scoring/evaluator.js';
@@ -185,8 +189,43 @@ export class Study {
     return {
       name,
       hierarchy,
+      inFlight: () => evaluator.inFlight,
       measure: (plan, bytes, options) => evaluator.measure(plan, bytes, options),
     };
+  }
+
+  /** Plans that may be asked for at once, where they do not depend on each other. */
+  get inFlight(): number {
+    return this.pool.inFlight;
+  }
+
+  /** Options of a run whose progress also says who is at work, where that is not this process. */
+  tellingPlaces<T extends RunOptions>(run: T): T {
+    const { onProgress } = run;
+    if (onProgress === undefined) return run;
+    return {
+      ...run,
+      onProgress: (event) => {
+        const { atWork } = this.pool;
+        const note = event.note ?? '';
+        // An evaluation's own progress says it already.
+        if (atWork === undefined || note.includes(atWork)) onProgress(event);
+        else onProgress({ ...event, note: note === '' ? atWork : `${note}; ${atWork}` });
+      },
+    };
+  }
+
+  /**
+   * Has other machines look into the model under a plan, on the search split.
+   *
+   * @returns undefined where there are none.
+   */
+  async observeElsewhere(
+    plan: ResolvedPlan,
+    limits: ObservedLimits,
+    run: RunOptions,
+  ): Promise<Observables | undefined> {
+    return this.pool.observe(this.task, { plan, limits, ...run });
   }
 
   /** Ends the threads, and closes what was opened for this study alone. */

@@ -72,6 +72,7 @@ export async function readSearch(folder: string, json: RunJson): Promise<SavedSe
     ...(decisions && { decisions }),
     ...(ladder && { ladder }),
     ...(gate && { gate }),
+    ...(json.work?.gate && { gateWork: json.work.gate }),
     ...(noise && { noise }),
     yardsticks: result.yardsticks,
     evaluations: result.evaluations,

@@ -100,6 +100,8 @@ const work = v.object({
     share: number,
     byBoundary: v.record(text, count),
   }),
+  /** Where a gate refuses plans before they are measured: the drifts that it looked at. */
+  gate: v.exactOptional(v.object({ computed: count, seconds: number })),
 });
 export type WorkJson = v.InferOutput<typeof work>;
 

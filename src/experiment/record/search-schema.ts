@@ -3,6 +3,7 @@ import { CASES, type CaseName } from '../../search/constraints.js';
 import { SCORE_NAMES } from '../../search/score.js';
 import { TIE_RULES } from '../../search/ties.js';
 import type { Stage, StepReason } from '../../search/trace.js';
+import { ACCOUNTINGS } from '../open/model-space.js';
 import type { SearchSettings } from '../runs/search-settings.js';
 import {
   bits,
@@ -174,7 +175,7 @@ export const SEARCH_RESULT = v.object({
   ladder: v.exactOptional(
     v.object({ level: number, seed: count, decisions: count, rungs: v.array(count), all: count }),
   ),
-  /** Where a gate refuses plans before they are measured; seconds are the machine's. */
+  /** Where a gate refuses plans before they are measured; what it cost is among the run's work. */
   gate: v.exactOptional(
     v.object({
       threshold: v.exactOptional(number),
@@ -182,8 +183,6 @@ export const SEARCH_RESULT = v.object({
       drifts: count,
       refused: count,
       observed: text,
-      computed: count,
-      seconds: number,
     }),
   ),
   /** Noise floors: the metric's moves when nothing matters, where they were measured. */
@@ -234,6 +233,7 @@ export const SEARCH_SETTINGS: v.GenericSchema<unknown, SearchSettings> = v.objec
   bits: v.array(number),
   quantizer,
   granularity: v.picklist(['module', 'matrix']),
+  accounting: v.exactOptional(v.picklist(ACCOUNTINGS)),
   order: v.picklist(['network', 'least-sensitive-first']),
   pace: v.picklist(['exact', 'bisection', 'bracketing']),
   slack: number,

@@ -4,13 +4,17 @@ import type { ModelSpace } from '../open/model-space.js';
 import type { Study } from '../open/study.js';
 import type { GateSettings } from './search-settings.js';
 
-/** The work of a run's gate. */
+/** What a run's gate did; the same whenever the run is repeated. */
 export interface GateReport extends GateUsed {
   /** The items that the drift is taken from: "first 16 sentences". */
   readonly observed: string;
+}
+
+/** What a run's gate cost since the run's last start. */
+export interface GateWork {
   /** Drifts worked out; a search that is taken up works them out again, since none is stored. */
   readonly computed: number;
-  /** Of computing them, on the clock. */
+  /** Of computing them, on the clock, loading the weights included. */
   readonly seconds: number;
 }
 
@@ -18,6 +22,7 @@ export interface GateReport extends GateUsed {
 export interface OpenGate {
   readonly gate: Gate;
   report(): GateReport;
+  work(): GateWork;
   close(): Promise<void>;
 }
 
@@ -27,7 +32,8 @@ export function openGate(study: Study, space: ModelSpace, { threshold }: GateSet
   const gate = new Gate(drift.driftOf, threshold);
   return {
     gate,
-    report: () => ({ ...gate.used, ...drift.work() }),
+    report: () => ({ ...gate.used, observed: drift.observed }),
+    work: drift.work,
     close: drift.close,
   };
 }

@@ -8,7 +8,7 @@ import {
 } from '../../tasks/metrics/metrics.js';
 import type { Task } from '../../tasks/task.js';
 import { ModelError } from '../../util/errors.js';
-import type { ProgressListener, RunOptions } from '../../util/progress.js';
+import { mapInFlight, type ProgressListener, type RunOptions } from '../../util/progress.js';
 import type { OpenModel } from '../open/model-file.js';
 import { PlanApplier } from '../scoring/plan-applier.js';
 
@@ -43,6 +43,8 @@ export interface Measurable {
   /** Of the model. */
   readonly name: string;
   readonly hierarchy: Hierarchy;
+  /** Plans that may be measured at once; one by default. */
+  readonly inFlight?: () => number;
   /** @throws {ModelError} where outputs are not finite */
   measure(plan: ResolvedPlan, bytes: number, options?: RunOptions): Promise<Measurement>;
 }
@@ -63,26 +65,28 @@ export async function measurePlans(
   const { name: phase, hierarchy } = subject;
   const named = [BASELINE, ...plans];
   const resolved = named.map(({ plan }) => resolvePlan(plan, hierarchy));
+  const told = onProgress && partsOf(onProgress, phase, named.length);
   let baseline: Measurement | undefined;
-  const points: PlanPoint[] = [];
-  for (const [index, { name }] of named.entries()) {
+  const pointOf = async ({ name }: NamedPlan, index: number): Promise<PlanPoint> => {
     const schemes = resolved[index];
     const bytes = footprintOf(hierarchy, schemes).total;
     const point = { name, plan: planId(schemes), bytes, saving: 1 - bytes / hierarchy.fp32Bytes };
     try {
       const measurement = await subject.measure(schemes, bytes, {
         ...(signal && { signal }),
-        ...(onProgress && { onProgress: partOf(onProgress, phase, name, index, named.length) }),
+        ...(told && { onProgress: told(name, index) }),
       });
       const comparison = baseline && comparePaired(baseline, measurement);
-      points.push({ ...point, measurement, ...(comparison && { comparison }) });
       baseline ??= measurement;
+      return { ...point, measurement, ...(comparison && { comparison }) };
     } catch (error) {
       if (baseline === undefined || !(error instanceof ModelError)) throw error;
-      points.push({ ...point, failure: error.message });
+      return { ...point, failure: error.message };
     }
-  }
-  return points;
+  };
+  // The others are compared with the first.
+  const atOnce = (): number => (baseline === undefined ? 1 : (subject.inFlight?.() ?? 1));
+  return mapInFlight(named, atOnce, pointOf);
 }
 
 /**
@@ -110,16 +114,19 @@ export async function inThisThread<T>(
   }
 }
 
-/** Progress of one plan as a part of the whole run: one bar, one estimate of the time left. */
-function partOf(
+/** Progress of each plan as a part of the whole run: one bar, one estimate of the time left. */
+function partsOf(
   listener: ProgressListener,
   phase: string,
-  label: string,
-  index: number,
   plans: number,
-): ProgressListener {
-  return ({ done, total, unit, note: figure }) => {
-    const note = figure === undefined ? label : `${label}: ${figure}`;
-    listener({ phase, done: index * total + done, total: plans * total, unit, note });
-  };
+): (label: string, index: number) => ProgressListener {
+  /** Units done of each plan. */
+  const units = Array.from({ length: plans }, () => 0);
+  return (label, index) =>
+    ({ done, total, unit, note: figure }) => {
+      units[index] = done;
+      const note = figure === undefined ? label : `${label}: ${figure}`;
+      const whole = units.reduce((sum, each) => sum + each, 0);
+      listener({ phase, done: whole, total: plans * total, unit, note });
+    };
 }

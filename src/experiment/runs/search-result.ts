@@ -10,7 +10,7 @@ import type { NoiseFloor } from '../../tasks/metrics/noise.js';
 import type { FisherWork } from '../observe/fisher-table.js';
 import type { ModelSpace } from '../open/model-space.js';
 import type { EvaluatorReport } from '../scoring/evaluator.js';
-import type { GateReport } from './gate-run.js';
+import type { GateReport, GateWork } from './gate-run.js';
 import type { HeldOutResult, Judgement } from './held-out.js';
 import type { SearchSettings } from './search-settings.js';
 import type { YardstickPoint } from './yardsticks.js';
@@ -51,6 +51,8 @@ export interface SearchResult {
   readonly ladder?: LadderUsed;
   /** The gate that refused plans before they were measured; absent where there was none. */
   readonly gate?: GateReport;
+  /** What the gate cost since the run's last start; absent of a run of an earlier version. */
+  readonly gateWork?: GateWork;
   /** Noise floors that the store knows: of the data searched on, and of those that judge. */
   readonly noise?: { readonly search?: NoiseFloor; readonly heldOut?: NoiseFloor };
   readonly yardsticks: readonly YardstickPoint[];

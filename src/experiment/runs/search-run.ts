@@ -80,7 +80,7 @@ export async function runSearch(
   const steps: SearchStep[] = [];
   try {
     const found = await search(study, space, settings, record, {
-      ...options,
+      ...study.tellingPlaces(options),
       onStep: (step) => {
         steps.push(step);
         options.onStep?.(step);
@@ -90,7 +90,8 @@ export async function runSearch(
     const { id, folder, resumed } = record;
     const run: SearchRun = { id, folder, resumed, settings, report, ...found };
     await writeFiles(record, run);
-    await record.finish(searchResultJson(run), reportJson(report), searchSummary(run));
+    const work = { ...reportJson(report), ...(found.gateWork && { gate: found.gateWork }) };
+    await record.finish(searchResultJson(run), work, searchSummary(run));
     return run;
   } catch (error) {
     await keepWhatThereIs(record, traceJson(steps, space), error);
@@ -134,7 +135,8 @@ async function search(
     });
   const selected = candidates.length === 0 ? undefined : select(found, settings.lambda);
   const chosen = selected?.candidate.assignment;
-  const yardsticks = await measureYardsticks(space, ladder ?? { evaluate }, settings, chosen, run);
+  const beside = ladder ?? { evaluate, inFlight: () => study.inFlight };
+  const yardsticks = await measureYardsticks(space, beside, settings, chosen, run);
   const heldOut = chosen && (await measureHeldOut(study, space, chosen, run));
   const front = paretoFront(candidates, study.task.metric);
   return {
@@ -149,7 +151,7 @@ async function search(
     ...(front.length > 0 && { smallest: front[0] }),
     ...certainty,
     ...(ladder && { ladder: ladder.used }),
-    ...(gated && { gate: gated.report() }),
+    ...(gated && { gate: gated.report(), gateWork: gated.work() }),
     ...noiseOf(study, heldOut),
     yardsticks,
     ...(heldOut && { heldOut }),

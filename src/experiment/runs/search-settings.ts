@@ -8,6 +8,7 @@ import type { Strategy } from '../../search/tiers/descent.js';
 import type { TieRule } from '../../search/ties.js';
 import type { MetricName } from '../../tasks/metrics/metrics.js';
 import { SearchError } from '../../util/errors.js';
+import type { Accounting } from '../open/model-space.js';
 import { PRECISION_LIST } from './uniform.js';
 
 /** All that a search's result depends on, beside model and data; plain data. */
@@ -22,6 +23,8 @@ export interface SearchSettings {
   readonly quantizer: QuantizerName;
   /** The finest units that get bits of their own. */
   readonly granularity: 'module' | 'matrix';
+  /** The parameters that count as memory; `used` by default. */
+  readonly accounting?: Accounting | undefined;
   /** Tiered: the order in which the units of a tier descend. */
   readonly order: 'network' | 'least-sensitive-first';
   /** Tiered: the steps that are measured. */
@@ -95,6 +98,13 @@ export const DEFAULT_SEARCH: Omit<SearchSettings, 'constraints'> = {
   lambda: 0.5,
   yardsticks: { uniform: true, random: 3, seed: 1 },
 };
+
+/** Settings that go together, by name: what a caller states itself wins. */
+export const SEARCH_PRESETS = {
+  /** The paper's quantizer and its memory: all 861.6 MB of SpikeGPT-216M, a classifier's unused head too. */
+  paper: { quantizer: 'paper-minmax', accounting: 'all' },
+} as const satisfies Readonly<Record<string, Partial<SearchSettings>>>;
+export type SearchPreset = keyof typeof SEARCH_PRESETS;
 
 /** The cases of the paper that a task's metric has, the first being the default one. */
 export function casesFor(metric: MetricName): CaseName[] {

@@ -65,6 +65,7 @@ export async function sensitivityOf(
       bits,
       levels,
       onRow,
+      inFlight: () => study.inFlight,
     });
     return { table, space, ...(watched && { observed: watched.description }) };
   } finally {

@@ -39,8 +39,9 @@ export interface SweepRun extends SweepResult {
 export async function runSweep(
   study: Study,
   settings: SweepSettings,
-  { onRow, runs, command, estimate = true, ...run }: SweepOptions = {},
+  { onRow, runs, command, estimate = true, ...asked }: SweepOptions = {},
 ): Promise<SweepRun> {
+  const run = study.tellingPlaces<RunOptions>(asked);
   // Refused before a run is recorded.
   const bits = normaliseBits(settings.bits);
   const before = snapshot(study.evaluator.report());

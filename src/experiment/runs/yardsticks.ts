@@ -3,9 +3,9 @@ import { randomPlans, uniformPlans } from '../../search/baselines.js';
 import { evaluateExactly, type ExactEvaluation } from '../../search/evaluation.js';
 import type { RungDecision } from '../../search/ladder/rungs.js';
 import type { Assignment } from '../../search/space.js';
-import { ModelError, SearchError } from '../../util/errors.js';
+import { ModelError, SearchError, throwIfAborted } from '../../util/errors.js';
 import { formatCount } from '../../util/format.js';
-import type { RunOptions } from '../../util/progress.js';
+import { mapInFlight, type RunOptions } from '../../util/progress.js';
 import { storedBitsOf, type ModelSpace } from '../open/model-space.js';
 import type { SearchLadder } from './ladder-run.js';
 import type { SearchSettings } from './search-settings.js';
@@ -28,7 +28,11 @@ export interface YardstickPoint {
 }
 
 /** A way to measure a plan, or where samples decide to estimate it. */
-type Yardstick = Pick<SearchLadder, 'evaluate'> & Partial<Pick<SearchLadder, 'estimate' | 'used'>>;
+type Yardstick = Pick<SearchLadder, 'evaluate'> &
+  Partial<Pick<SearchLadder, 'estimate' | 'used'>> & {
+    /** Plans that may be measured at once; one by default. */
+    readonly inFlight?: () => number;
+  };
 
 /** Of a two-sided interval of 95 %, a side. */
 const INTERVAL_LEVEL = 0.025;
@@ -76,7 +80,7 @@ function randomOfSize(
  */
 export async function measureYardsticks(
   space: ModelSpace,
-  { evaluate, estimate, used }: Yardstick,
+  { evaluate, estimate, used, inFlight = () => 1 }: Yardstick,
   settings: SearchSettings,
   selected: Assignment | undefined,
   { onProgress, signal }: RunOptions = {},
@@ -92,16 +96,22 @@ export async function measureYardsticks(
     ...random.map((plan, index) => ['random', `random ${index + 1}`, plan] as const),
   ];
   const step = { phase: 'compare', total: plans.length, unit: 'evaluations' };
-  const points: YardstickPoint[] = [];
-  for (const [kind, name, assignment] of plans) {
-    onProgress?.({ ...step, done: points.length, note: name });
+  let done = 0;
+  const pointOf = async ([
+    kind,
+    name,
+    assignment,
+  ]: (typeof plans)[number]): Promise<YardstickPoint> => {
+    throwIfAborted(signal, 'compare');
+    onProgress?.({ ...step, done, note: name });
     const found =
       estimate && used
         ? await estimated(estimate(assignment, INTERVAL_LEVEL, { ...(signal && { signal }) }))
         : await evaluateExactly(evaluate, assignment, { signal });
     const { metric, extras } = found;
     const { low, high, pairedLow, pairedHigh } = (extras ?? {}) as Partial<Record<string, number>>;
-    points.push({
+    done++;
+    return {
       kind,
       name: used ? `${name} (on ${formatCount(used.rungs[0])} of ${formatCount(used.all)})` : name,
       plan: planId(space.resolve(assignment)),
@@ -112,7 +122,7 @@ export async function measureYardsticks(
       ...(pairedHigh !== undefined && { pairedHigh }),
       bytes: space.bytes(assignment),
       bits: storedBitsOf(assignment, space),
-    });
-  }
-  return points;
+    };
+  };
+  return mapInFlight(plans, inFlight, pointOf);
 }

@@ -1,7 +1,7 @@
 import { backendIdentity } from '../../backend/start.js';
 import { isUnquantized, planId, type ResolvedPlan } from '../../quant/plan.js';
 import { meetsLimit } from '../../search/constraints.js';
-import type { Evaluate, Evaluation, ExactEvaluation } from '../../search/evaluation.js';
+import type { Evaluate, Evaluation } from '../../search/evaluation.js';
 import { Anchors } from '../../search/ladder/anchors.js';
 import type { RungDecision } from '../../search/ladder/rungs.js';
 import type { Assignment } from '../../search/space.js';
@@ -18,7 +18,7 @@ import { pairedRange, type PairedRange } from '../../tasks/metrics/paired.js';
 import { ModelError } from '../../util/errors.js';
 import type { RunOptions } from '../../util/progress.js';
 import type { ModelSpace } from '../open/model-space.js';
-import { Ladder, type LadderParts } from './ladder.js';
+import { Ladder, wholeRung, type LadderParts } from './ladder.js';
 import {
   ALL_ACCELERATIONS,
   MEASUREMENT_VERSION,
@@ -53,6 +53,9 @@ export interface SampledEvaluate {
 export class Evaluator {
   private answered = 0;
   private seconds = 0;
+  /** Answers that are waited for, and since when there are any: those at once count once. */
+  private underWay = 0;
+  private began = 0;
   /** Of each plan answered to the end, by its id: paired comparisons need the items. */
   private readonly known = new Map<string, Measurement>();
   private baseline: Measurement | undefined;
@@ -78,6 +81,11 @@ export class Evaluator {
   report(): EvaluatorReport {
     const { answered: remembered, seconds } = this;
     return { ...this.scoring.report(), remembered, seconds };
+  }
+
+  /** Plans that may be asked for at once, where they do not depend on each other. */
+  get inFlight(): number {
+    return this.pool.inFlight;
   }
 
   /** The key under which a plan's measurement is stored. */
@@ -255,7 +263,7 @@ export class Evaluator {
     ask: () => Promise<Answer>,
     { signal }: RunOptions,
   ): Promise<Answer> {
-    const started = performance.now();
+    if (this.underWay++ === 0) this.began = performance.now();
     try {
       const answer = this.accelerations.memo
         ? await this.store.getOrAnswer(this.keyOf(plan), questions, ask, { signal })
@@ -268,7 +276,7 @@ export class Evaluator {
       }
       return answer;
     } finally {
-      this.seconds += (performance.now() - started) / 1000;
+      if (--this.underWay === 0) this.seconds += (performance.now() - this.began) / 1000;
     }
   }
 
@@ -287,10 +295,4 @@ async function finite(plan: ResolvedPlan, ask: () => Promise<Answer>): Promise<A
     if (!(error instanceof ModelError) || isUnquantized(plan)) throw error;
     return { verdict: { passes: false, bound: NaN }, limit: null };
   }
-}
-
-/** The last rung of a ladder that ends with all items. */
-function wholeRung({ metric }: ExactEvaluation, items: number): RungDecision {
-  const known = { estimate: metric, low: metric, high: metric };
-  return { items, of: items, level: 0, error: 0, ...known, clear: true };
 }

@@ -1,5 +1,6 @@
 import { planId, type ResolvedPlan } from '../../quant/plan.js';
 import type { MetricLimit } from '../../search/constraints.js';
+import type { ExactEvaluation } from '../../search/evaluation.js';
 import type { Anchor } from '../../search/ladder/anchors.js';
 import { decideOnRung, itemLosses, type RungVerdict } from '../../search/ladder/decide.js';
 import type { RungDecision } from '../../search/ladder/rungs.js';
@@ -158,4 +159,10 @@ export class Ladder {
       return { verdict: { passes: false, bound: NaN }, limit: null };
     }
   }
+}
+
+/** The last rung of a ladder that ends with all items. */
+export function wholeRung({ metric }: ExactEvaluation, items: number): RungDecision {
+  const known = { estimate: metric, low: metric, high: metric };
+  return { items, of: items, level: 0, error: 0, ...known, clear: true };
 }

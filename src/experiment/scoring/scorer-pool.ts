@@ -5,6 +5,8 @@ import { addWork, noWork, type Work } from '../../model/work.js';
 import type { ResolvedPlan } from '../../quant/plan.js';
 import type { BatchScores, Task, TaskParts } from '../../tasks/task.js';
 import { fromPlainError, throwIfAborted } from '../../util/errors.js';
+import type { Observables } from '../observe/observables.js';
+import type { ObservedLimits } from '../observe/observed-items.js';
 import { Scorer, type ScoreReply, type ScoreRequest, type ScorerOptions } from './scorer.js';
 import { SharedTally, type VerdictQuestion } from './verdict.js';
 import type { WorkerReply, WorkerRequest } from './worker.js';
@@ -29,8 +31,22 @@ export interface Pool {
   useTask(task: Task): Promise<void>;
   /** Scores a plan on the task, all batches or until the question is settled. */
   score(request: PoolRequest): Promise<PoolScores>;
+  /** Evaluations that may be asked for at once; one by default. */
+  readonly inFlight?: number;
+  /** Who is at work, in words, where that is not this process: "2 workers, 2 of 2 seats". */
+  readonly atWork?: string;
+  /** Looks into the model under a plan, on the first items of the task; absent where only scoring is done. */
+  observe?(request: ObserveRequest): Promise<Observables>;
   /** Gives the places back. */
   close(): Promise<void>;
+}
+
+/** A plan that is looked into beside its scores. */
+export interface ObserveRequest {
+  readonly plan: ResolvedPlan;
+  /** The most of the task that is looked at. */
+  readonly limits: ObservedLimits;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** Opens a pool other than that of this process's threads. */

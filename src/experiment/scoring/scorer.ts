@@ -11,6 +11,8 @@ import { scoreBatch } from '../../tasks/evaluate.js';
 import { taskFromParts } from '../../tasks/kinds.js';
 import type { BatchScores, Task, TaskParts } from '../../tasks/task.js';
 import { yieldToEvents } from '../../util/progress.js';
+import { Observer } from '../observe/observables.js';
+import { observedItems, type ObservedLimits } from '../observe/observed-items.js';
 import { PlanApplier } from './plan-applier.js';
 import { certainVerdict, SharedTally, type VerdictQuestion } from './verdict.js';
 
@@ -76,6 +78,18 @@ export class Scorer {
   /** Of the model that it has. */
   get description(): ModelDescription {
     return this.model.description;
+  }
+
+  /**
+   * Looks into its model on the first items of its task, between two scorings: keep no longer than the task.
+   *
+   * @throws {Error} before {@link useTask}.
+   */
+  observer(limits: ObservedLimits): Observer {
+    const { model, checkpoint, applier, task } = this;
+    if (task === undefined) throw new Error('useTask comes before observer');
+    const { batches } = observedItems(task, model.vocabSize, limits);
+    return new Observer(model, checkpoint, applier, task, batches);
   }
 
   /** Takes another task, or another arrangement of one; the streams kept for the last one go. */

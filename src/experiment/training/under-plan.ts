@@ -6,11 +6,11 @@ import { readTextFile } from '../../tasks/data/text.js';
 import { StraightThrough } from '../../training/straight-through.js';
 import { UsageError } from '../../util/errors.js';
 
-/** What a model learns from the unquantized one, beside its task. */
+/** The part of the unquantized model in a training, beside the task. */
 export interface Distillation {
   /** Share of the divergence from it in the loss, above 0 and up to 1; half by default. */
   readonly weight?: number | undefined;
-  /** What the logits of both are divided by; 2 by default. */
+  /** Divisor of the logits of both; 2 by default. */
   readonly temperature?: number | undefined;
 }
 

@@ -12,7 +12,7 @@ import {
 import type { NetworkHooks, SpikingNetwork } from '../family.js';
 import { atAllSteps, sampleChannels, type NeuronActivity } from '../neurons/membranes.js';
 import { DeviceParameters } from '../transformer/device-parameters.js';
-import { linear } from '../transformer/linear.js';
+import { linear, spikeLinear } from '../transformer/linear.js';
 import type { Pooling, TokenBatch } from '../types.js';
 import type { SpikeBERTConfig } from './config.js';
 import { ATTENTION_NEURONS, NEURONS, spikeBERTLayout } from './layout.js';
@@ -112,7 +112,7 @@ export class SpikeBERTNetwork implements SpikingNetwork {
       threshold: this.config.threshold / 2,
       scale: ATTENTION_SCALE,
     });
-    const product = linear(attention, this.weights.matrix(`${prefix}.last_m.weight`));
+    const product = spikeLinear(attention, this.weights.matrix(`${prefix}.last_m.weight`));
     const norm = this.norm(`${prefix}.last_m`, `${prefix}.last_ln`);
     const { out, spikes } = lifResidual(product, norm, this.neurons, x, probe !== undefined);
     if (probe) {
@@ -129,7 +129,7 @@ export class SpikeBERTNetwork implements SpikingNetwork {
     const inner = linear(x, this.weights.matrix(`${prefix}.fc1.weight`));
     const innerNorm = this.norm(`${prefix}.fc1`, `${prefix}.ln1`);
     const hidden = lifSteps(inner, innerNorm, this.neurons);
-    const product = linear(hidden, this.weights.matrix(`${prefix}.fc2.weight`));
+    const product = spikeLinear(hidden, this.weights.matrix(`${prefix}.fc2.weight`));
     const norm = this.norm(`${prefix}.fc2`, `${prefix}.ln2`);
     const { out, spikes } = lifResidual(product, norm, this.neurons, x, probe !== undefined);
     probe?.(0, { product: inner, norm: innerNorm, spikes: hidden });

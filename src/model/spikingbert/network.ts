@@ -15,7 +15,7 @@ import type { NetworkHooks, SpikingNetwork } from '../family.js';
 import { atAllSteps, sampleChannels, type Dynamics } from '../neurons/membranes.js';
 import { DeviceParameters } from '../transformer/device-parameters.js';
 import { BERT_EPSILON, embedTokens, realLengths } from '../transformer/embedding.js';
-import { linear } from '../transformer/linear.js';
+import { linear, spikeLinear } from '../transformer/linear.js';
 import { byPosition } from '../transformer/step-spikes.js';
 import type { TokenBatch } from '../types.js';
 import type { SpikingBERTConfig } from './config.js';
@@ -24,8 +24,14 @@ import { ATTENTION_NEURONS, FEED_FORWARD_NEURONS, layerName, spikingBERTLayout }
 /** Fires a layer's neurons, going on from where the steps before left them. @param layer from 1 to 6 */
 type Fire = (layer: number, x: Tensor4D, bias?: Tensor1D) => Tensor4D;
 
+/** The neurons that a part of an encoder has, and the product with what they give. */
+interface Neurons {
+  readonly fire: Fire;
+  readonly product: typeof linear;
+}
+
 /** A part of an encoder at some steps: spikes [B, S, L, D] to spikes of the same shape. */
-type Part = (x: Tensor4D, fire: Fire) => Tensor4D;
+type Part = (x: Tensor4D, neurons: Neurons) => Tensor4D;
 
 /**
  * The published graph in evaluation. Inside a step the layers follow on each other and none looks back, so that
@@ -124,8 +130,10 @@ export class SpikingBERTNetwork implements SpikingNetwork {
     const encoder = Math.floor(stage / 2);
     const isAttention = stage % 2 === 0;
     const names = isAttention ? ATTENTION_NEURONS : FEED_FORWARD_NEURONS;
-    const part: Part = (x, fire) =>
-      isAttention ? this.attention(encoder, x, lengths, fire) : this.feedForward(encoder, x, fire);
+    const part: Part = (x, neurons) =>
+      isAttention
+        ? this.attention(encoder, x, lengths, neurons)
+        : this.feedForward(encoder, x, neurons);
     const firstLayer = isAttention ? 1 : 1 + ATTENTION_NEURONS.length;
     const firstPlace = 1 + encoder * (ATTENTION_NEURONS.length + FEED_FORWARD_NEURONS.length);
     const membranes = new Map<number, Tensor3D>();
@@ -151,7 +159,7 @@ export class SpikingBERTNetwork implements SpikingNetwork {
         };
         const [batch, , positions, width] = stream.shape;
         const bits = tf.slice(stream, [0, word, 0, 0], [batch, 1, positions, width]);
-        return packSteps(part(unpackSteps(bits, steps), fire));
+        return packSteps(part(unpackSteps(bits, steps), { fire, product: spikeLinear }));
       }),
     );
     tf.dispose([...membranes.values()]);
@@ -181,35 +189,45 @@ export class SpikingBERTNetwork implements SpikingNetwork {
   }
 
   /** IF(LN(W A + x)), A = IF(softmax(Q Kᵀ / √d) V) with K and V spikes, Q real. */
-  private attention(encoder: number, x: Tensor4D, lengths: Tensor1D, fire: Fire): Tensor4D {
+  private attention(
+    encoder: number,
+    x: Tensor4D,
+    lengths: Tensor1D,
+    { fire, product }: Neurons,
+  ): Tensor4D {
     const [key, value, query, output] = [1, 2, 3, 4].map((place) => layerName(encoder, place));
-    const product = (layer: string): Tensor4D => linear(x, this.weights.matrix(`${layer}.weight`));
+    const times = (layer: string): Tensor4D => product(x, this.weights.matrix(`${layer}.weight`));
     const bias = (layer: string): Tensor1D => this.weights.vector(`${layer}.bias`);
-    const keys = fire(1, product(`${key}.dense`), bias(`${key}.dense`));
-    const values = fire(2, product(`${value}.dense`), bias(`${value}.dense`));
-    const queries = product(`${query}.query`);
+    const keys = fire(1, times(`${key}.dense`), bias(`${key}.dense`));
+    const values = fire(2, times(`${value}.dense`), bias(`${value}.dense`));
+    const queries = times(`${query}.query`);
     const added = bias(`${query}.query`);
     const mixed = softmaxAttention(queries, added, keys, values, lengths, this.config.heads);
-    return fire(4, this.output(output, fire(3, mixed), x));
+    return fire(4, this.output(output, product, fire(3, mixed), x));
   }
 
   /** IF(LN(W G + x)), G = IF(GELU(W x)). */
-  private feedForward(encoder: number, x: Tensor4D, fire: Fire): Tensor4D {
+  private feedForward(encoder: number, x: Tensor4D, { fire, product }: Neurons): Tensor4D {
     const [intermediate, output] = [5, 6].map((place) => layerName(encoder, place));
-    const product = linear(x, this.weights.matrix(`${intermediate}.dense.weight`));
-    const hidden = biasGelu(product, this.weights.vector(`${intermediate}.dense.bias`));
-    return fire(6, this.output(output, fire(5, hidden), x));
+    const inner = product(x, this.weights.matrix(`${intermediate}.dense.weight`));
+    const hidden = biasGelu(inner, this.weights.vector(`${intermediate}.dense.bias`));
+    return fire(6, this.output(output, product, fire(5, hidden), x));
   }
 
   /** LN(W s + residual). */
-  private output(layer: string, spikes: Tensor4D, residual: Tensor4D): Tensor4D {
+  private output(
+    layer: string,
+    product: typeof linear,
+    spikes: Tensor4D,
+    residual: Tensor4D,
+  ): Tensor4D {
     const norm: StepNorm = {
       bias: this.weights.vector(`${layer}.dense.bias`),
       gamma: this.weights.vector(`${layer}.LayerNorm.weight`),
       beta: this.weights.vector(`${layer}.LayerNorm.bias`),
       epsilon: BERT_EPSILON,
     };
-    return addNorm(linear(spikes, this.weights.matrix(`${layer}.dense.weight`)), residual, norm);
+    return addNorm(product(spikes, this.weights.matrix(`${layer}.dense.weight`)), residual, norm);
   }
 
   /** The classification of the first token's firing rates. */
@@ -240,9 +258,11 @@ export class SpikingBERTNetwork implements SpikingNetwork {
           0,
           1,
         );
+      // Rates are no spikes.
+      const neurons: Neurons = { fire, product: linear };
       let x = fire(0, this.current(tokens));
       for (let encoder = 0; encoder < layers; encoder++)
-        x = this.feedForward(encoder, this.attention(encoder, x, lengths, fire), fire);
+        x = this.feedForward(encoder, this.attention(encoder, x, lengths, neurons), neurons);
       const [batch, , , width] = x.shape;
       const rates: Tensor2D = tf.reshape(tf.slice(x, [0, 0, 0, 0], [batch, 1, 1, width]), [
         batch,

@@ -1,6 +1,8 @@
 import { randomBytes } from 'node:crypto';
+import { OBSERVABLES, type Observables } from '../../experiment/observe/observables.js';
 import {
   dealBatches,
+  type ObserveRequest,
   type Pool,
   type PoolOptions,
   type PoolRequest,
@@ -11,6 +13,7 @@ import type { Task } from '../../tasks/task.js';
 import { throwIfAborted } from '../../util/errors.js';
 import { formatCounted } from '../../util/format.js';
 import { sha256 } from '../../util/hash.js';
+import type { FileServer } from '../files/file-server.js';
 import { keys, SESSION_SECONDS, STOP_FIELD } from '../protocol/keys.js';
 import { taskToText } from '../protocol/task-text.js';
 import { cellsOf } from '../worker/tally-mirror.js';
@@ -23,6 +26,7 @@ import { refusalOfAll, waitForThreads } from './wait-for-threads.js';
 
 /** Pause between two looks at tallies, for progress. */
 const PROGRESS_MS = 500;
+const LEAST_IN_FLIGHT = 2;
 /** A text stays for as long as evaluations may need it again; each one asks for it anew. */
 const BLOB_SECONDS = 24 * 3600;
 
@@ -31,8 +35,8 @@ export interface QueuePoolOptions {
   /** Seats; by default as many as workers have threads, and more when there are more. */
   readonly seats: number | undefined;
   readonly tell: (text: string) => void;
-  /** Where files are handed out. */
-  readonly files?: { readonly url: string; readonly token: string } | undefined;
+  /** Where the checkpoint is handed out, if it is. */
+  readonly files?: FileServer | undefined;
 }
 
 /**
@@ -50,7 +54,10 @@ export class QueuePool implements Pool {
   private canaryTask: { readonly hash: string; readonly text: string } | undefined;
   private dealt: number[][] = [];
   private evaluations = 0;
-  private at = '';
+  /** Evaluations that begin at once open one session. */
+  private seating: Promise<unknown> = Promise.resolve();
+  /** Workers and seats, in words. */
+  atWork = '';
 
   constructor(
     private readonly options: PoolOptions,
@@ -115,6 +122,8 @@ export class QueuePool implements Pool {
         },
       };
       const replies = await this.shares!.score(asked, shares);
+      // By now all are there that there are; later it is looked at now and then.
+      if (evaluation === 0) await this.lookAtSeats();
       throwIfAborted(signal, 'evaluation');
       const work = noWork();
       for (const reply of replies) addWork(work, reply.work);
@@ -127,7 +136,16 @@ export class QueuePool implements Pool {
   }
 
   /** A session, and a seat for every thread that there is. */
-  private async seat({ signal, onTokens }: PoolRequest): Promise<void> {
+  private seat(asked: Pick<PoolRequest, 'signal' | 'onTokens'>): Promise<void> {
+    const mine = this.seating.then(() => this.takeSeats(asked));
+    this.seating = mine.catch(() => undefined);
+    return mine;
+  }
+
+  private async takeSeats({
+    signal,
+    onTokens,
+  }: Pick<PoolRequest, 'signal' | 'onTokens'>): Promise<void> {
     const { queue, options, answers } = this;
     const { link } = queue;
     if (this.session === undefined) {
@@ -142,16 +160,15 @@ export class QueuePool implements Pool {
       this.session.begin(async () => {
         const refusal = await refusalOfAll(link, id, arithmetic);
         if (refusal !== undefined) this.shares!.fail(refusal);
-        const { seats: held, workers } = await seats.held();
+        const held = await this.lookAtSeats();
         // Whoever takes one needs the texts, and they may have been lost.
         if (held < seats.count) await this.keepTask();
         await seats.look();
         await this.shares!.look();
-        this.at = `${formatCounted(workers, 'worker')}, ${held} of ${formatCounted(seats.count, 'seat')}`;
       });
     }
     const tell = (text: string): void => {
-      this.at = text;
+      this.atWork = text;
       onTokens?.(0, text);
     };
     const { arithmetic } = this.session.message;
@@ -164,6 +181,33 @@ export class QueuePool implements Pool {
     this.deal();
   }
 
+  /** Two, so that no seat waits for the slowest one of an evaluation; a plan a seat, so that all look into models. */
+  get inFlight(): number {
+    return Math.max(LEAST_IN_FLIGHT, this.seats?.count ?? 0);
+  }
+
+  async observe({ plan, limits, signal }: ObserveRequest): Promise<Observables> {
+    throwIfAborted(signal, 'observation');
+    await this.seat({ signal });
+    const evaluation = this.evaluations++;
+    const { hash } = this.task!;
+    const repair = (): Promise<void> => this.repair();
+    const values = await abandoned(
+      this.shares!.observe({ evaluation, plan, hash, limits, repair }),
+      signal,
+    );
+    const pairs = OBSERVABLES.slice(0, values.length).map((name, index) => [name, values[index]]);
+    return Object.fromEntries(pairs) as Observables;
+  }
+
+  /** @returns seats that somebody holds. */
+  private async lookAtSeats(): Promise<number> {
+    const { seats: held, workers } = await this.seats!.held();
+    const all = formatCounted(this.seats!.count, 'seat');
+    this.atWork = `${formatCounted(workers, 'worker')}, ${held} of ${all}`;
+    return held;
+  }
+
   private async repair(): Promise<void> {
     await this.keepTask();
     await this.session!.repair();
@@ -174,7 +218,7 @@ export class QueuePool implements Pool {
     const look = async (): Promise<void> => {
       const fields = await this.queue.link.client.hgetall(tally);
       const tokens = Object.values(fields).reduce((sum, text) => sum + cellsOf(text)[2], 0n);
-      onTokens(Number(tokens), this.at === '' ? undefined : this.at);
+      onTokens(Number(tokens), this.atWork === '' ? undefined : this.atWork);
     };
     return setInterval(() => void look().catch(() => undefined), PROGRESS_MS);
   }
@@ -187,5 +231,23 @@ export class QueuePool implements Pool {
     for (const text of [this.task, this.canaryTask])
       if (text !== undefined)
         await client.expire(keys.blob(text.hash), SESSION_SECONDS).catch(() => 0);
+  }
+}
+
+/** Waits no longer once the signal fires; what is under way is then for nobody. */
+async function abandoned<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined) return work;
+  let stop!: () => void;
+  const stopped = new Promise<void>((resolve) => {
+    stop = resolve;
+    signal.addEventListener('abort', stop);
+  });
+  try {
+    work.catch(() => undefined);
+    await Promise.race([work, stopped]);
+    throwIfAborted(signal, 'observation');
+    return await work;
+  } finally {
+    signal.removeEventListener('abort', stop);
   }
 }

@@ -6,6 +6,7 @@ import type { Task } from '../../tasks/task.js';
 import { CheckpointError, QueueError } from '../../util/errors.js';
 import { sha256File } from '../../util/hash.js';
 import { canaryBatch, canaryPlans } from '../canary.js';
+import type { FileServer } from '../files/file-server.js';
 import { arithmeticHere, arithmeticId } from '../identity.js';
 import { planToJson, type PlanJson } from '../protocol/codec.js';
 import { HEARTBEAT_MS, keys, PROTOCOL, SESSION_SECONDS } from '../protocol/keys.js';
@@ -24,7 +25,8 @@ type Sent = Omit<SessionMessage, 'canary'> & {
 export interface SessionParts {
   readonly id: string;
   readonly canary: { readonly task: string; readonly text: string; readonly of: Task };
-  readonly files: { readonly url: string; readonly token: string } | undefined;
+  /** Where the checkpoint is handed out, if it is. */
+  readonly files: FileServer | undefined;
 }
 
 const SHA256 = /^[0-9a-f]{64}$/;
@@ -55,6 +57,7 @@ export class Session {
         got: `SHA-256 ${sha256}`,
         expected: checkpointHash,
       });
+    parts.files?.offer({ sha256, path, bytes });
     const session = new Session(link, {
       protocol: PROTOCOL,
       session: parts.id,
@@ -67,7 +70,7 @@ export class Session {
       ...{ backend, identity, reuse: { ...reuse, budgetBytes: Math.floor(reuse.budgetBytes) } },
       canary: await canaryOf(options, parts.canary),
       seats: 0,
-      ...(parts.files && { files: parts.files }),
+      ...(parts.files && { files: { url: parts.files.url, token: parts.files.token } }),
     });
     await link.client.sadd(keys.sessions, parts.id);
     await session.repair();

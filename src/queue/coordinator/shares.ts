@@ -1,14 +1,12 @@
-import { setTimeout as pause } from 'node:timers/promises';
+import type { ObservedLimits } from '../../experiment/observe/observed-items.js';
 import type { ScoreReply } from '../../experiment/scoring/scorer.js';
 import { certainVerdict, type VerdictQuestion } from '../../experiment/scoring/verdict.js';
 import { planId, type ResolvedPlan } from '../../quant/plan.js';
 import type { BatchScores, Task } from '../../tasks/task.js';
-import { fromPlainError, QueueError } from '../../util/errors.js';
-import { sha256 } from '../../util/hash.js';
-import { checked, planToJson, questionToJson } from '../protocol/codec.js';
-import { keys, MOST_LOST_WORKERS, PROTOCOL, SHARE_ATTEMPTS } from '../protocol/keys.js';
-import { answerJson, type Answer } from '../protocol/messages.js';
-import type { Answers, JobEnd } from './answers.js';
+import { planToJson, questionToJson } from '../protocol/codec.js';
+import { OBSERVE, PROTOCOL, SHARE } from '../protocol/keys.js';
+import type { Answers } from './answers.js';
+import { Jobs } from './jobs.js';
 import type { Link } from './link.js';
 import type { Seats } from './seats.js';
 
@@ -35,28 +33,25 @@ export interface Share {
   readonly batches: readonly number[];
 }
 
-interface OpenJob {
-  readonly seat: number;
-  readonly data: object;
+/** One plan that is looked into on the first items of a task. */
+export interface Observation extends Pick<Evaluation, 'evaluation' | 'plan' | 'hash'> {
+  readonly limits: ObservedLimits;
+  readonly repair: () => Promise<void>;
 }
-
-const PAUSE_MS = 250;
-/** BullMQ's words for a job whose workers were lost too often. */
-const LOST = /stalled more than allowable/;
 
 /** The shares that are out, and their answers. */
 export class Shares {
-  private readonly open = new Map<string, OpenJob>();
-  /** Rejects when nobody is left who could answer. */
-  private giveUp: ((error: Error) => void) | undefined;
+  private readonly jobs: Jobs;
 
   constructor(
-    private readonly link: Link,
+    link: Link,
     private readonly session: string,
-    private readonly canary: string,
+    canary: string,
     private readonly seats: Seats,
-    private readonly answers: Answers,
-  ) {}
+    answers: Answers,
+  ) {
+    this.jobs = new Jobs(link, session, canary, seats, answers);
+  }
 
   /**
    * Has the shares scored, all or until the question is settled.
@@ -65,19 +60,16 @@ export class Shares {
    */
   async score(asked: Evaluation, shares: readonly Share[]): Promise<readonly ScoreReply[]> {
     const replies: ScoreReply[] = [];
-    const failure = new Promise<never>((_resolve, reject) => {
-      this.giveUp = reject;
-    });
-    failure.catch(() => undefined);
+    const failure = this.jobs.failure();
     try {
       for (let round = 0, rest = shares; ; round++) {
-        replies.push(...(await this.round(asked, rest, round, failure)));
+        replies.push(...(await this.round(asked, rest, round, failure.promise)));
         rest = missing(rest, replies, asked.task);
         if (rest.length === 0 || (await asked.isStopped()) || isSettled(asked, replies))
           return replies;
       }
     } finally {
-      this.giveUp = undefined;
+      failure.over();
     }
   }
 
@@ -116,115 +108,61 @@ export class Shares {
       batches: share.batches,
       ...(asked.question && { question: questionToJson(asked.question) }),
     };
-    let reason = '';
-    for (let attempt = 0; attempt < SHARE_ATTEMPTS; attempt++) {
-      if (attempt > 0) {
-        this.link.trouble(new Error(`${placeOf(asked, share)} once more: ${reason}`));
-        await pause(PAUSE_MS);
-        await asked.repair();
-      }
-      // The number of the evaluation is part of it: one that was stopped must not answer for a later one.
-      const parts = [
-        this.session,
-        asked.evaluation,
-        planId(asked.plan),
-        share.seat,
-        round,
-        attempt,
-      ];
-      const id = sha256(parts.join(' ')).slice(0, 32);
-      const end = await this.answerTo(id, share.seat, data, failure);
-      const found = this.read(end, asked, share);
-      if ('reply' in found) {
-        asked.settled(share.seat, tallyOf(found.reply, asked.task));
-        return found.reply;
-      }
-      reason = found.reason;
-    }
-    throw new QueueError({
-      what: 'no worker gets a share of an evaluation done',
-      where: placeOf(asked, share),
-      got: reason,
-      expected: 'scores',
-    });
+    const reply = await this.jobs.persist(
+      {
+        ...{ name: SHARE, seat: share.seat, data, where: placeOf(asked, share) },
+        parts: [asked.evaluation, planId(asked.plan), share.seat, round],
+        repair: () => asked.repair(),
+      },
+      failure,
+      (answer) => {
+        if (answer.kind !== 'scored' || !areOf(share, answer.scores, asked.task)) return undefined;
+        const { scores, work } = answer;
+        return { scores, work: { ...work, exits: { ...work.exits } } };
+      },
+    );
+    asked.settled(share.seat, tallyOf(reply, asked.task));
+    return reply;
   }
 
-  private async answerTo(
-    id: string,
-    seat: number,
-    data: object,
-    failure: Promise<never>,
-  ): Promise<JobEnd> {
-    const end = this.answers.of(id);
-    this.open.set(id, { seat, data });
+  /**
+   * Has a worker look into the model: the one of the seat that has the fewest such jobs.
+   *
+   * @returns the observables, in the order of their names.
+   * @throws as {@link score}.
+   */
+  async observe(asked: Observation): Promise<Float64Array> {
+    const { evaluation, plan, hash: task, limits, repair } = asked;
+    const seats = Array.from(
+      { length: this.seats.count },
+      (_, seat) => [this.jobs.count(OBSERVE, seat), seat] as const,
+    );
+    const [, seat] = seats.reduce((least, one) => (one[0] < least[0] ? one : least));
+    const { session } = this;
+    const job = {
+      ...{ name: OBSERVE, seat, where: `plan ${planId(plan)}, what is seen in it` },
+      data: { ...{ protocol: PROTOCOL, session, seat, task, limits }, plan: planToJson(plan) },
+      parts: [evaluation, planId(plan), OBSERVE],
+      repair,
+    };
+    const failure = this.jobs.failure();
     try {
-      await this.add(id, { seat, data });
-      return await Promise.race([end, failure]);
+      return await this.jobs.persist(job, failure.promise, (answer) =>
+        answer.kind === 'observed' ? answer.values : undefined,
+      );
     } finally {
-      this.open.delete(id);
-      this.answers.forget(id);
-      void this.seats.queue(seat).remove(id).catch(this.link.trouble);
+      failure.over();
     }
-  }
-
-  private async add(jobId: string, { seat, data }: OpenJob): Promise<void> {
-    await this.seats.queue(seat).add('share', data, { jobId, attempts: 1, stackTraceLimit: 0 });
-  }
-
-  private read(
-    end: JobEnd,
-    asked: Evaluation,
-    share: Share,
-  ): { readonly reply: ScoreReply } | { readonly reason: string } {
-    const { kind } = end;
-    if (kind === 'failed') {
-      if (!LOST.test(end.reason)) return { reason: end.reason };
-      throw new QueueError({
-        what: 'a share of an evaluation took its workers down',
-        where: placeOf(asked, share),
-        got: `${MOST_LOST_WORKERS} workers lost`,
-        expected: 'less at a time: a smaller context, fewer threads a worker, more memory',
-      });
-    }
-    let answer: Answer;
-    try {
-      answer = checked(answerJson, end.value, 'answer');
-    } catch (error) {
-      return { reason: (error as Error).message };
-    }
-    if (answer.canary !== this.canary) {
-      void this.refuse(answer.worker);
-      return { reason: `worker ${answer.worker} computes other bits` };
-    }
-    if (answer.kind === 'failed') throw fromPlainError(answer.error);
-    const { scores, work } = answer;
-    if (!areOf(share, scores, asked.task)) return { reason: 'scores of other batches' };
-    return { reply: { scores, work: { ...work, exits: { ...work.exits } } } };
-  }
-
-  private async refuse(worker: string): Promise<void> {
-    const text = 'its answers are of another canary';
-    await this.link.client.hset(keys.refused(this.session), worker, text);
   }
 
   /** Looks for answers that were not heard, and sends again what the server has lost. */
-  async look(): Promise<void> {
-    const { Job } = this.link.packages.bullmq;
-    for (const [id, job] of this.open) {
-      const found = await Job.fromId(this.seats.queue(job.seat), id);
-      if (!this.open.has(id)) continue;
-      if (found === undefined) await this.add(id, job);
-      else if (found.finishedOn !== undefined) {
-        if (typeof found.failedReason === 'string' && found.failedReason !== '')
-          this.answers.failed(id, found.failedReason);
-        else this.answers.completed(id, found.returnvalue);
-      }
-    }
+  look(): Promise<void> {
+    return this.jobs.look();
   }
 
   /** Ends what is waited for. */
   fail(error: Error): void {
-    this.giveUp?.(error);
+    this.jobs.fail(error);
   }
 }
 

@@ -6,7 +6,7 @@
 export const PREFIX = 'qslm';
 
 /** Raise when messages change: workers of another version do not see the jobs. */
-export const PROTOCOL = 1;
+export const PROTOCOL = 2;
 
 export const keys = {
   /** Ids of sessions; those without a {@link keys.session} are over. */
@@ -31,6 +31,10 @@ export const keys = {
 export const seatsQueue = (arithmetic: string): string => `seats-${arithmetic}`;
 /** The queue of the shares of one seat. */
 export const seatQueue = (session: string, seat: number): string => `seat-${session}-${seat}`;
+
+/** Names of jobs in the queue of a seat. */
+export const SHARE = 'share';
+export const OBSERVE = 'observe';
 
 /** Field of {@link keys.tally} that asks everyone to stop. */
 export const STOP_FIELD = 'stop';

@@ -1,12 +1,23 @@
 import * as v from 'valibot';
 import { WORK_AMOUNTS, type Work } from '../../model/work.js';
 import type { PlainError } from '../../util/errors.js';
-import { arithmetic, count, hash, id, name, planJson, questionJson, scoresJson } from './codec.js';
+import {
+  arithmetic,
+  count,
+  float64,
+  hash,
+  id,
+  name,
+  planJson,
+  questionJson,
+  scoresJson,
+} from './codec.js';
 import { PROTOCOL } from './keys.js';
 
 const protocol = v.literal(PROTOCOL);
 const flag = v.boolean();
 const MOST_SEATS = 4096;
+const MOST_LOGIT_BYTES = 1e9;
 const seat = v.pipe(count, v.maxValue(MOST_SEATS - 1));
 const batches = v.pipe(v.array(count), v.maxLength(10_000_000));
 
@@ -54,6 +65,22 @@ export const shareJson = v.strictObject({
 });
 export type ShareMessage = v.InferOutput<typeof shareJson>;
 
+/** The job of looking into the model under a plan, on the first items of a task. */
+export const observeJson = v.strictObject({
+  protocol,
+  session: id,
+  seat,
+  task: hash,
+  plan: planJson,
+  limits: v.strictObject({
+    sentences: count,
+    windows: count,
+    positions: count,
+    /** Of the unquantized model, which the worker keeps. */
+    logitBytes: v.pipe(count, v.maxValue(MOST_LOGIT_BYTES)),
+  }),
+});
+
 const amounts = Object.fromEntries(WORK_AMOUNTS.map((amount) => [amount, v.number()])) as Record<
   (typeof WORK_AMOUNTS)[number],
   v.NumberSchema<undefined>
@@ -73,7 +100,7 @@ const plainError: v.GenericSchema<unknown, PlainError> = v.strictObject({
   ),
 }) as unknown as v.GenericSchema<unknown, PlainError>;
 
-/** The answer to a share: scores, or the fault of the model or the plan, which is the same everywhere. */
+/** The answer to a job: scores, what was seen, or the fault of the model or the plan, which is the same everywhere. */
 export const answerJson = v.variant('kind', [
   v.strictObject({
     kind: v.literal('scored'),
@@ -83,6 +110,14 @@ export const answerJson = v.variant('kind', [
     seconds: v.number(),
     scores: scoresJson,
     work: v.strictObject({ ...amounts, exits: v.record(v.string(), v.number()) }),
+  }),
+  v.strictObject({
+    kind: v.literal('observed'),
+    worker: id,
+    canary: hash,
+    seconds: v.number(),
+    /** In the order of `OBSERVABLES`; fewer for a family without some. */
+    values: float64,
   }),
   v.strictObject({ kind: v.literal('failed'), worker: id, canary: hash, error: plainError }),
 ]);

@@ -5,7 +5,7 @@ import { systemReason } from '../../util/system-errors.js';
 /** Environment variables that hold the password of the queue, or the path of a file with it. */
 export const PASSWORD_VARIABLE = 'QSLM_QUEUE_PASSWORD';
 export const PASSWORD_FILE_VARIABLE = 'QSLM_QUEUE_PASSWORD_FILE';
-/** Path of the certificates (PEM) that a `rediss://` server is checked against, beside those of the system. */
+/** Path of the certificates (PEM) that `rediss://` and `https://` are checked against, beside the usual ones. */
 export const CA_VARIABLE = 'QSLM_QUEUE_CA';
 
 /** A server, and how to be let in. */
@@ -56,19 +56,23 @@ export function queueAddress(
   )
     throw new UsageError({ what: 'not a queue', where: 'queue', got: url, expected: EXPECTED });
   const host = parsed.hostname.replace(/^\[(.*)\]$/, '$1');
-  const ca = environment[CA_VARIABLE];
   return {
     host,
     port: parsed.port === '' ? DEFAULT_PORT : Number(parsed.port),
     db: Number(database),
     username: parsed.username === '' ? undefined : decodeURIComponent(parsed.username),
     password: environment[PASSWORD_VARIABLE] ?? passwordIn(environment[PASSWORD_FILE_VARIABLE]),
-    tls:
-      scheme === 'rediss:'
-        ? { ca: ca === undefined ? undefined : textOf(ca, CA_VARIABLE), servername: host }
-        : undefined,
+    tls: scheme === 'rediss:' ? { ca: authorities(environment), servername: host } : undefined,
     text: `${scheme}//${parsed.host}${parsed.pathname}`,
   };
+}
+
+/** The certificates that `QSLM_QUEUE_CA` names, in PEM. @throws {UsageError} for a file that cannot be read. */
+export function authorities(
+  environment: Readonly<Record<string, string | undefined>> = process.env,
+): string | undefined {
+  const path = environment[CA_VARIABLE];
+  return path === undefined ? undefined : textOf(path, CA_VARIABLE);
 }
 
 function passwordIn(path: string | undefined): string | undefined {

@@ -1,3 +1,4 @@
+import { rootCertificates } from 'node:tls';
 import type * as BullMQ from 'bullmq';
 import type { ConnectionOptions } from 'bullmq';
 import type * as IORedis from 'ioredis';
@@ -38,7 +39,7 @@ export function connectionOptions(address: QueueAddress): ConnectionOptions & ob
       tls: {
         // The name of an address is none: TLS has names for hosts alone.
         ...(/^[\d.]+$|:/.test(tls.servername) ? {} : { servername: tls.servername }),
-        ...(tls.ca !== undefined && { ca: tls.ca }),
+        ...(tls.ca !== undefined && { ca: [...rootCertificates, tls.ca] }),
       },
     }),
     maxRetriesPerRequest: null,

@@ -26,6 +26,8 @@ export class Lease {
     private readonly worker: string,
     /** One more than the worker has threads for. */
     readonly isExtra: boolean,
+    /** Of the queue of seats. The same seat may be taken again before this holding of it has ended. */
+    readonly job: string,
   ) {}
 
   /** Takes the seat from whoever had it: the queue has given it to this worker. */

@@ -76,7 +76,7 @@ async function hashOf(path: string): Promise<string> {
 }
 
 /** The content that threads hold what they read against: a file that changes later is found out. */
-async function contentOf(path: string, sha256: string): Promise<FileContent | undefined> {
+export async function contentOf(path: string, sha256: string): Promise<FileContent | undefined> {
   const file = await openCheckpoint(path);
   try {
     if ((await file.sha256()) === sha256) return await file.content?.();

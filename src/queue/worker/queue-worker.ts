@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { hostname } from 'node:os';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Job, Worker } from 'bullmq';
@@ -34,6 +35,8 @@ export interface QueueWorkerOptions {
   /** In words. */
   readonly computes: string;
   readonly find: FindModel;
+  /** Called once it is to end: what it waits for is not waited for any longer. */
+  readonly onClosing: () => void;
   /** Told what happens, a line each. */
   readonly tell: (text: string) => void;
 }
@@ -60,7 +63,7 @@ const MOVES = new Set<LeaveReason>([
 export class QueueWorker {
   private readonly id = workerName();
   private readonly counts: SeatCounts = { shares: 0, seconds: 0, tokens: 0 };
-  private readonly leases = new Map<string, Lease>();
+  private readonly leases = new Set<Lease>();
   private readonly sessions: SessionTable;
   private readonly workers: Worker[] = [];
   private timer: NodeJS.Timeout | undefined;
@@ -108,7 +111,9 @@ export class QueueWorker {
     );
     worker.on('error', this.trouble);
     worker.on('lockRenewalFailed', (jobs) => {
-      for (const job of jobs) this.leases.get(job)?.end('the seat was taken away');
+      for (const lease of this.leases)
+        if (jobs.includes(lease.job) && lease.isExtra === isExtra)
+          lease.end('the seat was taken away');
     });
     return worker;
   }
@@ -165,14 +170,15 @@ export class QueueWorker {
     const session = await this.sessions.of(id);
     if (session === undefined) return 'the session is over';
     if (session instanceof Error) return avoid();
-    const mine = new Lease(this.client, id, seat, this.id, isExtra);
+    const mine = new Lease(this.client, id, seat, this.id, isExtra, job.id!);
     // Known from here on: the model may take a while, and it counts among the seats of this worker.
-    this.leases.set(job.id!, mine);
+    this.leases.add(mine);
     let place;
     try {
       place = await session.take(this.options.threads);
     } catch (error) {
-      this.leases.delete(job.id!);
+      this.leases.delete(mine);
+      if (this.isClosing()) return giveBack();
       // What was lost on the way comes again.
       if (error instanceof QueueError && error.detail.where === BLOB)
         this.options.tell(error.message);
@@ -196,13 +202,15 @@ export class QueueWorker {
     await holding.leave();
     await place.release();
     await mine.finish();
-    this.leases.delete(job.id!);
-    if (
-      reason === 'the session is over' &&
-      ![...this.leases.values()].some((one) => one.session === id)
-    )
+    this.leases.delete(mine);
+    if (reason === 'the session is over' && ![...this.leases].some((one) => one.session === id))
       this.sessions.forget(id);
     return MOVES.has(reason) ? giveBack() : reason;
+  }
+
+  /** Asked again after a wait. */
+  private isClosing(): boolean {
+    return this.closing;
   }
 
   private beat(): void {
@@ -222,7 +230,7 @@ export class QueueWorker {
 
   private async announce(): Promise<void> {
     const { arithmetic, computes, threads } = this.options;
-    const seats = [...this.leases.values()].map(({ session, seat }) => ({ session, seat }));
+    const seats = [...this.leases].map(({ session, seat }) => ({ session, seat }));
     const { shares, seconds, tokens } = this.counts;
     const record: WorkerMessage = {
       ...{ protocol: PROTOCOL, worker: this.id, host: hostname(), pid: process.pid },
@@ -242,7 +250,7 @@ export class QueueWorker {
   private async adjust(): Promise<void> {
     const { client, id: worker, sessions } = this;
     const looking = { client, worker, arithmetic: this.options.arithmetic };
-    for (const lease of this.leases.values())
+    for (const lease of this.leases)
       if (lease.isExtra && (await othersHaveThreads(looking, lease.session))) {
         lease.end('a free thread is elsewhere');
         return;
@@ -262,9 +270,10 @@ export class QueueWorker {
   /** Lets go of everything, and ends. Shares under way go back after their batch. */
   async close(): Promise<void> {
     this.closing = true;
+    this.options.onClosing();
     clearTimeout(this.timer);
     clearTimeout(this.resting);
-    for (const lease of this.leases.values()) lease.end('the worker ends');
+    for (const lease of this.leases) lease.end('the worker ends');
     const orderly = async (): Promise<void> => {
       await Promise.all(this.workers.map((worker) => worker.close()));
       await this.client.multi().srem(keys.workers, this.id).del(keys.worker(this.id)).exec();
@@ -283,12 +292,7 @@ export class QueueWorker {
 
   /** Works until the signal fires. */
   async until(signal: AbortSignal): Promise<void> {
-    if (!signal.aborted)
-      await new Promise<void>((resolve) => {
-        signal.addEventListener('abort', () => {
-          resolve();
-        });
-      });
+    if (!signal.aborted) await once(signal, 'abort');
     await this.close();
   }
 }

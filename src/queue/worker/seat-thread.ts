@@ -1,5 +1,7 @@
 import { extname, join } from 'node:path';
 import Piscina from 'piscina';
+import type { Observables } from '../../experiment/observe/observables.js';
+import type { ObservedLimits } from '../../experiment/observe/observed-items.js';
 import type { ScoreReply, ScoreRequest, ScorerOptions } from '../../experiment/scoring/scorer.js';
 import { familyModules } from '../../model/families.js';
 import type { ResolvedPlan } from '../../quant/plan.js';
@@ -46,6 +48,20 @@ export class SeatThread {
       const answer = await this.ask({ kind: 'score', request });
       if (answer.kind !== 'scored') throw new Error(`unexpected answer: ${answer.kind}`);
       return answer.reply;
+    });
+  }
+
+  /** Looks into the model under a plan, on the first items of a task. @throws as {@link score}. */
+  observe(
+    task: string,
+    textOf: () => Promise<string>,
+    request: { readonly plan: ResolvedPlan; readonly limits: ObservedLimits },
+  ): Promise<Observables> {
+    return this.inTurn(async () => {
+      await this.use(task, textOf);
+      const answer = await this.ask({ kind: 'observe', ...request });
+      if (answer.kind !== 'observed') throw new Error(`unexpected answer: ${answer.kind}`);
+      return answer.observables;
     });
   }
 

@@ -1,16 +1,25 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import type { Job, Worker } from 'bullmq';
 import type { Redis } from 'ioredis';
+import { OBSERVABLES } from '../../experiment/observe/observables.js';
 import { ModelError, QuantError, QueueError, toPlainError } from '../../util/errors.js';
-import { checked, scoresToJson } from '../protocol/codec.js';
+import { checked, scoresToJson, toBase64 } from '../protocol/codec.js';
 import {
   keys,
   LOCK_MS,
   MOST_LOST_WORKERS,
+  OBSERVE,
   PREFIX,
   seatQueue,
   STALLED_MS,
 } from '../protocol/keys.js';
-import { shareJson, type Answer, type SessionMessage } from '../protocol/messages.js';
+import {
+  observeJson,
+  shareJson,
+  type Answer,
+  type SessionMessage,
+  type ShareMessage,
+} from '../protocol/messages.js';
 import type { QueuePackages } from '../redis/connect.js';
 import type { SeatThread } from './seat-thread.js';
 import { readBlob } from './session.js';
@@ -22,6 +31,9 @@ export interface SeatCounts {
   seconds: number;
   tokens: number;
 }
+
+/** Time for the connection of a seat without work to close. */
+const CLOSING_MS = 3000;
 
 export interface SeatOptions {
   readonly packages: QueuePackages;
@@ -47,7 +59,7 @@ export class Seat {
     const { packages, connection, session, seat, onTrouble } = options;
     this.worker = new packages.bullmq.Worker(
       seatQueue(session.session, seat),
-      (job, token) => this.share(job, token),
+      (job, token) => this.work(job, token),
       {
         ...{ connection, prefix: PREFIX, concurrency: 1 },
         ...{ lockDuration: LOCK_MS, stalledInterval: STALLED_MS },
@@ -57,38 +69,28 @@ export class Seat {
     this.worker.on('error', onTrouble);
   }
 
-  private async share(job: Job<unknown>, token: string | undefined): Promise<unknown> {
-    const { packages, client, session, seat, worker, thread, counts } = this.options;
-    const { UnrecoverableError, WaitingError } = packages.bullmq;
-    let share;
+  private async work(job: Job<unknown>, token: string | undefined): Promise<unknown> {
+    const { UnrecoverableError, WaitingError } = this.options.packages.bullmq;
+    let work;
     try {
-      share = checked(shareJson, job.data, 'share');
-      if (share.session !== session.session || share.seat !== seat)
-        throw new Error('a share of another seat');
+      work = job.name === OBSERVE ? this.observation(job.data) : this.share(job.data);
     } catch (error) {
       // Trying again would not help.
       throw new UnrecoverableError(error instanceof Error ? error.message : String(error));
     }
-    const { evaluation, task, plan, batches, question } = share;
-    const tally = new TallyMirror(client, keys.tally(session.session, evaluation), String(seat));
-    this.tally = tally;
-    const started = performance.now();
-    tally.begin();
+    const { worker, session, counts } = this.options;
     const mine = { worker, canary: session.canary.expected };
+    const started = performance.now();
     try {
-      const request = { plan, batches, tally: tally.tally.buffer, ...(question && { question }) };
-      const text = (): Promise<string> => readBlob(client, task);
-      const { scores, work } = await thread.score(task, text, request);
-      if (this.leaving && scores.length < batches.length) {
+      const found = await work();
+      if (found === undefined) {
         await job.moveToWait(token);
         throw new WaitingError();
       }
       const seconds = (performance.now() - started) / 1000;
       counts.shares++;
       counts.seconds += seconds;
-      counts.tokens += tally.tokens;
-      const found = { scores: scoresToJson(scores), work };
-      return { kind: 'scored', ...mine, seconds, ...found } satisfies Sent;
+      return { ...found, ...mine, seconds };
     } catch (error) {
       // Of the model or the plan: the same wherever it is tried.
       if (!isOfTheWork(error)) {
@@ -98,26 +100,73 @@ export class Seat {
       }
       // Paths of this machine are no business of the other's.
       return { kind: 'failed', ...mine, error: { ...toPlainError(error), stack: undefined } };
-    } finally {
-      tally.end();
-      this.tally = undefined;
     }
   }
 
+  /** @throws {QueueError} for what is not of this seat. */
+  private requireOwn(job: Pick<ShareMessage, 'session' | 'seat'>): void {
+    const { session, seat } = this.options;
+    if (job.session === session.session && job.seat === seat) return;
+    const [what, got] = ['a job of another seat', `${job.seat} of ${job.session}`];
+    throw new QueueError({ what, where: 'share', got, expected: `${seat} of ${session.session}` });
+  }
+
+  /** @returns the scoring of a share, whose value is undefined where the seat is left before its end. */
+  private share(data: unknown): () => Promise<object | undefined> {
+    const { client, session, seat, thread, counts } = this.options;
+    const share = checked(shareJson, data, 'share');
+    this.requireOwn(share);
+    const { evaluation, task, plan, batches, question } = share;
+    return async () => {
+      const tally = new TallyMirror(client, keys.tally(session.session, evaluation), String(seat));
+      this.tally = tally;
+      tally.begin();
+      try {
+        const request = { plan, batches, tally: tally.tally.buffer, ...(question && { question }) };
+        const text = (): Promise<string> => readBlob(client, task);
+        const { scores, work } = await thread.score(task, text, request);
+        if (this.leaving && scores.length < batches.length) return undefined;
+        counts.tokens += tally.tokens;
+        return { kind: 'scored', scores: scoresToJson(scores), work } satisfies Scored;
+      } finally {
+        tally.end();
+        this.tally = undefined;
+      }
+    };
+  }
+
+  private observation(data: unknown): () => Promise<object> {
+    const { client, thread } = this.options;
+    const job = checked(observeJson, data, 'observation');
+    this.requireOwn(job);
+    const { task, plan, limits } = job;
+    return async () => {
+      const text = (): Promise<string> => readBlob(client, task);
+      const found = await thread.observe(task, text, { plan, limits });
+      const values = OBSERVABLES.flatMap((name) => found[name] ?? []);
+      return { kind: 'observed', values: toBase64(Float64Array.from(values)) } satisfies Observed;
+    };
+  }
+
   /**
-   * Lets the share under way stop after its batch, gives it back, and takes no more.
-   *
-   * @param force does not wait for it: the connection or the thread is gone
+   * Lets the share under way stop after its batch, gives it back, and takes no more. A connection that does not close
+   * is cut: one that is closed while its server is away may never say so, and the seat would be kept from everyone.
    */
-  async leave(force = false): Promise<void> {
+  async leave(): Promise<void> {
     this.leaving = true;
     this.tally?.tally.stop();
-    await this.worker.close(force).catch(this.options.onTrouble);
+    const closed = this.worker.close().catch(this.options.onTrouble);
+    const isClosed = closed.then(() => true);
+    // A batch takes as long as it takes.
+    do if (await Promise.race([isClosed, pause(CLOSING_MS, false)])) return;
+    while (this.tally !== undefined);
+    void this.worker.disconnect().catch(this.options.onTrouble);
   }
 }
 
-/** An answer before its numbers have become text. */
-type Sent = Omit<Extract<Answer, { kind: 'scored' }>, 'scores'> & { readonly scores: object[] };
+/** Answers once their numbers have become text. */
+type Scored = Pick<Extract<Answer, { kind: 'scored' }>, 'kind' | 'work'> & { scores: object[] };
+type Observed = Pick<Extract<Answer, { kind: 'observed' }>, 'kind'> & { values: string };
 
 function isOfTheWork(error: unknown): boolean {
   return error instanceof ModelError || error instanceof QuantError;

@@ -1,4 +1,6 @@
 import { createRequire } from 'node:module';
+import type { Observables, Observer } from '../../experiment/observe/observables.js';
+import type { ObservedLimits } from '../../experiment/observe/observed-items.js';
 import {
   Scorer,
   type ScoreReply,
@@ -22,16 +24,20 @@ export type ThreadRequest =
     }
   | { readonly kind: 'task'; readonly text: string }
   | { readonly kind: 'score'; readonly request: ScoreRequest }
+  | { readonly kind: 'observe'; readonly plan: ResolvedPlan; readonly limits: ObservedLimits }
   | { readonly kind: 'canary'; readonly batch: number; readonly plans: readonly ResolvedPlan[] };
 
 export type ThreadReply =
   | { readonly kind: 'done' }
   | { readonly kind: 'scored'; readonly reply: ScoreReply }
+  | { readonly kind: 'observed'; readonly observables: Observables }
   | { readonly kind: 'canary'; readonly bits: string }
   | { readonly kind: 'failed'; readonly error: PlainError };
 
 let scorer: Scorer | undefined;
 let task: Task | undefined;
+/** Of the task, with what the unquantized model does on its first items. */
+let observer: { readonly of: string; readonly looks: Observer } | undefined;
 
 function opened(): { readonly scorer: Scorer; readonly task: Task } {
   if (scorer !== undefined && task !== undefined) return { scorer, task };
@@ -51,12 +57,21 @@ async function answer(message: ThreadRequest): Promise<ThreadReply> {
       // The scorer makes the same of the same parts; streams are told apart by its objects.
       scorer.useTask(next.parts);
       task = next;
+      observer = undefined;
       return { kind: 'done' };
     }
     case 'score':
       requireBatches(message.request.batches, opened().task);
       requireMatrices(message.request.plan, opened().scorer);
       return { kind: 'scored', reply: await opened().scorer.score(message.request) };
+    case 'observe': {
+      const { scorer } = opened();
+      const { plan, limits } = message;
+      requireMatrices(plan, scorer);
+      const of = JSON.stringify(limits);
+      if (observer?.of !== of) observer = { of, looks: scorer.observer(limits) };
+      return { kind: 'observed', observables: await observer.looks.measure(plan) };
+    }
     case 'canary':
       requireBatches([message.batch], opened().task);
       return { kind: 'canary', bits: await canaryBits(message.batch, message.plans) };

@@ -59,7 +59,12 @@ export class TestRedis {
   }
 
   get url(): string {
-    return `redis://127.0.0.1:${this.port}`;
+    return this.urlAt('127.0.0.1');
+  }
+
+  /** Where it listens on another address too. */
+  urlAt(address: string): string {
+    return `redis://${address}:${this.port}`;
   }
 
   /** For processes that shall reach it. */

@@ -12,19 +12,30 @@ export class WorkerProcess {
       stream?.on('data', (data: Buffer) => (this.text += data.toString()));
   }
 
-  /** Starts it, or with ODD in its environment an odd one; returns once it waits for work. */
+  /**
+   * Starts it, or with ODD in its environment an odd one; returns once it waits for work.
+   *
+   * @param within a command that runs the one behind it in its own place: `ip netns exec …`
+   */
   static async start(
     url: string,
     models: string,
     environment: Readonly<Record<string, string>>,
     more: readonly string[] = [],
+    within: readonly string[] = [],
   ): Promise<WorkerProcess> {
-    const program = packagePath('dist', 'cli', 'main.js');
+    const ours = (name: string): string => packagePath('test', 'queue', 'support', name);
     const flags = ['worker', '--queue', url, '--models', models, '--threads', '1', ...more];
-    const odd = ['--import', 'tsx', packagePath('test', 'queue', 'support', 'odd-worker.ts')];
-    const command = 'ODD' in environment ? [...odd, url, models] : [program, ...flags];
+    const plain = [packagePath('dist', 'cli', 'main.js'), ...flags];
+    const command =
+      environment['ODD'] === 'slow'
+        ? ['--require', 'tsx/cjs', '--require', ours('slow-share.ts'), ...plain]
+        : 'ODD' in environment
+          ? ['--import', 'tsx', ours('odd-worker.ts'), url, models]
+          : plain;
+    const [program, ...rest] = [...within, process.execPath, ...command];
     const worker = new WorkerProcess(
-      spawn(process.execPath, command, {
+      spawn(program, rest, {
         env: { ...process.env, ...environment },
         stdio: ['ignore', 'pipe', 'pipe'],
       }),

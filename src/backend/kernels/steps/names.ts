@@ -20,6 +20,9 @@ export const PACK_STEPS = 'QslmPackSteps';
 /** The way back from {@link PACK_STEPS}. */
 export const UNPACK_STEPS = 'QslmUnpackSteps';
 
+/** A product of spikes. */
+export const SPIKE_MAT_MUL = 'QslmSpikeMatMul';
+
 /** Share of its membrane that a ternary neuron keeps (SpikeLM, spiking.py). */
 export const TERNARY_DECAY = 0.25;
 /** The least amplitude of a ternary spike (SpikeLM, spiking.py). */

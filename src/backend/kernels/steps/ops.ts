@@ -7,6 +7,7 @@ import {
   type Tensor4D,
 } from '@tensorflow/tfjs-core';
 import { hasKernel, runKernel } from '../dispatch.js';
+import { matMul } from '../ops.js';
 import * as composite from './composite.js';
 import * as names from './names.js';
 import type { LifSettings, StepNorm } from './types.js';
@@ -91,6 +92,19 @@ export function spikeAttention(
 ): Tensor4D {
   if (!hasKernel(names.SPIKE_ATTENTION)) return composite.spikeAttention(q, k, v, weights, heads);
   return runKernel(names.SPIKE_ATTENTION, { q, k, v, weights }, { heads })[0] as Tensor4D;
+}
+
+/**
+ * x · weights for an x of spikes, 0 or 1: the numbers of `matMul`, bit for bit. Our kernel on wasm passes over the
+ * zeros where most of x are.
+ *
+ * @param x [N, H]
+ * @param weights [H, C]
+ * @returns [N, C]
+ */
+export function spikeMatMul(x: Tensor2D, weights: Tensor2D): Tensor2D {
+  if (!hasKernel(names.SPIKE_MAT_MUL)) return matMul(x, weights);
+  return runKernel(names.SPIKE_MAT_MUL, { x, weights })[0] as Tensor2D;
 }
 
 /**

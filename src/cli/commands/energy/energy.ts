@@ -17,11 +17,17 @@ import { EnergyError, UsageError } from '../../../util/errors.js';
 import { formatFacts } from '../../format/table.js';
 import type { Host } from '../../host.js';
 import { bitsListOption, positiveInteger, quantizerOption } from '../../options/common.js';
-import { studyFacts, withStudy, withStudyOptions, type StudyFlags } from '../../options/study.js';
+import type { QueueFlags } from '../../options/queue.js';
+import {
+  studyFacts,
+  withStudy,
+  withLocalStudyOptions,
+  type StudyFlags,
+} from '../../options/study.js';
 import { Session } from '../../session.js';
 import { energyText, modelledTable } from './text.js';
 
-interface EnergyFlags extends StudyFlags {
+interface EnergyFlags extends Omit<StudyFlags, keyof QueueFlags> {
   readonly measure?: boolean;
   readonly plans?: string;
   readonly bits: readonly number[];
@@ -59,7 +65,7 @@ export function addEnergy(program: Command, host: Host): void {
     .option('--run-seconds <seconds>', "length of a plan's window", positiveInteger, 5)
     .option('--nvidia-smi <program>', 'the program that tells of cards', 'nvidia-smi')
     .option('--powercap <folder>', 'where Linux has RAPL; default: /sys/class/powercap');
-  withStudyOptions(command)
+  withLocalStudyOptions(command)
     .addHelpText(
       'after',
       `
