@@ -5,17 +5,13 @@
  *     npm run bench:fisher -- --model model.pth --tokenizer tokenizer.json --data search.tsv \
  *       --calibration train.tsv [--limit 200] [--task sst2] [--context 256]
  */
-import { createRequire } from 'node:module';
 import { parseArgs } from 'node:util';
 import { FISHER, fisherTable } from '../src/experiment/observe/fisher-table.js';
 import { openStudy } from '../src/experiment/open/open-study.js';
 import { sensitivityOf } from '../src/experiment/runs/sensitivity.js';
 import { PRECISION_LIST } from '../src/experiment/runs/uniform.js';
+import { rankCorrelation } from '../src/search/knapsack/predictors.js';
 import type { TaskName } from '../src/tasks/kinds.js';
-
-const { sampleRankCorrelation } = createRequire(__filename)('simple-statistics') as {
-  readonly sampleRankCorrelation: (x: number[], y: number[]) => number;
-};
 
 const { values: flags } = parseArgs({
   options: {
@@ -55,7 +51,7 @@ async function main(): Promise<void> {
       return { bits: row.bits, fisher: row.extras![FISHER], loss: same.loss };
     });
     const rankOf = (some: typeof pairs): string =>
-      sampleRankCorrelation(
+      rankCorrelation(
         some.map(({ fisher }) => fisher),
         some.map(({ loss }) => loss),
       ).toFixed(3);

@@ -7,7 +7,8 @@ import { landscapeChart } from '../../src/plots/figures/landscape.js';
 import { operationsChart } from '../../src/plots/figures/operations.js';
 import { savingsChart } from '../../src/plots/figures/savings.js';
 import { bitsColor, bitsScale } from '../../src/plots/parts/theme.js';
-import type { EnergyRecord, OperationRecord } from '../../src/plots/records.js';
+import { predictorsChart } from '../../src/plots/predictors/chart.js';
+import type { EnergyRecord, OperationRecord, PredictorRecord } from '../../src/plots/records.js';
 import { renderSvg } from '../../src/plots/render/headless.js';
 import {
   ENERGY,
@@ -240,6 +241,38 @@ describe('plots/operations', () => {
 
   it('refuses no records', () => {
     assert.throws(() => operationsChart([]), /nothing to draw/);
+  });
+});
+
+describe('plots/predictors', () => {
+  const { task, model, metric } = SST2_BASELINE;
+  const RECORDS: readonly PredictorRecord[] = [
+    { ...{ task, model, predictor: 'measured loss', rank: 1, cost: 99 }, metric, bytes: 2_900_000 },
+    {
+      ...{
+        task,
+        model,
+        predictor: 'KL divergence',
+        rank: -0.25,
+        cost: 19.8,
+        metric: metric - 0.02,
+      },
+      ...{ pairedLow: metric - 0.04, pairedHigh: metric, bytes: 2_850_000 },
+    },
+    { ...{ task, model, predictor: 'SQNR', cost: 0, metric: NaN, bytes: 2_800_000 } },
+  ];
+
+  it('draws a line a predictor; what has no number is listed and not drawn', async () => {
+    const figure = predictorsChart(RECORDS, SST2_BASELINE, 'a module at a time');
+    await assertGoodChart(figure);
+    const texts = textsOf(await renderSvg(figure));
+    for (const text of ['measured loss', 'KL divergence', 'SQNR', '1.00', '−0.25', '99', '19.8'])
+      assert.ok(texts.includes(text), text);
+    await withView(figure, async (view) => {
+      const points = (await view.toSVG()).split('aria-roledescription="point"').length - 1;
+      assert.equal(points, 2);
+    });
+    assert.throws(() => predictorsChart([], SST2_BASELINE, ''), /nothing to draw/);
   });
 });
 

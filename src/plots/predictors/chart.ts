@@ -22,6 +22,7 @@ export function predictorsChart(
 ): ChartSpec {
   const order = records.map(({ predictor }) => predictor);
   const view = taskView(baseline.task, names);
+  const costs = records.map(({ cost }) => cost);
   const rows = records.map(({ rank, metric, ...record }) => ({
     ...record,
     ...(rank !== undefined && { rank, rankText: rank.toFixed(2).replace('-', '−') }),
@@ -30,7 +31,8 @@ export function predictorsChart(
       ? { metric, metricText: view.metric.format(metric) }
       : { metricText: 'broken' }),
   }));
-  const y: Part = { field: 'predictor', type: 'nominal', sort: order, title: null };
+  const scale: Part = { domain: order };
+  const y: Part = { field: 'predictor', type: 'nominal', sort: order, scale, title: null };
   const hidden: Part = { ...y, axis: { labels: false, ticks: false } };
   return chart(
     `Predictors of the loss of units of ${baseline.model}: rank correlation with the measured loss, price, and the plan of each.`,
@@ -46,8 +48,8 @@ export function predictorsChart(
       hconcat: [
         panel('Rank correlation with the measured loss', bars(y, 'rank', { domain: [-1, 1] })),
         panel(
-          'Price (evaluations of the whole task)',
-          bars(hidden, 'cost', { type: 'sqrt', domainMin: 0 }),
+          'Price (evaluations, square-root scale)',
+          bars(hidden, 'cost', { type: 'sqrt', domain: [0, 1.4 * Math.max(1, ...costs)] }),
         ),
         panel('Its plan, measured', planLayers(hidden, baseline, view.format, view.axisTitle)),
       ],
@@ -68,9 +70,9 @@ export function predictorsChart(
 /** Bars with their numbers at the end. */
 function bars(y: Part, field: 'rank' | 'cost', scale: Part): Part[] {
   const x: Part = {
-    ...{ field, type: 'quantitative', title: null },
-    scale: { ...scale, nice: false, ...(field === 'cost' && { padding: 30 }) },
-    axis: { tickCount: 5 },
+    ...{ field, type: 'quantitative', title: null, scale: { ...scale, nice: false } },
+    // On a scale of square roots the numbers at the bars say more than ticks.
+    axis: field === 'rank' ? { tickCount: 5 } : { labels: false, ticks: false, grid: false },
   };
   const drawn = [{ filter: `isValid(datum.${field})` }];
   return [
@@ -80,9 +82,10 @@ function bars(y: Part, field: 'rank' | 'cost', scale: Part): Part[] {
       encoding: { x, y },
     },
     {
-      transform: drawn,
+      // Beside the bar, whichever way it goes.
+      transform: [...drawn, { calculate: `max(0, datum.${field})`, as: 'end' }],
       mark: { type: 'text', align: 'left', dx: 4, fontSize: 10, aria: false },
-      encoding: { x, y, text: { field: `${field}Text` } },
+      encoding: { x: { ...x, field: 'end' }, y, text: { field: `${field}Text` } },
     },
   ];
 }
