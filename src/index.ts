@@ -111,6 +111,7 @@ export type { SearchStep } from './search/trace.js';
 // Show: progress, tables, charts.
 export { progress } from './notebook/progress.js';
 export { table } from './notebook/table.js';
+export { trainingProgress } from './notebook/training.js';
 export { measurementFrame, planFrame, stepFrame } from './notebook/frames.js';
 export { initCharts, show } from './notebook/show.js';
 export { chart } from './plots/parts/spec.js';

@@ -52,7 +52,7 @@ export interface StepNumbers extends Pick<
   /** From 1. */
   readonly step: number;
   readonly rate: number;
-  /** What the gradient is multiplied by, so that it is not longer than it may be. */
+  /** Factor of the gradient, so that it is not longer than it may be. */
   readonly scale: number;
 }
 

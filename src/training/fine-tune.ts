@@ -43,6 +43,15 @@ export interface Mark {
   readonly loss: number;
 }
 
+/** A step that was taken. */
+export interface StepLoss {
+  readonly step: number;
+  /** Of the whole training. */
+  readonly steps: number;
+  /** Mean NLL of its batch, in nats a label or token. */
+  readonly loss: number;
+}
+
 /** Everything that goes on from a step to the next; with it, the same steps follow bit for bit. */
 export interface TrainingState extends Trained {
   readonly values: Map<string, Float32Array>;
@@ -77,6 +86,7 @@ export interface FineTuneOptions extends RunOptions, Lesson {
   /** Called after each step: may keep the state, and ends the training early by returning false. */
   readonly afterStep?: (state: TrainingState) => Promise<boolean> | boolean;
   readonly onMark?: (mark: Mark) => void;
+  readonly onStep?: (step: StepLoss) => void;
   /** Computes the steps; by default the model that is trained, in this thread. */
   readonly place?: StepPlace | undefined;
 }
@@ -97,7 +107,16 @@ export async function fineTune(
   search: Task,
   settings: FineTuneSettings,
   state: TrainingState,
-  { onProgress, signal, afterStep, onMark, place: given, through, teacher }: FineTuneOptions = {},
+  {
+    onProgress,
+    signal,
+    afterStep,
+    onMark,
+    onStep,
+    place: given,
+    through,
+    teacher,
+  }: FineTuneOptions = {},
 ): Promise<TrainingState> {
   const { epochs, seed, measureEvery } = settings;
   requireSettings(settings, train);
@@ -137,7 +156,9 @@ export async function fineTune(
     state.step = step;
     state.nll += sum;
     state.predictions += predictions;
-    const note = `loss ${(sum / predictions).toFixed(3)}`;
+    const mean = sum / predictions;
+    onStep?.({ step, steps, loss: mean });
+    const note = `loss ${mean.toFixed(3)}`;
     onProgress?.({ phase: 'training', done: step, total: steps, unit: 'steps', note });
     if (isDue()) await mark(model, search, state, marking);
     ended = (await afterStep?.(state)) === false;
@@ -148,7 +169,7 @@ export async function fineTune(
   return state;
 }
 
-/** What is left to do where memory is out. */
+/** Ways on where memory is out. */
 const LESS_MEMORY = 'fewer tokens a step (--batch-tokens), more --shares, or fewer --workers';
 
 type Marking = {

@@ -17,7 +17,7 @@ import { addTo, learningFrom, setParameters, type Lesson } from '../../training/
 import { StraightThrough } from '../../training/straight-through.js';
 import { toPlainError, type PlainError } from '../../util/errors.js';
 
-/** What a thread needs to compute steps; plain data, whose arrays are shared by all threads. */
+/** The needs of a thread that computes steps; plain data, whose arrays are shared by all threads. */
 export interface StepWorkerOptions {
   /** Path of the checkpoint that is trained, its family and settings, and a layer that it does not have. */
   readonly checkpoint: string;

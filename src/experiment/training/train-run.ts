@@ -15,6 +15,7 @@ import {
   startOfTraining,
   type FineTuneSettings,
   type Mark,
+  type StepLoss,
   type TrainingState,
 } from '../../training/fine-tune.js';
 import { loadState, saveState, type TrainingIdentity } from '../../training/state-file.js';
@@ -35,7 +36,7 @@ export const DEFAULT_FINE_TUNE: FineTuneSettings = {
   seed: 1,
   pull: 0,
   measureEvery: 200,
-  shares: 4,
+  shares: 2,
 };
 
 /** Tokens a step, padding included. */
@@ -73,6 +74,8 @@ export interface FineTuneRequest
   readonly workers?: number | undefined;
   /** Each measurement of the data that chooses, as it is made. */
   readonly onMark?: ((mark: Mark) => void) | undefined;
+  /** Each step, as it is done. */
+  readonly onStep?: ((step: StepLoss) => void) | undefined;
 }
 
 /** A training that is through. */
@@ -154,6 +157,7 @@ export async function fineTune(model: string, request: FineTuneRequest): Promise
       await train(loaded, tasks.train, tasks.search, settings, state, {
         ...(request.onProgress && { onProgress: request.onProgress }),
         ...(request.onMark && { onMark: request.onMark }),
+        ...(request.onStep && { onStep: request.onStep }),
         ...(signal && { signal }),
         ...{ afterStep, place: pool, through, teacher },
       });

@@ -99,7 +99,7 @@ function firstKept(stages: number, values: number): number {
   return Math.max(0, stages - Math.floor(KEPT_BYTES / insideBytes(values)));
 }
 
-/** What a stage's output is multiplied by, forward, and its gradient, on the way back. */
+/** Factors of a stage's output, forward, and of its gradient, on the way back. */
 function factorsOf(
   { size, shape }: Tensor3D,
   stage: number,

@@ -30,7 +30,7 @@ interface Place {
   readonly norm0: string | undefined;
 }
 
-/** What SRWKV computes on its way, [B, T, C] each: the way back needs it. */
+/** Values inside of SRWKV that the way back needs, [B, T, C] each. */
 export interface TimeInside {
   readonly kind: 'time';
   readonly mixed: readonly Tensor3D[];
