@@ -46,10 +46,27 @@ export interface ModelFamily<Config extends ModelConfig = ModelConfig> {
   readonly rateProxy?: true;
   /** True where the network tells of its neurons ({@link NetworkHooks.onNeurons}). */
   readonly membranes?: true;
+  /** True where it tells of its matrices' inputs ({@link NetworkHooks.onInputs}). */
+  readonly inputs?: true;
   /** Settings that change a model's numbers and are not in its weights, for the keys of measurements. */
   variant(config: Config): string;
   /** The configuration for people: "6 blocks", "width 192". */
   describe(config: Config): string[];
+}
+
+/** The inputs of a matrix, and its product where that goes to neurons. */
+export interface MatrixInputs {
+  /** [B, T, in] */
+  readonly inputs: Tensor;
+  /**
+   * Where the product is what leaky neurons over tokens take in, u = v + (x − v)/τ: that current before its gate,
+   * and the gate before its sigmoid where there is one, [B, T, out] each.
+   */
+  readonly neurons?: {
+    readonly product: Tensor;
+    readonly gate?: Tensor | undefined;
+    readonly tau: number;
+  };
 }
 
 /** Ways to look inside while a network runs. */
@@ -68,6 +85,11 @@ export interface NetworkHooks {
    * @param layer as of `onSpikes`
    */
   readonly onNeurons?: ((layer: number, activity: NeuronActivity) => void) | undefined;
+  /**
+   * Called with the inputs of each matrix of the stages, by parameter name; the tensors are disposed after the call.
+   * A matrix that feeds neurons comes after all others of its stage.
+   */
+  readonly onInputs?: ((name: string, given: MatrixInputs) => void) | undefined;
 }
 
 /** The likelihood of the token after each, as what a network is trained for. */
@@ -156,6 +178,8 @@ export interface SpikingNetwork {
     tokens: TokenBatch,
     hooks?: NetworkHooks,
   ): Tensor;
+  /** Tells of the inputs of matrices behind the last stage that every token is multiplied with. */
+  finalInputs?(stream: Tensor, onInputs: NonNullable<NetworkHooks['onInputs']>): void;
   /** NLL in nats of each target, [B * T], from the stream after the last stage. */
   tokenNll?(stream: Tensor, targets: Int32Array): Tensor;
   /** Logits over the vocabulary, [B, T, V], from the same. */

@@ -50,6 +50,6 @@ describe('cli: search --predictor fisher', () => {
     assert.match(tiered.stderr, /--predictor.*knapsack/);
     const idle = await toy.study('search', '--method', 'knapsack', '--calibration', 'train.tsv');
     assert.equal(idle.code, 2, idle.stderr);
-    assert.match(idle.stderr, /--calibration.*nothing takes gradients on it/);
+    assert.match(idle.stderr, /--calibration.*nothing is calibrated on it/);
   });
 });

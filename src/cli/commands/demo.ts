@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import type { Command } from 'commander';
 import { startBackend, type BackendReport } from '../../backend/start.js';
 import { BUNDLED_MODELS, type BundledModel } from '../../experiment/open/model-file.js';
+import { BUNDLED_CALIBRATION } from '../../experiment/open/calibration-sample.js';
 import { openStudy } from '../../experiment/open/open-study.js';
 import type { Study } from '../../experiment/open/study.js';
 import { searchResultJson } from '../../experiment/record/search-files.js';
@@ -10,7 +11,7 @@ import { PRECISION_LIST, runUniform } from '../../experiment/runs/uniform.js';
 import { loadPaperPower, loadPaperResults } from '../../figures/paper-data.js';
 import { loadVegaBundle } from '../../figures/vega-bundle.js';
 import { renderReport } from '../../plots/render/report.js';
-import { type QuantizerName, quantizerPlan } from '../../quant/quantizers.js';
+import { needsCalibration, type QuantizerName, quantizerPlan } from '../../quant/quantizers.js';
 import type { MeasurementStore } from '../../store/index.js';
 import { saveFile } from '../../util/files.js';
 import { formatDuration } from '../../util/format.js';
@@ -140,6 +141,7 @@ async function measure(
     backend: backend.name,
     store,
     ...(workers !== undefined && { accelerations: { workers } }),
+    ...(needsCalibration(quantizer) && { calibration: BUNDLED_CALIBRATION }),
   });
   const { file } = study.options;
   try {

@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
-import { startBackend } from '../../backend/start.js';
+import { startBackend, type BackendName } from '../../backend/start.js';
 import { buildTask, type TaskRequest } from '../../experiment/open/build-task.js';
+import { openSample } from '../../experiment/open/calibration-sample.js';
 import {
   openModel,
   openModelFile,
@@ -39,6 +40,7 @@ import { packedFacts, packedJson } from '../format/packed.js';
 import { pointCells, pointColumns } from '../format/points.js';
 import { formatFacts, formatTable, numberColumns, type Fact } from '../format/table.js';
 import type { Host } from '../host.js';
+import { calibrationOf, calibrationOption } from '../options/calibration.js';
 import {
   bitsOption,
   dataOptions,
@@ -57,6 +59,7 @@ import { Session } from '../session.js';
 interface EvalFlags extends ModelFlags, BackendFlags, TaskRequest, StoreFlags, QueueFlags {
   readonly bits?: number;
   readonly quantizer: QuantizerName;
+  readonly calibration?: string;
   readonly plan?: string;
   /** True for the number that is the default. */
   readonly noiseFloor?: number | true;
@@ -83,6 +86,7 @@ export function addEval(program: Command, host: Host): void {
     .addOption(pooling)
     .addOption(bitsOption())
     .addOption(quantizerOption())
+    .addOption(calibrationOption())
     .option(
       '--noise-floor [count]',
       'how much the metric moves when nothing matters: so many times with the last bits of the weights at random, kept in the store',
@@ -120,11 +124,12 @@ async function evaluate(session: Session, name: string, flags: EvalFlags): Promi
   try {
     const task = await buildTask({ ...flags, onRemark: session.remark }, open.tokenizer, open);
     const plan = await wantedPlan(flags, open);
+    const { checkpoint: weights } = await calibratedFor(flags, open, task, backend.name);
     const plans = plan === undefined ? [] : [plan];
     const measure = (subject: Measurable): Promise<PlanPoint[]> =>
       measurePlans(subject, plans, session.run);
     const [baseline, quantized] = isLoaded(open)
-      ? await inThisThread(open, task, measure)
+      ? await inThisThread({ ...open, checkpoint: weights }, task, measure)
       : await onMachines(open, { task, backend: backend.name, queue: queue! }, measure);
     const { measurement } = baseline;
     warnBeyondContext(session, measurement!, open);
@@ -163,6 +168,18 @@ async function evaluate(session: Session, name: string, flags: EvalFlags): Promi
   } finally {
     await open.close();
   }
+}
+
+/** The model's checkpoint, with the integers of a calibration sample where the flags ask for one. */
+async function calibratedFor(
+  flags: EvalFlags,
+  open: ModelFile,
+  search: Task,
+  backend: BackendName,
+): Promise<Pick<ModelFile, 'checkpoint'>> {
+  const calibration = flags.bits === undefined ? flags.calibration : calibrationOf(flags);
+  if (calibration === undefined) return open;
+  return openSample(open, { calibration, search, backend });
 }
 
 const isLoaded = (open: ModelFile | OpenModel): open is OpenModel => 'model' in open;

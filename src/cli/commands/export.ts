@@ -1,6 +1,9 @@
 import { Option, type Command } from 'commander';
+import { startBackend } from '../../backend/start.js';
 import { openCheckpoint } from '../../checkpoint/open.js';
 import type { Checkpoint } from '../../checkpoint/types.js';
+import { keptCodes } from '../../experiment/calibrate/kept-codes.js';
+import { openSample } from '../../experiment/open/calibration-sample.js';
 import {
   exportModel,
   tokenizerPathFor,
@@ -19,18 +22,20 @@ import { SEARCH_SETTINGS } from '../../experiment/record/search-schema.js';
 import { selectSaved, planOfKept } from '../../experiment/record/select-saved.js';
 import type { StatedConfig } from '../../model/config.js';
 import { describeModel, statedConfig, type ModelDescription } from '../../model/structure.js';
+import { withCodes } from '../../quant/matrix-values.js';
 import { isPacked } from '../../quant/packed/format.js';
 import { parsePlan } from '../../quant/plan-json.js';
 import type { Plan } from '../../quant/plan.js';
 import { quantizerPlan, type QuantizerName } from '../../quant/quantizers.js';
 import { readTextFile } from '../../tasks/data/text.js';
 import type { Tokenizer } from '../../tokenizer/tokenizer.js';
-import { CheckpointError, DataError, UsageError } from '../../util/errors.js';
+import { CheckpointError, DataError, TokenizerError, UsageError } from '../../util/errors.js';
 import { formatBytes, formatCount, formatFixed, formatPercent } from '../../util/format.js';
 import { sha256File } from '../../util/hash.js';
 import { formatFacts, type Fact } from '../format/table.js';
 import type { Host } from '../host.js';
 import { weight } from '../options/amounts.js';
+import { calibrationOf, calibrationOption } from '../options/calibration.js';
 import {
   bitsOption,
   quantizerOption,
@@ -52,6 +57,7 @@ interface ExportFlags extends ModelFlags, RunsFlags, SelectionFlags {
   readonly lambda?: number;
   readonly bits?: number;
   readonly quantizer: QuantizerName;
+  readonly calibration?: string;
   readonly force?: boolean;
 }
 
@@ -73,6 +79,7 @@ export function addExport(program: Command, host: Host): void {
     .addOption(tieOption("with --run: the run's own"))
     .addOption(bitsOption())
     .addOption(quantizerOption())
+    .addOption(calibrationOption())
     .option('--force', 'replace files that are there');
   withTokenizerOption(command);
   withCommonOptions(withConfigOptions(withRunsOption(command)))
@@ -108,7 +115,11 @@ async function exportPlanned(
     const { hierarchy } = description;
     const plan = await planOf(source, flags, description);
     const tokenizer = await tokenizerFor(path, description, output, flags);
-    const files = { ...description, checkpoint, ...(tokenizer && { tokenizer }) };
+    const files = {
+      ...description,
+      checkpoint: await calibratedFor(flags, source, { ...description, checkpoint }, tokenizer),
+      ...(tokenizer && { tokenizer }),
+    };
     const result = await exportModel(files, plan, output, session.run);
     const sha256 = await sha256File(output);
     const { bytes, footprint, planId } = result;
@@ -197,6 +208,42 @@ async function planOf(
       expected: 'a search that found some',
     });
   return planOfKept(kept, selection.candidate, hierarchy);
+}
+
+/**
+ * The checkpoint with calibrated integers: those that a run has kept, or of the sample that the flags ask for.
+ *
+ * @throws {TokenizerError} for a sample of a model that has no tokenizer.
+ */
+async function calibratedFor(
+  { calibration: named, quantizer, bits, plan }: ExportFlags,
+  { run }: Source,
+  file: ModelDescription & { readonly checkpoint: Checkpoint },
+  tokenizer: Tokenizer | undefined,
+): Promise<Checkpoint> {
+  const kept = run?.json.config.calibration;
+  if (kept !== undefined) return withCodes(file.checkpoint, keptCodes(kept.id));
+  const calibration = calibrationOf({
+    calibration: named,
+    plan,
+    ...(bits !== undefined && { quantizer }),
+  });
+  if (calibration === undefined) return file.checkpoint;
+  if (tokenizer === undefined)
+    throw new TokenizerError({
+      what: 'a calibration sample needs the tokenizer',
+      where: file.checkpoint.path,
+      got: 'none beside the checkpoint',
+      expected: '--tokenizer',
+    });
+  const { name } = await startBackend('auto');
+  const { config } = file;
+  const search =
+    config.classes > 0
+      ? { name: 'sst2', id: '' }
+      : { name: 'wikitext2', id: '', context: config.contextLength };
+  const sample = { calibration, search, backend: name };
+  return (await openSample({ ...file, tokenizer }, sample)).checkpoint;
 }
 
 /** The tokenizer to copy: the one named, or the model's own where it has one. */

@@ -141,7 +141,7 @@ export function addSearch(program: Command, host: Host): void {
     )
     .option(
       '--calibration <file>',
-      'data to take gradients on with --predictor fisher; default: the first of the data that is searched on',
+      'data that --quantizer gptq or spike-preserving draw their sample from, and --predictor fisher takes gradients on; default: the searched part of the bundled samples; with --data none for the first, and for fisher the first of the data',
     )
     .option(
       '--time <duration>',
@@ -256,7 +256,7 @@ function settingsOf(flags: SearchFlags, metric: MetricName): SearchSettings {
       name === undefined ? constraintsOf(maxLoss, maxMemory, metric) : CASES[name].constraints,
     ...{ bits, quantizer, granularity, order, pace, slack, objective },
     ...{ maxEvaluations, predictor, lambda, lambdas },
-    ...(calibration !== undefined && { calibration }),
+    ...(calibration !== undefined && predictor === 'fisher' && { calibration }),
     // Left out where they are as by default: settings tell runs apart.
     ...(accounting !== 'used' && { accounting }),
     ...(score !== 'paper' && { score }),

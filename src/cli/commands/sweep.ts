@@ -17,6 +17,7 @@ import { metricCell, unitGrid } from '../format/run-tables.js';
 import { formatFacts, formatTable } from '../format/table.js';
 import { workFacts } from '../format/work-facts.js';
 import type { Host } from '../host.js';
+import { calibrationOption } from '../options/calibration.js';
 import { bitsListOption, quantizerOption } from '../options/common.js';
 import { studyFacts, withStudy, withStudyOptions, type StudyFlags } from '../options/study.js';
 import { asOneBar } from '../run-progress.js';
@@ -43,6 +44,7 @@ export function addSweep(program: Command, host: Host): void {
     .description('measure how sensitive each block and module is: one at a time, at each bit width')
     .addOption(bitsListOption('bit widths, 1 to 16', PRECISION_LIST))
     .addOption(quantizerOption())
+    .addOption(calibrationOption())
     .addOption(
       new Option('--level <levels...>', 'what is quantized alone')
         .choices(LEVELS)

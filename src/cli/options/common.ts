@@ -149,7 +149,7 @@ export function bitsOption(): Option {
 export function quantizerOption(): Option {
   return new Option(
     '--quantizer <name>',
-    'min-max: per tensor, the range widened to hold 0; paper-minmax: not widened; best: per channel, least squared error, a spike embedding by its sign',
+    'min-max: per tensor, the range widened to hold 0; paper-minmax: not widened; best: per channel, least squared error, a spike embedding by its sign; gptq, spike-preserving: the same with integers by a calibration sample (--calibration)',
   )
     .choices(Object.keys(QUANTIZERS))
     .default('min-max');

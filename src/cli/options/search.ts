@@ -6,6 +6,7 @@ import {
   type SearchSettings,
   type Yardsticks,
 } from '../../experiment/runs/search-settings.js';
+import { needsCalibration } from '../../quant/quantizers.js';
 import { CASES, type Bound, type CaseName } from '../../search/constraints.js';
 import type { MetricName } from '../../tasks/metrics/metrics.js';
 import { UsageError } from '../../util/errors.js';
@@ -55,13 +56,14 @@ const OF_METHOD = {
 
 /** @throws {UsageError} for an option that would be read and do nothing. */
 function requireOwnMethod(command: Command, flags: SearchFlags): void {
-  const { method, order, predictor, calibration } = flags;
-  if (calibration !== undefined && predictor !== 'fisher')
+  const { method, order, predictor, calibration, quantizer } = flags;
+  if (calibration !== undefined && predictor !== 'fisher' && !needsCalibration(quantizer))
     throw new UsageError({
-      what: 'nothing takes gradients on it',
+      what: 'nothing is calibrated on it',
       where: '--calibration',
-      got: `--predictor ${predictor}`,
-      expected: '--predictor fisher, or a search without --calibration',
+      got: `--quantizer ${quantizer}, --predictor ${predictor}`,
+      expected:
+        '--quantizer gptq or spike-preserving, --predictor fisher, or a search without --calibration',
     });
   const other = method === 'tiered' ? 'knapsack' : 'tiered';
   for (const name of OF_METHOD[other]) {

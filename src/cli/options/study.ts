@@ -8,6 +8,7 @@ import { openStore, type MeasurementStore, type SetAside } from '../../store/ind
 import { backendFact, configFacts, itemsText } from '../format/facts.js';
 import type { Fact } from '../format/table.js';
 import type { Session } from '../session.js';
+import { calibrationOf, type CalibrationFlags } from './calibration.js';
 import {
   dataOptions,
   integerFrom,
@@ -23,6 +24,7 @@ import { queueOf, withQueueOptions, type QueueFlags } from './queue.js';
 /** Flags of commands that measure many plans and remember them. */
 export interface StudyFlags
   extends ModelFlags, BackendFlags, StudyTasksRequest, StoreFlags, RunsFlags, QueueFlags {
+  readonly calibration?: string;
   readonly workers?: number;
   readonly prefix: boolean;
   readonly exit: boolean;
@@ -85,13 +87,15 @@ function withPlaces(command: Command): Command {
 export async function withStudy(
   session: Session,
   model: string,
-  flags: StudyFlags,
+  flags: StudyFlags & CalibrationFlags,
   work: (study: Study) => Promise<void>,
 ): Promise<void> {
   const { prefix, exit, verdicts, memo, workers, backend, store } = flags;
   const { task, data, heldOut, natural, context, limit, heldOutLimit, pooling } = flags;
+  const calibration = calibrationOf(flags);
   const queue = queueOf(session, flags);
   const study = await openStudy(model, {
+    ...(calibration !== undefined && { calibration }),
     ...(queue && { queue }),
     ...{ task, data, heldOut, natural, context, limit, heldOutLimit, pooling },
     backend,
@@ -142,7 +146,7 @@ function setAsideText({ part, reason, path, recovered }: SetAside): string {
 
 /** Model, data and backend. */
 export function studyFacts({ options, sha256 }: Study): Fact[] {
-  const { search, heldOut, file, backend } = options;
+  const { search, heldOut, file, backend, calibration } = options;
   const held: Fact =
     heldOut === undefined
       ? ['held out', 'nothing: no figure below is free of selection (--held-out)']
@@ -154,5 +158,6 @@ export function studyFacts({ options, sha256 }: Study): Fact[] {
     backendFact(backend),
     ...search.task.describe(),
     held,
+    ...(calibration ? [['calibrated on', calibration.source] as const] : []),
   ];
 }

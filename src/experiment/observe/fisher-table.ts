@@ -1,6 +1,6 @@
 import { matricesOf } from '../../layout/hierarchy.js';
 import { LoadedModel } from '../../model/loaded-model.js';
-import { fakeQuantize } from '../../quant/quantizer/quantize.js';
+import { simulatedMatrix } from '../../quant/matrix-values.js';
 import { schemeToJson } from '../../quant/scheme/scheme-json.js';
 import { UNQUANTIZED_BITS, type Scheme } from '../../quant/scheme/scheme.js';
 import { evaluateExactly } from '../../search/evaluation.js';
@@ -155,7 +155,7 @@ export class Increases {
     if (known !== undefined) return known;
     const { checkpoint, layout } = this.study.options.file;
     const values = await checkpoint.readFloat32(name);
-    const rounded = fakeQuantize(values, checkpoint.tensors.get(name)!.shape, scheme, name);
+    const rounded = await simulatedMatrix(checkpoint, name, scheme, values);
     const bySign = layout.parameters.some((one) => one.name === name && one.role === 'sign');
     const found = expectedIncrease(this.information, name, values, rounded, bySign);
     this.known.set(key, found);

@@ -2,8 +2,8 @@ import type { Checkpoint } from '../../checkpoint/types.js';
 import { LoadedModel } from '../../model/loaded-model.js';
 import { observe } from '../../model/observe.js';
 import type { ModelDescription } from '../../model/structure.js';
+import { simulatedMatrix, type WeightSource } from '../../quant/matrix-values.js';
 import type { ResolvedPlan } from '../../quant/plan.js';
-import { fakeQuantize } from '../../quant/quantizer/quantize.js';
 import { UNQUANTIZED_BITS } from '../../quant/scheme/scheme.js';
 import type { Task } from '../../tasks/task.js';
 import { throwIfAborted } from '../../util/errors.js';
@@ -54,7 +54,7 @@ interface Reference {
 }
 
 export interface ObserverOptions {
-  readonly checkpoint: Checkpoint;
+  readonly checkpoint: Checkpoint & WeightSource;
   readonly description: ModelDescription;
   readonly task: Task;
   readonly items: ObservedItems;
@@ -70,7 +70,7 @@ export class Observer {
   /** @param applier of a model that others may use too, between two plans */
   constructor(
     private readonly model: LoadedModel,
-    private readonly checkpoint: Checkpoint,
+    private readonly checkpoint: Checkpoint & WeightSource,
     private readonly applier: PlanApplier,
     private readonly task: Task,
     private readonly batches: readonly ObservedBatch[],
@@ -146,8 +146,7 @@ export class Observer {
       // By its sign an embedding is stored without loss: of it the model reads nothing else.
       if (scheme.bits === UNQUANTIZED_BITS || scheme.method === 'sign') continue;
       const values = await this.checkpoint.readFloat32(name);
-      const { shape } = this.checkpoint.tensors.get(name)!;
-      const simulated = fakeQuantize(values, shape, scheme, name);
+      const simulated = await simulatedMatrix(this.checkpoint, name, scheme, values);
       for (let i = 0; i < values.length; i++) {
         signal += values[i] * values[i];
         noise += (values[i] - simulated[i]) ** 2;

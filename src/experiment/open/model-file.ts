@@ -6,6 +6,7 @@ import { cachedModel } from '../../hub/models.js';
 import type { StatedConfig } from '../../model/config.js';
 import { LoadedModel } from '../../model/loaded-model.js';
 import { openDescribed, type ModelDescription } from '../../model/structure.js';
+import type { WeightSource } from '../../quant/matrix-values.js';
 import { checkVocabulary, loadTokenizer, type Tokenizer } from '../../tokenizer/tokenizer.js';
 import { VOCABULARY_FILE } from '../../tokenizer/vocabulary-list.js';
 import { CheckpointError, TokenizerError } from '../../util/errors.js';
@@ -111,7 +112,7 @@ function tokenizersBeside(path: string): string[] {
 export interface ModelFile extends ModelDescription {
   readonly name: string;
   /** A packed file of `export` gives the values that it stands for. */
-  readonly checkpoint: Checkpoint;
+  readonly checkpoint: Checkpoint & WeightSource;
   readonly tokenizer: Tokenizer;
   /** Closes the checkpoint. */
   close(): Promise<void>;

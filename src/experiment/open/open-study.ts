@@ -3,6 +3,7 @@ import { requireUnpacked } from '../../quant/packed/read.js';
 import { openStore, type MeasurementStore, type SetAside } from '../../store/index.js';
 import type { Accelerations } from '../scoring/options.js';
 import type { PoolOpener } from '../scoring/scorer-pool.js';
+import { openSample } from './calibration-sample.js';
 import { openModelFile, type ModelOptions } from './model-file.js';
 import { buildStudyTasks, type StudyTasksRequest } from './study-tasks.js';
 import { Study } from './study.js';
@@ -23,6 +24,11 @@ export interface OpenStudyOptions extends StudyTasksRequest {
   readonly budgetBytes?: number;
   /** Other machines that score the plans (`openQueue`), in place of this process's threads. */
   readonly queue?: { readonly openPool: PoolOpener };
+  /**
+   * Draws a calibration sample, for plans of calibrated schemes, from this data: a file as `data`, or `bundled`
+   * for the part of the bundled samples that is searched on. By default such plans are refused.
+   */
+  readonly calibration?: string;
   /** Settings of the model that its files do not give: a tokenizer, a family, a family's settings. */
   readonly model?: ModelOptions;
 }
@@ -45,6 +51,7 @@ export async function openStudy(
     accelerations,
     budgetBytes,
     queue,
+    calibration,
     model: stated = {},
     ...request
   }: OpenStudyOptions = {},
@@ -56,6 +63,10 @@ export async function openStudy(
     owned.push(file);
     requireUnpacked(file.checkpoint);
     const tasks = await buildStudyTasks(request, file.tokenizer, file);
+    const sample =
+      calibration === undefined
+        ? undefined
+        : await openSample(file, { calibration, search: tasks.search.task, backend: backend.name });
     const store =
       typeof place === 'string'
         ? await openStore(place, onStoreNews && { tell: onStoreNews })
@@ -63,7 +74,8 @@ export async function openStudy(
     if (store !== undefined && store !== place) owned.push(store);
     if (store?.setAside) onSetAside?.(store.setAside);
     return await Study.open({
-      file,
+      file: sample === undefined ? file : { ...file, checkpoint: sample.checkpoint },
+      calibration: sample?.said,
       backend,
       ...tasks,
       store,

@@ -8,7 +8,7 @@ import { UsageError } from '../../util/errors.js';
 import type { RunOptions } from '../../util/progress.js';
 import type { Observables } from '../observe/observables.js';
 import type { ObservedLimits } from '../observe/observed-items.js';
-import type { DataJson, RunConfig, RunJson } from '../record/schema.js';
+import type { CalibrationJson, DataJson, RunConfig, RunJson } from '../record/schema.js';
 import type { Measurable } from '../runs/measure-plans.js';
 import { Evaluator } from '../scoring/evaluator.js';
 import {
@@ -46,6 +46,8 @@ export interface StudyTasks {
 
 export interface StudyOptions extends StudyTasks {
   readonly file: Omit<ModelFile, 'tokenizer' | 'close'> & Partial<Pick<ModelFile, 'tokenizer'>>;
+  /** Data that a calibration sample is drawn from; `file`'s checkpoint then has its integers. */
+  readonly calibration?: CalibrationJson | undefined;
   /** The running backend. */
   readonly backend: Omit<BackendReport, 'passedOver'> & Partial<BackendReport>;
   /** By default in memory: then nothing is left of the measurements. */
@@ -96,6 +98,7 @@ export class Study {
       store: this.store,
       accelerations: this.accelerations,
       pool: this.pool,
+      calibrated: file.checkpoint.calibrated,
     });
   }
 
@@ -107,9 +110,10 @@ export class Study {
     const sha256 = await checkpoint.sha256();
     const content = await checkpoint.content?.();
     const place = { checkpoint: checkpoint.path, checkpointHash: sha256, content, model: file };
+    const { calibrated } = checkpoint;
     const pool = openPool({
       ...place,
-      ...{ backend: backend.name, accelerations, budgetBytes, openPool: open },
+      ...{ backend: backend.name, accelerations, budgetBytes, openPool: open, calibrated },
     });
     return new Study(options, sha256, accelerations, pool);
   }
@@ -145,7 +149,7 @@ export class Study {
 
   /** All of model and data that can change a result: two runs are the same where this is. */
   identity(): Omit<RunConfig, 'settings'> {
-    const { file, backend, search, heldOut } = this.options;
+    const { file, backend, search, heldOut, calibration } = this.options;
     const { name, family, config } = file;
     const dataOf = ({ task, split, limit, context }: StudyTask): DataJson => ({
       task: task.name,
@@ -166,6 +170,7 @@ export class Study {
       },
       search: dataOf(search),
       heldOut: heldOut ? dataOf(heldOut) : null,
+      ...(calibration && { calibration }),
       backend: backendIdentity(backend.name),
       measurements: MEASUREMENT_VERSION,
     };

@@ -44,6 +44,14 @@ const data = v.object({
 });
 export type DataJson = v.InferOutput<typeof data>;
 
+/** The sample that integers of calibrated schemes come from; absent where the run was opened without one. */
+const calibration = v.object({
+  /** Of checkpoint, sample and method: what kept integers are found by. */
+  id: text,
+  source: text,
+});
+export type CalibrationJson = v.InferOutput<typeof calibration>;
+
 /** All of model, data and settings that the result depends on: runs are equal where this is. */
 const config = v.object({
   model: v.object({
@@ -63,6 +71,7 @@ const config = v.object({
   }),
   search: data,
   heldOut: v.nullable(data),
+  calibration: v.exactOptional(calibration),
   backend: text,
   measurements: text,
   settings: json,

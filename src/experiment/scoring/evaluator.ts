@@ -1,4 +1,5 @@
 import { backendIdentity } from '../../backend/start.js';
+import { isCalibrated } from '../../quant/matrix-values.js';
 import { isUnquantized, planId, type ResolvedPlan } from '../../quant/plan.js';
 import { meetsLimit } from '../../search/constraints.js';
 import type { Evaluate, Evaluation } from '../../search/evaluation.js';
@@ -90,10 +91,12 @@ export class Evaluator {
 
   /** The key under which a plan's measurement is stored. */
   keyOf(plan: ResolvedPlan, task = this.options.task): MeasurementKey {
-    const { checkpointHash, model, split, limit, context, backend } = this.options;
+    const { checkpointHash, model, split, limit, context, backend, calibrated } = this.options;
+    // A plan says how integers are found; those of another sample are other ones.
+    const sample = calibrated && isCalibrated(plan) ? `/${calibrated.id}` : '';
     return {
       checkpoint: checkpointHash,
-      plan: planId(plan),
+      plan: planId(plan) + sample,
       task: task.name,
       data: task.id,
       split,

@@ -2,6 +2,7 @@ import { resolve } from 'node:path';
 import { backendIdentity, type BackendName } from '../../backend/start.js';
 import type { FileContent } from '../../checkpoint/types.js';
 import { statedConfig, type ModelStructure } from '../../model/structure.js';
+import type { CalibratedCodes } from '../../quant/matrix-values.js';
 import type { MeasurementStore } from '../../store/index.js';
 import type { Task } from '../../tasks/task.js';
 import type { PoolOpener } from './scorer-pool.js';
@@ -68,6 +69,8 @@ export interface EvaluatorOptions {
    * that is handed in stays its owner's: of the accelerations, prefix, exit and workers are then its own.
    */
   readonly pool?: SharedPool | undefined;
+  /** Integers of calibrated schemes; without them a plan that has some is refused. */
+  readonly calibrated?: CalibratedCodes | undefined;
   /** Opens a pool of this evaluator's own; by default one of this process's threads. */
   readonly openPool?: PoolOpener | undefined;
 }
@@ -80,11 +83,12 @@ type Pooled =
   | 'backend'
   | 'accelerations'
   | 'budgetBytes'
+  | 'calibrated'
   | 'openPool';
 
 /** The pool an evaluator with these options scores in; the caller closes it. */
 export function openPool(options: Pick<EvaluatorOptions, Pooled>): SharedPool {
-  const { checkpoint, checkpointHash, content, model, backend } = options;
+  const { checkpoint, checkpointHash, content, model, backend, calibrated } = options;
   const { budgetBytes = DEFAULT_BUDGET_BYTES } = options;
   const { prefix, exit, workers } = { ...ALL_ACCELERATIONS, ...options.accelerations };
   const place = { checkpoint: resolve(checkpoint), checkpointHash, content };
@@ -95,7 +99,9 @@ export function openPool(options: Pick<EvaluatorOptions, Pooled>): SharedPool {
       stated: statedConfig(model),
       ...{ backend, identity, workers },
       reuse: { prefix, exit, budgetBytes },
+      calibration: calibrated?.id,
     },
     options.openPool,
+    calibrated,
   );
 }

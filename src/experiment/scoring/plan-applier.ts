@@ -1,7 +1,7 @@
 import type { Checkpoint } from '../../checkpoint/types.js';
 import type { LoadedModel } from '../../model/loaded-model.js';
+import { simulatedMatrix, type WeightSource } from '../../quant/matrix-values.js';
 import type { ResolvedPlan } from '../../quant/plan.js';
-import { fakeQuantize } from '../../quant/quantizer/quantize.js';
 import { schemeToJson } from '../../quant/scheme/scheme-json.js';
 import { UNQUANTIZED_BITS, type Scheme } from '../../quant/scheme/scheme.js';
 import { throwIfAborted } from '../../util/errors.js';
@@ -19,7 +19,7 @@ export class PlanApplier {
 
   constructor(
     private readonly model: Pick<LoadedModel, 'setParameter'>,
-    private readonly checkpoint: Pick<Checkpoint, 'path' | 'tensors' | 'readFloat32'>,
+    private readonly checkpoint: WeightSource & Pick<Checkpoint, 'path'>,
   ) {}
 
   /**
@@ -57,12 +57,12 @@ export class PlanApplier {
   }
 
   private async set(name: string, scheme: Scheme | undefined): Promise<void> {
-    const { path, tensors } = this.checkpoint;
+    const { path } = this.checkpoint;
     // Until it is through, the matrix counts as neither the old scheme nor the new one.
     this.applied.set(name, 'unknown');
-    const original = await this.checkpoint.readFloat32(name);
-    const { shape } = tensors.get(name)!;
-    const values = scheme ? fakeQuantize(original, shape, scheme, name) : original;
+    const values = scheme
+      ? await simulatedMatrix(this.checkpoint, name, scheme)
+      : await this.checkpoint.readFloat32(name);
     this.model.setParameter(name, values, path);
     const key = keyOf(scheme);
     if (key === undefined) this.applied.delete(name);

@@ -6,11 +6,13 @@ import { LoadedModel } from '../../model/loaded-model.js';
 import { planStages } from '../../model/plan-stages.js';
 import { openDescribed, type ModelDescription } from '../../model/structure.js';
 import { addWork, noWork, type Work } from '../../model/work.js';
+import { withCodes } from '../../quant/matrix-values.js';
 import type { ResolvedPlan } from '../../quant/plan.js';
 import { scoreBatch } from '../../tasks/evaluate.js';
 import { taskFromParts } from '../../tasks/kinds.js';
 import type { BatchScores, Task, TaskParts } from '../../tasks/task.js';
 import { yieldToEvents } from '../../util/progress.js';
+import { keptCodes } from '../calibrate/kept-codes.js';
 import { Observer } from '../observe/observables.js';
 import { observedItems, type ObservedLimits } from '../observe/observed-items.js';
 import { PlanApplier } from './plan-applier.js';
@@ -28,6 +30,8 @@ export interface ScorerOptions {
   /** Its identity, as the numbers are stored under: every thread has to compute like that. */
   readonly identity: string;
   readonly reuse: ReuseOptions;
+  /** Id of the calibrated integers that plans may ask for ({@link keptCodes}). */
+  readonly calibration?: string | undefined;
 }
 
 /** Some batches of a task under one plan; plain data. */
@@ -62,12 +66,13 @@ export class Scorer {
 
   /** Starts the backend and loads the model. */
   static async open(options: ScorerOptions): Promise<Scorer> {
-    const { checkpoint: path, content, stated, backend, identity, reuse } = options;
+    const { checkpoint: path, content, stated, backend, identity, reuse, calibration } = options;
     await startBackend(backend, identity);
     const { checkpoint, description } = await openDescribed(path, stated, content);
     try {
       const model = await LoadedModel.load(checkpoint, { description });
-      const applier = new PlanApplier(model, checkpoint);
+      const calibrated = calibration === undefined ? undefined : keptCodes(calibration);
+      const applier = new PlanApplier(model, withCodes(checkpoint, calibrated));
       return new Scorer(checkpoint, model, new AcceleratedModel(model, reuse), applier);
     } catch (error) {
       await checkpoint.close();

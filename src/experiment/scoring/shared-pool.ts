@@ -1,3 +1,4 @@
+import type { CalibratedCodes } from '../../quant/matrix-values.js';
 import type { Task } from '../../tasks/task.js';
 import type { Observables } from '../observe/observables.js';
 import {
@@ -22,10 +23,14 @@ export class SharedPool {
   /** Calls that come at once change the task one after another. */
   private turning: Promise<unknown> = Promise.resolve();
 
-  /** @param open by default a pool of this process's threads */
+  /**
+   * @param open by default a pool of this process's threads
+   * @param codes made ready for a plan before any thread asks for them
+   */
   constructor(
     private readonly options: PoolOptions,
     private readonly open?: PoolOpener,
+    private readonly codes?: Pick<CalibratedCodes, 'prepare'>,
   ) {}
 
   /** Evaluations of one task that may be asked for at once, as far as is known: one before the first. */
@@ -45,6 +50,7 @@ export class SharedPool {
    * @throws as {@link ScorerPool.open} and {@link ScorerPool.score}.
    */
   async score(task: Task, request: PoolRequest): Promise<PoolScores> {
+    await this.prepare(request);
     const pool = await this.turnedTo(task);
     return pool.score(request);
   }
@@ -57,8 +63,13 @@ export class SharedPool {
    */
   async observe(task: Task, request: ObserveRequest): Promise<Observables | undefined> {
     if (this.open === undefined) return undefined;
+    await this.prepare(request);
     const pool = await this.turnedTo(task);
     return pool.observe?.(request);
+  }
+
+  private async prepare({ plan, signal }: Pick<PoolRequest, 'plan' | 'signal'>): Promise<void> {
+    await this.codes?.prepare(plan, signal ? { signal } : {});
   }
 
   private async turnedTo(task: Task): Promise<Pool> {

@@ -1,4 +1,13 @@
-import { mul, reshape, sigmoid, tidy, type Tensor2D, type Tensor3D } from '@tensorflow/tfjs-core';
+import {
+  mul,
+  relu,
+  reshape,
+  sigmoid,
+  square,
+  tidy,
+  type Tensor2D,
+  type Tensor3D,
+} from '@tensorflow/tfjs-core';
 import {
   layerNorm,
   matMul,
@@ -7,6 +16,7 @@ import {
   tokenMix,
   wkv,
 } from '../../backend/kernels/ops.js';
+import type { NetworkHooks } from '../family.js';
 import { sampleChannels, type NeuronActivity } from '../neurons/membranes.js';
 import type { BlockState } from './state.js';
 import type { Weights } from './weights.js';
@@ -16,6 +26,7 @@ export interface Probe {
   /** [B, T, C] */
   readonly spikes: (spikes: Tensor3D) => void;
   readonly neurons?: (activity: NeuronActivity) => void;
+  readonly inputs?: NonNullable<NetworkHooks['onInputs']>;
 }
 
 const TAU = 2;
@@ -72,10 +83,17 @@ export function runMixStage(
     const mixed =
       part === 'ffnPre'
         ? {
-            ...channelMix(weights, `${prefix}.ffnPre`, `${prefix}.ln1`, input, state.mixShift),
+            ...channelMix(
+              weights,
+              `${prefix}.ffnPre`,
+              `${prefix}.ln1`,
+              input,
+              state.mixShift,
+              probe,
+            ),
             wkv: state.wkv.clone(),
           }
-        : timeMix(weights, `${prefix}.att`, `${prefix}.ln1`, input, state);
+        : timeMix(weights, `${prefix}.att`, `${prefix}.ln1`, input, state, probe);
     const { out, membrane, spikes } = spikingResidual(
       mixed.out,
       mixed.gate,
@@ -98,7 +116,7 @@ export function runFfnStage(
 ): StageResult<FfnState> {
   return tidy(() => {
     const prefix = `blocks.${block}`;
-    const ffn = channelMix(weights, `${prefix}.ffn`, `${prefix}.ln2`, x, state.ffnShift);
+    const ffn = channelMix(weights, `${prefix}.ffn`, `${prefix}.ln2`, x, state.ffnShift, probe);
     const { out, membrane, spikes } = spikingResidual(
       ffn.out,
       ffn.gate,
@@ -125,6 +143,7 @@ function timeMix(
   norm: string,
   x: Tensor3D,
   state: MixState,
+  probe: Probe | undefined,
 ): Current & { readonly wkv: Tensor3D } {
   const { mixed, last } = tokenMix(
     x,
@@ -133,9 +152,10 @@ function timeMix(
     weights.matrix(`${module}.mixes`),
     state.mixShift,
   );
-  const [k, v, r] = ['key', 'value', 'receptance'].map((name, index) =>
-    linear(mixed[index], weights.matrix(`${module}.${name}.weight`)),
-  );
+  const [k, v, r] = ['key', 'value', 'receptance'].map((name, index) => {
+    probe?.inputs?.(`${module}.${name}.weight`, { inputs: mixed[index] });
+    return linear(mixed[index], weights.matrix(`${module}.${name}.weight`));
+  });
   const average = wkv(
     k,
     v,
@@ -145,6 +165,10 @@ function timeMix(
     state.wkv,
   );
   const out = linear(average.out, weights.matrix(`${module}.output.weight`));
+  probe?.inputs?.(`${module}.output.weight`, {
+    inputs: average.out,
+    neurons: { product: out, tau: TAU },
+  });
   return { out, gate: undefined, shift: last, wkv: average.state };
 }
 
@@ -155,6 +179,7 @@ function channelMix(
   norm: string,
   x: Tensor3D,
   shift: Tensor2D,
+  probe: Probe | undefined,
 ): Current {
   const { mixed, last } = tokenMix(
     x,
@@ -164,9 +189,13 @@ function channelMix(
     shift,
   );
   const hidden = linear(mixed[0], weights.matrix(`${module}.key.weight`));
-  return {
-    out: squaredReluMatMul(hidden, weights.matrix(`${module}.value.weight`)),
-    gate: linear(mixed[1], weights.matrix(`${module}.receptance.weight`)),
-    shift: last,
-  };
+  const out = squaredReluMatMul(hidden, weights.matrix(`${module}.value.weight`));
+  const gate = linear(mixed[1], weights.matrix(`${module}.receptance.weight`));
+  if (probe?.inputs) {
+    probe.inputs(`${module}.key.weight`, { inputs: mixed[0] });
+    probe.inputs(`${module}.receptance.weight`, { inputs: mixed[1] });
+    const inputs = square(relu(hidden));
+    probe.inputs(`${module}.value.weight`, { inputs, neurons: { product: out, gate, tau: TAU } });
+  }
+  return { out, gate, shift: last };
 }

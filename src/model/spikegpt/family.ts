@@ -30,6 +30,7 @@ export const SPIKEGPT: ModelFamily<SpikeGPTConfig> = {
   build: (config) => new SpikeGPTNetwork(config),
   operations: countOperations,
   membranes: true,
+  inputs: true,
   variant: ({ embedding }) => embedding,
   describe: ({ layers, width, hiddenWidth, vocabSize, ffnPre }) => [
     formatCounted(layers, 'block'),

@@ -54,7 +54,7 @@ export class SpikeGPTNetwork implements SpikingNetwork {
     from: number,
     to: number,
     _tokens: TokenBatch,
-    { onSpikes, onNeurons }: NetworkHooks = {},
+    { onSpikes, onNeurons, onInputs }: NetworkHooks = {},
   ): Tensor3D {
     const before = this.config.embedding === 'spike' ? 1 : 0;
     return tf.tidy(() => {
@@ -63,13 +63,15 @@ export class SpikeGPTNetwork implements SpikingNetwork {
         const rest = initialBlockState(this.config, stream.shape[0]);
         const probe: Probe = {
           spikes: (spikes) => onSpikes?.(before + stage, spikes),
+          ...(onInputs && { inputs: onInputs }),
           ...(onNeurons && {
             neurons: (activity) => {
               onNeurons(before + stage, activity);
             },
           }),
         };
-        const result = this.runStage(stage, x, rest, onSpikes || onNeurons ? probe : undefined);
+        const isWatched = onSpikes ?? onNeurons ?? onInputs;
+        const result = this.runStage(stage, x, rest, isWatched && probe);
         disposeState([rest, result.state]);
         if (x !== stream) x.dispose();
         x = result.x;
@@ -93,6 +95,13 @@ export class SpikeGPTNetwork implements SpikingNetwork {
   /** ln_out over the residual stream after the last block, [B, T, C]. */
   private normalize(x: Tensor3D): Tensor3D {
     return layerNorm(x, this.weights.vector('ln_out.weight'), this.weights.vector('ln_out.bias'));
+  }
+
+  finalInputs(stream: Tensor3D, onInputs: NonNullable<NetworkHooks['onInputs']>): void {
+    if (!this.config.head || this.config.classes > 0) return;
+    tf.tidy(() => {
+      onInputs('head.weight', { inputs: this.normalize(stream) });
+    });
   }
 
   tokenNll(stream: Tensor3D, targets: Int32Array): Tensor1D {

@@ -6,10 +6,10 @@ import { throwIfAborted } from '../../util/errors.js';
 import { sha256 } from '../../util/hash.js';
 import { yieldToEvents, type RunOptions } from '../../util/progress.js';
 import { footprintOf, type Footprint } from '../footprint.js';
+import { quantizedMatrix, type WeightSource } from '../matrix-values.js';
 import { formatPlan } from '../plan-json.js';
 import { compactPlan, planId, type ResolvedPlan } from '../plan.js';
 import type { QuantizationError } from '../quantizer/error.js';
-import { quantize } from '../quantizer/quantize.js';
 import { UNQUANTIZED_BITS } from '../scheme/scheme.js';
 import { packIntegers } from './bit-packing.js';
 import { encodePackedHeader, INTEGERS, SCALES, ZERO_POINTS } from './format.js';
@@ -43,7 +43,7 @@ export interface ExportResult {
  *   is left.
  */
 export async function exportPlan(
-  checkpoint: Checkpoint,
+  checkpoint: Checkpoint & WeightSource,
   hierarchy: Hierarchy,
   plan: ResolvedPlan,
   path: string,
@@ -110,13 +110,12 @@ interface Packed {
 }
 
 async function pack(
-  checkpoint: Checkpoint,
-  { name, shape }: Matrix,
+  checkpoint: WeightSource,
+  { name }: Matrix,
   plan: ResolvedPlan,
 ): Promise<Packed> {
   const scheme = plan.get(name)!;
-  const values = await checkpoint.readFloat32(name);
-  const { integers, scales, zeroPoints, error } = quantize(values, shape, scheme, name);
+  const { integers, scales, zeroPoints, error } = await quantizedMatrix(checkpoint, name, scheme);
   const group = (
     suffix: string,
     dtype: 'float32' | 'int32',

@@ -19,7 +19,7 @@ export function gridOf(
 ): Grid {
   const [smallest, largest] = extremes(values, from, to);
   if (!Number.isFinite(smallest) || !Number.isFinite(largest)) throw notFinite(values, from, name);
-  const grid = fit(values, from, to, smallest, largest, scheme);
+  const grid = fit(values, from, to, smallest, largest, scheme, name);
   if (Math.fround(grid.scale * Math.max(-grid.low, grid.high)) === Infinity)
     throw new QuantError({
       what: 'range is too wide, a quantized value would be infinite',
@@ -37,6 +37,7 @@ function fit(
   smallest: number,
   largest: number,
   { bits, method, range }: Scheme,
+  name: string,
 ): Grid {
   const symmetric = method === 'symmetric';
   switch (range.kind) {
@@ -60,6 +61,14 @@ function fit(
     }
     case 'mse':
       return smallestErrorGrid(values, from, to, smallest, largest, symmetric, bits);
+    case 'gptq':
+    case 'spike-preserving':
+      throw new QuantError({
+        what: 'the integers are not a function of the values alone',
+        where: `tensor ${name}`,
+        got: `range ${range.kind}, which is calibrated`,
+        expected: 'a model that was opened with a calibration sample',
+      });
   }
 }
 

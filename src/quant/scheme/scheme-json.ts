@@ -2,7 +2,14 @@ import { QuantError } from '../../util/errors.js';
 import { isRecord } from '../../util/json.js';
 import { PER_CHANNEL, PER_TENSOR, perGroup, type Granularity } from './granularity.js';
 import { isPreset, PRESETS } from './presets.js';
-import { createScheme, UNQUANTIZED_BITS, type Method, type Range, type Scheme } from './scheme.js';
+import {
+  CALIBRATED,
+  createScheme,
+  UNQUANTIZED_BITS,
+  type Method,
+  type Range,
+  type Scheme,
+} from './scheme.js';
 
 /**
  * A scheme as JSON, short enough to edit: `{ "bits": 4, "method": "affine", "granularity":
@@ -13,7 +20,7 @@ export interface SchemeJson {
   readonly method?: Method;
   /** "per-tensor", "per-channel" or "per-group(SIZE)". */
   readonly granularity?: string;
-  /** "min-max" (widened to hold 0), "min-max-unwidened", "percentile(P)" or "mse". */
+  /** "min-max" (widened to hold 0), "min-max-unwidened", "percentile(P)", "mse", "gptq" or "spike-preserving". */
   readonly range?: string;
 }
 
@@ -33,7 +40,9 @@ function rangeText(range: Range): string {
     case 'percentile':
       return `percentile(${range.percentile})`;
     case 'mse':
-      return 'mse';
+    case 'gptq':
+    case 'spike-preserving':
+      return range.kind;
   }
 }
 
@@ -103,8 +112,11 @@ function parseRange(text: unknown, fail: Fail): Range {
   if (text === 'min-max') return { kind: 'min-max', widenToZero: true };
   if (text === 'min-max-unwidened') return { kind: 'min-max', widenToZero: false };
   if (text === 'mse') return { kind: 'mse' };
+  const calibrated = CALIBRATED.find((kind) => kind === text);
+  if (calibrated !== undefined) return { kind: calibrated };
   const percentile =
     typeof text === 'string' ? /^percentile\((\d+(?:\.\d+)?)\)$/.exec(text)?.[1] : undefined;
   if (percentile !== undefined) return { kind: 'percentile', percentile: Number(percentile) };
-  return fail('range', 'unknown range', text, 'min-max, min-max-unwidened, percentile(P) or mse');
+  const known = `min-max, min-max-unwidened, percentile(P), mse, ${CALIBRATED.join(' or ')}`;
+  return fail('range', 'unknown range', text, known);
 }

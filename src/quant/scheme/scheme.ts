@@ -31,8 +31,21 @@ export interface MseRange {
   readonly kind: 'mse';
 }
 
+/**
+ * Integers that a calibration sample decided on, with their ranges: `gptq` makes the error of each product
+ * small, `spike-preserving` that of the membrane potentials where a matrix feeds neurons. They are no
+ * function of the values alone, and are looked up where they were kept.
+ */
+export interface CalibratedRange {
+  readonly kind: Calibrated;
+}
+
+/** The ways to decide on integers with a calibration sample. */
+export const CALIBRATED = ['gptq', 'spike-preserving'] as const;
+export type Calibrated = (typeof CALIBRATED)[number];
+
 /** The ends between which the levels of a group lie. */
-export type Range = MinMaxRange | PercentileRange | MseRange;
+export type Range = MinMaxRange | PercentileRange | MseRange | CalibratedRange;
 
 /**
  * The storage of one tensor: frozen, validated, and in one canonical form (a member that the method does not
@@ -126,7 +139,16 @@ function canonicalRange(range: Range, method: Method, where: string): Range {
       return Object.freeze({ kind: 'percentile', percentile: range.percentile });
     case 'mse':
       return MSE;
+    case 'gptq':
+    case 'spike-preserving':
+      return Object.freeze({ kind: range.kind });
   }
+}
+
+/** The way that a calibration sample decided on a scheme's integers; undefined where none did. */
+export function calibratedBy({ bits, method, range }: Scheme): Calibrated | undefined {
+  if (bits === UNQUANTIZED_BITS || method === 'sign') return undefined;
+  return CALIBRATED.find((kind) => kind === range.kind);
 }
 
 /** Left alone: float32, bit for bit. */

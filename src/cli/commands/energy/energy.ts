@@ -16,6 +16,7 @@ import { quantizerPlan, type QuantizerName } from '../../../quant/quantizers.js'
 import { EnergyError, UsageError } from '../../../util/errors.js';
 import { formatFacts } from '../../format/table.js';
 import type { Host } from '../../host.js';
+import { calibrationOption } from '../../options/calibration.js';
 import { bitsListOption, positiveInteger, quantizerOption } from '../../options/common.js';
 import type { QueueFlags } from '../../options/queue.js';
 import {
@@ -59,6 +60,7 @@ export function addEnergy(program: Command, host: Host): void {
     .option('--plans <run>', 'the plans that a search selected; default: uniform ones of --bits')
     .addOption(bitsListOption('bit widths of uniform plans', [8, 4]))
     .addOption(quantizerOption())
+    .addOption(calibrationOption())
     .option('--repeat <count>', 'windows of each plan, at least 2', positiveInteger, 10)
     .option('--seed <number>', 'of the order of plans', positiveInteger, 1)
     .option('--idle-seconds <seconds>', 'length of an idle window', positiveInteger, 5)
