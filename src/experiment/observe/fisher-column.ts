@@ -17,7 +17,10 @@ import {
 
 /** The work of a column: of the time when it was done, where it was remembered. */
 export interface FisherColumnWork extends FisherWork {
-  /** The gradients in forward passes over the study's task, both timed in one thread. */
+  /**
+   * The gradients in forward passes over the study's task, both timed in one thread; on a busy machine rather too
+   * many, since of forward passes the shortest counts.
+   */
   readonly evaluations: number;
 }
 

@@ -104,7 +104,10 @@ export async function calibrationTask(
   return (await study.buildTask(request, 'calibration')).task;
 }
 
-/** Gradients of a task's first sequences, and the time of a forward pass beside them. */
+/** Forward passes that are timed, of which the shortest counts: others may be at work on the machine. */
+const TIMED_PASSES = 3;
+
+/** Gradients of a task's first sequences, and the time of a forward pass, which they are priced in. */
 export async function gradientsOf(
   { options: { file } }: Study,
   task: Task,
@@ -114,9 +117,13 @@ export async function gradientsOf(
   try {
     const names = matricesOf(file.hierarchy).map(({ name }) => name);
     const information = await fisherInformation(model, task, names, run);
-    const started = performance.now();
-    await task.score(model, 0);
-    const seconds = (performance.now() - started) / 1000;
+    let seconds = Infinity;
+    for (let pass = 0; pass <= TIMED_PASSES; pass++) {
+      const started = performance.now();
+      await task.score(model, 0);
+      // The first one is slower, whatever the machine does.
+      if (pass > 0) seconds = Math.min(seconds, (performance.now() - started) / 1000);
+    }
     const tokens = task.batches[0].lengths.reduce((sum, length) => sum + length, 0);
     return { information, secondsPerToken: seconds / tokens };
   } finally {
