@@ -71,6 +71,10 @@ describe('quant: scheme', () => {
         createScheme({ bits: 16, granularity: PER_CHANNEL, range: { kind: 'mse' } }),
         { bits: 16, method: 'affine', granularity: 'per-channel', range: 'mse' },
       ],
+      [
+        createScheme({ bits: 3, granularity: PER_CHANNEL, range: { kind: 'spike-preserving' } }),
+        { bits: 3, method: 'affine', granularity: 'per-channel', range: 'spike-preserving' },
+      ],
     ];
     for (const [scheme, expected] of json) {
       assert.deepEqual(schemeToJson(scheme), expected);

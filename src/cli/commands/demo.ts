@@ -1,8 +1,8 @@
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { startBackend, type BackendReport } from '../../backend/start.js';
-import { BUNDLED_MODELS, type BundledModel } from '../../experiment/open/model-file.js';
 import { BUNDLED_CALIBRATION } from '../../experiment/open/calibration-sample.js';
+import { BUNDLED_MODELS, type BundledModel } from '../../experiment/open/model-file.js';
 import { openStudy } from '../../experiment/open/open-study.js';
 import type { Study } from '../../experiment/open/study.js';
 import { searchResultJson } from '../../experiment/record/search-files.js';

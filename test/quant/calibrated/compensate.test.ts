@@ -104,7 +104,7 @@ function byElimination(values: Float32Array, scheme: Scheme, moments: Float64Arr
 const perChannel = (bits: number): Scheme =>
   createScheme({ bits, granularity: PER_CHANNEL, range: { kind: 'gptq' } });
 
-describe('error compensation', () => {
+describe('quant: error compensation', () => {
   it('factors the inverse of H', () => {
     const n = 12;
     const h = damped(momentsOf(n, 3), n);
