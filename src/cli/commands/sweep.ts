@@ -5,7 +5,7 @@ import type { Study } from '../../experiment/open/study.js';
 import { runSweep } from '../../experiment/runs/sweep-run.js';
 import { PRECISION_LIST } from '../../experiment/runs/uniform.js';
 import { requireMembranes } from '../../model/observe.js';
-import type { QuantizerName } from '../../quant/quantizers.js';
+import { needsCalibration, type QuantizerName } from '../../quant/quantizers.js';
 import type { SensitivityRow } from '../../search/sensitivity.js';
 import type { Level } from '../../search/space.js';
 import { formatMetric, type MetricName } from '../../tasks/metrics/metrics.js';
@@ -44,7 +44,11 @@ export function addSweep(program: Command, host: Host): void {
     .description('measure how sensitive each block and module is: one at a time, at each bit width')
     .addOption(bitsListOption('bit widths, 1 to 16', PRECISION_LIST))
     .addOption(quantizerOption())
-    .addOption(calibrationOption())
+    .addOption(
+      calibrationOption(
+        '; --predictor fisher takes gradients on it, by default on the first of the data that is swept',
+      ),
+    )
     .addOption(
       new Option('--level <levels...>', 'what is quantized alone')
         .choices(LEVELS)
@@ -56,10 +60,6 @@ export function addSweep(program: Command, host: Host): void {
         '--predictor <name>',
         'fisher: the rise of the NLL that gradients predict too, and all figures beside each other as predictors of the loss',
       ).choices(['fisher']),
-    )
-    .option(
-      '--calibration <file>',
-      'data to take gradients on; default: the first of the data that is swept',
     )
     .addOption(
       new Option('--show <figure>', 'what the tables show; the files have all')
@@ -94,10 +94,12 @@ async function sweep(
 ): Promise<void> {
   const { metric } = study.task;
   session.note(formatFacts(studyFacts(study)));
-  const { bits, quantizer, observe: observables, predictor, calibration } = flags;
+  const { bits, quantizer, observe: observables, predictor } = flags;
   requirePredictor(flags);
   if (flags.show === 'drift') requireMembranes({ description: study.options.file });
   const levels = LEVELS.filter((level) => flags.level.includes(level));
+  // With another quantizer the file is its sample alone.
+  const calibration = predictor === undefined ? undefined : flags.calibration;
   const settings = { bits, quantizer, levels, observables, predictor, calibration };
   const run = await runSweep(study, settings, {
     runs: flags.runs,
@@ -138,14 +140,15 @@ async function sweep(
 }
 
 /** @throws {UsageError} for options that would do nothing without gradients. */
-function requirePredictor({ predictor, calibration, show }: SweepFlags): void {
+function requirePredictor({ predictor, quantizer, calibration, show }: SweepFlags): void {
   if (predictor !== undefined) return;
-  const idle = calibration !== undefined ? '--calibration' : '--show';
-  if (calibration === undefined && show !== 'fisher') return;
+  const isIdle = calibration !== undefined && !needsCalibration(quantizer);
+  if (!isIdle && show !== 'fisher') return;
+  const idle = isIdle ? '--calibration' : '--show';
   throw new UsageError({
     what: 'no gradients are taken',
     where: idle,
-    got: calibration ?? show,
+    got: isIdle ? calibration : show,
     expected: `--predictor fisher, or a sweep without ${idle}`,
   });
 }

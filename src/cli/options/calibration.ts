@@ -12,10 +12,11 @@ export interface CalibrationFlags {
   readonly plan?: string | undefined;
 }
 
-export function calibrationOption(): Option {
+/** @param more what else takes the data. */
+export function calibrationOption(more = ''): Option {
   return new Option(
     '--calibration <file>',
-    'data that --quantizer gptq or spike-preserving draw their sample from, of the training split; default: the searched part of the bundled samples, none with --data',
+    `data that --quantizer gptq or spike-preserving draw their sample from, of the training split; default: the searched part of the bundled samples, none with --data${more}`,
   );
 }
 
