@@ -142,7 +142,7 @@ function storedLabel(unit: string, widths: readonly number[], storedBits: Stored
 }
 
 /** "accuracy at least 75.7 %, at most 6.82 MB (46.4 %)" */
-/** What memory counts, where that is not what the task needs. */
+/** The parameters that count as memory, where those are not the ones that the task needs. */
 export function accountingFacts({ accounting }: Pick<SearchSettings, 'accounting'>): Fact[] {
   if (accounting !== 'all') return [];
   return [

@@ -4,13 +4,13 @@ import type { ModelSpace } from '../open/model-space.js';
 import type { Study } from '../open/study.js';
 import type { GateSettings } from './search-settings.js';
 
-/** What a run's gate did; the same whenever the run is repeated. */
+/** Refusals of a run's gate and their threshold; the same whenever the run is repeated. */
 export interface GateReport extends GateUsed {
   /** The items that the drift is taken from: "first 16 sentences". */
   readonly observed: string;
 }
 
-/** What a run's gate cost since the run's last start. */
+/** Cost of a run's gate since the run's last start. */
 export interface GateWork {
   /** Drifts worked out; a search that is taken up works them out again, since none is stored. */
   readonly computed: number;

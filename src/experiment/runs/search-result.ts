@@ -51,7 +51,7 @@ export interface SearchResult {
   readonly ladder?: LadderUsed;
   /** The gate that refused plans before they were measured; absent where there was none. */
   readonly gate?: GateReport;
-  /** What the gate cost since the run's last start; absent of a run of an earlier version. */
+  /** Cost of the gate since the run's last start; absent of a run of an earlier version. */
   readonly gateWork?: GateWork;
   /** Noise floors that the store knows: of the data searched on, and of those that judge. */
   readonly noise?: { readonly search?: NoiseFloor; readonly heldOut?: NoiseFloor };
