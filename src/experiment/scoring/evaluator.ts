@@ -89,10 +89,9 @@ export class Evaluator {
     return this.pool.inFlight;
   }
 
-  /** The key under which a plan's measurement is stored. */
+  /** The key under which a plan's measurement is stored: integers of another sample are another plan's. */
   keyOf(plan: ResolvedPlan, task = this.options.task): MeasurementKey {
     const { checkpointHash, model, split, limit, context, backend, calibrated } = this.options;
-    // A plan says how integers are found; those of another sample are other ones.
     const sample = calibrated && isCalibrated(plan) ? `/${calibrated.id}` : '';
     return {
       checkpoint: checkpointHash,
