@@ -2,6 +2,7 @@ import { ACCOUNTINGS, type Accounting } from '../energy/accounting.js';
 import { modelEnergy } from '../energy/model-energy.js';
 import { countOperations, type MatrixProduct } from '../energy/operations.js';
 import type { WeightMemory } from '../energy/technology.js';
+import type { StepRates } from '../experiment/observe/firing-rates.js';
 import type { EnergyRun } from '../experiment/runs/energy/energy-run.js';
 import type { MeasuredEnergyRow } from '../experiment/runs/energy/measured-energy.js';
 import { blockKind } from '../layout/blocks.js';
@@ -146,13 +147,23 @@ export function energyChangeFigure(
 
 /** Firing rates of each spiking layer at each time step under each plan, as records. */
 export function firingRateRecords(study: FigureSubject, { plans }: EnergyRun): FiringRateRecord[] {
+  return plans.flatMap(({ name, firingRates, stepRates }) => {
+    const rates = [...firingRates].map(
+      ([layer, rate]) => [layer, stepRates?.get(layer) ?? [rate]] as const,
+    );
+    return rateRecords(study, name, new Map(rates));
+  });
+}
+
+/** Firing rates of one plan as records. */
+export function rateRecords(
+  study: FigureSubject,
+  plan: string,
+  rates: StepRates,
+): FiringRateRecord[] {
   const { model } = subjectOf(study);
-  return plans.flatMap(({ name: plan, firingRates, stepRates }) =>
-    [...firingRates].flatMap(([layer, rate]) =>
-      (stepRates?.get(layer) ?? [rate]).map((each, at): FiringRateRecord => ({
-        ...{ model, plan, layer, step: at + 1, rate: each },
-      })),
-    ),
+  return [...rates].flatMap(([layer, steps]) =>
+    steps.map((rate, at) => ({ model, plan, layer, step: at + 1, rate })),
   );
 }
 

@@ -2,9 +2,11 @@ import type { SavedRun } from '../experiment/record/open-run.js';
 import type { SavedSearch } from '../experiment/record/saved-search.js';
 import type { SavedSweep } from '../experiment/record/saved-sweep.js';
 import { savingsChart } from '../plots/figures/savings.js';
+import { firingRatesChart } from '../plots/neurons/firing-rates.js';
 import type { ChartSpec } from '../plots/parts/spec.js';
 import type { PaperRecord } from '../plots/records.js';
 import type { SensitivityRow, SensitivityTable } from '../search/sensitivity.js';
+import { rateRecords } from './energy-figures.js';
 import { lambdaFigure } from './lambda-figure.js';
 import { predictorsFigure } from './predictors.js';
 import { savingRecords } from './savings.js';
@@ -27,6 +29,7 @@ export const FIGURES = [
   'uniform',
   'sensitivity',
   'flips',
+  'firing-rates',
   'predictors',
   'savings',
 ] as const;
@@ -91,6 +94,8 @@ function sweepFigures(run: SavedSweep): Figures {
   if (sensitivity !== undefined) possible.set('sensitivity', sensitivity);
   const flips = flipsOf(study, run);
   if (flips !== undefined) possible.set('flips', flips);
+  const rates = ratesOf(study, run);
+  if (rates !== undefined) possible.set('firing-rates', rates);
   const { predictors, table } = run;
   if (predictors) possible.set('predictors', () => predictorsFigure(study, table, predictors));
   return possible;
@@ -108,6 +113,15 @@ export function sensitivityOf(study: FigureSubject, { table, space }: Swept): Dr
 export function flipsOf(study: FigureSubject, { table, space }: Swept): Drawn | undefined {
   if (!drawnRows(table).some(({ extras }) => (extras?.flipRate ?? 0) > 0)) return undefined;
   return () => flipsFigure(study, table, shownLevel(table), space.storedBits);
+}
+
+/** Firing rates of the unquantized model; undefined where they were not observed. */
+export function ratesOf(
+  study: FigureSubject,
+  { firingRates }: Pick<SavedSweep, 'firingRates'>,
+): Drawn | undefined {
+  if (firingRates === undefined || firingRates.size === 0) return undefined;
+  return () => firingRatesChart(rateRecords(study, 'fp32', firingRates));
 }
 
 function drawnRows(table: SensitivityTable): readonly SensitivityRow[] {

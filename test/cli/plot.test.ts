@@ -50,7 +50,10 @@ describe('cli: plot', () => {
       ['pareto', 'lambda', 'trace', 'hierarchy', 'uniform', 'savings'],
     );
     const swept = await specsOf(sweep.folder, at('sweep-specs'));
-    assert.deepEqual([...swept.keys()], ['hierarchy', 'sensitivity', 'flips', 'savings']);
+    assert.deepEqual(
+      [...swept.keys()],
+      ['hierarchy', 'sensitivity', 'flips', 'firing-rates', 'savings'],
+    );
     for (const spec of [...found.values(), ...swept.values()]) await assertGoodChart(spec);
   });
 

@@ -128,7 +128,15 @@ for (const toy of FAMILY_TOYS)
       assert.ok(flips.some((rate) => rate > 0) && flips.every((rate) => rate < 1));
       const drifts = sweep.table.rows.map(({ extras }) => extras!.membraneDrift);
       assert.ok(drifts.some((drift) => drift > 0) && drifts.every((drift) => drift >= 0));
-      runs.push(await openRun(sweep.folder));
+      const read = await openRun(sweep.folder);
+      assert.ok(read.kind === 'sweep');
+      assert.deepEqual(read.firingRates, sweep.firingRates);
+      // A cell of the figure for each layer at each of its steps.
+      const { layout } = read.study.options.file;
+      const cells = layout.spiking.reduce((sum, { steps = 1 }) => sum + steps, 0);
+      const { data } = runFigures(read).get('firing-rates')!();
+      assert.equal((data as { values: readonly unknown[] }).values.length, cells);
+      runs.push(read);
     });
 
     it('is searched with a gate, which changes no value and refuses what drifts too far', async () => {

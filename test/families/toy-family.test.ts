@@ -236,7 +236,7 @@ describe('a family that lives in a test', function () {
     assert.deepEqual(
       drawn.map((figures) => figures.map(([name]) => name)),
       [
-        ['hierarchy', 'sensitivity', 'flips', 'savings'],
+        ['hierarchy', 'sensitivity', 'flips', 'firing-rates', 'savings'],
         ['pareto', 'lambda', 'trace', 'hierarchy', 'uniform', 'savings'],
         ['pareto', 'lambda', 'trace', 'hierarchy', 'uniform', 'savings'],
       ],

@@ -47,8 +47,9 @@ export function addPlot(program: Command, host: Host): void {
     .addHelpText(
       'after',
       `
-A search gives pareto, lambda, trace, hierarchy and uniform, a sweep sensitivity, flips, hierarchy and, with a predictor,
-predictors, both savings where anything was measured. See also: qslm report
+A search gives pareto, lambda, trace, hierarchy and uniform, a sweep sensitivity, flips, firing-rates and hierarchy
+(flips and rates where it looked inside the model) and, with a predictor, predictors, both savings where anything
+was measured. See also: qslm report
 
 Examples:
   $ qslm plot 20260131-174502-9f3a1c --format png

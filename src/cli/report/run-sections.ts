@@ -3,7 +3,7 @@ import { paceRemark } from '../../experiment/runs/search-settings.js';
 import type { SweepResult } from '../../experiment/runs/sweep-result.js';
 import { lambdaFigure } from '../../figures/lambda-figure.js';
 import { predictorsFigure } from '../../figures/predictors.js';
-import { flipsOf, sensitivityOf, shownLevel } from '../../figures/run-figures.js';
+import { flipsOf, ratesOf, sensitivityOf, shownLevel } from '../../figures/run-figures.js';
 import { savingRecords } from '../../figures/savings.js';
 import { hierarchyFigure, paretoFigure, traceFigure } from '../../figures/study-figures.js';
 import { savingsChart } from '../../plots/figures/savings.js';
@@ -53,6 +53,7 @@ export function sweepSections({ study, sweeps }: RunGroup): ReportSection[] {
     const grid = sensitivityGrid({ table, level, storedBits: space.storedBits }, metric);
     const sensitivity = sensitivityOf(study, sweep);
     const flips = flipsOf(study, sweep);
+    const rates = ratesOf(study, sweep);
     return [
       {
         heading: `${name}: which ${level === 'matrix' ? 'matrices' : `${level}s`} are sensitive`,
@@ -66,6 +67,15 @@ export function sweepSections({ study, sweeps }: RunGroup): ReportSection[] {
         ? [{ heading: `${name}: spikes flipped against quality lost`, chart: flips() }]
         : []),
       ...predictorSections(study, sweep),
+      ...(rates
+        ? [
+            {
+              heading: `${name}: firing rates of the unquantized model`,
+              paragraphs: [`On the ${sweep.observed}, layer by layer and time step.`],
+              chart: rates(),
+            },
+          ]
+        : []),
     ];
   });
 }

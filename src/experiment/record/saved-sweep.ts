@@ -15,7 +15,7 @@ export interface SavedSweep extends SweepResult {
 
 /** @throws {DataError} for a file that is missing or damaged. */
 export async function readSweep(folder: string, json: RunJson): Promise<SavedSweep> {
-  const { observed, predictors, ...table } = await readSensitivity(folder);
+  const { observed, firingRates, predictors, ...table } = await readSensitivity(folder);
   const { metric, baseline, fp32Bytes, rows } = table;
   const where = `${join(folder, RUN_FILE)}: config.settings`;
   const settings = checked(json.config.settings, SWEEP_SETTINGS, where);
@@ -31,6 +31,9 @@ export async function readSweep(folder: string, json: RunJson): Promise<SavedSwe
     table: { metric, baseline, fp32Bytes, rows },
     ...(observed !== null && { observed }),
     ...(predictors && { predictors }),
+    ...(firingRates && {
+      firingRates: new Map(firingRates.map(({ layer, steps }) => [layer, steps])),
+    }),
     report: savedReport(json),
   };
 }

@@ -59,6 +59,8 @@ export const SENSITIVITY = v.object({
   format: v.literal(SENSITIVITY_FORMAT),
   /** The items that the observables were taken from: "first 200 sentences". */
   observed: v.nullable(text),
+  /** Of the unquantized model on those items: share of values that spike, by layer in network order and time step. */
+  firingRates: v.exactOptional(v.array(v.object({ layer: text, steps: v.array(number) }))),
   metric,
   baseline: v.object({ kind: v.literal('exact'), metric: number, extras: v.exactOptional(extras) }),
   fp32Bytes: number,

@@ -6,6 +6,7 @@ import {
 } from '../../search/sensitivity.js';
 import { Assignment } from '../../search/space.js';
 import type { RunOptions } from '../../util/progress.js';
+import { measureStepRates } from '../observe/firing-rates.js';
 import { ObservedEvaluate } from '../observe/observed-evaluate.js';
 import { RateProxy } from '../observe/rate-proxy.js';
 import type { Study } from '../open/study.js';
@@ -52,7 +53,7 @@ export async function sensitivityOf(
   study: Study,
   { bits, levels, quantizer, observables }: SweepSettings,
   { onRow, ...run }: SensitivityOptions = {},
-): Promise<Pick<SweepResult, 'table' | 'space' | 'observed'>> {
+): Promise<Pick<SweepResult, 'table' | 'space' | 'observed' | 'firingRates'>> {
   const granularity = levels.includes('matrix') ? 'matrix' : 'module';
   const space = study.space({ granularity, quantizer });
   const watched = observables ? new ObservedEvaluate(study, space) : undefined;
@@ -67,7 +68,11 @@ export async function sensitivityOf(
       onRow,
       inFlight: () => study.inFlight,
     });
-    return { table, space, ...(watched && { observed: watched.description }) };
+    if (watched === undefined) return { table, space };
+    const unquantized = space.resolve(Assignment.unquantized);
+    const { task, options } = study;
+    const [{ perStep }] = await measureStepRates(options.file, task, [unquantized], run);
+    return { table, space, observed: watched.description, firingRates: perStep };
   } finally {
     await watched?.close();
   }

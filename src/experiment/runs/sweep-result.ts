@@ -1,6 +1,7 @@
 import type { QuantizerName } from '../../quant/quantizers.js';
 import type { SensitivityTable } from '../../search/sensitivity.js';
 import type { Level } from '../../search/space.js';
+import type { StepRates } from '../observe/firing-rates.js';
 import type { PredictorComparison } from '../observe/predictors.js';
 import type { ModelSpace } from '../open/model-space.js';
 import type { EvaluatorReport } from '../scoring/evaluator.js';
@@ -27,5 +28,7 @@ export interface SweepResult {
   readonly observed?: string;
   /** With a predictor. */
   readonly predictors?: PredictorComparison;
+  /** Of the unquantized model on those items; absent without observables, and of a run of an earlier version. */
+  readonly firingRates?: StepRates;
   readonly report: EvaluatorReport;
 }

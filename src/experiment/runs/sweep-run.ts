@@ -105,10 +105,13 @@ function sensitivityCsv({ rows }: SensitivityTable, { predictor }: SweepSettings
   );
 }
 
-function sensitivityJson({ table, observed, predictors }: Swept): SensitivityJson {
+function sensitivityJson({ table, observed, firingRates, predictors }: Swept): SensitivityJson {
   const { rows, ...rest } = table;
+  const rates =
+    firingRates && [...firingRates].map(([layer, steps]) => ({ layer, steps: [...steps] }));
   return {
     ...{ format: SENSITIVITY_FORMAT, observed: observed ?? null, ...rest, rows: [...rows] },
+    ...(rates && { firingRates: rates }),
     ...(predictors && { predictors: { ...predictors, results: [...predictors.results] } }),
   };
 }

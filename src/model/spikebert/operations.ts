@@ -68,7 +68,9 @@ function elementwise({
   // Before the first block's q, k and v all steps are alike.
   const widthNorms = times(biasedNorm(width), 5 * steps - 3 * (timeSteps - 1));
   const norms = sum(widthNorms, times(biasedNorm(hiddenWidth), steps));
-  const neurons = sum(times(leakyNeurons(width), 6), leakyNeurons(hiddenWidth));
+  // The attention's sums are scaled before its neurons.
+  const scaled = { ...NO_OPERATIONS, multiplications: width };
+  const neurons = sum(times(leakyNeurons(width), 6), leakyNeurons(hiddenWidth), scaled);
   // A head's kᵀ v and q (kᵀ v): spikes choose what is added, at most all of it.
   const attention = { ...NO_OPERATIONS, additions: 2 * width * (width / heads) };
   return [

@@ -41,7 +41,11 @@ export function countOperations(
     macs: products.reduce((total, { macs }) => total + macs, 0),
     elementwise: [
       ['embedding', sum(additionsOf(2 * width), layerNormOperations(width))],
-      ['ternary neurons', times(ternary(7 * width + hiddenWidth), steps)],
+      // Keys and values keep no membrane.
+      [
+        'ternary neurons',
+        times(sum(ternary(7 * width + hiddenWidth), memory(5 * width + hiddenWidth)), steps),
+      ],
       ['attention', times(softmaxAttentionOperations(width, heads, sentenceTokens), steps)],
       ['biases', additionsOf(3 * width * steps)],
       ['GELU', times(geluOperations(hiddenWidth), steps)],
@@ -51,13 +55,12 @@ export function countOperations(
   };
 }
 
-/** The decayed membrane and the current, a division by α, two comparisons; α as the spike's height. */
+/** A division by α and two comparisons; α is the spike's height. */
 function ternary(channels: number): ScalarOperations {
-  return {
-    ...NO_OPERATIONS,
-    additions: 2 * channels,
-    multiplications: 2 * channels,
-    divisions: channels,
-    comparisons: 2 * channels,
-  };
+  return { ...NO_OPERATIONS, divisions: channels, comparisons: 2 * channels };
+}
+
+/** The membrane 0.25 m (α − s), and the current on top of it. */
+function memory(channels: number): ScalarOperations {
+  return { ...NO_OPERATIONS, additions: 2 * channels, multiplications: 2 * channels };
 }
