@@ -224,7 +224,8 @@ describe('fine-tuning', () => {
   it('names memory that runs out, and takes up the step before', () =>
     withPlace(async ({ model, request, at }) => {
       const whole = await fineTune(model, request('whole.safetensors'));
-      const gradient = Reflect.get(LoadedModel.prototype, 'gradient') as LoadedModel['gradient'];
+      const gradient = Object.getOwnPropertyDescriptor(LoadedModel.prototype, 'gradient')!
+        .value as LoadedModel['gradient'];
       let calls = 0;
       LoadedModel.prototype.gradient = function (...inputs) {
         if (++calls === 7) throw new RangeError('the heap of backend wasm is out of memory');
