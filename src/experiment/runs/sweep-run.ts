@@ -72,7 +72,7 @@ export async function runSweep(
   }
 }
 
-type Swept = Pick<SweepResult, 'table' | 'space' | 'observed' | 'predictors'>;
+type Swept = Pick<SweepResult, 'table' | 'space' | 'observed' | 'firingRates' | 'predictors'>;
 
 /** The table with the column of gradients, and its figures as predictors of the loss. */
 async function withPredictors(

@@ -7,7 +7,7 @@ export function linear(x: Tensor4D, weight: Tensor2D): Tensor4D {
   return byRows(x, weight, matMul);
 }
 
-/** {@link linear} of spikes, 0 or 1: the same numbers. */
+/** {@link linear} of spikes, silent ones 0: the same numbers. */
 export function spikeLinear(x: Tensor4D, weight: Tensor2D): Tensor4D {
   return byRows(x, weight, spikeMatMul);
 }

@@ -95,8 +95,8 @@ export function spikeAttention(
 }
 
 /**
- * x · weights for an x of spikes, 0 or 1: the numbers of `matMul`, bit for bit. Our kernel on wasm passes over the
- * zeros where most of x are.
+ * x · weights for an x of spikes, silent ones 0: the numbers of `matMul`, bit for bit. Our kernel on wasm passes over
+ * the zeros where most of x are.
  *
  * @param x [N, H]
  * @param weights [H, C]

@@ -77,10 +77,9 @@ export function STEP_WASM_KERNELS(spiking: SpikingModule): readonly Kernel<HeapM
       // Either way each sum is made in the order of the inner dimension: the share decides the time alone.
       const skips = columns % LANES === 0 && shareOfSpikes(floats(x)) < SPARSE;
       if (skips) {
-        // A spike is its own squared ReLU.
         const room = scratch(spiking.squaredReluMatMulScratch(inner, columns));
         const [xAt, weightsAt, outAt, roomAt] = at(x, weights, out, room);
-        spiking.squaredReluMatMul(xAt, weightsAt, rows, inner, columns, outAt, roomAt);
+        spiking.sparseMatMul(xAt, weightsAt, rows, inner, columns, outAt, roomAt);
         release(room);
         return out;
       }
