@@ -11,7 +11,7 @@
  * - quantize and export: {@link affineMinMax}, {@link paperMinMax}, {@link SIGN}, {@link UNQUANTIZED},
  *   {@link fakeQuantize}, {@link quantizerPlan}, {@link uniformPlan}, {@link resolvePlan},
  *   {@link formatPlan}, {@link parsePlan}, {@link exportModel}
- * - train: {@link fineTune}
+ * - train: {@link fineTune}, with a live chart {@link trainingProgress}
  * - measure plans: {@link measurePlans}, {@link runUniform}, {@link PRECISION_LIST}, {@link runSweep},
  *   {@link sensitivityOf}, {@link runEnergy}, {@link measureEnergy}, {@link measureNoise}, {@link formatComparison},
  *   {@link openStore}

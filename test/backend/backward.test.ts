@@ -307,3 +307,58 @@ describe('dropout', () => {
     assert.notDeepEqual(dropoutFactors(100_000, 0.25, 8), factors);
   });
 });
+
+describe('products on the way back that skip zeros, wasm', () => {
+  /** About four of five values are not above zero, as in a trained model. */
+  const sparse = (seed: number, count: number): number[] =>
+    normal(seed, count).map((value) => (value > 0.8 ? value : -Math.abs(value)));
+
+  for (const arithmetic of ['separate', 'fused'] as const)
+    for (const [rows, hidden, channels] of [
+      [1, 1, 1],
+      [7, 5, 6],
+      [5, 37, 8],
+      [70, 300, 28],
+    ] as const)
+      it(`equal dense ones, [${rows}, ${hidden}] and ${channels} channels, ${arithmetic}`, async function () {
+        if (arithmetic === 'fused' && wasmArithmetic() !== 'fused') this.skip();
+        await onWasm(arithmetic)();
+        const [x, w, dy] = [
+          sparse(1, rows * hidden),
+          normal(2, hidden * channels),
+          normal(3, rows * channels),
+        ];
+        const [xT, wT, dyT] = [
+          tf.tensor2d(x, [rows, hidden]),
+          tf.tensor2d(w, [hidden, channels]),
+          tf.tensor2d(dy, [rows, channels]),
+        ];
+        const positive = tf.relu(xT);
+        const found = {
+          product: await ops.sparseMatMul(positive, wT).data(),
+          back: await ops.squaredReluMatMulBackward(xT, dyT, wT).data(),
+          turned: await ops.transpose(xT).data(),
+        };
+        const at = (i: number, j: number): number => Math.max(0, Math.fround(x[i * hidden + j]));
+        const near = (actual: number, expected: number): void => {
+          assert.ok(
+            Math.abs(actual - expected) <= 1e-4 * (1 + Math.abs(expected)),
+            `${actual}, ${expected}`,
+          );
+        };
+        for (let i = 0; i < rows; i++) {
+          for (let c = 0; c < channels; c++) {
+            let sum = 0;
+            for (let j = 0; j < hidden; j++) sum += at(i, j) * w[j * channels + c];
+            near(found.product[i * channels + c], sum);
+          }
+          for (let j = 0; j < hidden; j++) {
+            let sum = 0;
+            for (let c = 0; c < channels; c++) sum += dy[i * channels + c] * w[j * channels + c];
+            near(found.back[i * hidden + j], 2 * at(i, j) * sum);
+            assert.equal(found.turned[j * rows + i], Math.fround(x[i * hidden + j]));
+          }
+        }
+        tf.dispose([xT, wT, dyT, positive]);
+      });
+});
