@@ -5,7 +5,7 @@ import type { Study } from '../../experiment/open/study.js';
 import { runSweep } from '../../experiment/runs/sweep-run.js';
 import { PRECISION_LIST } from '../../experiment/runs/uniform.js';
 import { requireMembranes } from '../../model/observe.js';
-import type { QuantizerName } from '../../quant/quantizers.js';
+import { needsCalibration, type QuantizerName } from '../../quant/quantizers.js';
 import type { SensitivityRow } from '../../search/sensitivity.js';
 import type { Level } from '../../search/space.js';
 import { formatMetric, type MetricName } from '../../tasks/metrics/metrics.js';
@@ -57,10 +57,6 @@ export function addSweep(program: Command, host: Host): void {
         'fisher: the rise of the NLL that gradients predict too, and all figures beside each other as predictors of the loss',
       ).choices(['fisher']),
     )
-    .option(
-      '--calibration <file>',
-      'data to take gradients on; default: the first of the data that is swept',
-    )
     .addOption(
       new Option('--show <figure>', 'what the tables show; the files have all')
         .choices(FIGURES)
@@ -98,7 +94,14 @@ async function sweep(
   requirePredictor(flags);
   if (flags.show === 'drift') requireMembranes({ description: study.options.file });
   const levels = LEVELS.filter((level) => flags.level.includes(level));
-  const settings = { bits, quantizer, levels, observables, predictor, calibration };
+  const settings = {
+    bits,
+    quantizer,
+    levels,
+    observables,
+    predictor,
+    calibration: predictor && calibration,
+  };
   const run = await runSweep(study, settings, {
     runs: flags.runs,
     command,
@@ -138,8 +141,9 @@ async function sweep(
 }
 
 /** @throws {UsageError} for options that would do nothing without gradients. */
-function requirePredictor({ predictor, calibration, show }: SweepFlags): void {
+function requirePredictor({ predictor, quantizer, show, ...flags }: SweepFlags): void {
   if (predictor !== undefined) return;
+  const calibration = needsCalibration(quantizer) ? undefined : flags.calibration;
   const idle = calibration !== undefined ? '--calibration' : '--show';
   if (calibration === undefined && show !== 'fisher') return;
   throw new UsageError({
