@@ -2,6 +2,7 @@ import type { Teacher } from '../../model/family.js';
 import type { ModelDescription } from '../../model/structure.js';
 import { parsePlan } from '../../quant/plan-json.js';
 import { isUnquantized, resolvePlan, type Plan } from '../../quant/plan.js';
+import { calibratedBy } from '../../quant/scheme/scheme.js';
 import { readTextFile } from '../../tasks/data/text.js';
 import { StraightThrough } from '../../training/straight-through.js';
 import { UsageError } from '../../util/errors.js';
@@ -35,7 +36,7 @@ export function distillationOf(asked: Distillation): Omit<Teacher, 'network'> {
  *
  * @param plan a plan, or the path of a plan file
  * @throws {QuantError} for a file that is no plan, and for a plan that does not fit the model. {UsageError} for one
- *   that quantizes nothing.
+ *   that quantizes nothing, or whose integers are not those of the values alone.
  */
 export async function straightThrough(
   plan: Plan | string,
@@ -51,6 +52,14 @@ export async function straightThrough(
       where,
       got: 'float32 for every matrix',
       expected: 'bit widths of at most 16, or no plan',
+    });
+  const calibrated = [...resolved].find(([, scheme]) => calibratedBy(scheme) !== undefined);
+  if (calibrated !== undefined)
+    throw new UsageError({
+      what: 'a calibration sample decides on integers, which training moves at every step',
+      where: `${where}, tensor ${calibrated[0]}`,
+      got: String(calibratedBy(calibrated[1])),
+      expected: 'quantizers that need no sample, as min-max, percentile or mse',
     });
   return new StraightThrough(resolved, layout);
 }
