@@ -16,7 +16,9 @@ import type { HostInputs } from '../../model/neurons/staged-inputs.js';
  *   ordinary, products aimed at those of unquantized inputs   45.91   +0.032, z +4.7
  *   resets, gate, nearness, 16 sets, aimed at the same        47.76   +0.071, z +10.0
  *
- * Nearness weighed each position by exp(−((u − 1) / 0.5)²) + 0.05.
+ * Nearness weighed each position by exp(−((u − 1) / 0.5)²) + 0.05. The choice was made on these tokens, and what it
+ * gained did not hold elsewhere: on the first 16,384 tokens, with 8,192 for calibration, this code is +0.006 nats from
+ * ordinary GPTQ at 2 bits (z 1.4) and +0.0001 at 3 (z 0.0).
  */
 const CLUSTERS = 16;
 const THRESHOLD = 1;
