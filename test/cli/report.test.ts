@@ -78,15 +78,16 @@ describe('cli: report', () => {
     json(await toy.runs('report', sweep.id, search.folder, '--out', out, '--json'));
     const html = await readFile(out, 'utf8');
     const headings = headingsOf(html);
-    assert.deepEqual(headings.slice(0, 4), [
+    assert.deepEqual(headings.slice(0, 5), [
       'Findings',
       'toy: which blocks are sensitive',
       'toy: spikes flipped against quality lost',
+      'toy: firing rates of the unquantized model',
       'toy: the searches, judged on held-out data',
     ]);
     const still = withoutScripts(html);
-    assert.equal(still.match(/<img src="data:image\/svg\+xml;base64,/g)?.length, 8);
-    assert.equal(html.match(/embedFigure\("figure-/g)?.length, 8);
+    assert.equal(still.match(/<img src="data:image\/svg\+xml;base64,/g)?.length, 9);
+    assert.equal(html.match(/embedFigure\("figure-/g)?.length, 9);
     assert.match(still, /<th scope="row">input \(stored in 1 bit\)<\/th>/);
     const targets = [...still.matchAll(/(?:src|href)="([^"]*)"/g)].map((match) => match[1]);
     for (const target of targets) assert.match(target, /^(data:|#)/);
