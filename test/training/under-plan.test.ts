@@ -12,6 +12,7 @@ import type { Loss, Teacher } from '../../src/model/family.js';
 import type { LoadedModel } from '../../src/model/loaded-model.js';
 import { resolvePlan, uniformPlan, withUnit } from '../../src/quant/plan.js';
 import { fakeQuantize } from '../../src/quant/quantizer/quantize.js';
+import { QUANTIZERS } from '../../src/quant/quantizers.js';
 import { affineMinMax, SIGN } from '../../src/quant/scheme/scheme.js';
 import { AdamW, DEFAULT_ADAMW, rateAt, updateParameter } from '../../src/training/adamw.js';
 import { fineTune, startOfTraining } from '../../src/training/fine-tune.js';
@@ -364,6 +365,10 @@ describe('fine-tuning under a plan', () => {
         assert.match(error.message, /unknown unit; got attention\.7; expected /);
         return true;
       });
+      await assert.rejects(
+        refused({ plan: uniformPlan(4, QUANTIZERS.gptq) }),
+        /^UsageError: plan, tensor \S+: a calibration sample decides on integers.*; got gptq; expected /,
+      );
       await writeFile(at('sst2.tsv'), 'sentence\tlabel\na film\t1\na mess\t0');
       await writeFile(at('other.tsv'), 'sentence\tlabel\none film\t1\none mess\t0');
       const classes = { task: 'sst2', data: at('sst2.tsv'), search: at('other.tsv') } as const;
