@@ -96,7 +96,7 @@ export function trainingChart(input: TrainingInput): ChartSpec {
     layer: [
       { mark: { type: 'line', color: COLORS.grey, strokeWidth: 1 } },
       {
-        mark: { type: 'point', size: 45, color: COLORS.vermilion },
+        mark: { type: 'point', size: 45, stroke: COLORS.vermilion, strokeWidth: 1.5, opacity: 1 },
         encoding: {
           fill: {
             field: 'best',
