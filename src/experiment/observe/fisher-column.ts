@@ -1,3 +1,4 @@
+import type { LoadedModel } from '../../model/loaded-model.js';
 import type { SensitivityRow, SensitivityTable } from '../../search/sensitivity.js';
 import { Assignment, groupsOf } from '../../search/space.js';
 import type { Task } from '../../tasks/task.js';
@@ -10,10 +11,13 @@ import {
   calibrationTask,
   FISHER,
   FISHER_VERSION,
-  gradientsOf,
   Increases,
+  withGradients,
   type FisherWork,
 } from './fisher-table.js';
+
+/** Forward passes that are timed, after one that is not. */
+const TIMED_PASSES = 3;
 
 /** The work of a column: of the time when it was done, where it was remembered. */
 export interface FisherColumnWork extends FisherWork {
@@ -49,7 +53,15 @@ export async function withFisher(
     const work = { sequences, tokens, seconds, evaluations, source: task.source };
     return { table: filled(table, known), work };
   }
-  const { information, secondsPerToken } = await gradientsOf(study, task, run);
+  const { information, secondsPerToken } = await withGradients(
+    study,
+    task,
+    run,
+    async (found, model) => ({
+      information: found,
+      secondsPerToken: await forwardSeconds(model, task),
+    }),
+  );
   const { sequences, tokens, seconds } = information;
   const evaluations = seconds / (secondsPerToken * study.task.tokens);
   const increases = new Increases(study, space, information);
@@ -65,6 +77,18 @@ export async function withFisher(
   kept.put(Assignment.unquantized, `${name}, work`, [sequences, tokens, seconds, evaluations]);
   const work = { sequences, tokens, seconds, evaluations, source: task.source };
   return { table: filled(table, found), work };
+}
+
+/** Seconds of a forward pass over a batch, by its tokens: the shortest of several, others may be at work too. */
+async function forwardSeconds(model: LoadedModel, task: Task): Promise<number> {
+  let seconds = Infinity;
+  for (let pass = 0; pass <= TIMED_PASSES; pass++) {
+    const started = performance.now();
+    await task.score(model, 0);
+    // The first one is slower, whatever the machine does.
+    if (pass > 0) seconds = Math.min(seconds, (performance.now() - started) / 1000);
+  }
+  return seconds / task.batches[0].lengths.reduce((sum, length) => sum + length, 0);
 }
 
 /** The rise's name in the store: other data to take gradients on, or more of them, give another figure. */

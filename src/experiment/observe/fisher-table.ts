@@ -62,7 +62,7 @@ export async function fisherTable(
     signal: run.signal,
   });
   const task = await calibrationTask(study, calibration);
-  const { information } = await gradientsOf(study, task, run);
+  const information = await withGradients(study, task, run, (found) => found);
   const increase = new Increases(study, space, information);
   const rows: SensitivityRow[] = [];
   for (const level of levels)
@@ -104,28 +104,17 @@ export async function calibrationTask(
   return (await study.buildTask(request, 'calibration')).task;
 }
 
-/** Forward passes that are timed, of which the shortest counts: others may be at work on the machine. */
-const TIMED_PASSES = 3;
-
-/** Gradients of a task's first sequences, and the time of a forward pass, which they are priced in. */
-export async function gradientsOf(
+/** Takes gradients of a task's first sequences, and hands them on with the model while it is loaded. */
+export async function withGradients<T>(
   { options: { file } }: Study,
   task: Task,
   run: RunOptions,
-): Promise<{ readonly information: FisherInformation; readonly secondsPerToken: number }> {
+  work: (information: FisherInformation, model: LoadedModel) => T | Promise<T>,
+): Promise<T> {
   const model = await LoadedModel.load(file.checkpoint, { description: file }, run);
   try {
     const names = matricesOf(file.hierarchy).map(({ name }) => name);
-    const information = await fisherInformation(model, task, names, run);
-    let seconds = Infinity;
-    for (let pass = 0; pass <= TIMED_PASSES; pass++) {
-      const started = performance.now();
-      await task.score(model, 0);
-      // The first one is slower, whatever the machine does.
-      if (pass > 0) seconds = Math.min(seconds, (performance.now() - started) / 1000);
-    }
-    const tokens = task.batches[0].lengths.reduce((sum, length) => sum + length, 0);
-    return { information, secondsPerToken: seconds / tokens };
+    return await work(await fisherInformation(model, task, names, run), model);
   } finally {
     model.dispose();
   }
