@@ -61,7 +61,8 @@ export interface ObserverOptions {
 }
 
 /**
- * Looks into a model under one plan after another, on some items of a task, in this thread. Keeps the unquantized model's outputs and spikes.
+ * Looks into a model under one plan after another, on some items of a task, in this thread. Keeps the unquantized
+ * model's outputs and spikes.
  */
 export class Observer {
   private readonly drift: DriftMeter | undefined;
