@@ -88,7 +88,7 @@ describe('a classifier file with its language-model head', () => {
   });
 
   it('counts the head as memory with --preset paper, at the width of its module, and says so', async () => {
-    const search = async (...more: string[]): Promise<Searched> => {
+    const told = async (...more: string[]): Promise<string> => {
       const argv = ['search', path, '--tokenizer', TOKENIZER, '--limit', '20', '--backend', 'cpu'];
       const limits = [
         '--max-loss',
@@ -101,13 +101,13 @@ describe('a classifier file with its language-model head', () => {
         '0',
       ];
       const kept = ['--store', at('store.sqlite'), '--runs', at('runs')];
-      const { code, stdout, stderr } = await runCli([
-        ...[...argv, ...limits, ...kept, ...more],
-        ...['--json', '--quiet'],
-      ]);
+      const all = [...argv, ...limits, ...kept, ...more, '--quiet'];
+      const { code, stdout, stderr } = await runCli(all);
       assert.equal(code, 0, stderr);
-      return JSON.parse(stdout) as Searched;
+      return stdout;
     };
+    const search = async (...more: string[]): Promise<Searched> =>
+      JSON.parse(await told(...more, '--json')) as Searched;
     const checkpoint = await openCheckpoint(path);
     const [rows, columns] = checkpoint.tensors.get('head.weight')!.shape;
     const values = [...checkpoint.tensors.values()]
@@ -121,6 +121,9 @@ describe('a classifier file with its language-model head', () => {
     const selected = ({ result }: Searched): number => result.selected.bytes;
     // A byte a value, a scale and a zero point.
     assert.equal(selected(all) - selected(used), rows * columns + 8);
+    const counted = /^memory +all parameters of the file/m;
+    assert.match(await told('--preset', 'paper'), counted);
+    assert.doesNotMatch(await told(...quantizer), counted);
     const own = await search('--preset', 'paper', '--accounting', 'used');
     assert.equal(own.result.baseline.bytes, used.result.baseline.bytes);
   });
