@@ -79,8 +79,8 @@ export class StagedStreams {
         network.runStages(stream, stage, stage + 1, batch, hooks),
       );
       stream.dispose();
-      const after = await readFloat32(next);
-      if (advance) this.streams[index].values = after.slice();
+      if (advance) this.streams[index].values = (await readFloat32(next)).slice();
+      else next.dispose();
       await yieldToEvents();
     }
   }
