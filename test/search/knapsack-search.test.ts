@@ -38,6 +38,12 @@ function everyPlan(given: SearchSpace): Assignment[] {
   );
 }
 
+const everyWidth = (bits: number): Assignment =>
+  Assignment.unquantized.with(
+    units.map(({ id }) => id),
+    bits,
+  );
+
 describe('search/knapsack-search', () => {
   it('finds the smallest plan within the quality limit, to the resolution of the front', async () => {
     await fc.assert(
@@ -111,6 +117,34 @@ describe('search/knapsack-search', () => {
     assert.ok(bold.trace.some((step) => step.accepted && step.unit === `${module} 32 to 4`));
     // Without slack the model is believed, and the module left alone.
     assert.equal((await run(0)).plan!.assignment.bitsOf(module), 32);
+  });
+
+  it('goes on by rounding noise where no unit alone loses anything', async () => {
+    // As accuracy on few sentences: nothing is lost up to some noise, and all of it beyond.
+    const noiseOf = additiveLoss(units, [1, 1, 1, 1, 1, 1]);
+    const limit = noiseOf(everyWidth(6)) * 1.05;
+    const metricOf = (plan: Assignment): number => (noiseOf(plan) > limit ? 90 : 36);
+    const measured = await table(metricOf);
+    assert.ok(measured.rows.every((row) => row.loss === 0));
+    for (const objective of ['footprint', 'quality'] as const) {
+      const memory = { kind: 'share', share: 0.3 } as const;
+      const constraints = { loss: { kind: 'absolute', value: 0.5 }, memory } as const;
+      const options = { ...OPTIONS, objective, constraints };
+      const { plan, trace } = await knapsackSearch(
+        space,
+        exactly(metricOf).evaluate,
+        measured,
+        options,
+      );
+      assert.equal(trace[0].accepted, false);
+      assert.equal(trace[0].assignment.key, everyWidth(4).key);
+      assert.match(trace[1].unit, /^flat front at \d+ bytes$/);
+      assert.ok(plan !== undefined && plan.metric === 36);
+      assert.ok(plan.bytes <= 0.3 * fp32Bytes);
+      const best = everyPlan(space).filter((one) => noiseOf(one) <= limit);
+      const least = Math.min(...best.map((one) => space.bytes(one)));
+      if (objective === 'footprint') assert.ok(plan.bytes <= least / 0.95, `${plan.bytes}`);
+    }
   });
 
   it('does not repeat, in pairs, a step that it has measured to lose too much', async () => {

@@ -33,6 +33,11 @@ export interface AdditiveModel {
   readonly metricLosses: readonly (readonly number[])[];
   /** The best plans that the model knows, for every budget. */
   readonly front: KnapsackFront;
+  /**
+   * Of the choices that the model says lose nothing, which {@link front} sees no difference between: the plans of least
+   * rounding noise, for every budget. Noise is 4^−bits of a unit: 6 dB a bit.
+   */
+  flatFront(): KnapsackFront;
   /** The plan that gives each group these bits. */
   assignment(bits: readonly number[]): Assignment;
 }
@@ -76,8 +81,22 @@ export function additiveModel(
       ...monotoneLosses(rows.map(({ loss }) => (Number.isFinite(loss) ? loss : 0))),
     ]),
     front: solveKnapsack(units, { fixedBytes: table.fp32Bytes, gridBytes }),
+    flatFront: () => solveKnapsack(units.map(byNoise), { fixedBytes: table.fp32Bytes, gridBytes }),
     assignment: (bits) =>
       groups.reduce((plan, { units }, at) => plan.with(units, bits[at]), Assignment.unquantized),
+  };
+}
+
+/** A unit's choices without loss, at what they add in noise. */
+function byNoise({ id, choices }: KnapsackUnit): KnapsackUnit {
+  const free = choices.filter(({ loss }) => loss === 0);
+  return {
+    id,
+    choices: free.map(({ bits, bytes }) => ({
+      bits,
+      bytes,
+      loss: bits === FULL_PRECISION ? 0 : 4 ** -bits,
+    })),
   };
 }
 

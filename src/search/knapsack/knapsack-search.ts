@@ -53,6 +53,7 @@ const BEST_FEW = 4;
  *     front ← its best plans that fit the memory        no evaluation
  *     verify: footprint: the smallest plan of the front that keeps the quality limit (boundary search)
  *             quality:   the best of the few largest plans
+ *     flat:   where none of them passes, the same over plans between which the table sees no difference
  *     swap:   lower one unit, raise another, while that improves and evaluations are left
  *
  * The objective 'quality' keeps the quality limit too, where there is one.
@@ -101,30 +102,38 @@ class Verification {
   }
 
   async run(): Promise<void> {
-    if (this.#objective === 'footprint') await this.smallestThatPasses();
-    else await this.bestOfTheLargest();
+    await this.verify(this.model.front, 'front');
+    // The least that the table predicts is too much: it is flat there, or wrong.
+    if (this.best === undefined) await this.verify(this.model.flatFront(), 'flat front');
     while (this.best !== undefined && (await this.improve(this.best)));
     this.tracer.report({ stage: 'swap', unit: 'model' }, 0);
   }
 
-  private async smallestThatPasses(): Promise<void> {
+  private async verify(front: KnapsackFront, name: string): Promise<void> {
+    const chain = this.usablePoints(front);
+    const verdictAt = (index: number): Promise<Verdict> =>
+      this.verdictOf(front, chain[index], name);
+    if (this.#objective === 'quality') {
+      for (const index of chain.slice(0, BEST_FEW).keys()) await verdictAt(index);
+      return;
+    }
+    const probe =
+      front === this.model.front && this.options.lossOf === undefined
+        ? around(this.guess(chain))
+        : middle;
+    const options = { probe, neighbours: 0, slack: 0, startMargin: Infinity };
+    await findBoundary(chain.length, verdictAt, options);
+  }
+
+  /** Where the limit breaks by the table; only a loss in the metric's unit can be held against it. */
+  private guess(chain: readonly number[]): number {
     const { allowedLoss } = this.tracer.limits.quality;
     const { points } = this.model.front;
-    const chain = this.usablePoints();
-    // Only a loss in the metric's unit can be held against the limit to guess where it breaks.
-    const guess = chain.findLastIndex((point) => points[point].loss <= allowedLoss);
-    const probe = this.options.lossOf === undefined ? around(guess) : middle;
-    const options = { probe, neighbours: 0, slack: 0, startMargin: Infinity };
-    await findBoundary(chain.length, (index) => this.verdictAt(chain[index]), options);
+    return chain.findLastIndex((point) => points[point].loss <= allowedLoss);
   }
 
-  private async bestOfTheLargest(): Promise<void> {
-    for (const point of this.usablePoints().slice(0, BEST_FEW)) await this.verdictAt(point);
-  }
-
-  /** Points of the front that fit the memory limit, by falling bytes, a resolution apart. */
-  private usablePoints(): number[] {
-    const { front } = this.model;
+  /** Points of a front that fit the memory limit, by falling bytes, a resolution apart. */
+  private usablePoints(front: KnapsackFront): number[] {
     const chain: number[] = [];
     let next = this.tracer.limits.maxBytes;
     for (let point = front.within(next); point >= 0; point--) {
@@ -135,11 +144,11 @@ class Verification {
     return chain;
   }
 
-  private async verdictAt(point: number): Promise<Verdict> {
+  private async verdictOf(front: KnapsackFront, point: number, name: string): Promise<Verdict> {
     const step = await this.try({
       stage: 'knapsack',
-      unit: `front at ${this.model.front.points[point].bytes} bytes`,
-      assignment: this.model.assignment(this.model.front.bitsAt(point)),
+      unit: `${name} at ${front.points[point].bytes} bytes`,
+      assignment: this.model.assignment(front.bitsAt(point)),
       parent: Assignment.unquantized,
     });
     // With no evaluation left the boundary search ends on what it knows.
