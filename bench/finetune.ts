@@ -5,7 +5,8 @@
  *
  *     npm run bench:finetune [-- --rounds 3 --steps 12 --threads 2 --shares 2 --backend tensorflow]
  *
- * TensorFlow has threads of its own: ours are then none (`--threads` is PyTorch's alone), and a batch is one share.
+ * TensorFlow has threads of its own: it is called from one of ours (`--threads` is then PyTorch's alone), and a batch is
+ * one share.
  * Needs the developers' shared folder and a Python with torch, which QSLM_PYTHON names.
  */
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
@@ -60,7 +61,7 @@ async function main(): Promise<void> {
   }
   const { backend } = flags;
   const [rounds, steps, threads] = [flags.rounds, flags.steps, flags.threads].map(Number);
-  const workers = Math.min(threads, backendThreads(backend));
+  const workers = Math.max(1, Math.min(threads, backendThreads(backend)));
   const shares = Number(flags.shares ?? (backend === 'wasm' ? 2 : 1));
   const settings = { ...DEFAULT_FINE_TUNE, shares };
   await startBackend(backend);
