@@ -20,8 +20,7 @@ const PLANE_WIDTHS = [8, 4, 2, 1] as const;
 export function planesOf(bits: number): number[] {
   const widths: number[] = [];
   let left = bits;
-  for (const width of PLANE_WIDTHS)
-    for (; left >= width; left -= width) widths.push(width);
+  for (const width of PLANE_WIDTHS) for (; left >= width; left -= width) widths.push(width);
   return widths;
 }
 
