@@ -71,7 +71,8 @@ export async function exportDevice(
     await yieldToEvents();
     throwIfAborted(run.signal, folder);
   }
-  const texts = await textsOf(tokenizer, form.vocabSize);
+  // A classifier writes no tokens.
+  const texts = form.classes > 0 ? [] : await textsOf(tokenizer, form.vocabSize);
   const bytes = encodeWeights([...form.constants.values()], tensors, texts);
   const id = planId(resolved);
   const text = await deviceSource(form, {

@@ -4,8 +4,8 @@
  * in a byte: the k-th of n is in byte k mod P, P = n · w / 8, at bits floor(k / P) · w, so that shifts of whole vectors
  * unpack it.
  *
- * Eight values of 3 bits, 0 … 7 → a plane of 2 bits, 0 1 2 3 0 1 2 3 (bytes 00, 55, aa, ff: values k and k + 2, k + 4,
- * k + 6 …) and one of 1 bit, 0 0 0 0 1 1 1 1.
+ * Eight values of 3 bits, 0 to 7 → a plane of 2 bits, byte 0 with 0 2 0 2, byte 1 with 1 3 1 3 (of values 0, 2, 4, 6
+ * and 1, 3, 5, 7, lowest bits first), and one of 1 bit, 0 0 0 0 1 1 1 1.
  */
 
 /** Columns of a tile. */

@@ -42,7 +42,7 @@ int main(int count, char **arguments)
   fclose(file);
   state = (uint32_t)atoi(arguments[3]);
   for (i = 0; i < (uint32_t)atoi(arguments[2]); i++) {
-    const uint32_t kind = draw(6);
+    const uint32_t kind = draw(7);
     const uint32_t length = kind == 1 || kind == 2 ? draw(size) : size;
     unsigned char *bytes = malloc(length > 0 ? length : 1);
     enum qslm_refusal answer;
@@ -50,10 +50,11 @@ int main(int count, char **arguments)
     if (kind == 0) flip(bytes, length);                     /* one bit, anywhere */
     if (kind == 2) mend(bytes, length, 1);                  /* truncated by someone who knows how */
     if (kind == 3) flip(bytes, table);                      /* a bit that says something */
-    if (kind >= 4)                                          /* sizes, counts and offsets */
+    if (kind == 6) flip(bytes + length - 512, 512);         /* the vocabulary, which comes last */
+    if (kind == 4 || kind == 5)                                          /* sizes, counts and offsets */
       for (k = 0; k <= draw(3); k++) {
         const uint32_t word = odd[draw(sizeof odd / sizeof *odd)];
-        memcpy(bytes + 20 + 4 * draw((table - 20) / 4), &word, 4);
+        memcpy(bytes + 8 + 4 * draw((table - 8) / 4), &word, 4);
       }
     if (kind >= 3) mend(bytes, length, kind == 5);
     answer = qslm_open((const float *)(const void *)bytes, length);

@@ -44,6 +44,8 @@ static int load(const char *path)
     return refuse(EXIT_WEIGHTS, path, "cannot be read");
   }
   fclose(stream);
+  if (size > QSLM_WEIGHTS_BYTES)
+    return refuse(EXIT_WEIGHTS, path, "no room for it: longer than QSLM_WEIGHTS_BYTES of this program");
   refusal = qslm_open(file, size);
   if (refusal != QSLM_OK) return refuse(EXIT_WEIGHTS, path, qslm_reason(refusal));
   return 0;

@@ -86,9 +86,9 @@ static enum qslm_refusal check_tensor(const struct tensor *t, enum use use, uint
   octets = ((uint64_t)columns + 7) / 8;
   if (octets * t->bits > UINT64_C(0xffffffffffffffff) / rows) return QSLM_OUT_OF_RANGE;
   if (!lies_within(t->data, octets * t->bits * rows, from, size)) return QSLM_OUT_OF_RANGE;
-  if (t->bits == 32 || use == USE_SIGNS) return t->scales == 0 && t->zeros == 0 ? QSLM_OK : QSLM_BAD_GROUPS;
   if (t->row_group < 1 || t->row_group > rows) return QSLM_BAD_GROUPS;
   if (t->column_group < 1 || t->column_group > columns) return QSLM_BAD_GROUPS;
+  if (t->bits == 32 || use == USE_SIGNS) return t->scales == 0 && t->zeros == 0 ? QSLM_OK : QSLM_BAD_GROUPS;
   if (use == USE_PRODUCT && t->column_group != 1 && t->column_group != columns) return QSLM_BAD_GROUPS;
   groups = ((uint64_t)rows + t->row_group - 1) / t->row_group;
   groups *= ((uint64_t)columns + t->column_group - 1) / t->column_group;
