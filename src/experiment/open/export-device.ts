@@ -21,7 +21,7 @@ import { yieldToEvents, type RunOptions } from '../../util/progress.js';
 
 /** The C text. */
 export const DEVICE_SOURCE = 'model.c';
-/** What it computes with. */
+/** Its weights. */
 export const DEVICE_WEIGHTS = 'model.bin';
 
 /** The files that {@link exportDevice} wrote. */

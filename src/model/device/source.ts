@@ -12,9 +12,12 @@ const OWN = join(__dirname, 'c');
 const BEFORE = ['numbers.c', 'weights.c', 'product.c'].map((name) => join(PRODUCTS, name));
 const AFTER = ['open.c', 'sample.c', 'main.c'].map((name) => join(OWN, name));
 
+/** Of `struct tensor`. */
+const TENSOR_BYTES = 32;
+
 const INCLUDES = ['float', 'math', 'stdint', 'stdio', 'stdlib', 'string', 'time'];
 
-/** What is said of a model in its C text, beside its form. */
+/** Facts of one export that its C text states, beside the form of the model. */
 export interface SourceFacts {
   /** The checkpoint, and the plan, for its head. */
   readonly title: string;
@@ -27,10 +30,12 @@ export interface SourceFacts {
 
 /** Bytes of the arena: all that a device computes in, beside the weights. */
 export function arenaBytes({ vocabSize, classes, tensors, networkBytes }: DeviceForm): number {
-  const TENSOR_BYTES = 32;
   const fixed = TENSOR_BYTES * tensors.length + networkBytes;
-  // Weights of tokens in float64, logits, and an order of tokens; rounded up to the alignment of float64.
-  return classes > 0 ? 4 * classes + fixed : Math.ceil((16 * vocabSize + fixed) / 8) * 8;
+  if (classes > 0) return 4 * classes + fixed;
+  // Of each token its weight in float64, its logit, and its number in an order; what follows is aligned to 4, and
+  // all to 8.
+  const order = Math.ceil((vocabSize * (vocabSize <= 65_536 ? 2 : 4)) / 4) * 4;
+  return Math.ceil((12 * vocabSize + order + fixed) / 8) * 8;
 }
 
 /** The C text of a model. */

@@ -10,6 +10,7 @@ import { LoadedModel } from '../../../src/model/loaded-model.js';
 import { describeModel } from '../../../src/model/structure.js';
 import { simulatedMatrix } from '../../../src/quant/matrix-values.js';
 import { resolvePlan, type Plan } from '../../../src/quant/plan.js';
+import type { Tokenizer } from '../../../src/tokenizer/tokenizer.js';
 import { packagePath } from '../../../src/util/paths.js';
 
 /** A compiler, and what runs its programs. */
@@ -117,9 +118,18 @@ export interface Both {
 }
 
 /** Opens a model under a plan on the running backend, and writes it as C. */
-export async function both(checkpoint: Checkpoint, plan: Plan, folder: string): Promise<Both> {
+export async function both(
+  checkpoint: Checkpoint,
+  plan: Plan,
+  folder: string,
+  tokenizer?: Tokenizer,
+): Promise<Both> {
   const description = await describeModel(checkpoint, {});
-  const exported = await exportDevice({ ...description, checkpoint }, plan, folder);
+  const exported = await exportDevice(
+    { ...description, checkpoint, ...(tokenizer && { tokenizer }) },
+    plan,
+    folder,
+  );
   const model = await LoadedModel.load(checkpoint, {});
   for (const [name, scheme] of resolvePlan(plan, description.hierarchy))
     model.setParameter(name, await simulatedMatrix(checkpoint, name, scheme));

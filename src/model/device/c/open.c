@@ -1,9 +1,16 @@
+/* Number of a token, in two bytes where they hold it. */
+#if QSLM_VOCAB <= 65536
+typedef uint16_t token_number;
+#else
+typedef uint32_t token_number;
+#endif
+
 /* The arena: all memory beside the weights. Its size is known when this file is written. */
 struct arena {
 #if QSLM_CLASSES == 0
   double weights[QSLM_VOCAB]; /* of tokens, before they are probabilities */
   float logits[QSLM_VOCAB];
-  uint32_t order[QSLM_VOCAB];
+  token_number order[QSLM_VOCAB];
 #else
   float logits[QSLM_CLASSES];
 #endif

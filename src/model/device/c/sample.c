@@ -78,9 +78,9 @@ static int comes_before(const double *weights, uint32_t a, uint32_t b)
 }
 
 /* Lets the token at `place` sink in a heap of `count`, whose first is the one that comes before all others. */
-static void sink(uint32_t *heap, uint32_t count, uint32_t place, const double *weights)
+static void sink(token_number *heap, uint32_t count, uint32_t place, const double *weights)
 {
-  const uint32_t token = heap[place];
+  const token_number token = heap[place];
   for (;;) {
     uint32_t child = 2 * place + 1;
     if (child >= count) break;
@@ -96,19 +96,20 @@ static void sink(uint32_t *heap, uint32_t count, uint32_t place, const double *w
 static uint32_t sample(const float *logits, double temperature, double top_p, double draw)
 {
   double *weights = qslm_arena.parts.weights;
-  uint32_t *order = qslm_arena.parts.order;
+  token_number *order = qslm_arena.parts.order;
   const double highest = (double)logits[largest(logits, QSLM_VOCAB)];
   double total = 0, mass = 0, left;
   uint32_t kept = 0, i;
   for (i = 0; i < QSLM_VOCAB; i++) {
     weights[i] = exp_down(((double)logits[i] - highest) / temperature);
     total += weights[i];
-    order[i] = i;
+    order[i] = (token_number)i;
   }
   for (i = QSLM_VOCAB / 2; i-- > 0;) sink(order, QSLM_VOCAB, i, weights);
   /* What is taken from the heap goes behind it. */
   while (kept < QSLM_VOCAB && mass < top_p * total) {
-    const uint32_t end = QSLM_VOCAB - 1 - kept, token = order[0];
+    const uint32_t end = QSLM_VOCAB - 1 - kept;
+    const token_number token = order[0];
     mass += weights[token];
     order[0] = order[end];
     order[end] = token;
