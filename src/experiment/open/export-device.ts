@@ -42,8 +42,8 @@ export interface DeviceExport {
 const LONGEST_TOKEN_BYTES = 255;
 
 /**
- * Writes a model under a plan as C: {@link DEVICE_SOURCE}, one C99 file that allocates nothing, and
- * {@link DEVICE_WEIGHTS} with its packed matrices. Both or neither. A spike embedding is held by its signs, one bit a
+ * Writes a model under a plan as C: `model.c`, one C99 file that allocates nothing, and
+ * `model.bin` with its packed matrices. Both or neither. A spike embedding is held by its signs, one bit a
  * value, whatever its width in the plan.
  *
  * @param file a model's files; with a tokenizer, tokens have their text on the device too

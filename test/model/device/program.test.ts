@@ -134,7 +134,7 @@ describe('device: the program', () => {
   });
 
   itCompiles('reads nothing past the end of a mutated file', [GCC], () => {
-    const flags = ['-O1', '-g', '-fsanitize=address,undefined', '-fno-sanitize-recover=all'];
+    const flags = ['-O1', '-fsanitize=address,undefined', '-fno-sanitize-recover=all'];
     const program = compile(at('spelled'), GCC, flags, 'fuzz.c');
     const said = run(program, [spelled.weights, '3000', '17']).toString().trim().split('\n');
     const counts = new Map(
