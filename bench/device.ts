@@ -174,7 +174,7 @@ async function main(folder: string): Promise<void> {
     await onWasm('fused')();
     note('wasm, fused', (await ours(model, 0.8, 0.9, 200)).rate);
   }
-  const base = median(rates.get('wasm, fused')!);
+  const base = median(rates.get('wasm, fused') ?? [NaN]);
   for (const [name, all] of rates)
     say(
       `tokens/s, ${name}`,
