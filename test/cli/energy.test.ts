@@ -107,7 +107,7 @@ describe('cli: energy', () => {
       };
       assert.equal(kept.origin, 'measured');
       assert.deepEqual(kept.rows, JSON.parse(JSON.stringify(value.measured)));
-      assert.equal(kept.windows.length, 3 + 2 * 2);
+      assert.equal(kept.windows.length, 2 * (2 + 2));
       const store = await openStore(toy.store);
       try {
         const [run] = store.runs.list({ kind: 'energy' });

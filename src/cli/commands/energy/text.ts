@@ -55,7 +55,10 @@ export function energyText(
           return [`absent: ${name}`, reason + help] as const;
         }),
         ...remarks.map((remark) => ['remark', remark] as const),
-        ['intervals', '95 %, Student, over repeats; changes paired by repeat, each plan by itself'],
+        [
+          'intervals',
+          '95 %, Student, over repeats; changes paired by repeat, those of all plans of a meter together 95 %',
+        ],
         ['run', folder],
       ]),
     );
