@@ -46,7 +46,7 @@ import {
   type ModelFlags,
 } from '../options/common.js';
 import { isFolderPath, outputPath, requireFree } from '../options/model-output.js';
-import { scoreOption, tieOption, type SelectionFlags } from '../options/selection.js';
+import { energyOption, scoreOption, tieOption, type SelectionFlags } from '../options/selection.js';
 import { withRunsOption, type RunsFlags } from '../options/study.js';
 import { Session } from '../session.js';
 
@@ -77,6 +77,7 @@ export function addExport(program: Command, host: Host): void {
     .option('--lambda <weight>', 'with --run: the plan that this weight selects', weight)
     .addOption(scoreOption("with --run: the run's own"))
     .addOption(tieOption("with --run: the run's own"))
+    .addOption(energyOption("with --run: the run's own"))
     .addOption(bitsOption())
     .addOption(quantizerOption())
     .addOption(calibrationOption())
@@ -148,7 +149,9 @@ interface Source {
 
 async function sourceOf(model: string | undefined, flags: ExportFlags): Promise<Source> {
   const { run, plan, bits } = flags;
-  const selecting = (['lambda', 'score', 'tie'] as const).find((name) => flags[name] !== undefined);
+  const selecting = (['lambda', 'score', 'tie', 'energyWeight'] as const).find(
+    (name) => flags[name] !== undefined,
+  );
   const stated = statedOf(flags);
   if (run === undefined) {
     if (model === undefined || (plan === undefined && bits === undefined) || selecting)
@@ -191,15 +194,19 @@ async function requireExportable(checkpoint: Checkpoint, { run }: Source): Promi
 
 async function planOf(
   { run }: Source,
-  { plan, bits, quantizer, lambda, score, tie }: ExportFlags,
-  { hierarchy }: ModelDescription,
+  { plan, bits, quantizer, lambda, score, tie, energyWeight }: ExportFlags,
+  description: ModelDescription,
 ): Promise<Plan> {
+  const { hierarchy } = description;
   if (plan !== undefined) return parsePlan(await readTextFile(plan), plan);
   if (run === undefined) return quantizerPlan(quantizer, bits!, hierarchy);
   const kept = await readCandidates(run.folder);
   const own = checked(run.json.config.settings, SEARCH_SETTINGS, 'run.json: config.settings');
-  const by = { score: score ?? own.score, tie: tie ?? own.tie };
-  const selection = selectSaved(kept, lambda ?? own.lambda, hierarchy, by);
+  const by = {
+    ...{ score: score ?? own.score, tie: tie ?? own.tie },
+    energyWeight: energyWeight ?? own.energyWeight,
+  };
+  const selection = selectSaved(kept, lambda ?? own.lambda, description, by);
   if (selection === undefined)
     throw new DataError({
       what: 'no plan of this search keeps its limits',

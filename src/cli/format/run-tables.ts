@@ -12,6 +12,7 @@ import {
   type MetricName,
 } from '../../tasks/metrics/metrics.js';
 import { BYTES_PER_MB, formatBytes, formatPercent } from '../../util/format.js';
+import { energyText, MODELLED_COLUMN } from './selection-text.js';
 import { numberColumns, type Column, type Fact } from './table.js';
 
 /** Limits of each case, and the result of its search: on the data searched on, and judged. */
@@ -46,12 +47,18 @@ function candidateCells(found: Candidate, metric: MetricName, fp32Bytes: number)
   return [formatMetric(metric, found.metric), memory, formatPercent(1 - found.bytes / fp32Bytes)];
 }
 
-/** The plans that the weights select in each case: a line a plan. */
-export function selectionColumns(metric: MetricName): Column[] {
-  return [{ title: 'case' }, ...numberColumns('λ', metric, 'memory', 'saving', 'plan')];
+/** The plans that the weights select in each case: a line a plan. @param energy is a column too. */
+export function selectionColumns(metric: MetricName, energy = false): Column[] {
+  const third = energy ? [MODELLED_COLUMN] : [];
+  return [{ title: 'case' }, ...numberColumns('λ', metric, 'memory', 'saving', ...third, 'plan')];
 }
 
-export function selectionRows(run: SearchResult, metric: MetricName): string[][] {
+/** True where a search of them weighed modelled energy. */
+export function weighEnergy(runs: readonly Pick<SearchResult, 'settings'>[]): boolean {
+  return runs.some(({ settings }) => (settings.energyWeight ?? 0) > 0);
+}
+
+export function selectionRows(run: SearchResult, metric: MetricName, energy = false): string[][] {
   const { settings, outcome, selected } = run;
   const shown = run.selections.some(({ lambda }) => lambda === selected?.lambda);
   // A run of an earlier version does not list its result's weight among the others.
@@ -66,6 +73,7 @@ export function selectionRows(run: SearchResult, metric: MetricName): string[][]
     settings.case ?? '',
     weightsOf(candidate),
     ...candidateCells(candidate, metric, outcome.fp32Bytes),
+    ...(energy ? [candidate.energy === undefined ? '' : energyText(candidate.energy)] : []),
     `step ${candidate.step + 1}`,
   ]);
 }

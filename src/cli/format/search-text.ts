@@ -10,13 +10,16 @@ import {
   accountingFacts,
   describeLimits,
   scoreCells,
+  weighEnergy,
   yardstickColumns,
   yardstickRows,
 } from './run-tables.js';
 import {
   certificateText,
   decisionFacts,
+  energyText,
   lossText,
+  MODELLED_COLUMN,
   noiseTexts,
   selectionFacts,
 } from './selection-text.js';
@@ -64,13 +67,18 @@ export function describeSearch(run: Told, metric: MetricName): string {
 
 function selectionTable(run: SearchResult, metric: MetricName): string {
   const { selections, selected, outcome } = run;
+  const energy = weighEnergy([run]) ? [MODELLED_COLUMN] : [];
   const rows = selections.map(({ lambda, candidate }) => [
     lambda === selected?.lambda ? `${lambda} *` : String(lambda),
     ...scoreCells(candidate, metric, outcome.fp32Bytes),
+    ...energy.map(() => energyText(candidate.energy!)),
     `${candidate.stage}, step ${candidate.step + 1}`,
   ]);
   const table = formatTable(
-    [...numberColumns('λ', metric, '95 % interval', 'memory', 'saving'), { title: 'found in' }],
+    [
+      ...numberColumns('λ', metric, '95 % interval', 'memory', 'saving', ...energy),
+      { title: 'found in' },
+    ],
     rows,
   );
   const head = 'Selected by the trade-off score, on the data searched on (* the result):';
