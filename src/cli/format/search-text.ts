@@ -23,6 +23,7 @@ import {
   noiseTexts,
   selectionFacts,
 } from './selection-text.js';
+import { SPEED_COLUMN, speedCell } from './speed.js';
 import { formatFacts, formatTable, numberColumns, type Fact } from './table.js';
 import { workFacts } from './work-facts.js';
 
@@ -66,17 +67,18 @@ export function describeSearch(run: Told, metric: MetricName): string {
 }
 
 function selectionTable(run: SearchResult, metric: MetricName): string {
-  const { selections, selected, outcome } = run;
+  const { selections, selected, outcome, space, report } = run;
   const energy = weighEnergy([run]) ? [MODELLED_COLUMN] : [];
   const rows = selections.map(({ lambda, candidate }) => [
     lambda === selected?.lambda ? `${lambda} *` : String(lambda),
     ...scoreCells(candidate, metric, outcome.fp32Bytes),
     ...energy.map(() => energyText(candidate.energy!)),
+    speedCell(report, space.resolve(candidate.assignment)),
     `${candidate.stage}, step ${candidate.step + 1}`,
   ]);
   const table = formatTable(
     [
-      ...numberColumns('λ', metric, '95 % interval', 'memory', 'saving', ...energy),
+      ...numberColumns('λ', metric, '95 % interval', 'memory', 'saving', ...energy, SPEED_COLUMN),
       { title: 'found in' },
     ],
     rows,

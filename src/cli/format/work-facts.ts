@@ -1,5 +1,6 @@
 import type { EvaluatorReport } from '../../experiment/scoring/evaluator.js';
 import { formatCount, formatDuration, formatPercent } from '../../util/format.js';
+import { speedFacts } from './speed.js';
 import type { Fact } from './table.js';
 
 /** The cost of a run, and the work that each acceleration saved it. */
@@ -12,6 +13,7 @@ export function workFacts(report: EvaluatorReport): Fact[] {
       `${formatCount(measured)} to the end, ${formatCount(stopped)} until the verdict was certain, ` +
         `${formatCount(remembered)} from the store; ${formatDuration(seconds)}`,
     ],
+    ...speedFacts(report),
   ];
   if (begun === 0 || fullWork === 0) return facts;
   const { done, savedByPrefix, savedByExit, savedByVerdict } = work;
