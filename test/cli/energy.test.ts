@@ -31,6 +31,29 @@ async function poweredTree(folder: string): Promise<{ powercap: string; stop: ()
   return { powercap: folder, stop: () => void child.kill('SIGKILL') };
 }
 
+/** Figures and a report of the run alone: measured and modelled apart, with the paper's range beside. */
+async function assertDrawn(toy: ToyCommands, run: string): Promise<void> {
+  const plotted = json(await toy.runs('plot', run, '--json')) as unknown as {
+    readonly figures: readonly { readonly figure: string; readonly path: string }[];
+  };
+  assert.deepEqual(
+    plotted.figures.map(({ figure }) => figure),
+    ['energy', 'landscape'],
+  );
+  const [energy, landscape] = plotted.figures.map(({ path }) => readFileSync(path, 'utf8'));
+  assert.match(energy, /measured/i);
+  assert.match(energy, /modelled/i);
+  assert.match(energy, /the paper/);
+  assert.match(landscape, /toy/);
+  const page = json(await toy.runs('report', run, '--json')) as { path?: string };
+  const html = readFileSync(page.path!, 'utf8');
+  assert.match(html, /What of the saving is real where/);
+  assert.match(html, /not measured: packed execution is not built/);
+  assert.match(html, /Absent: nvidia-smi: there is no such program/);
+  const refused = await toy.runs('plot', run, '--figure', 'pareto');
+  assert.equal(refused.code, 2);
+}
+
 const NO_CARD = ['--nvidia-smi', '/nowhere/nvidia-smi'];
 
 describe('cli: energy', () => {
@@ -121,6 +144,7 @@ describe('cli: energy', () => {
       }
       const listed = await toy.runs('runs', 'list', '--store', toy.store);
       assert.match(listed.stdout, /energy/);
+      await assertDrawn(toy, value.run);
     } finally {
       stop();
     }

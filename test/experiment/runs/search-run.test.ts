@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import fc from 'fast-check';
+import { describeSearch } from '../../../src/cli/format/search-text.js';
 import { startBackend } from '../../../src/backend/start.js';
 import type { Study } from '../../../src/experiment/open/study.js';
 import { readRun, locateRun, readCandidates } from '../../../src/experiment/record/folder.js';
@@ -398,6 +399,28 @@ describe('experiment/search-run', () => {
       assert.equal(after.metric, before.metric);
       const fp32 = 4 * 61 * 16;
       assert.equal(space.bytes(Assignment.unquantized) - space.bytes(sign), (31 / 32) * fp32);
+    }));
+
+  it('keeps the speed of each plan with the work, not with the result, and says what is remembered', () =>
+    withStudy(async (study, runs) => {
+      const first = await runSearch(study, SETTINGS, { runs });
+      const { work, result, machine } = await readRun(first.folder);
+      const speeds = work!.speeds!;
+      for (const { assignment } of first.outcome.candidates) {
+        const own = speeds[planId(first.space.resolve(assignment))];
+        assert.ok(own.tokensPerSecond > 0 && !own.remembered);
+        assert.equal(own.machine, machine);
+      }
+      assert.doesNotMatch(JSON.stringify(result), /tokensPerSecond|remembered/);
+      // Again with the same store: nothing is measured, and the speeds are those of before.
+      const again = await runSearch(study, SETTINGS, { runs });
+      const later = (await readRun(again.folder)).work!.speeds!;
+      assert.deepEqual(
+        Object.entries(later).map(([id, speed]) => [id, speed.tokensPerSecond, speed.remembered]),
+        Object.keys(later).map((id) => [id, speeds[id].tokensPerSecond, true]),
+      );
+      const back = await openRun(again.id, runs);
+      assert.match(describeSearch({ ...again, report: back.report }, 'accuracy'), /\(remembered\)/);
     }));
 
   describe('modelled energy as an objective', () => {
