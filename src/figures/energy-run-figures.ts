@@ -1,6 +1,5 @@
 import { isModelled } from '../energy/operations.js';
 import type { SavedEnergy } from '../experiment/record/saved-energy.js';
-import { matricesOf, vectorsOf } from '../layout/hierarchy.js';
 import type { ChartSpec } from '../plots/parts/spec.js';
 import type { LandscapeRecord, PaperPowerRecord } from '../plots/records.js';
 import { resolvePlan } from '../quant/plan.js';
@@ -70,14 +69,11 @@ function modelledOf({ study, plans }: SavedEnergy): ReturnType<typeof energyReco
 function landscapePoints({ study, rows }: SavedEnergy): LandscapeRecord[] {
   if (study.task.name !== 'sst2') return [];
   const { name, hierarchy } = study.options.file;
-  const parameters = [...matricesOf(hierarchy), ...vectorsOf(hierarchy)]
-    .map((each) => each.parameters)
-    .reduce((sum, each) => sum + each, 0);
   return rows
     .filter(({ meter }) => meter === rows[0].meter)
     .flatMap((row) =>
       row.metric === undefined
         ? []
-        : [ownLandscapePoint(`${name}, ${row.plan}`, parameters, row.metric, row)],
+        : [ownLandscapePoint(`${name}, ${row.plan}`, hierarchy.parameters, row.metric, row)],
     );
 }
