@@ -1,5 +1,5 @@
 import { isModelled } from '../energy/operations.js';
-import type { SavedEnergy } from '../experiment/record/saved-energy.js';
+import type { SavedEnergy } from '../experiment/runs/energy/saved-energy.js';
 import type { ChartSpec } from '../plots/parts/spec.js';
 import type { LandscapeRecord, PaperPowerRecord } from '../plots/records.js';
 import { resolvePlan } from '../quant/plan.js';

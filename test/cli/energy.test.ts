@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import type { MeasuredEnergyRow } from '../../src/experiment/runs/energy/measured-energy.js';
-import { openEnergyRun } from '../../src/experiment/record/saved-energy.js';
+import { openEnergyRun } from '../../src/experiment/runs/energy/saved-energy.js';
 import { energyRunFigures } from '../../src/figures/energy-run-figures.js';
 import { loadPaperPower } from '../../src/figures/paper-data.js';
 import { renderSvg } from '../../src/plots/render/headless.js';

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { MEASURED_COLUMNS } from '../../src/cli/format/energy.js';
+import { MEASURED_COLUMNS } from '../../src/cli/commands/energy/columns.js';
 import { selectionColumns } from '../../src/cli/format/run-tables.js';
 import { MODELLED_COLUMN, energyFacts, scoreText } from '../../src/cli/format/selection-text.js';
 import { energyChangeChart } from '../../src/plots/figures/energy-change.js';

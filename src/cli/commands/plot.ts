@@ -5,7 +5,7 @@ import {
   isEnergyRun,
   openEnergyRun,
   type SavedEnergy,
-} from '../../experiment/record/saved-energy.js';
+} from '../../experiment/runs/energy/saved-energy.js';
 import { energyRunFigures, type EnergyFigureName } from '../../figures/energy-run-figures.js';
 import { loadLandscape, loadPaperPower, loadPaperResults } from '../../figures/paper-data.js';
 import { FIGURES, runFigures, type FigureName } from '../../figures/run-figures.js';

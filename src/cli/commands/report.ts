@@ -5,7 +5,7 @@ import {
   isEnergyRun,
   openEnergyRun,
   type SavedEnergy,
-} from '../../experiment/record/saved-energy.js';
+} from '../../experiment/runs/energy/saved-energy.js';
 import { loadLandscape, loadPaperPower, loadPaperResults } from '../../figures/paper-data.js';
 import { loadVegaBundle } from '../../figures/vega-bundle.js';
 import { renderReport } from '../../plots/render/report.js';

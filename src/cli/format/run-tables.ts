@@ -16,7 +16,7 @@ import {
 } from '../../tasks/metrics/metrics.js';
 import { BYTES_PER_MB, formatBytes, formatPercent } from '../../util/format.js';
 import { energyText, MODELLED_COLUMN } from './selection-text.js';
-import { SPEED_COLUMN, speedCell, speedText } from './speed.js';
+import { SPEED_COLUMN, speedCell, speedText } from './work-facts.js';
 import { numberColumns, type Column, type Fact } from './table.js';
 
 /** Limits of each case, and the result of its search: on the data searched on, and judged. */

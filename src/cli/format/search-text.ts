@@ -23,9 +23,8 @@ import {
   noiseTexts,
   selectionFacts,
 } from './selection-text.js';
-import { SPEED_COLUMN, speedCell } from './speed.js';
 import { formatFacts, formatTable, numberColumns, type Fact } from './table.js';
-import { workFacts } from './work-facts.js';
+import { SPEED_COLUMN, speedCell, workFacts } from './work-facts.js';
 
 /** A search that ran or was read back, and its folder. */
 type Told = SearchResult & { readonly folder: string };

@@ -1,8 +1,13 @@
 import { EXECUTIONS, realSavings } from '../../energy/measured/real-savings.js';
-import type { SavedEnergy } from '../../experiment/record/saved-energy.js';
+import type { SavedEnergy } from '../../experiment/runs/energy/saved-energy.js';
 import { energyRunFigures, type EnergyRunOptions } from '../../figures/energy-run-figures.js';
 import type { ReportSection } from '../../plots/render/report.js';
-import { MEASURED_COLUMNS, measuredLines, REAL_COLUMNS, realLines } from '../format/energy.js';
+import {
+  MEASURED_COLUMNS,
+  measuredLines,
+  REAL_COLUMNS,
+  realLines,
+} from '../commands/energy/columns.js';
 import { htmlTable } from './run-sections.js';
 
 /** A measurement of energy: Fig. 10, its numbers, what was absent, and what of the saving is real where. */

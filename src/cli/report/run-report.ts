@@ -1,5 +1,5 @@
 import type { SavedRun } from '../../experiment/record/open-run.js';
-import type { SavedEnergy } from '../../experiment/record/saved-energy.js';
+import type { SavedEnergy } from '../../experiment/runs/energy/saved-energy.js';
 import type { LandscapeRecord, PaperPowerRecord, PaperRecord } from '../../plots/records.js';
 import type { HtmlTable } from '../../plots/render/html.js';
 import type { Report, ReportSection } from '../../plots/render/report.js';

@@ -38,7 +38,10 @@ export function reportBetween(before: EvaluatorReport, after: EvaluatorReport): 
  */
 export function reportJson(report: EvaluatorReport): WorkJson {
   const { work, fullWork, measured, stopped, tokens, remembered, seconds } = report;
-  const speeds = [...speedsByPlan(report.speeds)].map(([id, { plan: _, ...own }]) => [id, own]);
+  const speeds = [...speedsByPlan(report.speeds)].map(
+    ([id, { tokensPerSecond, machine, remembered: past }]) =>
+      [id, { tokensPerSecond, machine, remembered: past }] as const,
+  );
   const inEvaluations = (amount: number): number => (fullWork === 0 ? 0 : amount / fullWork);
   const exits = Object.values(work.exits).reduce((sum, count) => sum + count, 0);
   return {
@@ -57,6 +60,6 @@ export function reportJson(report: EvaluatorReport): WorkJson {
       share: work.exitCandidates === 0 ? 0 : exits / work.exitCandidates,
       byBoundary: { ...work.exits },
     },
-    ...(speeds.length > 0 && { speeds: Object.fromEntries(speeds) as WorkJson['speeds'] & object }),
+    ...(speeds.length > 0 && { speeds: Object.fromEntries(speeds) }),
   };
 }

@@ -7,7 +7,7 @@ import {
   measuredLines,
   REAL_COLUMNS,
   realLines,
-} from '../../format/energy.js';
+} from './columns.js';
 import { formatFacts, formatTable, numberColumns } from '../../format/table.js';
 
 /** Each number of it with the word "modelled". */

@@ -1,7 +1,7 @@
-import { changeWords, EXECUTIONS, type RealSaving } from '../../energy/measured/real-savings.js';
-import type { Estimate } from '../../energy/measured/statistics.js';
-import type { MeasuredEnergyRow } from '../../experiment/runs/energy/measured-energy.js';
-import { numberColumns, type Column } from './table.js';
+import { changeWords, EXECUTIONS, type RealSaving } from '../../../energy/measured/real-savings.js';
+import type { Estimate } from '../../../energy/measured/statistics.js';
+import type { MeasuredEnergyRow } from '../../../experiment/runs/energy/measured-energy.js';
+import { numberColumns, type Column } from '../../format/table.js';
 
 /** Measured numbers, a line a plan and meter. */
 export const MEASURED_COLUMNS: readonly Column[] = [
