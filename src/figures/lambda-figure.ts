@@ -1,9 +1,10 @@
 import { paceRemark } from '../experiment/runs/search-settings.js';
+import { energyTerm } from '../experiment/selection/energy-objective.js';
 import { stepText } from '../plots/figures/pareto-rows.js';
 import { lambdaChart, type LambdaCandidate } from '../plots/lambda/chart.js';
 import type { ChartSpec } from '../plots/parts/spec.js';
 import type { SearchOutcome } from '../search/outcome.js';
-import type { ScoreName } from '../search/score.js';
+import type { EnergyTerm, ScoreName } from '../search/score.js';
 import { PlotError } from '../util/errors.js';
 import { limitsRecord } from './records.js';
 import {
@@ -49,6 +50,7 @@ export function lambdaFigure(
       name: names[index],
       limits: limitsRecord(run.outcome.limits),
       candidates: candidatesOf(study, run),
+      ...energyOf(run),
     })),
     remarks: runs.flatMap(({ settings: { method, pace } = {} }, index) => {
       const remark = method && pace && paceRemark({ method, pace });
@@ -60,10 +62,16 @@ export function lambdaFigure(
   return lambdaChart(input, dataNames(study.task));
 }
 
+function energyOf({ settings, energy }: DrawnSelection): { readonly energy?: EnergyTerm } {
+  const term = energyTerm(settings?.energyWeight, energy);
+  return term === undefined ? {} : { energy: term };
+}
+
 function candidatesOf(study: FigureSubject, run: DrawnSelection): LambdaCandidate[] {
   const steps = new Map(searchRecords(study, run).map((record) => [record.step, record]));
-  return run.outcome.candidates.map(({ step, metric, bytes }) => ({
-    ...{ step, metric, bytes },
-    plan: stepText(steps.get(step)!),
-  }));
+  return run.outcome.candidates.map(({ step, metric, bytes }) => {
+    const record = steps.get(step)!;
+    const { energy } = record;
+    return { step, metric, bytes, plan: stepText(record), ...(energy !== undefined && { energy }) };
+  });
 }

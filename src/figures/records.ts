@@ -28,6 +28,8 @@ export interface Origin {
   readonly ties?: Ties | undefined;
   /** Plans compared item by item. */
   readonly differences?: Differences | undefined;
+  /** Modelled energy of a plan, where selection weighs it. */
+  readonly energyOf?: ((assignment: SearchStep['assignment']) => number) | undefined;
 }
 
 export type StoredBits = (unit: string, bits: number) => number;
@@ -51,7 +53,7 @@ type Extras = Readonly<Record<string, number>> | undefined;
 export function stepRecords(
   trace: readonly SearchStep[],
   units: readonly UnitInfo[],
-  { task, model, storedBits = asGiven, ties, differences }: Origin,
+  { task, model, storedBits = asGiven, ties, differences, energyOf }: Origin,
 ): StepRecord[] {
   const againstOf = (index: number): Pick<StepRecord, 'against'> => {
     const against = differences?.get(index) ?? [];
@@ -69,6 +71,7 @@ export function stepRecords(
     }),
     ...measured(step),
     bytes: step.bytes,
+    ...(energyOf && { energy: energyOf(step.assignment) }),
     accepted: step.accepted,
     reason: [step.reason, rungText(step), gateText(step)].filter(Boolean).join('; '),
     ...(ties?.has(step.index) && { ties: ties.get(step.index)! }),

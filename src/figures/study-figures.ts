@@ -2,6 +2,11 @@ import type { ModelSpace } from '../experiment/open/model-space.js';
 import { paceRemark, type SearchSettings } from '../experiment/runs/search-settings.js';
 import type { UniformPoint } from '../experiment/runs/uniform.js';
 import type { YardstickPoint } from '../experiment/runs/yardsticks.js';
+import {
+  ENERGY_WORDS,
+  energyTerm,
+  type EnergyObjective,
+} from '../experiment/selection/energy-objective.js';
 import { matricesOf, type Hierarchy } from '../layout/hierarchy.js';
 import { flipsChart } from '../plots/figures/flips.js';
 import { hierarchyChart } from '../plots/figures/hierarchy.js';
@@ -36,6 +41,7 @@ import {
   stepRecords,
   type StoredBits,
 } from './records.js';
+import { searchName } from './search-name.js';
 
 /*
  * Results of the experiments as figures, a call each. The figures themselves are in plots/, which takes
@@ -161,8 +167,10 @@ export interface DrawnSearch {
   readonly outcome: Pick<SearchOutcome, 'trace' | 'baseline' | 'fp32Bytes' | 'limits'>;
   readonly space: Pick<ModelSpace, 'units'> & Partial<Pick<ModelSpace, 'storedBits'>>;
   /** For title, remark, and the start of switch and slider. */
-  readonly settings?: Pick<SearchSettings, 'case'> &
+  readonly settings?: Pick<SearchSettings, 'case' | 'energyWeight'> &
     Partial<Pick<SearchSettings, 'method' | 'pace' | 'quantizer' | 'score' | 'tie' | 'lambda'>>;
+  /** The modelled energy of its plans. */
+  readonly energy?: EnergyObjective;
   /** Candidates that the data cannot tell apart. */
   readonly ties?: Ties;
   /** Plans compared item by item. */
@@ -174,22 +182,26 @@ export interface DrawnSearch {
 /** The plans that a search tried, as records. */
 export function searchRecords(
   study: FigureSubject,
-  { outcome, space, ties, differences }: DrawnSearch,
+  run: DrawnSearch,
+  weight = run.settings?.energyWeight,
 ): StepRecord[] {
+  const { outcome, space, ties, differences, energy } = run;
   const { units, storedBits } = space;
+  const weighed = energyTerm(weight, energy) !== undefined;
   return stepRecords(outcome.trace, units, {
     ...subjectOf(study),
     ...(storedBits && { storedBits }),
     ties,
     differences,
+    ...(weighed && { energyOf: energy?.of }),
   });
 }
 
 /** The input that both figures of a search have in common. */
-function searchInput(study: FigureSubject, run: DrawnSearch): TraceInput {
+function searchInput(study: FigureSubject, run: DrawnSearch, energyWeight?: number): TraceInput {
   const { baseline, fp32Bytes, limits } = run.outcome;
   return {
-    steps: searchRecords(study, run),
+    steps: searchRecords(study, run, energyWeight),
     baseline: baselineRecord(study, baseline, fp32Bytes),
     limits: limitsRecord(limits),
     ...(run.settings?.case && { name: run.settings.case }),
@@ -203,6 +215,11 @@ export interface ParetoFigureOptions {
   readonly lambda?: number;
   /** Start of the switch; the run's own score by default. */
   readonly score?: ScoreName;
+  /**
+   * Start of the slider of modelled energy's weight, with which a panel of quality against that energy is
+   * drawn; the run's own weight by default, and neither where that is 0.
+   */
+  readonly energyWeight?: number;
 }
 
 /**
@@ -222,13 +239,16 @@ export function paretoFigure(
   const { paper, lambda = run.settings?.lambda, score = run.settings?.score } = options;
   const { tie, method, pace } = run.settings ?? {};
   const remark = method && pace && paceRemark({ method, pace });
+  const { energyWeight = run.settings?.energyWeight } = options;
+  const energy = energyTerm(energyWeight, run.energy);
   const input = {
-    ...searchInput(study, run),
+    ...searchInput(study, run, energyWeight),
+    ...(energy && { energy: { ...energy, counted: ENERGY_WORDS } }),
     uniform: uniformYardsticks(study, run),
     ...(others.length > 0 && {
       others: others.map((other, index) => ({
-        name: `${searchName(other, run)} (${index + 2})`,
-        steps: searchRecords(study, other),
+        name: `${searchName(other.settings, run.settings)} (${index + 2})`,
+        steps: searchRecords(study, other, energyWeight),
       })),
     }),
     ...(paper && { paper }),
@@ -238,23 +258,6 @@ export function paretoFigure(
     ...(remark && { remark }),
   };
   return paretoChart(input, dataNames(study.task));
-}
-
-/** A further search in a legend: its case, and how it differs from the first, as far as that is known. */
-function searchName({ settings = {} }: DrawnSearch, first: DrawnSearch): string {
-  const { case: name, quantizer } = settings;
-  const other = { how: howOf(settings), quantizer };
-  const same = { how: howOf(first.settings ?? {}), quantizer: first.settings?.quantizer };
-  const words = [
-    name,
-    other.how === same.how ? undefined : other.how,
-    other.quantizer === same.quantizer ? undefined : other.quantizer,
-  ].filter((word) => word !== undefined);
-  return words.join(', ') || other.how || 'search';
-}
-
-function howOf({ method, pace }: NonNullable<DrawnSearch['settings']>): string | undefined {
-  return method === 'tiered' ? pace : method;
 }
 
 /** The plans of one width that a search was held against; those that broke the model are left out. */

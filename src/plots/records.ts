@@ -80,6 +80,8 @@ export interface StepRecord extends Subject {
   readonly pairedLow?: number;
   readonly pairedHigh?: number;
   readonly bytes: number;
+  /** Modelled energy of a token in microjoules, where selection weighs it. */
+  readonly energy?: number;
   /** True where the step was kept; the reason for it or against it: 'meets both limits'. */
   readonly accepted: boolean;
   readonly reason: string;

@@ -2,10 +2,12 @@ import { metricOf, type MetricName } from '../tasks/metrics/metrics.js';
 import type { Limits } from './constraints.js';
 import { requireThat } from './require.js';
 
-/** A plan as the trade-off sees it: its metric, and its footprint in bytes. */
+/** A plan as the trade-off sees it: its metric, its footprint in bytes, and where it counts its energy. */
 export interface Scored {
   readonly metric: number;
   readonly bytes: number;
+  /** Modelled energy of a token, in microjoules; asked for where energy is an objective. */
+  readonly energy?: number | undefined;
 }
 
 /**
@@ -18,6 +20,9 @@ export interface Scored {
  * any λ of one there is a λ of the other that orders them alike ({@link paperWeight}); they differ in which
  * λ that is. From 0 to 1 the balanced score goes over all slopes, and so reaches each vertex of the convex
  * hull of the Pareto front; the paper's does so from 0 to infinity.
+ *
+ * Where energy is an objective of its own, either score has ε·e/e_0 against it, e the modelled energy of a
+ * token and e_0 the unquantized model's; ε ≥ 0 is no λ, and stays as it is while λ changes.
  */
 export const SCORE_NAMES = ['paper', 'balanced'] as const;
 /** A score by its name. */
@@ -33,6 +38,14 @@ export interface ScoreUnits {
   readonly bytes: number;
 }
 
+/** Modelled energy as an objective. */
+export interface EnergyTerm {
+  /** ε, above 0. */
+  readonly weight: number;
+  /** The unquantized model's modelled energy of a token e_0, in microjoules. */
+  readonly unquantized: number;
+}
+
 /** The model a trade-off is made for, and the score that it is made with. */
 export interface ScoreContext {
   readonly metric: MetricName;
@@ -40,16 +53,20 @@ export interface ScoreContext {
   readonly fp32Bytes: number;
   /** Units of the balanced score; the paper's score where they are absent. */
   readonly balanced?: ScoreUnits;
+  /** Energy is no objective where it is absent. */
+  readonly energy?: EnergyTerm;
 }
 
-/** A score for the results of a search under limits. */
+/** A score for the results of a search under limits. @param energy where that is an objective too. */
 export function scoreContext(
   score: ScoreName,
   { quality, maxBytes }: Limits,
   fp32Bytes: number,
+  energy?: EnergyTerm,
 ): ScoreContext {
   const { metric, baseline, allowedLoss } = quality;
-  if (score === 'paper') return { metric, fp32Bytes };
+  const third = energy && { energy };
+  if (score === 'paper') return { metric, fp32Bytes, ...third };
   // Where a limit is missing, or leaves nothing to divide by: a point, or one of perplexity; the whole memory.
   const loss = Number.isFinite(allowedLoss) && allowedLoss > 0 ? allowedLoss : 0;
   const bytes = Number.isFinite(maxBytes) && maxBytes > 0 ? maxBytes : 0;
@@ -58,7 +75,7 @@ export function scoreContext(
     loss: loss || metricOf(metric).loss.unit,
     bytes: bytes || fp32Bytes,
   };
-  return { metric, fp32Bytes, balanced };
+  return { metric, fp32Bytes, balanced, ...third };
 }
 
 /** The weight of the paper's score that orders plans as a weight of the balanced score does. */
@@ -79,17 +96,33 @@ export function largestWeight({ balanced }: Pick<ScoreContext, 'balanced'>): num
  * A score with its sign turned so that larger is better for either metric and either score. Of the paper's
  * (arXiv 2601.00679): accuracy S = A − λ·m_q/m_0; perplexity −S = −(PPL + λ·m_q/m_0).
  *
- * @throws {SearchError} when λ is negative, not finite, or above 1 for the balanced score.
+ * @throws {SearchError} when λ is negative, not finite, or above 1 for the balanced score; for a plan whose
+ *   energy is not known where that is an objective.
  */
 export function merit(plan: Scored, lambda: number, context: ScoreContext): number {
   checkLambda(lambda, context);
   const { balanced, fp32Bytes } = context;
   const metric = metricOf(context.metric);
+  const energy = energyCost(plan, context);
   // In the order of these operations figures do the same, so that both round alike.
   if (balanced === undefined)
-    return metric.goodness(plan.metric) - (lambda * plan.bytes) / fp32Bytes;
+    return metric.goodness(plan.metric) - (lambda * plan.bytes) / fp32Bytes - energy;
   const loss = metric.lossOf(balanced.baseline, plan.metric);
-  return -(((1 - lambda) * loss) / balanced.loss + (lambda * plan.bytes) / balanced.bytes);
+  return -(((1 - lambda) * loss) / balanced.loss + (lambda * plan.bytes) / balanced.bytes + energy);
+}
+
+/** ε·e/e_0; 0 where energy is no objective. */
+function energyCost({ energy }: Scored, context: Pick<ScoreContext, 'energy'>): number {
+  if (context.energy === undefined) return 0;
+  const known = energy !== undefined && Number.isFinite(energy);
+  requireThat(
+    known,
+    'the energy of a plan is not known',
+    'energy weight',
+    energy ?? NaN,
+    'a number',
+  );
+  return (context.energy.weight * energy!) / context.energy.unquantized;
 }
 
 /** The score S as it is written: the paper's is largest for the best accuracy, else the smallest is best. */
@@ -185,8 +218,16 @@ export function lambdaIntervals<T extends Scored>(
 }
 
 /** The change of a merit as λ grows by 1. Not a difference of merits, which would round away small plans. */
-function slopeOf({ bytes }: Scored, start: number, { balanced, fp32Bytes }: ScoreContext): number {
-  return balanced === undefined ? -bytes / fp32Bytes : -start - bytes / balanced.bytes;
+function slopeOf(plan: Scored, start: number, context: ScoreContext): number {
+  const { balanced, fp32Bytes } = context;
+  if (balanced === undefined) return -plan.bytes / fp32Bytes;
+  return -start - energyCost(plan, context) - plan.bytes / balanced.bytes;
+}
+
+/** @throws {SearchError} for a weight of energy that is none. */
+export function checkEnergyWeight(weight: number): void {
+  const inRange = weight >= 0 && Number.isFinite(weight);
+  requireThat(inRange, 'not a weight of energy', 'energy weight', weight, 'a number of at least 0');
 }
 
 /** @throws {SearchError} for a weight that the score does not have. */

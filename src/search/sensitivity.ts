@@ -121,3 +121,12 @@ export function orderBySensitivity(
   known.sort(({ sensitivity: a }, { sensitivity: b }) => (a < b ? -1 : a > b ? 1 : 0));
   return known.map(({ group }) => group);
 }
+
+/** The assignment that a row measured. */
+export function rowAssignment(
+  space: SearchSpace,
+  { level, unit, bits }: Pick<SensitivityRow, 'level' | 'unit' | 'bits'>,
+): Assignment {
+  const group = groupsOf(space, level).find(({ id }) => id === unit);
+  return Assignment.unquantized.with(group?.units ?? [], bits);
+}

@@ -3,11 +3,14 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import type { Locator } from 'playwright-core';
 import { loadVegaBundle } from '../../src/figures/vega-bundle.js';
+import { energyWeights } from '../../src/plots/energy/quality-energy.js';
 import { hierarchyChart } from '../../src/plots/figures/hierarchy.js';
 import { paretoChart, type ParetoInput } from '../../src/plots/figures/pareto.js';
 import { render } from '../../src/plots/render/render.js';
 import { renderReport } from '../../src/plots/render/report.js';
+import { ENERGY_INPUTS } from '../plots/energy/input.js';
 import {
   CASE_A1,
   CASE_B1,
@@ -39,6 +42,31 @@ const PERPLEXITY: ParetoInput = {
   limits: CASE_B1,
 };
 
+interface PointMark {
+  readonly x: number;
+  readonly y: number;
+  readonly opacity: string | null;
+}
+
+/** The marks of the plans measured to the end, by memory and by modelled energy. */
+async function marksOf(live: Locator): Promise<[PointMark[], PointMark[]]> {
+  const marks: PointMark[] = [];
+  for (const path of await live.locator('svg.marks path[fill-opacity]').all()) {
+    if ((await path.getAttribute('aria-roledescription')) !== 'point') continue;
+    const box = await path.boundingBox();
+    const opacity = await path.getAttribute('fill-opacity');
+    if (box) marks.push({ x: box.x + box.width / 2, y: box.y + box.height / 2, opacity });
+  }
+  const middle = (await live.locator('svg.marks').boundingBox())!;
+  const border = middle.y + 0.42 * middle.height;
+  return [marks.filter(({ y }) => y < border), marks.filter(({ y }) => y >= border)];
+}
+
+async function faintMarks(live: Locator): Promise<number[]> {
+  const panels = await marksOf(live);
+  return panels.map((marks) => marks.filter(({ opacity }) => opacity === '0.07').length);
+}
+
 describeWith('a figure as a page of its own, in Chromium', noChromium, () => {
   let folder: string;
   before(async () => {
@@ -65,6 +93,38 @@ describeWith('a figure as a page of its own, in Chromium', noChromium, () => {
         await assertFollowsLimits(new Figure(live), toyRun(input));
       });
     });
+
+  it('selects with modelled energy as the search does, and has a brush that both panels follow', async () => {
+    const input = ENERGY_INPUTS.accuracy;
+    const address = await written(input);
+    await withPage({ allowed: [address] }, async (page) => {
+      await page.goto(address);
+      const live = page.locator('figure .interactive');
+      await live.locator('svg.marks').waitFor();
+      const figure = new Figure(live);
+      const seen = new Set<string>();
+      for (const [place, weight] of energyWeights(input.energy!).entries()) {
+        if (![0, 5].includes(weight)) continue;
+        await figure.move('energyPlace', place);
+        const steps = await assertSelectsByLambda(figure, toyRun(input, weight));
+        seen.add([...steps].sort().join());
+      }
+      assert.equal(seen.size, 2, 'a weight that changes no selection shows nothing');
+      assert.deepEqual(await faintMarks(live), [0, 0]);
+      // The sliders, which were moved, stand below.
+      await live.locator('svg.marks path[fill-opacity]').first().scrollIntoViewIfNeeded();
+      const [upper] = await marksOf(live);
+      const { x, y } = upper[0];
+      await page.mouse.move(x - 12, y - 12);
+      await page.mouse.down();
+      await page.mouse.move(x + 4, y + 4, { steps: 4 });
+      await page.mouse.move(x + 12, y + 12, { steps: 4 });
+      await page.mouse.up();
+      const [above, below] = await faintMarks(live);
+      assert.ok(above > 5 && above < upper.length, String(above));
+      assert.equal(below, above, 'the same plans are left out in both panels');
+    });
+  });
 
   it('is used by keyboard: arrows go to another plan, Enter pins it, a live region says so', async () => {
     const address = await written(ACCURACY);

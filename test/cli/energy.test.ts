@@ -4,6 +4,10 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import type { MeasuredEnergyRow } from '../../src/experiment/runs/energy/measured-energy.js';
+import { openEnergyRun } from '../../src/experiment/runs/energy/saved-energy.js';
+import { energyRunFigures } from '../../src/figures/energy-run-figures.js';
+import { loadPaperPower } from '../../src/figures/paper-data.js';
+import { renderSvg } from '../../src/plots/render/headless.js';
 import { openStore } from '../../src/store/index.js';
 import { temporaryFolder } from '../checkpoint/support/temporary.js';
 import { json, toyCommands, type ToyCommands } from './support/study.js';
@@ -29,6 +33,39 @@ async function poweredTree(folder: string): Promise<{ powercap: string; stop: ()
   const child = spawn(process.execPath, ['-e', script], { cwd: folder, stdio: 'ignore' });
   while (!existsSync(join(zone, 'energy_uj'))) await wait(10);
   return { powercap: folder, stop: () => void child.kill('SIGKILL') };
+}
+
+/** Figures and a report of the run alone: measured and modelled apart, with the paper's range beside. */
+async function assertDrawn(toy: ToyCommands, run: string): Promise<void> {
+  const plotted = json(await toy.runs('plot', run, '--json')) as unknown as {
+    readonly figures: readonly { readonly figure: string; readonly path: string }[];
+  };
+  // Of a machine that draws the same at rest nothing is left above idle: no bar, and no figure of bars.
+  const saved = await openEnergyRun(run);
+  const above = saved.rows.some(({ joulesPerToken }) => (joulesPerToken?.value ?? 0) > 0);
+  assert.deepEqual(
+    plotted.figures.map(({ figure }) => figure),
+    above ? ['energy', 'landscape'] : ['landscape'],
+  );
+  assert.match(readFileSync(plotted.figures.at(-1)!.path, 'utf8'), /toy/);
+  const estimate = { value: 0.002, low: 0.001, high: 0.003, repeats: 2 };
+  const change = { value: -0.02, low: -0.03, high: -0.01, repeats: 2 };
+  const rows = saved.rows.map((row) => ({
+    ...{ ...row, joulesPerToken: estimate },
+    energyChange: row.verdict === 'baseline' ? undefined : change,
+  }));
+  const power = await loadPaperPower();
+  const energy = await renderSvg(energyRunFigures({ ...saved, rows }, { power }).get('energy')!());
+  assert.match(energy, /measured/i);
+  assert.match(energy, /modelled/i);
+  assert.match(energy, /the paper/);
+  const page = json(await toy.runs('report', run, '--json')) as { path?: string };
+  const html = readFileSync(page.path!, 'utf8');
+  assert.match(html, /What of the saving is real where/);
+  assert.match(html, /not measured: packed execution is not built/);
+  assert.match(html, /Absent: nvidia-smi: there is no such program/);
+  const refused = await toy.runs('plot', run, '--figure', 'pareto');
+  assert.equal(refused.code, 2);
 }
 
 const NO_CARD = ['--nvidia-smi', '/nowhere/nvidia-smi'];
@@ -107,7 +144,7 @@ describe('cli: energy', () => {
       };
       assert.equal(kept.origin, 'measured');
       assert.deepEqual(kept.rows, JSON.parse(JSON.stringify(value.measured)));
-      assert.equal(kept.windows.length, 3 + 2 * 2);
+      assert.equal(kept.windows.length, 2 * (2 + 2));
       const store = await openStore(toy.store);
       try {
         const [run] = store.runs.list({ kind: 'energy' });
@@ -121,6 +158,7 @@ describe('cli: energy', () => {
       }
       const listed = await toy.runs('runs', 'list', '--store', toy.store);
       assert.match(listed.stdout, /energy/);
+      await assertDrawn(toy, value.run);
     } finally {
       stop();
     }

@@ -36,6 +36,25 @@ describe('cli: select', () => {
     assert.match(stdout, /^attention\.1 +SRWKV +\d+/m);
   });
 
+  it('weighs modelled energy when asked, and says the word beside each number of it', async () => {
+    const weighed = ['select', run.id, '--lambda', '0', '--energy-weight', '50'];
+    const { stdout, stderr } = await toy.runs(...weighed);
+    assert.equal(stderr, '');
+    assert.match(stdout, /^ *λ .* saving +modelled µJ\/token +plan$/m);
+    assert.match(stdout, /^score +paper: .* − 50 · modelled energy\/[\d.]+ µJ, the largest wins$/m);
+    assert.match(stdout, /^energy +modelled as built.*; not measured$/m);
+    const value = json(await toy.runs(...weighed, '--json')) as unknown as {
+      readonly selections: readonly { readonly plan: string; modelledMicrojoules: number }[];
+    };
+    // So large a weight takes the plan with the least, which quality alone does not.
+    assert.notEqual(value.selections[0].plan, run.result.selections[0].plan);
+    assert.ok(value.selections[0].modelledMicrojoules > 0);
+    const plain = await toy.runs('select', run.id);
+    assert.doesNotMatch(plain.stdout, /modelled|energy/i);
+    const none = await toy.runs('select', run.id, '--energy-weight', '-1');
+    assert.equal(none.code, 2);
+  });
+
   it('writes the plan of one weight, which eval takes', async () => {
     const out = at('selected.json');
     const { code } = await toy.runs('select', run.id, '--lambda', '1', '--plan', out);

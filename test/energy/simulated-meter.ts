@@ -10,6 +10,7 @@ export function simulatedMachine({
   noise = 0.005,
   jitter = 0.01,
   drift = 0,
+  step = 0,
   missing = () => false,
 }: {
   readonly idle?: number;
@@ -22,12 +23,15 @@ export function simulatedMachine({
   readonly jitter?: number;
   /** Growth of all power in an hour, as a share. */
   readonly drift?: number;
+  /** Joules that the meter's counter goes up by at a time; 0 for one that is exact. */
+  readonly step?: number;
   readonly missing?: (window: number) => boolean;
 }): { meter: Meter; plans: PlanToMeasure[]; options: ProcedureOptions } {
   const random = seededRandom(seed);
   const normal = (): number =>
     Math.sqrt(-2 * Math.log(1 - random.float())) * Math.cos(2 * Math.PI * random.float());
   let [now, joules, window] = [0, 0, 0];
+  const counter = (): number => (step === 0 ? joules : step * Math.floor(joules / step));
   const pass = (seconds: number, drawn: number): void => {
     joules += drawn * (1 + (drift * now) / 3600) * seconds;
     now += seconds;
@@ -38,13 +42,13 @@ export function simulatedMachine({
     covers: 'a machine that does not exist',
     resolution: 'exact but for its noise',
     start: () => {
-      const [from, before, own] = [now, joules, window++];
+      const [from, before, own] = [now, counter(), window++];
       return Promise.resolve({
         stop: () =>
           Promise.resolve(
             missing(own)
               ? { missing: 'simulated' }
-              : { joules: (joules - before) * (1 + noise * normal()), seconds: now - from },
+              : { joules: (counter() - before) * (1 + noise * normal()), seconds: now - from },
           ),
       });
     },
@@ -61,5 +65,7 @@ export function simulatedMachine({
     pass(seconds, idle);
     return Promise.resolve();
   };
-  return { meter, plans, options: { clock: () => now, rest, load: () => () => 0, seed } };
+  // The order is drawn from numbers of its own: it must not follow the noise.
+  const order = seed + 1_000_000;
+  return { meter, plans, options: { clock: () => now, rest, load: () => () => 0, seed: order } };
 }

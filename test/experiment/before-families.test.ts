@@ -224,15 +224,16 @@ describe('what was kept before there were families', function () {
     it(`${title} gives its plans to a selection`, async () => {
       const run = await openRun(id, RUNS);
       assert.ok(run.kind === 'search');
-      const { hierarchy } = run.study.options.file;
+      const { file } = run.study.options;
+      const { hierarchy } = file;
       const kept = await readCandidates(run.folder);
       assert.ok(run.selections.length > 1);
       for (const { lambda, candidate } of run.selections) {
-        const saved = selectSaved(kept, lambda, hierarchy)!;
+        const saved = selectSaved(kept, lambda, file)!;
         assert.equal(saved.candidate.step, candidate.step);
         assert.equal(planId(resolvePlan(saved.plan, hierarchy)), saved.candidate.plan);
       }
-      const { plan } = selectSaved(kept, run.selected!.lambda, hierarchy)!;
+      const { plan } = selectSaved(kept, run.selected!.lambda, file)!;
       assert.equal(
         formatPlan(compactPlan(resolvePlan(plan, hierarchy), hierarchy)),
         await readFile(join(run.folder, SELECTED_PLAN), 'utf8'),

@@ -1,7 +1,13 @@
 import { extname, join } from 'node:path';
 import { Option, type Command } from 'commander';
-import { openRun } from '../../experiment/record/open-run.js';
-import { loadPaperResults } from '../../figures/paper-data.js';
+import { openRun, type SavedRun } from '../../experiment/record/open-run.js';
+import {
+  isEnergyRun,
+  openEnergyRun,
+  type SavedEnergy,
+} from '../../experiment/runs/energy/saved-energy.js';
+import { energyRunFigures, type EnergyFigureName } from '../../figures/energy-run-figures.js';
+import { loadLandscape, loadPaperPower, loadPaperResults } from '../../figures/paper-data.js';
 import { FIGURES, runFigures, type FigureName } from '../../figures/run-figures.js';
 import { loadVegaBundle } from '../../figures/vega-bundle.js';
 import type { ChartSpec } from '../../plots/parts/spec.js';
@@ -19,19 +25,23 @@ const FORMATS = ['svg', 'png', 'html', 'json'] as const;
 type Format = (typeof FORMATS)[number];
 
 interface PlotFlags extends CommonFlags, RunsFlags {
-  readonly figure?: readonly FigureName[];
+  readonly figure?: readonly Drawable[];
   readonly format?: readonly Format[];
 }
 
 export function addPlot(program: Command, host: Host): void {
   const command = program
     .command('plot')
-    .description('write the figures of a finished search or sweep; measures nothing')
+    .description(
+      'write the figures of a finished search, sweep or measurement of energy; measures nothing',
+    )
     .argument('<run>', 'id or folder of a run')
     .addOption(
-      new Option('--figure <names...>', 'which; default: all that the run can give').choices(
-        FIGURES,
-      ),
+      new Option('--figure <names...>', 'which; default: all that the run can give').choices([
+        ...FIGURES,
+        'energy',
+        'landscape',
+      ]),
     )
     .addOption(
       new Option(
@@ -49,7 +59,7 @@ export function addPlot(program: Command, host: Host): void {
       `
 A search gives pareto, lambda, trace, hierarchy and uniform, a sweep sensitivity, flips, firing-rates and hierarchy
 (flips and rates where it looked inside the model) and, with a predictor, predictors, both savings where anything
-was measured. See also: qslm report
+was measured. A run of qslm energy --measure gives energy and, on SST-2, landscape. See also: qslm report
 
 Examples:
   $ qslm plot 20260131-174502-9f3a1c --format png
@@ -61,13 +71,12 @@ Examples:
 }
 
 async function plot(session: Session, named: string, flags: PlotFlags): Promise<void> {
-  const run = await openRun(named, flags.runs);
-  const possible = runFigures(run, { paper: await loadPaperResults() });
+  const { run, possible } = await figuresOf(named, flags.runs);
   const names = flags.figure ?? [...possible.keys()];
   const { id } = run.json;
   const specs = names.map((name) => [name, specOf(possible, name, `${run.kind} ${id}`)] as const);
   const target = await targetOf(flags, names, run.folder);
-  const written: { figure: FigureName; format: Format; path: string }[] = [];
+  const written: { figure: Drawable; format: Format; path: string }[] = [];
   for (const [figure, spec] of specs)
     for (const format of target.formats) {
       throwIfAborted(session.signal, 'plot');
@@ -85,9 +94,28 @@ async function plot(session: Session, named: string, flags: PlotFlags): Promise<
   await session.result({ run: id, figures: written }, table);
 }
 
+type Drawable = FigureName | EnergyFigureName;
+
+/** A run, and the figures that it can give. */
+async function figuresOf(
+  named: string,
+  runs: string,
+): Promise<{
+  readonly run: SavedRun | SavedEnergy;
+  readonly possible: ReadonlyMap<Drawable, () => ChartSpec>;
+}> {
+  if (await isEnergyRun(named, runs)) {
+    const run = await openEnergyRun(named, runs);
+    const published = { power: await loadPaperPower(), landscape: await loadLandscape() };
+    return { run, possible: energyRunFigures(run, published) };
+  }
+  const run = await openRun(named, runs);
+  return { run, possible: runFigures(run, { paper: await loadPaperResults() }) };
+}
+
 function specOf(
-  possible: ReadonlyMap<FigureName, () => ChartSpec>,
-  name: FigureName,
+  possible: ReadonlyMap<Drawable, () => ChartSpec>,
+  name: Drawable,
   run: string,
 ): ChartSpec {
   const draw = possible.get(name);
@@ -125,7 +153,7 @@ async function requireKnownEnding(out: string, format: Format | undefined): Prom
 
 async function targetOf(
   { out, format }: PlotFlags,
-  names: readonly FigureName[],
+  names: readonly Drawable[],
   run: string,
 ): Promise<Target> {
   if (out === undefined) return { formats: format ?? ['svg'], folder: join(run, 'figures') };

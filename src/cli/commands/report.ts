@@ -1,7 +1,12 @@
 import { dirname, join } from 'node:path';
 import type { Command } from 'commander';
 import { openRun, type SavedRun } from '../../experiment/record/open-run.js';
-import { loadPaperPower, loadPaperResults } from '../../figures/paper-data.js';
+import {
+  isEnergyRun,
+  openEnergyRun,
+  type SavedEnergy,
+} from '../../experiment/runs/energy/saved-energy.js';
+import { loadLandscape, loadPaperPower, loadPaperResults } from '../../figures/paper-data.js';
 import { loadVegaBundle } from '../../figures/vega-bundle.js';
 import { renderReport } from '../../plots/render/report.js';
 import { saveFile, saveFileWithin } from '../../util/files.js';
@@ -19,7 +24,7 @@ export function addReport(program: Command, host: Host): void {
   const command = program
     .command('report')
     .description('join all figures and tables of finished runs in one page; measures nothing')
-    .argument('<runs...>', 'ids or folders of searches and sweeps')
+    .argument('<runs...>', 'ids or folders of searches, sweeps and measurements of energy')
     .option(
       '--out <file>',
       "HTML that opens offline and prints; default: report.html in the run's folder, of several in that of all runs",
@@ -45,18 +50,27 @@ async function report(
   { out, runs: folder }: ReportFlags,
 ): Promise<void> {
   const runs: SavedRun[] = [];
-  for (const name of new Set(named)) runs.push(await openRun(name, folder));
-  const path = out ?? join(runs.length === 1 ? runs[0].folder : folder, 'report.html');
-  const page = runReport(runs, {
-    paper: await loadPaperResults(),
-    power: await loadPaperPower(),
-  });
+  const energies: SavedEnergy[] = [];
+  for (const name of new Set(named))
+    if (await isEnergyRun(name, folder)) energies.push(await openEnergyRun(name, folder));
+    else runs.push(await openRun(name, folder));
+  const all = [...runs, ...energies];
+  const path = out ?? join(all.length === 1 ? all[0].folder : folder, 'report.html');
+  const page = runReport(
+    runs,
+    {
+      paper: await loadPaperResults(),
+      power: await loadPaperPower(),
+      landscape: await loadLandscape(),
+    },
+    energies,
+  );
   const html = await renderReport(page, await loadVegaBundle());
   // A run's folder may come from anyone; the path that a person names is theirs.
   if (out === undefined) await saveFileWithin(dirname(path), path, html);
   else await saveFile(path, html);
   const bytes = Buffer.byteLength(html);
-  const value = { path, bytes, title: page.title, runs: runs.map(({ json }) => json.id) };
+  const value = { path, bytes, title: page.title, runs: all.map(({ json }) => json.id) };
   const facts = formatFacts([
     ['report', `${path} (open it in a browser; it needs no network)`],
     ['runs', value.runs.join(', ')],

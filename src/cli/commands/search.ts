@@ -42,7 +42,7 @@ import {
   withPreset,
   type SearchFlags,
 } from '../options/search.js';
-import { scoreOption, tieOption } from '../options/selection.js';
+import { energyOption, scoreOption, tieOption } from '../options/selection.js';
 import { studyFacts, withStudy, withStudyOptions } from '../options/study.js';
 import { asOneBar } from '../run-progress.js';
 import { Session } from '../session.js';
@@ -178,6 +178,7 @@ export function addSearch(program: Command, host: Host): void {
     )
     .addOption(scoreOption('paper'))
     .addOption(tieOption('none, as in the paper'))
+    .addOption(energyOption('0, energy is no objective'))
     .option('--no-uniform', 'no plans of one width to compare with')
     .option(
       '--random <count>',
@@ -244,7 +245,7 @@ function settingsOf(flags: SearchFlags, metric: MetricName): SearchSettings {
   const { maxEvaluations, predictor, lambda, lambdas, uniform, random, seed } = flags;
   const { calibration, accounting = 'used' } = flags;
   const { maxLoss, maxMemory, score = 'paper', tie = 'none', time, level } = flags;
-  const { gate, gateThreshold: threshold } = flags;
+  const { gate, gateThreshold: threshold, energyWeight = 0 } = flags;
   const ladder = flags.ladder ?? time !== undefined;
   const ownLimits = maxLoss !== undefined || maxMemory !== undefined;
   const name = ownLimits ? undefined : (flags.case ?? casesFor(metric)[0]);
@@ -261,6 +262,7 @@ function settingsOf(flags: SearchFlags, metric: MetricName): SearchSettings {
     ...(accounting !== 'used' && { accounting }),
     ...(score !== 'paper' && { score }),
     ...(tie !== 'none' && { tie }),
+    ...(energyWeight > 0 && { energyWeight }),
     ...(ladder && { ladder: { ...DEFAULT_LADDER, level, ...(time !== undefined && { time }) } }),
     ...(gate && { gate: { observable: gate, ...(threshold !== undefined && { threshold }) } }),
     yardsticks: { uniform, random, seed },

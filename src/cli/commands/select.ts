@@ -3,11 +3,12 @@ import { checked, locateRun, readCandidates, readRun } from '../../experiment/re
 import { savedStudy } from '../../experiment/record/saved-study.js';
 import { SEARCH_SETTINGS, type CandidatesJson } from '../../experiment/record/search-schema.js';
 import {
-  savedContext,
+  savedScored,
   savedTies,
   selectSaved,
   type SavedSelection,
 } from '../../experiment/record/select-saved.js';
+import { ENERGY_SETTING } from '../../experiment/selection/energy-objective.js';
 import { planRows, plansOnce } from '../../experiment/selection/plan-table.js';
 import { formatPlan } from '../../quant/plan-json.js';
 import { lambdaIntervals } from '../../search/score.js';
@@ -17,7 +18,10 @@ import { saveFile } from '../../util/files.js';
 import { formatBytes, formatPercent } from '../../util/format.js';
 import { planText } from '../format/plan-text.js';
 import {
+  energyFacts,
+  energyText,
   lambdaText,
+  MODELLED_COLUMN,
   noiseTexts,
   paceFacts,
   scoreText,
@@ -27,7 +31,7 @@ import { formatFacts, formatTable, numberColumns } from '../format/table.js';
 import type { Host } from '../host.js';
 import { weights } from '../options/amounts.js';
 import { listOption, withResultOptions } from '../options/common.js';
-import { scoreOption, tieOption, type SelectionFlags } from '../options/selection.js';
+import { energyOption, scoreOption, tieOption, type SelectionFlags } from '../options/selection.js';
 import { withRunsOption, type RunsFlags } from '../options/study.js';
 import { Session, type CommonFlags } from '../session.js';
 
@@ -46,6 +50,7 @@ export function addSelect(program: Command, host: Host): void {
     )
     .addOption(scoreOption("the run's own"))
     .addOption(tieOption("the run's own"))
+    .addOption(energyOption("the run's own"))
     .option('--plan <file>', 'write the plan that a single weight selects');
   withResultOptions(withRunsOption(command))
     .addHelpText(
@@ -72,24 +77,28 @@ async function select(session: Session, run: string, flags: SelectFlags): Promis
   const folder = await locateRun(run, flags.runs);
   const kept = await readCandidates(folder);
   const json = await readRun(folder);
-  const { hierarchy } = savedStudy(json).options.file;
+  const { file } = savedStudy(json).options;
   const settings = checked(json.config.settings, SEARCH_SETTINGS, 'run.json: config.settings');
   const { score = settings.score ?? 'paper', tie = settings.tie ?? 'none' } = flags;
-  const by = { score, tie };
+  const { energyWeight = settings.energyWeight ?? 0 } = flags;
+  const by = { score, tie, energyWeight };
   const selections = lambdas.map((lambda) =>
-    requireCandidate(selectSaved(kept, lambda, hierarchy, by), folder),
+    requireCandidate(selectSaved(kept, lambda, file, by), folder),
   );
   if (planFile !== undefined) await saveFile(planFile, formatPlan(selections[0].plan));
   const { metric, baseline, fp32Bytes, candidates } = kept;
-  const context = savedContext(kept, score);
-  const intervals = lambdaIntervals(candidates, context);
+  const { candidates: scored, context } = savedScored(kept, file, by);
+  const energies = new Map(scored.map(({ step, energy }) => [step, energy]));
+  const intervals = lambdaIntervals(scored, context);
   const value = {
     run: json.id,
     ...{ folder, metric, baseline, fp32Bytes, score, tie },
+    ...(context.energy && { modelledEnergy: { ...context.energy, ...ENERGY_SETTING } }),
     selections: selections.map(({ lambda, saving, candidate }) => ({
       lambda,
       saving,
       ...candidate,
+      ...(context.energy && { modelledMicrojoules: energies.get(candidate.step)! }),
     })),
     intervals: intervals.map(({ candidate, from, to }) => ({
       from,
@@ -102,17 +111,20 @@ async function select(session: Session, run: string, flags: SelectFlags): Promis
     ['unquantized', `${formatMetric(metric, baseline)}, ${formatBytes(fp32Bytes)}`],
     ['candidates', String(candidates.length)],
     ['score', scoreText(context)],
+    ...energyFacts(context),
     ...(tie === 'one-se' ? [TIE_FACT] : []),
     ...paceFacts(settings),
     ...(planFile === undefined ? [] : [['plan', planFile] as const]),
   ]);
   const ranges = formatTable(
     [...numberColumns('λ from', 'to'), { title: 'plan' }],
-    intervals.map(({ candidate, from, to }) => [lambdaText(from), lambdaText(to), candidate.plan]),
+    intervals.map(({ candidate, from, to }) => [
+      ...[lambdaText(from), lambdaText(to), candidate.own.plan],
+    ]),
   );
   const plans = plansOnce(selections).map(({ title, candidate: { bits } }) => ({ title, bits }));
   const bits = planText(planRows(kept.units, plans));
-  const shown = selectionTable(kept, selections);
+  const shown = selectionTable(kept, selections, energies);
   const ties = savedTies(kept);
   const noise = ties === undefined ? [] : noiseTexts({ selections, ties });
   const text = [facts, [shown, ...noise].join('\n'), bits, ranges].join('\n\n');
@@ -129,9 +141,20 @@ function requireCandidate(selection: SavedSelection | undefined, folder: string)
   });
 }
 
-function selectionTable({ metric }: CandidatesJson, selections: readonly SavedSelection[]): string {
+/** @param energies modelled, by step; undefined where the score does not look at them. */
+function selectionTable(
+  { metric }: CandidatesJson,
+  selections: readonly SavedSelection[],
+  energies: ReadonlyMap<number, number | undefined>,
+): string {
+  const energy = selections.some(({ candidate }) => energies.get(candidate.step) !== undefined)
+    ? [MODELLED_COLUMN]
+    : [];
   return formatTable(
-    [...numberColumns('λ', metric, '95 % interval', 'memory', 'saving'), { title: 'plan' }],
+    [
+      ...numberColumns('λ', metric, '95 % interval', 'memory', 'saving', ...energy),
+      { title: 'plan' },
+    ],
     selections.map(({ lambda, candidate, saving }) => {
       const { low, high } = candidate;
       return [
@@ -140,6 +163,7 @@ function selectionTable({ metric }: CandidatesJson, selections: readonly SavedSe
         low === null || high === null ? '' : formatInterval(metric, { low, high }),
         formatBytes(candidate.bytes),
         formatPercent(saving),
+        ...energy.map(() => energyText(energies.get(candidate.step)!)),
         candidate.plan,
       ];
     }),

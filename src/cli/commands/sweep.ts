@@ -4,9 +4,11 @@ import type { PredictorComparison } from '../../experiment/observe/predictors.js
 import type { Study } from '../../experiment/open/study.js';
 import { runSweep } from '../../experiment/runs/sweep-run.js';
 import { PRECISION_LIST } from '../../experiment/runs/uniform.js';
+import { speedsByPlan } from '../../experiment/scoring/speeds.js';
 import { requireMembranes } from '../../model/observe.js';
+import { planId } from '../../quant/plan.js';
 import { needsCalibration, type QuantizerName } from '../../quant/quantizers.js';
-import type { SensitivityRow } from '../../search/sensitivity.js';
+import { rowAssignment, type SensitivityRow } from '../../search/sensitivity.js';
 import type { Level } from '../../search/space.js';
 import { formatMetric, type MetricName } from '../../tasks/metrics/metrics.js';
 import { UsageError } from '../../util/errors.js';
@@ -15,7 +17,7 @@ import { runJson } from '../format/json.js';
 import { predictorCaption, predictorGrid } from '../format/predictors.js';
 import { metricCell, unitGrid } from '../format/run-tables.js';
 import { formatFacts, formatTable } from '../format/table.js';
-import { workFacts } from '../format/work-facts.js';
+import { SPEED_COLUMN, speedText, workFacts } from '../format/work-facts.js';
 import type { Host } from '../host.js';
 import { calibrationOption } from '../options/calibration.js';
 import { bitsListOption, quantizerOption } from '../options/common.js';
@@ -24,7 +26,7 @@ import { asOneBar } from '../run-progress.js';
 import { Session } from '../session.js';
 
 /** Figures that a table can show. */
-const FIGURES = ['metric', 'kl', 'flips', 'sqnr', 'drift', 'fisher'] as const;
+const FIGURES = ['metric', 'kl', 'flips', 'sqnr', 'drift', 'fisher', 'speed'] as const;
 type Figure = (typeof FIGURES)[number];
 const LEVELS = ['block', 'module', 'matrix'] as const;
 
@@ -119,10 +121,15 @@ async function sweep(
     sqnr: 'SQNR, dB',
     drift: 'membrane drift',
     fisher: 'rise of the NLL by gradients, nats',
+    speed: SPEED_COLUMN,
   };
+  const speeds = speedsByPlan(run.report.speeds);
+  const speedAt = (row: SensitivityRow): string =>
+    speedText(speeds.get(planId(run.space.resolve(rowAssignment(run.space, row)))));
   const tables = levels.map((level) => {
     const title = `${level}, ${titles[flags.show]}`;
-    const show = (row: SensitivityRow): string => figureOf(row, flags.show, metric);
+    const show = (row: SensitivityRow): string =>
+      flags.show === 'speed' ? speedAt(row) : figureOf(row, flags.show, metric);
     const { columns, rows } = unitGrid({ table, level, storedBits }, title, show);
     return formatTable(columns, rows);
   });
@@ -158,7 +165,7 @@ function predictorText(comparison: PredictorComparison, metric: MetricName): str
   return `${predictorCaption(comparison)}\n${formatTable(columns, rows)}`;
 }
 
-function figureOf(row: SensitivityRow, show: Figure, metric: MetricName): string {
+function figureOf(row: SensitivityRow, show: Exclude<Figure, 'speed'>, metric: MetricName): string {
   const { extras } = row;
   const or = (figure: number | undefined, format: (figure: number) => string): string =>
     figure === undefined ? '' : format(figure);

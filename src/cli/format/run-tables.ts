@@ -1,6 +1,9 @@
 import type { SearchResult } from '../../experiment/runs/search-result.js';
 import type { SearchSettings } from '../../experiment/runs/search-settings.js';
+import type { YardstickPoint } from '../../experiment/runs/yardsticks.js';
+import { speedsByPlan } from '../../experiment/scoring/speeds.js';
 import type { StoredBits } from '../../figures/records.js';
+import { planId } from '../../quant/plan.js';
 import type { Limits } from '../../search/constraints.js';
 import type { SensitivityRow, SensitivityTable } from '../../search/sensitivity.js';
 import type { Level } from '../../search/space.js';
@@ -12,6 +15,8 @@ import {
   type MetricName,
 } from '../../tasks/metrics/metrics.js';
 import { BYTES_PER_MB, formatBytes, formatPercent } from '../../util/format.js';
+import { energyText, MODELLED_COLUMN } from './selection-text.js';
+import { SPEED_COLUMN, speedCell, speedText } from './work-facts.js';
 import { numberColumns, type Column, type Fact } from './table.js';
 
 /** Limits of each case, and the result of its search: on the data searched on, and judged. */
@@ -46,12 +51,21 @@ function candidateCells(found: Candidate, metric: MetricName, fp32Bytes: number)
   return [formatMetric(metric, found.metric), memory, formatPercent(1 - found.bytes / fp32Bytes)];
 }
 
-/** The plans that the weights select in each case: a line a plan. */
-export function selectionColumns(metric: MetricName): Column[] {
-  return [{ title: 'case' }, ...numberColumns('λ', metric, 'memory', 'saving', 'plan')];
+/** The plans that the weights select in each case: a line a plan. @param energy is a column too. */
+export function selectionColumns(metric: MetricName, energy = false): Column[] {
+  const third = energy ? [MODELLED_COLUMN] : [];
+  return [
+    { title: 'case' },
+    ...numberColumns('λ', metric, 'memory', 'saving', ...third, SPEED_COLUMN, 'plan'),
+  ];
 }
 
-export function selectionRows(run: SearchResult, metric: MetricName): string[][] {
+/** True where a search of them weighed modelled energy. */
+export function weighEnergy(runs: readonly Pick<SearchResult, 'settings'>[]): boolean {
+  return runs.some(({ settings }) => (settings.energyWeight ?? 0) > 0);
+}
+
+export function selectionRows(run: SearchResult, metric: MetricName, energy = false): string[][] {
   const { settings, outcome, selected } = run;
   const shown = run.selections.some(({ lambda }) => lambda === selected?.lambda);
   // A run of an earlier version does not list its result's weight among the others.
@@ -66,20 +80,28 @@ export function selectionRows(run: SearchResult, metric: MetricName): string[][]
     settings.case ?? '',
     weightsOf(candidate),
     ...candidateCells(candidate, metric, outcome.fp32Bytes),
+    ...(energy ? [candidate.energy === undefined ? '' : energyText(candidate.energy)] : []),
+    speedCell(run.report, run.space.resolve(candidate.assignment)),
     `step ${candidate.step + 1}`,
   ]);
 }
 
 /** Columns of {@link yardstickRows}. */
 export function yardstickColumns(metric: MetricName): Column[] {
-  return [{ title: 'plan' }, ...numberColumns(metric, '95 % interval', 'memory', 'saving')];
+  return [
+    { title: 'plan' },
+    ...numberColumns(metric, '95 % interval', 'memory', 'saving', SPEED_COLUMN),
+  ];
 }
 
 /** A search's result beside plans of no search, by rising size. */
 export function yardstickRows(
-  { selected, smallest, yardsticks, outcome }: YardstickInput,
+  { selected, smallest, yardsticks, outcome, report, space }: YardstickInput,
   metric: MetricName,
 ): string[][] {
+  const speeds = speedsByPlan(report.speeds);
+  const idOf = (point: YardstickPoint | Candidate): string =>
+    'plan' in point ? point.plan : planId(space.resolve(point.assignment));
   const own = [
     ...(selected ? [{ name: 'selected plan *', point: selected.candidate }] : []),
     ...(smallest && smallest !== selected?.candidate
@@ -88,7 +110,10 @@ export function yardstickRows(
   ];
   return [...own, ...yardsticks.map((point) => ({ name: point.name, point }))]
     .sort((a, b) => a.point.bytes - b.point.bytes)
-    .map(({ name, point }) => [name, ...scoreCells(point, metric, outcome.fp32Bytes)]);
+    .map(({ name, point }) => [
+      ...[name, ...scoreCells(point, metric, outcome.fp32Bytes)],
+      speedText(speeds.get(idOf(point))),
+    ]);
 }
 
 interface GridInput {
@@ -187,6 +212,9 @@ export function scoreCells(
   ];
 }
 
-type YardstickInput = Pick<SearchResult, 'selected' | 'smallest' | 'yardsticks'> & {
+type YardstickInput = Pick<
+  SearchResult,
+  'selected' | 'smallest' | 'yardsticks' | 'report' | 'space'
+> & {
   readonly outcome: { readonly fp32Bytes: number };
 };

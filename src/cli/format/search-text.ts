@@ -10,18 +10,21 @@ import {
   accountingFacts,
   describeLimits,
   scoreCells,
+  weighEnergy,
   yardstickColumns,
   yardstickRows,
 } from './run-tables.js';
 import {
   certificateText,
   decisionFacts,
+  energyText,
   lossText,
+  MODELLED_COLUMN,
   noiseTexts,
   selectionFacts,
 } from './selection-text.js';
 import { formatFacts, formatTable, numberColumns, type Fact } from './table.js';
-import { workFacts } from './work-facts.js';
+import { SPEED_COLUMN, speedCell, workFacts } from './work-facts.js';
 
 /** A search that ran or was read back, and its folder. */
 type Told = SearchResult & { readonly folder: string };
@@ -64,14 +67,20 @@ export function describeSearch(run: Told, metric: MetricName): string {
 }
 
 function selectionTable(run: SearchResult, metric: MetricName): string {
-  const { selections, selected, outcome } = run;
+  const { selections, selected, outcome, space, report } = run;
+  const energy = weighEnergy([run]) ? [MODELLED_COLUMN] : [];
   const rows = selections.map(({ lambda, candidate }) => [
     lambda === selected?.lambda ? `${lambda} *` : String(lambda),
     ...scoreCells(candidate, metric, outcome.fp32Bytes),
+    ...energy.map(() => energyText(candidate.energy!)),
+    speedCell(report, space.resolve(candidate.assignment)),
     `${candidate.stage}, step ${candidate.step + 1}`,
   ]);
   const table = formatTable(
-    [...numberColumns('λ', metric, '95 % interval', 'memory', 'saving'), { title: 'found in' }],
+    [
+      ...numberColumns('λ', metric, '95 % interval', 'memory', 'saving', ...energy, SPEED_COLUMN),
+      { title: 'found in' },
+    ],
     rows,
   );
   const head = 'Selected by the trade-off score, on the data searched on (* the result):';

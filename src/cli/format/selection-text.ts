@@ -1,5 +1,6 @@
 import type { SearchResult } from '../../experiment/runs/search-result.js';
 import { paceRemark, type SearchSettings } from '../../experiment/runs/search-settings.js';
+import { ENERGY_WORDS } from '../../experiment/selection/energy-objective.js';
 import { runContext } from '../../experiment/selection/select-run.js';
 import type { ScoreContext } from '../../search/score.js';
 import { areTied, type Numbered, type Ties } from '../../search/ties.js';
@@ -20,24 +21,42 @@ export function lossText(loss: number, metric: MetricName): string {
 }
 
 /** A score with its name and its formula. */
-export function scoreText({ metric, fp32Bytes, balanced }: ScoreContext): string {
+export function scoreText({ metric, fp32Bytes, balanced, energy }: ScoreContext): string {
+  const third = (sign: string): string =>
+    energy === undefined
+      ? ''
+      : ` ${sign} ${energy.weight} · modelled energy/${energyText(energy.unquantized)} µJ`;
   if (balanced === undefined) {
     const sign = metricOf(metric).better === 'higher' ? '−' : '+';
     const best = metricOf(metric).better === 'higher' ? 'largest' : 'smallest';
-    return `paper: ${metric} ${sign} λ · memory/${formatBytes(fp32Bytes)}, the ${best} wins`;
+    return `paper: ${metric} ${sign} λ · memory/${formatBytes(fp32Bytes)}${third(sign)}, the ${best} wins`;
   }
   const loss = lossText(balanced.loss, metric);
   const memory = formatBytes(balanced.bytes);
-  return `balanced: (1 − λ) · loss/${loss} + λ · memory/${memory}, the smallest wins`;
+  return `balanced: (1 − λ) · loss/${loss} + λ · memory/${memory}${third('+')}, the smallest wins`;
+}
+
+/** Title of a column of modelled energy. */
+export const MODELLED_COLUMN = 'modelled µJ/token';
+
+/** Microjoules a token, as tables show them. */
+export function energyText(microjoules: number): string {
+  return microjoules.toPrecision(4);
+}
+
+/** The words for the energy of a score; nothing where it has none. */
+export function energyFacts({ energy }: Pick<ScoreContext, 'energy'>): Fact[] {
+  return energy === undefined ? [] : [['energy', `${ENERGY_WORDS}; not measured`]];
 }
 
 /** Says that the smallest of equally good plans is taken. */
 export const TIE_FACT: Fact = ['ties', 'the smallest plan within one standard error of the best'];
 
 /** The score and the rule for ties that a search selects by, and what its pace leaves out. */
-export function selectionFacts(run: Pick<SearchResult, 'settings' | 'outcome'>): Fact[] {
+export function selectionFacts(run: Pick<SearchResult, 'settings' | 'outcome' | 'energy'>): Fact[] {
   return [
     ['score', scoreText(runContext(run))],
+    ...energyFacts(runContext(run)),
     ...(run.settings.tie === 'one-se' ? [TIE_FACT] : []),
     ...paceFacts(run.settings),
   ];

@@ -1,5 +1,6 @@
 import type { SavedRun } from '../../experiment/record/open-run.js';
-import type { PaperPowerRecord, PaperRecord } from '../../plots/records.js';
+import type { SavedEnergy } from '../../experiment/runs/energy/saved-energy.js';
+import type { LandscapeRecord, PaperPowerRecord, PaperRecord } from '../../plots/records.js';
 import type { HtmlTable } from '../../plots/render/html.js';
 import type { Report, ReportSection } from '../../plots/render/report.js';
 import { groupBy } from '../../util/group.js';
@@ -9,6 +10,7 @@ import { decisionFacts, selectionFacts } from '../format/selection-text.js';
 import type { Fact } from '../format/table.js';
 import { workFacts } from '../format/work-facts.js';
 import { energySections } from './energy-section.js';
+import { measuredSections, realSection } from './measured-section.js';
 import { findingsSection, groupFindings } from './findings.js';
 import type { RunGroup } from './group.js';
 import {
@@ -23,15 +25,26 @@ import {
 export interface PaperNumbers {
   readonly paper: readonly PaperRecord[];
   readonly power: readonly PaperPowerRecord[];
+  /** Published models, to lay measured plans among; none by default. */
+  readonly landscape?: readonly LandscapeRecord[];
 }
 
-/** Finished runs as a page; those of one model on the same data are shown together. */
-export function runReport(runs: readonly SavedRun[], numbers: PaperNumbers): Report {
+/**
+ * Finished runs as a page; those of one model on the same data are shown together.
+ *
+ * @param energies measurements of energy, shown after the others.
+ */
+export function runReport(
+  runs: readonly SavedRun[],
+  numbers: PaperNumbers,
+  energies: readonly SavedEnergy[] = [],
+): Report {
   const groups = groupsOf(runs);
-  const models = [...new Set(runs.map(({ study }) => study.options.file.name))];
+  const all = [...runs, ...energies];
+  const models = [...new Set(all.map(({ study }) => study.options.file.name))];
   return {
-    title: runs.length === 1 ? titleOf(runs[0]) : `${runs.length} runs on ${models.join(' and ')}`,
-    date: runs
+    title: all.length === 1 ? titleOf(all[0]) : `${all.length} runs on ${models.join(' and ')}`,
+    date: all
       .map(({ json }) => json.finishedAt ?? '')
       .sort()
       .at(-1)!
@@ -40,21 +53,24 @@ export function runReport(runs: readonly SavedRun[], numbers: PaperNumbers): Rep
       'Bit widths for the parts of a spiking language model: what they cost in quality, and what they save in memory. Memory counts packed integers, scales, zero points and what stays in float32; 1 MB is 10⁶ bytes. Intervals are 95 %.',
     facts: [
       ['models', models.join(', ')],
-      ['runs', runs.map(({ json }) => json.id).join(', ')],
-      ['backend', distinct(runs.map(({ json }) => json.versions.backend))],
-      ['machine', distinct(runs.map(({ json }) => json.machine))],
+      ['runs', all.map(({ json }) => json.id).join(', ')],
+      ['backend', distinct(all.map(({ json }) => json.versions.backend))],
+      ['machine', distinct(all.map(({ json }) => json.machine))],
     ],
     ...findingsSection(groups.flatMap((group) => groupFindings(group, numbers.paper))),
     sections: [
       ...groups.flatMap((group) => sectionsOf(group, numbers)),
       ...savingsSections(groups),
-      { heading: 'What was run', tables: runs.map(settingsTable) },
+      ...energies.flatMap((run) => measuredSections(run, numbers)),
+      ...realSection(energies),
+      { heading: 'What was run', tables: all.map(settingsTable) },
     ],
   };
 }
 
-function titleOf(run: SavedRun): string {
+function titleOf(run: SavedRun | SavedEnergy): string {
   const { name } = run.study.options.file;
+  if (run.kind === 'energy') return `Measured energy of ${name}`;
   if (run.kind === 'sweep') return `Sensitivity of ${name}`;
   const limits = run.settings.case === undefined ? '' : `, case ${run.settings.case}`;
   return `Searching bit widths for ${name}${limits}`;
@@ -88,7 +104,7 @@ function sectionsOf(group: RunGroup, { paper, power }: PaperNumbers): ReportSect
 }
 
 /** Everything needed to repeat a run, and what it cost. */
-function settingsTable(run: SavedRun): HtmlTable {
+function settingsTable(run: SavedRun | SavedEnergy): HtmlTable {
   const { json, study } = run;
   const { task, options, sha256 } = study;
   const held = options.heldOut?.task;
@@ -96,8 +112,7 @@ function settingsTable(run: SavedRun): HtmlTable {
     ['model', `${options.file.name}, sha256 ${sha256}`],
     ['data', `${task.source}: ${itemsText(task)}`],
     ...(held ? [['held out', `${held.source}: ${itemsText(held)}`] as const] : []),
-    ...settingsFacts(run),
-    ...workFacts(run.report),
+    ...(run.kind === 'energy' ? [] : [...settingsFacts(run), ...workFacts(run.report)]),
     ['versions', `qslm ${json.versions.qslm}, Node ${json.versions.node}`],
     ...(json.command ? [['command', `qslm ${json.command.join(' ')}`] as const] : []),
   ];

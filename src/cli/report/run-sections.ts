@@ -15,6 +15,7 @@ import { predictorCaption, predictorGrid } from '../format/predictors.js';
 import {
   selectionColumns,
   selectionRows,
+  weighEnergy,
   sensitivityGrid,
   yardstickColumns,
   yardstickRows,
@@ -114,8 +115,8 @@ export function resultSections(
         judgedTable(searches, metric, paper),
         htmlTable(
           'Selection by λ, on the data searched on',
-          selectionColumns(metric),
-          searches.flatMap((run) => selectionRows(run, metric)),
+          selectionColumns(metric, weighEnergy(searches)),
+          searches.flatMap((run) => selectionRows(run, metric, weighEnergy(searches))),
         ),
       ],
     },

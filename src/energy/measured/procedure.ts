@@ -20,9 +20,9 @@ export interface ProcedureOptions extends RunOptions {
   readonly repeat?: number | undefined;
   /** Of the order of plans in each repeat; 1 by default. */
   readonly seed?: number | undefined;
-  /** Length of an idle window in seconds; 5 by default. */
+  /** Idle time of a repeat in seconds, half of it before the plans and half after; 5 by default. */
   readonly idleSeconds?: number | undefined;
-  /** Rest before an idle window, not measured: clocks and fans come down; 2 by default. */
+  /** Rest after work, before an idle window, not measured: clocks and fans come down; 2 by default. */
   readonly settleSeconds?: number | undefined;
   /** A plan's window is as many whole evaluations as last so long; 5 by default. */
   readonly runSeconds?: number | undefined;
@@ -37,9 +37,9 @@ export interface MeasuredWindow {
   readonly kind: 'idle' | 'plan';
   /** Of a plan's window. */
   readonly plan?: string | undefined;
-  /** From 0; an idle window comes before the plans of its repeat, the last after all. */
+  /** From 0; an idle window comes before the plans of its repeat, and one after. */
   readonly repeat: number;
-  /** In the repeat, from 0. */
+  /** In the repeat, from 0: of an idle window 0 or the number of plans. */
   readonly place: number;
   readonly seconds: number;
   /** 0 of an idle window. */
@@ -65,11 +65,11 @@ export interface MeasuredWindows {
  * Measures plans against each other.
  *
  *     warm-up   every plan once, not measured; the first again, for the number of evaluations in a window
- *     repeat    rest, idle window, then a window of each plan, in an order of its own (seeded)
- *     end       rest, idle window
+ *     repeat    idle window, a window of each plan in an order of its own (seeded), rest, idle window
  *
  * So each plan's window has an idle one before and after it, and within a repeat the plans share what changes
- * slowly. No meter can stop it: a window that one could not measure is a {@link MissingReading}.
+ * slowly. Repeats share nothing: the idle window after one and that before the next follow each other, but are
+ * two, each of half the idle time. No meter can stop it: a window that one could not measure is a {@link MissingReading}.
  *
  * @throws {EnergyError} for no meter, no plan, or fewer than 2 repeats. {AbortedError} between windows.
  *   What a plan throws is passed on.
@@ -84,7 +84,7 @@ export async function measureWindows(
   const rest = options.rest ?? ((seconds) => wait(1000 * seconds, undefined, { signal }));
   requireMeasurable(meters, plans, repeat);
   const windows: MeasuredWindow[] = [];
-  const total = plans.length + 1 + repeat * (plans.length + 1) + 1;
+  const total = plans.length + 1 + repeat * (plans.length + 2);
   let done = 0;
   const step = (note: string): void => {
     options.onProgress?.({ phase: 'energy', done: done++, total, unit: 'windows', note });
@@ -103,11 +103,12 @@ export async function measureWindows(
     const readings = await Promise.all(begun.map((each) => each.stop()));
     windows.push({ ...window, seconds, tokens, load: share, readings });
   };
-  const idle = async (at: number): Promise<void> => {
+  const idle = async (at: number, place: number): Promise<void> => {
     step('idle');
-    await resting(rest, settleSeconds, signal);
-    await within({ kind: 'idle', repeat: at, place: 0 }, async () => {
-      await resting(rest, idleSeconds, signal);
+    // Between repeats the machine has come to rest already.
+    if (at === 0 || place > 0) await resting(rest, settleSeconds, signal);
+    await within({ kind: 'idle', repeat: at, place }, async () => {
+      await resting(rest, idleSeconds / 2, signal);
       return 0;
     });
   };
@@ -125,7 +126,7 @@ export async function measureWindows(
 
   const random = seededRandom(seed);
   for (let at = 0; at < repeat; at++) {
-    await idle(at);
+    await idle(at, 0);
     for (const [place, plan] of random.shuffled(plans).entries()) {
       step(`${plan.name} (${at + 1} of ${repeat})`);
       await plan.prepare();
@@ -135,8 +136,8 @@ export async function measureWindows(
         return tokens;
       });
     }
+    await idle(at, plans.length);
   }
-  await idle(repeat);
   return { meters, plans: plans.map(({ name }) => name), repeat, seed, passes, windows };
 }
 

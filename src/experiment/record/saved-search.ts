@@ -7,6 +7,7 @@ import { metricOf, type MetricName } from '../../tasks/metrics/metrics.js';
 import { DataError } from '../../util/errors.js';
 import type { ModelSpace } from '../open/model-space.js';
 import type { SearchResult } from '../runs/search-result.js';
+import { energyObjective, withEnergy } from '../selection/energy-objective.js';
 import { checked, readCandidates, readTrace } from './folder.js';
 import { savedReport, savedSpace, savedStudy, type SavedStudy } from './saved-study.js';
 import { RUN_FILE, TRACE_JSON, type RunJson } from './schema.js';
@@ -42,7 +43,8 @@ export async function readSearch(folder: string, json: RunJson): Promise<SavedSe
     kept.candidates.map((candidate) => [candidate.step, intervalOf(candidate)]),
   );
   const trace = steps.map((step) => stepOf({ ...intervals.get(step.index), ...step }, kept.metric));
-  const candidates = trace.flatMap(candidateOf);
+  const energy = energyObjective(study.options.file, space);
+  const { candidates } = withEnergy({ candidates: trace.flatMap(candidateOf) }, settings, energy);
   const at = (step: number): Candidate => candidateAt(candidates, step, folder);
   const { selected, smallest, heldOut, nearest, decisions, ladder, gate, noise } = result;
   const ties = savedTies(kept);
@@ -67,6 +69,7 @@ export async function readSearch(folder: string, json: RunJson): Promise<SavedSe
     selections: result.selections.map(({ lambda, step }) => ({ lambda, candidate: at(step) })),
     ...(selected && { selected: { lambda: selected.lambda, candidate: at(selected.step) } }),
     ...(smallest && { smallest: at(smallest.step) }),
+    ...(energy && { energy }),
     ...(ties && { ties }),
     ...(differences && { differences }),
     ...(decisions && { decisions }),

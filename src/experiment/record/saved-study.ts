@@ -71,12 +71,14 @@ export function savedSpace({ options }: SavedStudy, settings: SpaceSettings): Mo
 
 /** A run's report, with the whole task as the unit of work. The boundaries of exits are not read back. */
 export function savedReport({ work }: Pick<RunJson, 'work'>): EvaluatorReport {
-  if (work === null) return { work: noWork(), fullWork: 0, ...NOTHING, remembered: 0, seconds: 0 };
+  if (work === null)
+    return { work: noWork(), fullWork: 0, ...NOTHING, remembered: 0, seconds: 0, speeds: [] };
   const { fullEvaluations, measured, stopped, tokens = 0, remembered, seconds } = work;
   const { computed: done, ...saved } = fullEvaluations;
   const kept = { ...noWork(), done, ...saved };
   const fullWork = measured + stopped > 0 ? 1 : 0;
-  return { work: kept, fullWork, measured, stopped, tokens, remembered, seconds };
+  const speeds = Object.entries(work.speeds ?? {}).map(([plan, own]) => ({ plan, ...own }));
+  return { work: kept, fullWork, measured, stopped, tokens, remembered, seconds, speeds };
 }
 
 const NOTHING = { measured: 0, stopped: 0, tokens: 0 } as const;

@@ -109,6 +109,10 @@ const work = v.object({
     share: number,
     byBoundary: v.record(text, count),
   }),
+  /** By id of the plan, of those with a metric; absent of a run of an earlier version. */
+  speeds: v.exactOptional(
+    v.record(text, v.object({ tokensPerSecond: number, machine: text, remembered: flag })),
+  ),
   /** Where a gate refuses plans before they are measured: the drifts that it looked at. */
   gate: v.exactOptional(v.object({ computed: count, seconds: number })),
   /** Where a table was made by gradients. */

@@ -11,7 +11,8 @@ import type { Candidate, SearchStep } from '../../search/trace.js';
 import type { Json } from '../../util/json.js';
 import { storedBitsOf, type ModelSpace } from '../open/model-space.js';
 import type { SearchRun } from '../runs/search-result.js';
-import { lambdaIntervals } from '../selection/select-run.js';
+import { ENERGY_SETTING } from '../selection/energy-objective.js';
+import { lambdaIntervals, runContext } from '../selection/select-run.js';
 import { csvText } from './csv.js';
 import type { BitsJson } from './schema-parts.js';
 import {
@@ -45,6 +46,7 @@ export function candidateJson(candidate: Candidate, space: ModelSpace): Candidat
     low: extras?.low ?? null,
     high: extras?.high ?? null,
     bytes,
+    ...(candidate.energy !== undefined && { modelledMicrojoules: candidate.energy }),
     bits: storedBitsOf(assignment, space),
     ...askedBitsOf(assignment, space),
   };
@@ -52,15 +54,23 @@ export function candidateJson(candidate: Candidate, space: ModelSpace): Candidat
 
 /** The content of `candidates.json`. */
 export function candidatesJson(
-  { outcome, space, ties }: Pick<SearchRun, 'outcome' | 'space' | 'ties'>,
+  run: Pick<SearchRun, 'settings' | 'outcome' | 'space' | 'ties' | 'energy'>,
   quantizer: QuantizerName,
 ): CandidatesJson {
+  const { outcome, space, ties } = run;
+  const { energy } = runContext(run);
   return {
     format: CANDIDATES_FORMAT,
     metric: outcome.limits.quality.metric,
     baseline: outcome.baseline.metric,
     fp32Bytes: outcome.fp32Bytes,
     limits: limitsJson(outcome.limits),
+    ...(energy && {
+      modelledEnergy: {
+        ...{ weight: energy.weight, unquantizedMicrojoules: energy.unquantized },
+        ...ENERGY_SETTING,
+      },
+    }),
     quantizer,
     units: space.units.map(({ id }) => id),
     candidates: outcome.candidates.map((candidate) => {
@@ -71,10 +81,20 @@ export function candidatesJson(
 }
 
 /** A table for people and spreadsheets: a line a candidate, a column a unit. */
-export function candidatesCsv({ candidates, units, metric, fp32Bytes }: CandidatesJson): string {
-  const front = new Set(paretoFront(candidates, metric));
+export function candidatesCsv({
+  candidates,
+  units,
+  metric,
+  fp32Bytes,
+  modelledEnergy,
+}: CandidatesJson): string {
+  const scored = candidates.map((own) => ({ ...own, energy: own.modelledMicrojoules, own }));
+  const front = new Set(paretoFront(scored, metric).map(({ own }) => own));
+  const energy = modelledEnergy === undefined ? [] : ['modelled µJ/token'];
   return csvText(
-    ['step', 'stage', 'plan', metric, 'low', 'high', 'bytes', 'saving', 'on front', ...units],
+    ['step', 'stage', 'plan', metric, 'low', 'high', 'bytes', 'saving']
+      .concat(energy)
+      .concat('on front', units),
     candidates.map((candidate) => {
       const { step, stage, plan, low, high, bytes, bits } = candidate;
       return [
@@ -86,6 +106,7 @@ export function candidatesCsv({ candidates, units, metric, fp32Bytes }: Candidat
         high ?? undefined,
         bytes,
         1 - bytes / fp32Bytes,
+        ...energy.map(() => candidate.modelledMicrojoules),
         front.has(candidate),
         ...units.map((unit) => bits[unit] ?? FULL_PRECISION),
       ];

@@ -37,6 +37,8 @@ const candidate = v.object({
   low: numberOrNull,
   high: numberOrNull,
   bytes: number,
+  /** Modelled energy of a token, where the search weighed it: no meter was read. */
+  modelledMicrojoules: v.exactOptional(number),
   /** Bits that each unit that is quantized is stored in, in network order. */
   bits,
   /** Bits that units were asked for, where they are stored in others. */
@@ -53,6 +55,16 @@ export const CANDIDATES = v.object({
   baseline: number,
   fp32Bytes: number,
   limits,
+  /** Where the search weighed modelled energy: its weight, the unquantized model's, and how it is counted. */
+  modelledEnergy: v.exactOptional(
+    v.object({
+      weight: number,
+      unquantizedMicrojoules: number,
+      accounting: text,
+      memory: text,
+      tokensPerRead: number,
+    }),
+  ),
   /** Meaning of a width: with the bits of a candidate, its plan. */
   quantizer,
   /** All units of the search space, in network order. */
@@ -242,6 +254,7 @@ export const SEARCH_SETTINGS: v.GenericSchema<unknown, SearchSettings> = v.objec
   lambdas: v.array(number),
   lambda: number,
   score: v.exactOptional(v.picklist(SCORE_NAMES)),
+  energyWeight: v.exactOptional(number),
   tie: v.exactOptional(v.picklist(TIE_RULES)),
   ladder: v.exactOptional(v.object({ level: number, seed: number, time: v.exactOptional(number) })),
   gate: v.exactOptional(

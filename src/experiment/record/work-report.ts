@@ -1,10 +1,15 @@
 import { noWork, WORK_AMOUNTS } from '../../model/work.js';
 import type { EvaluatorReport } from '../scoring/evaluator.js';
+import { speedsByPlan } from '../scoring/speeds.js';
 import type { WorkJson } from './schema.js';
 
 /** A copy of a report that later work does not change. */
 export function snapshot(report: EvaluatorReport): EvaluatorReport {
-  return { ...report, work: { ...report.work, exits: { ...report.work.exits } } };
+  return {
+    ...report,
+    work: { ...report.work, exits: { ...report.work.exits } },
+    speeds: [...report.speeds],
+  };
 }
 
 /** The work of an evaluator between two snapshots: its share of one run. */
@@ -23,6 +28,7 @@ export function reportBetween(before: EvaluatorReport, after: EvaluatorReport): 
     tokens: after.tokens - before.tokens,
     remembered: after.remembered - before.remembered,
     seconds: after.seconds - before.seconds,
+    speeds: after.speeds.slice(before.speeds.length),
   };
 }
 
@@ -32,6 +38,10 @@ export function reportBetween(before: EvaluatorReport, after: EvaluatorReport): 
  */
 export function reportJson(report: EvaluatorReport): WorkJson {
   const { work, fullWork, measured, stopped, tokens, remembered, seconds } = report;
+  const speeds = [...speedsByPlan(report.speeds)].map(
+    ([id, { tokensPerSecond, machine, remembered: past }]) =>
+      [id, { tokensPerSecond, machine, remembered: past }] as const,
+  );
   const inEvaluations = (amount: number): number => (fullWork === 0 ? 0 : amount / fullWork);
   const exits = Object.values(work.exits).reduce((sum, count) => sum + count, 0);
   return {
@@ -50,5 +60,6 @@ export function reportJson(report: EvaluatorReport): WorkJson {
       share: work.exitCandidates === 0 ? 0 : exits / work.exitCandidates,
       byBoundary: { ...work.exits },
     },
+    ...(speeds.length > 0 && { speeds: Object.fromEntries(speeds) }),
   };
 }

@@ -10,6 +10,7 @@ import type { NoiseFloor } from '../../tasks/metrics/noise.js';
 import type { FisherSample, FisherWork } from '../observe/fisher-table.js';
 import type { ModelSpace } from '../open/model-space.js';
 import type { EvaluatorReport } from '../scoring/evaluator.js';
+import type { EnergyObjective } from '../selection/energy-objective.js';
 import type { GateReport, GateWork } from './gate-run.js';
 import type { HeldOutResult, Judgement } from './held-out.js';
 import type { SearchSettings } from './search-settings.js';
@@ -41,6 +42,8 @@ export interface SearchResult {
   readonly selected?: Selection;
   /** The smallest candidate; of equal ones the better. */
   readonly smallest?: Candidate;
+  /** The modelled energy of its plans, which selection can weigh; absent of a family that is not modelled. */
+  readonly energy?: EnergyObjective;
   /** Candidates that the data cannot tell apart; absent of a run of an earlier version. */
   readonly ties?: Ties;
   /** Plans compared item by item; absent of a run of an earlier version. */

@@ -27,6 +27,7 @@ import {
   traceJson,
 } from '../record/search-files.js';
 import { reportBetween, reportJson, snapshot } from '../record/work-report.js';
+import { energyObjective, energyTerm, withEnergy } from '../selection/energy-objective.js';
 import { certaintyOf } from '../selection/paired-errors.js';
 import { select, selectCandidate } from '../selection/select-run.js';
 import { openGate } from './gate-run.js';
@@ -110,6 +111,9 @@ async function search(
   options: SearchRunOptions,
 ): Promise<Found> {
   const { signal } = options;
+  const energy = energyObjective(study.options.file, space);
+  // Refused before anything is measured.
+  energyTerm(settings.energyWeight, energy);
   const timed = await timedSearch(study, settings, record, options);
   const { onProgress } = timed;
   const run = { ...(onProgress && { onProgress }), ...(signal && { signal }) };
@@ -120,13 +124,14 @@ async function search(
   const evaluate = ladder?.evaluate ?? study.evaluator.evaluateIn(space);
   const way = { evaluate, sampled: ladder !== undefined };
   const gated = settings.gate && openGate(study, space, settings.gate);
-  const outcome = await explore(study, space, settings, table, way, {
+  const explored = await explore(study, space, settings, table, way, {
     ...{ ...options, ...run },
     gate: gated?.gate,
   }).finally(() => gated?.close());
+  const outcome = withEnergy(explored, settings, energy);
   const { candidates, evaluations } = outcome;
   const certainty = certaintyOf(outcome, space, study.evaluator);
-  const found = { settings, space, outcome, ...certainty };
+  const found = { settings, space, outcome, ...certainty, ...(energy && { energy }) };
   const weights = new Set([...settings.lambdas, settings.lambda]);
   const selections = [...weights]
     .sort((one, other) => one - other)
@@ -151,6 +156,7 @@ async function search(
     ...(selected && { selected }),
     ...(front.length > 0 && { smallest: front[0] }),
     ...certainty,
+    ...(energy && { energy }),
     ...(ladder && { ladder: ladder.used }),
     ...(gated && { gate: gated.report(), gateWork: gated.work() }),
     ...noiseOf(study, heldOut),

@@ -2,7 +2,12 @@ import type { QuantizerName } from '../../quant/quantizers.js';
 import { CASES, resolveLimits, type CaseName, type Constraints } from '../../search/constraints.js';
 import type { Objective } from '../../search/knapsack/knapsack-search.js';
 import { checkLadder, type LadderSettings } from '../../search/ladder/rungs.js';
-import { checkLambda, scoreContext, type ScoreName } from '../../search/score.js';
+import {
+  checkEnergyWeight,
+  checkLambda,
+  scoreContext,
+  type ScoreName,
+} from '../../search/score.js';
 import { normaliseBits } from '../../search/space.js';
 import type { Strategy } from '../../search/tiers/descent.js';
 import type { TieRule } from '../../search/ties.js';
@@ -50,6 +55,8 @@ export interface SearchSettings {
   readonly lambda: number;
   /** The score that λ weighs in; the paper's by default. */
   readonly score?: ScoreName | undefined;
+  /** Weight ε of modelled energy in the score; absent, and 0, where energy is no objective. */
+  readonly energyWeight?: number | undefined;
   /** Taken where the data cannot tell plans apart; `none` by default, as in the paper. */
   readonly tie?: TieRule | undefined;
   /**
@@ -122,6 +129,7 @@ export function checkSettings(
   metric: MetricName = settings.constraints.metric ?? 'accuracy',
 ): void {
   const { bits, lambda, lambdas, constraints, score = 'paper', ladder, gate, method } = settings;
+  checkEnergyWeight(settings.energyWeight ?? 0);
   normaliseBits(bits);
   if (ladder !== undefined) {
     checkLadder(ladder);

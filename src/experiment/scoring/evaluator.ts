@@ -27,8 +27,9 @@ import {
   type Accelerations,
   type EvaluatorOptions,
 } from './options.js';
-import { BROKEN, questionsOf } from './questions.js';
+import { BROKEN, finite, questionsOf } from './questions.js';
 import type { SharedPool } from './shared-pool.js';
+import { speedOf, type PlanSpeed } from './speeds.js';
 import { TaskScoring, type ScoringReport } from './task-scoring.js';
 import { refusalOf, type Asked } from './verdict.js';
 
@@ -37,6 +38,8 @@ export interface EvaluatorReport extends ScoringReport {
   /** Plans whose answer was in the store. */
   readonly remembered: number;
   readonly seconds: number;
+  /** Of each plan answered with a metric, in the order of the answers. */
+  readonly speeds: readonly PlanSpeed[];
 }
 
 /** Plans evaluated from samples. */
@@ -54,6 +57,7 @@ export interface SampledEvaluate {
 export class Evaluator {
   private answered = 0;
   private seconds = 0;
+  private readonly speeds: PlanSpeed[] = [];
   /** Answers that are waited for, and since when there are any: those at once count once. */
   private underWay = 0;
   private began = 0;
@@ -80,8 +84,8 @@ export class Evaluator {
 
   /** The work so far. */
   report(): EvaluatorReport {
-    const { answered: remembered, seconds } = this;
-    return { ...this.scoring.report(), remembered, seconds };
+    const { answered: remembered, seconds, speeds } = this;
+    return { ...this.scoring.report(), remembered, seconds, speeds };
   }
 
   /** Plans that may be asked for at once, where they do not depend on each other. */
@@ -271,7 +275,7 @@ export class Evaluator {
         ? await this.store.getOrAnswer(this.keyOf(plan), questions, ask, { signal })
         : await ask();
       if ('fresh' in answer && !answer.fresh) this.answered++;
-      if ('measurement' in answer) this.known.set(planId(plan), answer.measurement);
+      if ('measurement' in answer) this.keep(planId(plan), answer);
       if (isUnquantized(plan) && 'measurement' in answer) {
         this.baseline = answer.measurement;
         if (this.accelerations.verdicts) this.scoring.arrange(answer.measurement);
@@ -282,19 +286,13 @@ export class Evaluator {
     }
   }
 
+  private keep(plan: string, answer: Outcome): void {
+    this.known.set(plan, answer.measurement);
+    this.speeds.push(...speedOf(plan, answer));
+  }
+
   /** Ends the threads of a pool of its own. */
   async close(): Promise<void> {
     if (this.options.pool === undefined) await this.pool.close();
-  }
-}
-
-/** An answer, or the verdict that a plan breaks the model. */
-async function finite(plan: ResolvedPlan, ask: () => Promise<Answer>): Promise<Answer> {
-  try {
-    return await ask();
-  } catch (error) {
-    // The task throws it for outputs that are not finite; of the unquantized model it is a fault.
-    if (!(error instanceof ModelError) || isUnquantized(plan)) throw error;
-    return { verdict: { passes: false, bound: NaN }, limit: null };
   }
 }

@@ -6,26 +6,55 @@ import {
   type ScoreContext,
   type ScoreName,
 } from '../../search/score.js';
-import { selectWithin, type TieRule } from '../../search/ties.js';
+import { selectWithin, type Numbered, type TieRule } from '../../search/ties.js';
 import type { Candidate } from '../../search/trace.js';
 import { SearchError } from '../../util/errors.js';
 import type { SearchResult, SelectedPlan } from '../runs/search-result.js';
+import { energyTerm } from './energy-objective.js';
 
 /** A search that a plan is selected from: a `SearchRun`, or one that was read back. */
-export type SelectableRun = Pick<SearchResult, 'settings' | 'space' | 'outcome' | 'ties'>;
+export type SelectableRun = Pick<
+  SearchResult,
+  'settings' | 'space' | 'outcome' | 'ties' | 'energy'
+>;
 
 /** The score and the rule for ties; those of the run's settings where they are left out. */
 export interface SelectOptions {
   readonly score?: ScoreName | undefined;
   readonly tie?: TieRule | undefined;
+  /** Weight of modelled energy in the score; 0 leaves energy aside. */
+  readonly energyWeight?: number | undefined;
 }
 
-/** The score of a run, in the units of its limits. */
+/**
+ * The score of a run, in the units of its limits.
+ *
+ * @throws {SearchError} for a weight of energy where that is not modelled.
+ */
 export function runContext(
-  { settings, outcome }: Pick<SearchResult, 'settings' | 'outcome'>,
-  score: ScoreName = settings.score ?? 'paper',
+  { settings, outcome, energy }: Pick<SearchResult, 'settings' | 'outcome' | 'energy'>,
+  {
+    score = settings.score ?? 'paper',
+    energyWeight = settings.energyWeight,
+  }: Omit<SelectOptions, 'tie'> = {},
 ): ScoreContext {
-  return scoreContext(score, outcome.limits, outcome.fp32Bytes);
+  const term = energyTerm(energyWeight, energy);
+  return scoreContext(score, outcome.limits, outcome.fp32Bytes, term);
+}
+
+/** The candidates of a run with what a score looks at: their energies, where it weighs those. */
+function weighedIn(
+  { outcome, energy }: Pick<SearchResult, 'outcome' | 'energy'>,
+  context: ScoreContext,
+): readonly Weighed[] {
+  return outcome.candidates.map((own) => ({
+    ...{ own, step: own.step, metric: own.metric, bytes: own.bytes },
+    ...(context.energy && { energy: own.energy ?? energy?.of(own.assignment) }),
+  }));
+}
+
+interface Weighed extends Numbered {
+  readonly own: Candidate;
 }
 
 /**
@@ -35,7 +64,7 @@ export function runContext(
  *     await exportModel(study.options.file, small.plan, 'small.safetensors');
  *
  * @param lambda weight of memory: at least 0 in the paper's score, 0 to 1 in the balanced one.
- * @throws {SearchError} for another λ, for a search without candidates, and for `one-se` on a run that kept
+ * @throws {SearchError} for another λ, for a weight of energy where that is not modelled, for a search without candidates, and for `one-se` on a run that kept
  *   no paired errors (of an earlier version).
  */
 export function select(
@@ -65,12 +94,13 @@ export function select(
 export function selectCandidate(
   run: Omit<SelectableRun, 'space'>,
   lambda: number,
-  { score, tie = run.settings.tie ?? 'none' }: SelectOptions = {},
+  { tie = run.settings.tie ?? 'none', ...by }: SelectOptions = {},
 ): Candidate | undefined {
-  const { ties, outcome } = run;
+  const { ties } = run;
   if (tie === 'one-se') requireTies(ties, 'select');
   const within = tie === 'one-se' ? ties : undefined;
-  return selectWithin(outcome.candidates, lambda, runContext(run, score), within);
+  const context = runContext(run, by);
+  return selectWithin(weighedIn(run, context), lambda, context, within)?.own;
 }
 
 /** @throws {SearchError} where a run does not know which of its plans differ by noise alone. */
@@ -89,8 +119,11 @@ export function requireTies(ties: SearchResult['ties'], where: string): void {
  * of the paper's. The rule for ties is left aside.
  */
 export function lambdaIntervals(
-  run: Pick<SearchResult, 'settings' | 'outcome'>,
-  { score }: Pick<SelectOptions, 'score'> = {},
+  run: Pick<SearchResult, 'settings' | 'outcome' | 'energy'>,
+  options: Omit<SelectOptions, 'tie'> = {},
 ): LambdaInterval<Candidate>[] {
-  return intervalsOf(run.outcome.candidates, runContext(run, score));
+  const context = runContext(run, options);
+  return intervalsOf(weighedIn(run, context), context).map(({ candidate, from, to }) => ({
+    ...{ candidate: candidate.own, from, to },
+  }));
 }

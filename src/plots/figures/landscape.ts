@@ -20,7 +20,7 @@ export function landscapeChart(records: readonly LandscapeRecord[]): ChartSpec {
     energyText:
       energy === undefined
         ? 'no source'
-        : `${energy.toPrecision(3)} µJ a token${energyOrigin === undefined ? '' : ` (${energyOrigin})`}`,
+        : `${energy.toPrecision(3)} µJ a token (${energyOrigin ?? 'as published'})`,
   }));
   const kinds = (['published', 'this project'] as const).filter((kind) =>
     records.some((record) => record.kind === kind),

@@ -10,8 +10,8 @@ import { SERIES, type ParetoRow } from './pareto-rows.js';
 
 /** Width of the plot in pixels; the strip below is as wide. */
 export const WIDTH = 620;
-const HEIGHT = 300;
-const SELECTED = 'selected';
+export const HEIGHT = 300;
+export const SELECTED = 'selected';
 
 const SHAPES: Readonly<Record<string, readonly [color: string, shape: string]>> = {
   'global tier': [COLORS.sky, 'triangle-up'],
@@ -45,35 +45,69 @@ export interface Axes {
   readonly beyond: number;
 }
 
-/** The plot: region, front, line of equal score, points, the selected one. */
-export function scatterView(rows: readonly ParetoRow[], axes: Axes, view: TaskView): Part {
-  const fp32 = rows.find((row) => row.series === SERIES.fp32)!.metric;
+/** Names of the marks that a brush goes over and a click pins, where there are two panels. */
+export const LINKED = { memory: 'by memory', energy: 'by modelled energy' } as const;
+
+/** Colour (0) and shape (1) of a series. */
+type Look = readonly [color: string, shape: string];
+
+interface SeriesLooks {
+  readonly present: ReadonlySet<string>;
+  readonly lookOf: (name: string) => Look;
+  /** The same as an encoding. */
+  readonly look: (place: 0 | 1) => Part;
+}
+
+/** The looks of the series of a plot. @param legend null for none. */
+export function seriesLooks(rows: readonly ParetoRow[], legend: Part | null): SeriesLooks {
   const present = new Set<string>([...rows.map((row) => row.series), SELECTED]);
   const others = [...present].filter((name) => !(name in SHAPES));
   // The plans of no search come first, so that they are drawn under those of one.
   const series = [...Object.keys(SHAPES).filter((name) => present.has(name)), ...others];
-  const lookOf = (name: string): readonly [string, string] =>
+  const lookOf = (name: string): Look =>
     SHAPES[name] ?? OTHERS[others.indexOf(name) % OTHERS.length];
-  const legend: Part = { title: null, orient: 'top', columns: 7, symbolSize: 70 };
   const look = (place: 0 | 1): Part => ({
     type: 'nominal',
     scale: { domain: series, range: series.map((name) => lookOf(name)[place]) },
     legend,
     field: 'series',
   });
+  return { present, lookOf, look };
+}
+
+/** The axis of quality. */
+export function qualityAxis({ y }: Axes, view: TaskView): Part {
+  return {
+    field: 'metric',
+    type: 'quantitative',
+    title: view.axisTitle,
+    scale: { domain: y, nice: false, zero: false },
+    axis: { format: view.axisFormat },
+  };
+}
+
+/**
+ * The plot: region, front, line of equal score, points, the selected one.
+ *
+ * @param linked one of two panels: a brush over both takes the place of moving the axes, and the front, which
+ *   is no line then, is ringed.
+ */
+export function scatterView(
+  rows: readonly ParetoRow[],
+  axes: Axes,
+  view: TaskView,
+  linked = false,
+): Part {
+  const fp32 = rows.find((row) => row.series === SERIES.fp32)!.metric;
+  const legend: Part = { title: null, orient: 'top', columns: 7, symbolSize: 70 };
+  const { look, lookOf, present } = seriesLooks(rows, legend);
   const x: Part = {
     field: 'mb',
     type: 'quantitative',
     title: 'Memory (MB)',
     scale: { domain: axes.x, nice: false },
   };
-  const y: Part = {
-    field: 'metric',
-    type: 'quantitative',
-    title: view.axisTitle,
-    scale: { domain: axes.y, nice: false, zero: false },
-    axis: { format: view.axisFormat },
-  };
+  const y = qualityAxis(axes, view);
   const points: Part = { x, y, color: look(0), shape: look(1) };
   return {
     width: WIDTH,
@@ -91,35 +125,13 @@ export function scatterView(rows: readonly ParetoRow[], axes: Axes, view: TaskVi
         },
         encoding: { y },
       },
-      {
-        transform: [{ filter: 'datum.front' }],
-        mark: {
-          type: 'line',
-          interpolate: 'step-after',
-          color: COLORS.grey,
-          clip: true,
-          aria: false,
-        },
-        encoding: { x, y, order: { field: 'mb' }, detail: { field: 'run' } },
-      },
+      linked ? frontRings(x, y) : frontLine(x, y),
       scoreLineLayer(x, y, axes, view),
       ...selectedBar(x, y, axes),
-      pointsLayer(points, view, fp32, present.has(SERIES.paper)),
+      pointsLayer(points, view, fp32, { overlay: present.has(SERIES.paper), linked }),
       ...boundsLayers(rows, x, y, view, lookOf),
       ...(present.has(SERIES.paper) ? paperNames(x, y) : []),
-      {
-        transform: [PINNED],
-        mark: {
-          type: 'point',
-          filled: false,
-          size: 200,
-          stroke: COLORS.black,
-          strokeWidth: 2,
-          clip: true,
-          aria: false,
-        },
-        encoding: { x, y },
-      },
+      pinnedRing(x, y),
       {
         transform: [SHOWN, { calculate: `'${SELECTED}'`, as: 'series' }],
         mark: {
@@ -131,11 +143,49 @@ export function scatterView(rows: readonly ParetoRow[], axes: Axes, view: TaskVi
           opacity: 1,
           clip: true,
         },
-        encoding: { ...points, tooltip: tooltip(view) },
+        encoding: { ...points, tooltip: tooltip(view, linked) },
       },
     ],
   };
 }
+
+function frontLine(x: Part, y: Part): Part {
+  return {
+    transform: [{ filter: 'datum.front' }],
+    mark: { type: 'line', interpolate: 'step-after', color: COLORS.grey, clip: true, aria: false },
+    encoding: { x, y, order: { field: 'mb' }, detail: { field: 'run' } },
+  };
+}
+
+/** The front in three objectives, which no line of a panel joins. */
+export function frontRings(x: Part, y: Part): Part {
+  return {
+    transform: [{ filter: 'datum.front' }],
+    mark: {
+      ...{ type: 'point', filled: false, size: 110, strokeWidth: 1 },
+      ...{ stroke: COLORS.black, clip: true, aria: false },
+    },
+    encoding: { x, y },
+  };
+}
+
+/** Around the plan that is pinned. */
+export function pinnedRing(x: Part, y: Part): Part {
+  return {
+    transform: [PINNED],
+    mark: {
+      ...{ type: 'point', filled: false, size: 200, strokeWidth: 2 },
+      ...{ stroke: COLORS.black, clip: true, aria: false },
+    },
+    encoding: { x, y },
+  };
+}
+
+/** A plan that is clicked on. */
+export const PINNED_PARAMETER: Part = {
+  name: 'pinned',
+  select: { type: 'point', fields: ['step', 'plan'], on: 'click', toggle: false },
+};
 
 /** The plans that meet both limits: from no memory to the limit, from the limit of quality to the best. */
 function regionLayer(x: Part, y: Part, axes: Axes, fp32: number, { higher }: TaskView): Part {
@@ -183,11 +233,25 @@ function scoreLineLayer(x: Part, y: Part, axes: Axes, view: TaskView): Part {
   };
 }
 
-function pointsLayer(points: Part, view: TaskView, fp32: number, overlay: boolean): Part {
+/** The series that are clicked on in the legend. */
+export const LEGEND_PARAMETER: Part = {
+  name: 'series',
+  select: { type: 'point', fields: ['series'] },
+  bind: 'legend',
+};
+
+function pointsLayer(
+  points: Part,
+  view: TaskView,
+  fp32: number,
+  { overlay, linked }: { readonly overlay: boolean; readonly linked: boolean },
+): Part {
   const loss = view.higher ? `${fp32} - datum.metric` : `datum.metric - ${fp32}`;
   // Plans of a search beside are not selected from, but keep the limits or not as any.
   const keeps = `(datum.run > 0 && ${loss} <= lossLimit + 1e-12 && datum.bytes <= bytesLimit)`;
+  const keepsAll = `datum.feasible || datum.cells.length === 0 || ${keeps}`;
   return {
+    ...(linked && { name: LINKED.memory }),
     transform: [
       ...(overlay ? [{ filter: `showPaper || datum.series !== '${SERIES.paper}'` }] : []),
       { filter: '!datum.bound' },
@@ -195,26 +259,30 @@ function pointsLayer(points: Part, view: TaskView, fp32: number, overlay: boolea
       // Grey crosses under the plans of the search.
       { calculate: `datum.series === '${SERIES.uniform}' ? 0 : 1`, as: 'layer' },
     ],
-    params: [
-      zoomBy('zoom'),
-      {
-        name: 'pinned',
-        select: { type: 'point', fields: ['step', 'plan'], on: 'click', toggle: false },
-      },
-      { name: 'series', select: { type: 'point', fields: ['series'] }, bind: 'legend' },
-    ],
+    // Of two panels the figure has them: those of a mark give way to it.
+    ...(!linked && { params: [zoomBy('zoom'), PINNED_PARAMETER, LEGEND_PARAMETER] }),
     // 1, not left to the default of 0.7, which counts as a group too.
     mark: { type: 'point', filled: true, size: 60, opacity: 1, clip: true },
     encoding: {
       ...points,
       order: { field: 'layer' },
       // Not `opacity`: the PNG renderer cannot draw a group that lies far outside, as an axis leaves plans.
-      fillOpacity: {
-        condition: { test: `datum.feasible || datum.cells.length === 0 || ${keeps}`, value: 0.95 },
-        value: 0.4,
-      },
-      tooltip: tooltip(view),
+      fillOpacity: linked
+        ? brushed(keepsAll)
+        : { condition: { test: keepsAll, value: 0.95 }, value: 0.4 },
+      tooltip: tooltip(view, linked),
     },
+  };
+}
+
+/** Strong where a plan keeps the limits, all but gone where a brush leaves it out. */
+export function brushed(keeps: string): Part {
+  return {
+    condition: [
+      { test: { and: [{ param: 'brush' }, keeps] }, value: 0.95 },
+      { test: { param: 'brush' }, value: 0.4 },
+    ],
+    value: 0.07,
   };
 }
 
@@ -279,11 +347,13 @@ function boundsLayers(
   });
 }
 
-function tooltip(view: TaskView): readonly Part[] {
+/** @param energy is modelled, and told. */
+export function tooltip(view: TaskView, energy = false): readonly Part[] {
   return [
     { field: 'plan', title: 'Plan' },
     { field: 'metricText', title: view.axisTitle },
     { field: 'memoryText', title: 'Memory' },
+    ...(energy ? [{ field: 'energyText', title: 'Energy' }] : []),
     { field: 'series', title: 'From' },
     { field: 'note', title: 'Verdict' },
   ];

@@ -1,5 +1,7 @@
-import type { ScoreName } from '../../search/score.js';
+import { paretoFront } from '../../search/pareto.js';
+import type { EnergyTerm, ScoreName } from '../../search/score.js';
 import type { TieRule } from '../../search/ties.js';
+import type { MetricName } from '../../tasks/metrics/metrics.js';
 import { PlotError } from '../../util/errors.js';
 import { BYTES_PER_MB } from '../../util/format.js';
 import { widthText } from '../parts/blocks.js';
@@ -29,12 +31,20 @@ export interface ParetoInput {
   readonly score?: ScoreName;
   /** Start of the box, where the steps know their ties; `none` by default. */
   readonly tie?: TieRule;
+  /** Where modelled energy is a third objective: the start of its weight, and a second panel. */
+  readonly energy?: DrawnEnergy;
   /** A further line below the title. */
   readonly remark?: string;
   /** Name of the case, for the title: 'a1'. */
   readonly name?: string;
   /** Further searches of the same model and data, drawn beside: their plans and their front. */
   readonly others?: readonly OtherSearch[];
+}
+
+/** Modelled energy as an objective that is drawn. */
+export interface DrawnEnergy extends EnergyTerm {
+  /** The words for its way of counting, "modelled" among them. */
+  readonly counted: string;
 }
 
 /** A search that is laid beside another. */
@@ -69,6 +79,9 @@ export interface ParetoRow extends PinnedRow {
   readonly tieOf: readonly number[];
   /** Written beside the point; empty for none. */
   readonly label: string;
+  /** Modelled energy in microjoules a token, where it is an objective; null where it is not known. */
+  readonly energy?: number | null;
+  readonly energyText?: string;
 }
 
 type Place = Pick<ParetoRow, 'bytes' | 'mb' | 'memoryText'>;
@@ -94,7 +107,10 @@ export function paretoRows(input: ParetoInput, view: TaskView): ParetoRow[] {
   // A plan that broke the model has no place on the axis; the chart says how many there are.
   const steps = input.steps.filter(({ metric }) => Number.isFinite(metric));
   const front = frontOf(steps, view);
+  const energies = (energy: number | undefined): Pick<ParetoRow, 'energy' | 'energyText'> =>
+    input.energy === undefined ? {} : energyCells(energy, input.energy);
   const common = {
+    ...energies(undefined),
     step: steps.length,
     low: null,
     high: null,
@@ -116,6 +132,7 @@ export function paretoRows(input: ParetoInput, view: TaskView): ParetoRow[] {
   return [
     ...steps.map((record) => ({
       ...place(record.bytes),
+      ...energies(record.energy),
       series: STAGES[record.stage],
       step: record.step,
       plan: stepText(record),
@@ -132,7 +149,7 @@ export function paretoRows(input: ParetoInput, view: TaskView): ParetoRow[] {
       tieOf: steps.filter(({ ties }) => ties?.includes(record.step)).map(({ step }) => step),
       label: '',
     })),
-    ...otherRows(input, view, common, place),
+    ...otherRows(input, view, common, place, energies),
     ...uniform
       .filter((record) => record.task === baseline.task && record.bits < 32)
       .map((record) => ({
@@ -147,6 +164,7 @@ export function paretoRows(input: ParetoInput, view: TaskView): ParetoRow[] {
     {
       ...common,
       ...place(baseline.bytes),
+      ...energies(input.energy?.unquantized),
       series: SERIES.fp32,
       plan: 'unquantized',
       compared: COMPARED.fp32,
@@ -194,6 +212,7 @@ function otherRows(
     keyof Place | 'series' | 'plan' | 'metric' | 'front' | 'metricText' | 'note' | 'cells'
   >,
   place: (bytes: number) => Place,
+  energies: (energy: number | undefined) => Pick<ParetoRow, 'energy' | 'energyText'>,
 ): ParetoRow[] {
   return others.flatMap(({ name, steps }, index) => {
     const drawn = steps.filter(({ metric }) => Number.isFinite(metric));
@@ -201,6 +220,7 @@ function otherRows(
     return drawn.map((record) => ({
       ...common,
       ...place(record.bytes),
+      ...energies(record.energy),
       ...ends(record),
       series: name,
       // Apart from the steps of the search selected from.
@@ -231,8 +251,27 @@ function checkSteps(steps: readonly StepRecord[], { task, model }: BaselineRecor
     });
 }
 
-/** Steps that no other beats in both metric and memory. Only those measured to the end count. */
+function energyCells(
+  energy: number | undefined,
+  { unquantized }: DrawnEnergy,
+): Pick<ParetoRow, 'energy' | 'energyText'> {
+  if (energy === undefined) return { energy: null, energyText: 'not modelled' };
+  const change = (100 * (energy / unquantized - 1)).toFixed(1).replace('-', '−');
+  return { energy, energyText: `modelled ${energy.toPrecision(4)} µJ/token (${change} %)` };
+}
+
+/**
+ * Steps that no other beats in both metric and memory, and where they know it in modelled energy. Only those
+ * measured to the end count.
+ */
 function frontOf(steps: readonly StepRecord[], view: TaskView): ReadonlySet<StepRecord> {
+  if (steps.some(({ energy }) => energy !== undefined))
+    return new Set(
+      paretoFront(
+        steps.filter(({ exact }) => exact),
+        view.metric.name as MetricName,
+      ),
+    );
   const sign = view.higher ? 1 : -1;
   const front = new Set<StepRecord>();
   let best = -Infinity;

@@ -3,8 +3,9 @@ import { largestWeight, type ScoreContext } from '../../search/score.js';
 import type { MetricName } from '../../tasks/metrics/metrics.js';
 import { PlotError } from '../../util/errors.js';
 import { BYTES_PER_MB } from '../../util/format.js';
+import { energyParameters, energyView, energyWeights } from '../energy/quality-energy.js';
 import { scaleView, type ScalePlan } from '../lambda/scale-view.js';
-import { lambdaStops, scoreLabels, scoresOf } from '../lambda/scores.js';
+import { lambdaStops, scoreLabels, scoresOf, type Scorable } from '../lambda/scores.js';
 import {
   lambdaParameters,
   lossPerByte,
@@ -47,11 +48,12 @@ export function paretoChart(input: ParetoInput, names: DataNames = {}): ChartSpe
     ({ metric, exact }) => exact && !Number.isFinite(metric),
   ).length;
   const gated = input.steps.filter(({ metric, exact }) => !exact && Number.isNaN(metric)).length;
-  const scores = scoresOf(baseline, input.limits, view);
+  const { energy } = input;
+  const scores = scoresOf(baseline, input.limits, view, energy);
   const { score = 'paper', lambda = DEFAULT_LAMBDA } = input;
   requireLambda(lambda, scores[score]);
   const candidates = input.steps.filter((step) => isCandidate(step, input, view));
-  const stops = lambdaStops([{ candidates, scores }], { [score]: lambda });
+  const stops = lambdaStops(scorables(candidates, input, view), { [score]: lambda });
   const plans = scalePlans(rows);
   // Without a candidate there is nothing to be tied with.
   const oneSe = input.steps.some(({ ties }) => ties !== undefined);
@@ -72,7 +74,8 @@ export function paretoChart(input: ParetoInput, names: DataNames = {}): ChartSpe
         text: title,
         subtitle: [
           notes.join('; '),
-          'Line: Pareto front; shaded: meets both limits; dotted: equal score; dashed: unquantized',
+          `${energy ? 'Ringed: Pareto front of three' : 'Line: Pareto front'}; shaded: meets both limits; dotted: equal score${energy ? ' at that energy' : ''}; dashed: unquantized`,
+          ...(energy ? ['Drag over plans in one panel to find them in the other'] : []),
           `Bar: 95 % interval${paired ? ' of the difference to fp32, item by item' : ''}${bounds ? `; ${openText(input.steps)}` : ''}; faint: breaks a limit`,
           'Limits filter what was measured, and do not search. Click a point to pin its plan, a legend to filter',
           ...(rows.some((row) => row.series === SERIES.paper)
@@ -89,8 +92,12 @@ export function paretoChart(input: ParetoInput, names: DataNames = {}): ChartSpe
         ),
         {
           name: 'lambdaPlans',
-          value: plans.map(({ step, metric, bytes }) => ({ step, metric, bytes })),
+          value: plans.map(({ step, metric, bytes, energy: own }) => ({
+            ...{ step, metric, bytes },
+            ...(energy && { energy: own! }),
+          })),
         },
+        ...(energy ? energyParameters(energy) : []),
         differencesParameter(input.steps),
         { name: 'perByte', expr: lossPerByte(scores, steepest(axes)) },
         ...parametersOf(input, axes, view),
@@ -101,8 +108,9 @@ export function paretoChart(input: ParetoInput, names: DataNames = {}): ChartSpe
         ...nearestTransforms(scores, view),
       ],
       vconcat: [
-        statusView(),
-        scatterView(rows, axes, view),
+        statusView(energy !== undefined),
+        scatterView(rows, axes, view, energy !== undefined),
+        ...(energy ? [energyView(rows, axes, view, energy)] : []),
         ...(plans.length === 0 ? [] : [scaleView(plans, stops, scores, view, WIDTH)]),
         stripView(input.steps, WIDTH, {
           only: [SHOWN],
@@ -144,10 +152,24 @@ function axesOf(input: ParetoInput, rows: readonly ParetoRow[], view: TaskView):
 function scalePlans(rows: readonly ParetoRow[]): ScalePlan[] {
   return rows
     .filter((row) => row.selectable)
-    .map(({ step, metric, bytes, metricText, memoryText }) => ({
+    .map(({ step, metric, bytes, energy, metricText, memoryText }) => ({
       ...{ step, metric, bytes },
+      ...(typeof energy === 'number' && { energy }),
       text: `${metricText}, ${memoryText}`,
     }));
+}
+
+/** The candidates by every weight of modelled energy that the slider has, so that λ stops where any turns. */
+function scorables(
+  candidates: readonly StepRecord[],
+  { baseline, limits, energy }: ParetoInput,
+  view: TaskView,
+): Scorable[] {
+  if (energy === undefined) return [{ candidates, scores: scoresOf(baseline, limits, view) }];
+  return energyWeights(energy).map((weight) => ({
+    candidates,
+    scores: scoresOf(baseline, limits, view, weight === 0 ? undefined : { ...energy, weight }),
+  }));
 }
 
 function isCandidate(
@@ -205,10 +227,11 @@ function parametersOf(input: ParetoInput, { maxLoss, x }: Axes, view: TaskView):
   return [...parameters, { name: 'showPaper', value: true, bind: box }];
 }
 
-/** A line of text that says what is selected, or that nothing is. */
-function statusView(): Part {
-  const lambda = "'λ = ' + format(lambda, '.4~r')";
-  const scored = `${lambda} + ' selects ' + datum.plan + '\\n' + datum.metricText + ', ' + datum.memoryText + ', S = ' + format(datum.score, '.4~f')`;
+/** A line of text that says what is selected, or that nothing is. @param energy is told too. */
+function statusView(energy: boolean): Part {
+  const lambda = `'λ = ' + format(lambda, '.4~r')${energy ? " + ', ε = ' + energyWeight" : ''}`;
+  const third = energy ? " + datum.energyText + ', '" : '';
+  const scored = `${lambda} + ' selects ' + datum.plan + '\\n' + datum.metricText + ', ' + datum.memoryText + ', '${third} + 'S = ' + format(datum.score, '.4~f')`;
   const line = (color: string): Part => ({
     mark: { type: 'text', align: 'left', baseline: 'top', fontSize: 12, lineBreak: '\n', color },
     encoding: { x: { value: 0 }, y: { value: 0 }, text: { field: 'text' } },

@@ -5,7 +5,14 @@ import { chart, values, type ChartSpec } from '../parts/spec.js';
 import { taskView, type DataNames, type TaskView } from '../parts/task-view.js';
 import { COLORS, STAR } from '../parts/theme.js';
 import type { BaselineRecord } from '../records.js';
-import { piecesOf, SCORES, textsOf, type LambdaInput, type LambdaSearch } from './pieces.js';
+import {
+  piecesOf,
+  SCORES,
+  textsOf,
+  type LambdaCandidate,
+  type LambdaInput,
+  type LambdaSearch,
+} from './pieces.js';
 import { lambdaStops, scoreLabels, scoresOf, type Scorable } from './scores.js';
 import { lambdaParameters, selectionTransforms } from './selection.js';
 import {
@@ -43,9 +50,9 @@ export function lambdaChart(input: LambdaInput, names: DataNames = {}): ChartSpe
       got: `${input.searches.length} searches without a candidate`,
       expected: 'a search that found a plan within its limits',
     });
-  const scored = searches.map(({ candidates, limits }) => ({
+  const scored = searches.map(({ candidates, limits, energy }) => ({
     candidates,
-    scores: scoresOf(baseline, limits, view),
+    scores: scoresOf(baseline, limits, view, energy),
   }));
   const stops = lambdaStops(scored, { [score]: lambda });
   const pieces = searches.flatMap((search, index) => piecesOf(search, scored[index], stops, view));
@@ -59,6 +66,7 @@ export function lambdaChart(input: LambdaInput, names: DataNames = {}): ChartSpe
         subtitle: [
           `${baseline.model}, ${cases.join(', ')}: memory and ${view.metric.name} of the plan selected; a step is a breakpoint`,
           'Wide lines lie under narrow ones. Dotted: the λ of the slider; its plans are starred below',
+          ...energyRemarks(searches),
           ...remarks,
         ],
       },
@@ -85,6 +93,14 @@ export function lambdaChart(input: LambdaInput, names: DataNames = {}): ChartSpe
   );
 }
 
+/** Says of searches that weigh energy that it is modelled. */
+function energyRemarks(searches: readonly LambdaSearch[]): string[] {
+  const weighing = searches.filter(({ energy }) => energy !== undefined);
+  if (weighing.length === 0) return [];
+  const each = weighing.map(({ name, energy }) => `${name} ε = ${energy!.weight}`);
+  return [`The score weighs modelled energy too: ${each.join(', ')}; nothing was metered`];
+}
+
 /** The candidates by quality and memory, with those that λ selects. */
 function plansView(
   searches: readonly LambdaSearch[],
@@ -93,6 +109,12 @@ function plansView(
   cases: readonly string[],
   view: TaskView,
 ): Part {
+  const weighing = searches.some(({ energy }) => energy !== undefined);
+  // As `merit` works it out.
+  const costs = (index: number, { energy = 0 }: LambdaCandidate): number => {
+    const term = searches[index].energy;
+    return term === undefined ? 0 : (term.weight * energy) / term.unquantized;
+  };
   const rows = searches.flatMap(({ name, candidates }, index) => {
     const { loss, bytes } = scored[index].scores.balanced.balanced!;
     return candidates.map((candidate) => ({
@@ -103,12 +125,16 @@ function plansView(
       ...textsOf(candidate, view),
       unitLoss: loss,
       unitBytes: bytes,
+      ...(weighing && { energyCost: costs(index, candidate) }),
     }));
   });
   const selection = selectionTransforms(scored[0].scores, view, {
     groupby: ['case'],
     feasible: 'true',
-    units: { loss: 'datum.unitLoss', bytes: 'datum.unitBytes' },
+    units: {
+      ...{ loss: 'datum.unitLoss', bytes: 'datum.unitBytes' },
+      ...(weighing && { energy: 'datum.energyCost' }),
+    },
   });
   const color = colorOf(cases);
   const place: Part = {

@@ -1,4 +1,4 @@
-import { lambdaIntervals, type ScoreName } from '../../search/score.js';
+import { lambdaIntervals, type EnergyTerm, type ScoreName } from '../../search/score.js';
 import { BYTES_PER_MB } from '../../util/format.js';
 import type { TaskView } from '../parts/task-view.js';
 import type { BaselineRecord, LimitsRecord } from '../records.js';
@@ -11,6 +11,8 @@ export interface LambdaCandidate {
   readonly plan: string;
   readonly metric: number;
   readonly bytes: number;
+  /** Modelled energy of a token in microjoules, where the search weighs it. */
+  readonly energy?: number;
 }
 
 /** A search that λ selects from. */
@@ -19,6 +21,8 @@ export interface LambdaSearch {
   readonly name: string;
   readonly limits: LimitsRecord;
   readonly candidates: readonly LambdaCandidate[];
+  /** Where modelled energy is an objective of it. */
+  readonly energy?: EnergyTerm;
 }
 
 /** The input of Fig. 9 a.4 or b.4: searches of one model on one task. */

@@ -3,13 +3,15 @@ import type { Part } from '../parts/part.js';
 import type { TaskView } from '../parts/task-view.js';
 import { COLORS } from '../parts/theme.js';
 import { scoreLabels, type LambdaStops, type Scores } from './scores.js';
-import { keepsLimits, lossOf } from './selection.js';
+import { energyCost, keepsLimits, lossOf } from './selection.js';
 
 /** A plan that λ can select. */
 export interface ScalePlan {
   readonly step: number;
   readonly metric: number;
   readonly bytes: number;
+  /** Modelled energy, where the score weighs it. */
+  readonly energy?: number;
   /** Of its metric and memory, for a tooltip. */
   readonly text: string;
 }
@@ -189,6 +191,21 @@ function intervalTransforms(
     `(score === 'paper' ? datum.lost * ${fp32Bytes} / datum.spared : ` +
     `(datum.lost / ${loss}) / (datum.lost / ${loss} + datum.spared / ${bytes}))`;
   const calculate = (as: string, expression: string): Part => ({ calculate: expression, as });
+  const limits =
+    energyCost('datum', scores) === undefined
+      ? [
+          // Of equal size the better one, of twins the first.
+          calculate(
+            'beaten',
+            'datum.spared === 0 && (datum.lost < 0 || (datum.lost === 0 && datum.other.step < datum.step))',
+          ),
+          calculate(
+            'until',
+            `datum.beaten ? -1 : datum.spared > 0 ? (datum.lost > 0 ? ${crossing} : -1) : 1e300`,
+          ),
+          calculate('since', `datum.spared < 0 && datum.lost < 0 ? ${crossing} : 0`),
+        ]
+      : weighingEnergy(scores);
   return [
     { filter: keepsLimits('datum', scores, view) },
     calculate('other', 'lambdaPlans'),
@@ -196,16 +213,7 @@ function intervalTransforms(
     { filter: keepsLimits('datum.other', scores, view) },
     calculate('lost', `${lossOf('datum.other', scores, view)} - ${lossOf('datum', scores, view)}`),
     calculate('spared', 'datum.bytes - datum.other.bytes'),
-    // Of equal size the better one, of twins the first.
-    calculate(
-      'beaten',
-      'datum.spared === 0 && (datum.lost < 0 || (datum.lost === 0 && datum.other.step < datum.step))',
-    ),
-    calculate(
-      'until',
-      `datum.beaten ? -1 : datum.spared > 0 ? (datum.lost > 0 ? ${crossing} : -1) : 1e300`,
-    ),
-    calculate('since', `datum.spared < 0 && datum.lost < 0 ? ${crossing} : 0`),
+    ...limits,
     {
       aggregate: [
         { op: 'max', field: 'since', as: 'from' },
@@ -223,5 +231,30 @@ function intervalTransforms(
       "format(datum.from, '.4~r') + (datum.end > 1e200 ? ' and more' : ' to ' + format(datum.end, '.4~r'))",
     ),
     calculate('spoken', "'λ ' + datum.range + ' selects ' + datum.name + ': ' + datum.text"),
+  ];
+}
+
+/**
+ * `until` and `since` where modelled energy counts too: then a plan that is worse and larger may win, for its
+ * energy. The other plan's score is `ahead` of this one's at λ = 0, and comes nearer by `turn` as λ grows by 1.
+ */
+function weighingEnergy(scores: Scores): readonly Part[] {
+  const { fp32Bytes, balanced } = scores.balanced;
+  const { loss, bytes } = balanced!;
+  const dearer = `(${energyCost('datum.other', scores)!} - ${energyCost('datum', scores)!})`;
+  const calculate = (as: string, expression: string): Part => ({ calculate: expression, as });
+  return [
+    calculate('inUnits', `score === 'paper' ? datum.lost : datum.lost / ${loss}`),
+    calculate('ahead', `datum.inUnits + ${dearer}`),
+    calculate(
+      'turn',
+      `score === 'paper' ? datum.spared / ${fp32Bytes} : datum.spared / ${bytes} + datum.inUnits`,
+    ),
+    calculate(
+      'beaten',
+      'datum.turn === 0 && (datum.ahead < 0 || (datum.ahead === 0 && datum.other.step < datum.step))',
+    ),
+    calculate('until', 'datum.beaten ? -1 : datum.turn > 0 ? datum.ahead / datum.turn : 1e300'),
+    calculate('since', 'datum.turn < 0 && datum.ahead < 0 ? datum.ahead / datum.turn : 0'),
   ];
 }

@@ -1,6 +1,7 @@
 import {
   lambdaIntervals,
   scoreContext,
+  type EnergyTerm,
   type ScoreContext,
   type ScoreName,
   type Scored,
@@ -12,15 +13,17 @@ import type { BaselineRecord, LimitsRecord } from '../records.js';
 /** Both scores for the plans of a figure, in the units of its limits. */
 export type Scores = Readonly<Record<ScoreName, ScoreContext>>;
 
+/** @param energy where modelled energy is an objective. */
 export function scoresOf(
   { metric: value, bytes }: Pick<BaselineRecord, 'metric' | 'bytes'>,
   limits: LimitsRecord,
   { metric }: TaskView,
+  energy?: EnergyTerm,
 ): Scores {
   const name = metric.name as ScoreContext['metric'];
   const quality = { metric: name, baseline: value, allowedLoss: limits.loss };
   const context = (score: ScoreName): ScoreContext =>
-    scoreContext(score, { quality, maxBytes: limits.bytes }, bytes);
+    scoreContext(score, { quality, maxBytes: limits.bytes }, bytes, energy);
   return { paper: context('paper'), balanced: context('balanced') };
 }
 
@@ -39,9 +42,11 @@ export function scoreLabels(
     units.length === 1
       ? [`(${amount} ${loss.name})`, `(${memory})`]
       : ['allowed loss', 'allowed memory'];
+  const weighs = searches.some(({ scores }) => scores.paper.energy !== undefined);
+  const third = (before: string): string => (weighs ? ` ${before} ε · modelled energy/fp32’s` : '');
   return {
-    paper: `paper: ${name} ${sign} λ · memory/fp32 memory, ${best} wins`,
-    balanced: `balanced: (1 − λ) · loss/${allowedLoss} + λ · memory/${allowedMemory}, smallest wins`,
+    paper: `paper: ${name} ${sign} λ · memory/fp32 memory${third(sign)}, ${best} wins`,
+    balanced: `balanced: (1 − λ) · loss/${allowedLoss} + λ · memory/${allowedMemory}${third('+')}, smallest wins`,
   };
 }
 

@@ -78,15 +78,29 @@ function orderOf(scores: Scores, view: TaskView, units: UnitFields | undefined):
   const { fp32Bytes, balanced } = scores.balanced;
   const allowed = units ?? { loss: String(balanced!.loss), bytes: String(balanced!.bytes) };
   const goodness = view.higher ? 'datum.metric' : '(-datum.metric)';
-  const paper = `-(${goodness} - (lambda * datum.bytes) / ${fp32Bytes})`;
+  const cost = units === undefined ? energyCost('datum', scores) : units.energy;
+  const [less, more] = cost === undefined ? ['', ''] : [` - ${cost}`, ` + ${cost}`];
+  const paper = `-(${goodness} - (lambda * datum.bytes) / ${fp32Bytes}${less})`;
   const loss = `((1 - lambda) * ${lossOf('datum', scores, view)}) / ${allowed.loss}`;
-  return `(score === 'paper' ? ${paper} : (${loss} + (lambda * datum.bytes) / ${allowed.bytes}))`;
+  const balancedScore = `(${loss} + (lambda * datum.bytes) / ${allowed.bytes}${more})`;
+  return `(score === 'paper' ? ${paper} : ${balancedScore})`;
+}
+
+/**
+ * ε·e/e_0 of a plan at the signal `energyWeight`; undefined where energy is no objective.
+ *
+ * @param plan as of {@link lossOf}.
+ */
+export function energyCost(plan: string, { paper: { energy } }: Scores): string | undefined {
+  return energy && `(energyWeight * ${plan}.energy) / ${energy.unquantized}`;
 }
 
 /** Expressions of the units of the balanced score, where they are a row's own. */
 interface UnitFields {
   readonly loss: string;
   readonly bytes: string;
+  /** Of ε·e/e_0, where a search of them weighs it. */
+  readonly energy?: string;
 }
 
 /** Variations of {@link selectionTransforms}. */

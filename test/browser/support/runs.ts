@@ -4,13 +4,20 @@ import type { CandidatesJson } from '../../../src/experiment/record/search-schem
 import { savedContext } from '../../../src/experiment/record/select-saved.js';
 import type { ParetoInput } from '../../../src/plots/figures/pareto.js';
 import { meetsLimit } from '../../../src/search/constraints.js';
-import { lambdaIntervals, select, type ScoreName } from '../../../src/search/score.js';
+import {
+  lambdaIntervals,
+  select,
+  type EnergyTerm,
+  type ScoreName,
+} from '../../../src/search/score.js';
 
 /** A plan that a search tried; without a metric where its evaluation was stopped early. */
 export interface TracedStep {
   readonly index: number;
   readonly bytes: number;
   readonly metric?: number;
+  /** Modelled, where the figure weighs it. */
+  readonly energy?: number;
 }
 
 /** What a search left in its run's folder: nothing of it has been through a chart. */
@@ -18,6 +25,8 @@ export interface KeptRun {
   readonly folder: string;
   readonly steps: readonly TracedStep[];
   readonly candidates: Pick<CandidatesJson, 'metric' | 'baseline' | 'fp32Bytes' | 'limits'>;
+  /** Modelled energy as an objective, at the weight that the figure is set to. */
+  readonly energy?: EnergyTerm;
 }
 
 /** The finished searches among the runs of a folder. */
@@ -64,7 +73,7 @@ export function feasible(
 /** The step that `select` of the search takes, or undefined. */
 export function selectedStep(run: KeptRun, settings: Settings): number | undefined {
   const plans = feasible(run, settings).map((step) => ({ ...step, metric: step.metric! }));
-  const context = savedContext(run.candidates, settings.score);
+  const context = savedContext(run.candidates, settings.score, run.energy);
   return select(plans, settings.lambda, context)?.index;
 }
 
@@ -74,17 +83,22 @@ export function breakpoints(
   score: ScoreName,
 ): { readonly from: number; readonly step: number }[] {
   const plans = feasible(run, ownLimits(run)).map((step) => ({ ...step, metric: step.metric! }));
-  const intervals = lambdaIntervals(plans, savedContext(run.candidates, score));
+  const intervals = lambdaIntervals(plans, savedContext(run.candidates, score, run.energy));
   return intervals.map(({ candidate, from }) => ({ from, step: candidate.index }));
 }
 
-/** A search made up for a figure, as if it had been kept. */
-export function toyRun({ steps, baseline, limits }: ParetoInput): KeptRun {
+/** A search made up for a figure, as if it had been kept. @param weight that modelled energy is set to. */
+export function toyRun(
+  { steps, baseline, limits, energy }: ParetoInput,
+  weight = energy?.weight ?? 0,
+): KeptRun {
   return {
     folder: 'toy search',
-    steps: steps.map(({ step, bytes, metric, exact }) => ({
+    ...(energy && weight > 0 && { energy: { weight, unquantized: energy.unquantized } }),
+    steps: steps.map(({ step, bytes, metric, exact, energy: own }) => ({
       index: step,
       bytes,
+      ...(own !== undefined && { energy: own }),
       ...(exact && { metric }),
     })),
     candidates: {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import fc from 'fast-check';
+import { describeSearch } from '../../../src/cli/format/search-text.js';
 import { startBackend } from '../../../src/backend/start.js';
 import type { Study } from '../../../src/experiment/open/study.js';
 import { readRun, locateRun, readCandidates } from '../../../src/experiment/record/folder.js';
@@ -24,6 +25,8 @@ import {
 import { runSweep } from '../../../src/experiment/runs/sweep-run.js';
 import { Evaluator } from '../../../src/experiment/scoring/evaluator.js';
 import { NO_ACCELERATIONS } from '../../../src/experiment/scoring/options.js';
+import { modelledPlans } from '../../../src/experiment/selection/energy-objective.js';
+import { select } from '../../../src/experiment/selection/select-run.js';
 import { searchRecords } from '../../../src/figures/study-figures.js';
 import { parsePlan } from '../../../src/quant/plan-json.js';
 import { planId, resolvePlan } from '../../../src/quant/plan.js';
@@ -32,7 +35,7 @@ import { evaluateExactly } from '../../../src/search/evaluation.js';
 import { merit } from '../../../src/search/score.js';
 import { Assignment } from '../../../src/search/space.js';
 import { tieredSearch } from '../../../src/search/tiers/tiers.js';
-import type { SearchStep } from '../../../src/search/trace.js';
+import type { Candidate, SearchStep } from '../../../src/search/trace.js';
 import { memoryStore } from '../../../src/store/index.js';
 import { metricOf, type Measurement } from '../../../src/tasks/metrics/metrics.js';
 import { pairedLoss } from '../../../src/tasks/metrics/paired.js';
@@ -61,6 +64,11 @@ function withStudy(
       await closeStudy(study);
     }
   });
+}
+
+function withoutEnergy({ energy, ...candidate }: Candidate): Omit<Candidate, 'energy'> {
+  assert.ok(energy !== undefined && energy > 0);
+  return candidate;
 }
 
 /** What must not differ between two equal runs: every file but run.json, and its result. */
@@ -318,7 +326,7 @@ describe('experiment/search-run', () => {
         assert.equal(nearest.misses.bytes, nearest.bytes - 100);
         assert.equal(study.store.runs.show(run.id)?.state, 'finished');
         const kept = await readCandidates(run.folder);
-        assert.equal(selectSaved(kept, 0.5, study.options.file.hierarchy), undefined);
+        assert.equal(selectSaved(kept, 0.5, study.options.file), undefined);
         const again = await runSearch(study, impossible, { runs });
         assert.equal(again.report.measured + again.report.stopped, 0);
         assert.deepEqual(again.outcome.nearest, nearest);
@@ -393,6 +401,99 @@ describe('experiment/search-run', () => {
       assert.equal(space.bytes(Assignment.unquantized) - space.bytes(sign), (31 / 32) * fp32);
     }));
 
+  it('keeps the speed of each plan with the work, not with the result, and says what is remembered', () =>
+    withStudy(async (study, runs) => {
+      const first = await runSearch(study, SETTINGS, { runs });
+      const { work, result, machine } = await readRun(first.folder);
+      const speeds = work!.speeds!;
+      for (const { assignment } of first.outcome.candidates) {
+        const own = speeds[planId(first.space.resolve(assignment))];
+        assert.ok(own.tokensPerSecond > 0 && !own.remembered);
+        assert.equal(own.machine, machine);
+      }
+      assert.doesNotMatch(JSON.stringify(result), /tokensPerSecond|remembered/);
+      // Again with the same store: nothing is measured, and the speeds are those of before.
+      const again = await runSearch(study, SETTINGS, { runs });
+      const later = (await readRun(again.folder)).work!.speeds!;
+      assert.deepEqual(
+        Object.entries(later).map(([id, speed]) => [id, speed.tokensPerSecond, speed.remembered]),
+        Object.keys(later).map((id) => [id, speeds[id].tokensPerSecond, true]),
+      );
+      const back = await openRun(again.id, runs);
+      assert.match(describeSearch({ ...again, report: back.report }, 'accuracy'), /\(remembered\)/);
+    }));
+
+  describe('modelled energy as an objective', () => {
+    const WEIGHED: SearchSettings = { ...SETTINGS, energyWeight: 0.5 };
+
+    it('is in the files as modelled, selects there as in the run, and is read back', () =>
+      withStudy(async (study, runs) => {
+        const run = await runSearch(study, WEIGHED, { runs });
+        const kept = await readCandidates(run.folder);
+        const { file } = study.options;
+        const modelled = modelledPlans(file)!;
+        assert.deepEqual(kept.modelledEnergy, {
+          ...{ weight: 0.5, unquantizedMicrojoules: modelled.unquantized },
+          ...{ accounting: 'as built', memory: 'DRAM', tokensPerRead: 1 },
+        });
+        for (const candidate of kept.candidates) {
+          const plan = resolvePlan(planOfKept(kept, candidate, file.hierarchy), file.hierarchy);
+          assert.equal(candidate.modelledMicrojoules, modelled.ofPlan(plan));
+          assert.ok(candidate.modelledMicrojoules < modelled.unquantized);
+        }
+        const [head, ...lines] = (await readFile(join(run.folder, CANDIDATES_CSV), 'utf8'))
+          .trim()
+          .split('\n')
+          .map((line) => line.split(','));
+        const column = head.indexOf('modelled µJ/token');
+        assert.deepEqual(
+          lines.map((cells) => Number(cells[column])),
+          kept.candidates.map((candidate) => candidate.modelledMicrojoules),
+        );
+        // The front of three, of the run and of its table.
+        assert.equal(
+          lines.filter((cells) => cells[head.indexOf('on front')] === 'true').length,
+          run.front.length,
+        );
+        const back = await openRun(run.id, runs);
+        assert.ok(back.kind === 'search');
+        for (const lambda of [0, 0.01, 0.5, 5])
+          for (const energyWeight of [undefined, 0, 0.5, 40]) {
+            const { step } = select(run, lambda, { energyWeight }).candidate;
+            assert.equal(select(back, lambda, { energyWeight }).candidate.step, step);
+            const by = { energyWeight: energyWeight ?? 0.5 };
+            assert.equal(selectSaved(kept, lambda, file, by)!.candidate.step, step);
+          }
+      }));
+
+    it('changes neither a file nor a selection where it has no weight, and can be weighed afterwards', () =>
+      withStudy(async (study, runs) => {
+        const plain = await runSearch(study, SETTINGS, { runs });
+        const weighed = await runSearch(study, WEIGHED, { runs });
+        for (const text of Object.values(await lastingFiles(plain.folder)))
+          assert.doesNotMatch(JSON.stringify(text), /modelled|energy/i);
+        assert.deepEqual(plain.outcome.candidates, weighed.outcome.candidates.map(withoutEnergy));
+        const kept = await readCandidates(plain.folder);
+        for (const lambda of [0, 0.1, 1])
+          for (const energyWeight of [0.5, 40]) {
+            const own = select(plain, lambda, { energyWeight }).candidate;
+            assert.equal(own.step, select(weighed, lambda, { energyWeight }).candidate.step);
+            const saved = selectSaved(kept, lambda, study.options.file, { energyWeight });
+            assert.equal(saved!.candidate.step, own.step);
+          }
+      }));
+
+    it('is refused before anything is measured where a family is not modelled', () =>
+      withStudy(async (study, runs) => {
+        const { file } = study.options;
+        const family = { ...file.family, operations: undefined };
+        const options = { ...study.options, file: { ...file, family } };
+        const other = Object.create(study, { options: { value: options } }) as Study;
+        await assert.rejects(runSearch(other, WEIGHED, { runs }), /energy can be no objective/);
+        assert.equal(study.evaluator.report().measured, 0);
+      }));
+  });
+
   describe('selection from what was kept', () => {
     it('is the selection of the run, for any λ', () =>
       withStudy(async (study, runs) => {
@@ -400,7 +501,7 @@ describe('experiment/search-run', () => {
         const kept = await readCandidates(run.folder);
         const { hierarchy } = study.options.file;
         for (const { lambda, candidate } of run.selections) {
-          const saved = selectSaved(kept, lambda, hierarchy)!;
+          const saved = selectSaved(kept, lambda, study.options.file)!;
           assert.equal(saved.candidate.step, candidate.step);
           const plan = planOfKept(kept, saved.candidate, hierarchy);
           const resolved = resolvePlan(plan, hierarchy);
@@ -409,13 +510,16 @@ describe('experiment/search-run', () => {
         }
         fc.assert(
           fc.property(fc.double({ min: 0, max: 1, noNaN: true }), (lambda) => {
-            const best = selectSaved(kept, lambda, hierarchy)!.candidate;
+            const best = selectSaved(kept, lambda, study.options.file)!.candidate;
             for (const other of kept.candidates)
               assert.ok(merit(best, lambda, kept) >= merit(other, lambda, kept));
           }),
         );
-        assert.throws(() => selectSaved(kept, -1, hierarchy), SearchError);
-        assert.throws(() => selectSaved(kept, 1.5, hierarchy, { score: 'balanced' }), SearchError);
+        assert.throws(() => selectSaved(kept, -1, study.options.file), SearchError);
+        assert.throws(
+          () => selectSaved(kept, 1.5, study.options.file, { score: 'balanced' }),
+          SearchError,
+        );
       }));
 
     it('says what is no run, and what has no candidates', () =>

@@ -63,7 +63,12 @@ export function addEnergy(program: Command, host: Host): void {
     .addOption(calibrationOption())
     .option('--repeat <count>', 'windows of each plan, at least 2', positiveInteger, 10)
     .option('--seed <number>', 'of the order of plans', positiveInteger, 1)
-    .option('--idle-seconds <seconds>', 'length of an idle window', positiveInteger, 5)
+    .option(
+      '--idle-seconds <seconds>',
+      'idle time of a repeat, half before and half after',
+      positiveInteger,
+      5,
+    )
     .option('--run-seconds <seconds>', "length of a plan's window", positiveInteger, 5)
     .option('--nvidia-smi <program>', 'the program that tells of cards', 'nvidia-smi')
     .option('--powercap <folder>', 'where Linux has RAPL; default: /sys/class/powercap');

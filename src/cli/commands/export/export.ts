@@ -30,7 +30,7 @@ import {
   withTokenizerOption,
 } from '../../options/common.js';
 import { isFolderPath, outputPath, requireFree } from '../../options/model-output.js';
-import { scoreOption, tieOption } from '../../options/selection.js';
+import { energyOption, scoreOption, tieOption } from '../../options/selection.js';
 import { withRunsOption } from '../../options/study.js';
 import { Session } from '../../session.js';
 import { deviceFiles, ownTokenizer, writeDevice } from './device.js';
@@ -58,6 +58,7 @@ export function addExport(program: Command, host: Host): void {
     .option('--lambda <weight>', 'with --run: the plan that this weight selects', weight)
     .addOption(scoreOption("with --run: the run's own"))
     .addOption(tieOption("with --run: the run's own"))
+    .addOption(energyOption("with --run: the run's own"))
     .addOption(bitsOption())
     .addOption(quantizerOption())
     .addOption(calibrationOption())

@@ -45,7 +45,9 @@ export interface Source {
 
 export async function sourceOf(model: string | undefined, flags: ExportFlags): Promise<Source> {
   const { run, plan, bits } = flags;
-  const selecting = (['lambda', 'score', 'tie'] as const).find((name) => flags[name] !== undefined);
+  const selecting = (['lambda', 'score', 'tie', 'energyWeight'] as const).find(
+    (name) => flags[name] !== undefined,
+  );
   const stated = statedOf(flags);
   if (run === undefined) {
     if (model === undefined || (plan === undefined && bits === undefined) || selecting)
@@ -88,15 +90,19 @@ export async function requireExportable(checkpoint: Checkpoint, { run }: Source)
 
 export async function planOf(
   { run }: Source,
-  { plan, bits, quantizer, lambda, score, tie }: ExportFlags,
-  { hierarchy }: ModelDescription,
+  { plan, bits, quantizer, lambda, score, tie, energyWeight }: ExportFlags,
+  description: ModelDescription,
 ): Promise<Plan> {
+  const { hierarchy } = description;
   if (plan !== undefined) return parsePlan(await readTextFile(plan), plan);
   if (run === undefined) return quantizerPlan(quantizer, bits!, hierarchy);
   const kept = await readCandidates(run.folder);
   const own = checked(run.json.config.settings, SEARCH_SETTINGS, 'run.json: config.settings');
-  const by = { score: score ?? own.score, tie: tie ?? own.tie };
-  const selection = selectSaved(kept, lambda ?? own.lambda, hierarchy, by);
+  const by = {
+    ...{ score: score ?? own.score, tie: tie ?? own.tie },
+    energyWeight: energyWeight ?? own.energyWeight,
+  };
+  const selection = selectSaved(kept, lambda ?? own.lambda, description, by);
   if (selection === undefined)
     throw new DataError({
       what: 'no plan of this search keeps its limits',

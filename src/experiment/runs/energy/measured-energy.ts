@@ -14,7 +14,8 @@ import { findMeters, type MeterOptions } from '../../../energy/meters/find.js';
 import type { AbsentMeter, Meters } from '../../../energy/meters/meter.js';
 import { LoadedModel } from '../../../model/loaded-model.js';
 import { footprintOf } from '../../../quant/footprint.js';
-import { planId, resolvePlan } from '../../../quant/plan.js';
+import { planToJson } from '../../../quant/plan-json.js';
+import { compactPlan, planId, resolvePlan } from '../../../quant/plan.js';
 import { describeMachine } from '../../../store/machine.js';
 import { EnergyError } from '../../../util/errors.js';
 import type { Json } from '../../../util/json.js';
@@ -28,7 +29,7 @@ import { PlanApplier } from '../../scoring/plan-applier.js';
 import { BASELINE, type NamedPlan } from '../measure-plans.js';
 
 export const ENERGY_JSON = 'energy.json';
-const ENERGY_FORMAT = 'qslm-energy/1';
+export const ENERGY_FORMAT = 'qslm-energy/1';
 
 /** All that decides a measurement, beside the machine. */
 export type MeasureEnergySettings = Pick<
@@ -54,6 +55,8 @@ export interface MeasuredEnergyRow extends MeasuredRow {
   readonly model: string;
   /** Footprint of the plan, as it would be packed. */
   readonly bytes: number;
+  /** The task's metric under the plan, from its windows; absent of a run of an earlier version. */
+  readonly metric?: number;
 }
 
 /** A measurement of energy that is through, as it is kept in a run's folder. */
@@ -105,18 +108,24 @@ export async function measureEnergy(
     };
     const record = await RunRecord.begin({ study, kind: 'energy', settings, runs, command });
     try {
-      const windows = await windowsOf(study, named, found, { ...settings, ...procedure, ...run });
+      const metrics = new Map<string, number>();
+      const options = { ...settings, ...procedure, ...run };
+      const windows = await windowsOf(study, named, found, options, metrics);
       const { rows: numbers, idle, remarks } = summariseWindows(windows);
       const execution = executionOf(backend.name);
       const common = { execution, backend: backend.name, machine: describeMachine() };
       const rows = numbers.map((row): MeasuredEnergyRow => {
         const { plan } = named.find(({ name }) => name === row.plan)!;
         const bytes = footprintOf(file.hierarchy, plan).total;
-        return { ...row, ...common, task: study.task.name, model: file.name, bytes };
+        const about = { task: study.task.name, model: file.name, bytes };
+        return { ...row, ...common, ...about, metric: metrics.get(row.plan)! };
       });
       const { meters, absent } = found;
       const kept = meters.map(({ name, source, covers, resolution }) => ({
         ...{ name, source, covers, resolution },
+      }));
+      const plansKept = named.map(({ name, plan }) => ({
+        ...{ name, plan: planToJson(compactPlan(plan, file.hierarchy)) },
       }));
       const whole = {
         format: ENERGY_FORMAT,
@@ -127,7 +136,10 @@ export async function measureEnergy(
         remarks,
       };
       const { windows: each, passes } = windows;
-      await record.write(ENERGY_JSON, jsonText({ ...whole, rows, passes, windows: each }));
+      await record.write(
+        ENERGY_JSON,
+        jsonText({ ...whole, rows, plans: plansKept, passes, windows: each }),
+      );
       const report = reportBetween(before, study.evaluator.report());
       const summary = plainJson({ origin: 'measured', rows }) as { readonly [key: string]: Json };
       await record.finish(plainJson({ ...whole, rows }), reportJson(report), summary);
@@ -161,6 +173,7 @@ async function windowsOf(
   named: readonly { readonly name: string; readonly plan: ReturnType<typeof resolvePlan> }[],
   { meters }: Meters,
   options: ProcedureOptions,
+  metrics: Map<string, number>,
 ): Promise<MeasuredWindows> {
   const { task } = study;
   const { file } = study.options;
@@ -174,7 +187,11 @@ async function windowsOf(
       prepare: async () => {
         await applier.apply(plan, quiet);
       },
-      evaluate: async () => (await task.evaluate(model, quiet)).tokens,
+      evaluate: async () => {
+        const { value, tokens } = await task.evaluate(model, quiet);
+        metrics.set(name, value);
+        return tokens;
+      },
     }));
     return await measureWindows(meters, plans, options);
   } finally {
