@@ -214,7 +214,122 @@ function listTimes(
   }
 }
 
-/** {@link listTimes}, a body a width. */
+// A body a width, exported so that the optimizer does not make one function of all: V8 then keeps the constants of
+// every width in its registers, and takes almost twice the time.
+
+export function listTimes1(
+  entries: usize,
+  ends: usize,
+  groups: usize,
+  panels: usize,
+  size: usize,
+  scales: usize,
+  zeros: usize,
+  columns: usize,
+  out: usize,
+  edge: usize,
+): void {
+  listTimes(1, entries, ends, groups, panels, size, scales, zeros, columns, out, edge);
+}
+export function listTimes2(
+  entries: usize,
+  ends: usize,
+  groups: usize,
+  panels: usize,
+  size: usize,
+  scales: usize,
+  zeros: usize,
+  columns: usize,
+  out: usize,
+  edge: usize,
+): void {
+  listTimes(2, entries, ends, groups, panels, size, scales, zeros, columns, out, edge);
+}
+export function listTimes3(
+  entries: usize,
+  ends: usize,
+  groups: usize,
+  panels: usize,
+  size: usize,
+  scales: usize,
+  zeros: usize,
+  columns: usize,
+  out: usize,
+  edge: usize,
+): void {
+  listTimes(3, entries, ends, groups, panels, size, scales, zeros, columns, out, edge);
+}
+export function listTimes4(
+  entries: usize,
+  ends: usize,
+  groups: usize,
+  panels: usize,
+  size: usize,
+  scales: usize,
+  zeros: usize,
+  columns: usize,
+  out: usize,
+  edge: usize,
+): void {
+  listTimes(4, entries, ends, groups, panels, size, scales, zeros, columns, out, edge);
+}
+export function listTimes5(
+  entries: usize,
+  ends: usize,
+  groups: usize,
+  panels: usize,
+  size: usize,
+  scales: usize,
+  zeros: usize,
+  columns: usize,
+  out: usize,
+  edge: usize,
+): void {
+  listTimes(5, entries, ends, groups, panels, size, scales, zeros, columns, out, edge);
+}
+export function listTimes6(
+  entries: usize,
+  ends: usize,
+  groups: usize,
+  panels: usize,
+  size: usize,
+  scales: usize,
+  zeros: usize,
+  columns: usize,
+  out: usize,
+  edge: usize,
+): void {
+  listTimes(6, entries, ends, groups, panels, size, scales, zeros, columns, out, edge);
+}
+export function listTimes7(
+  entries: usize,
+  ends: usize,
+  groups: usize,
+  panels: usize,
+  size: usize,
+  scales: usize,
+  zeros: usize,
+  columns: usize,
+  out: usize,
+  edge: usize,
+): void {
+  listTimes(7, entries, ends, groups, panels, size, scales, zeros, columns, out, edge);
+}
+export function listTimes8(
+  entries: usize,
+  ends: usize,
+  groups: usize,
+  panels: usize,
+  size: usize,
+  scales: usize,
+  zeros: usize,
+  columns: usize,
+  out: usize,
+  edge: usize,
+): void {
+  listTimes(8, entries, ends, groups, panels, size, scales, zeros, columns, out, edge);
+}
+/** {@link listTimes} of the width. */
 function listTimesOf(
   bits: u32,
   entries: usize,
@@ -228,21 +343,14 @@ function listTimesOf(
   out: usize,
   edge: usize,
 ): void {
-  if (bits === 4)
-    listTimes(4, entries, ends, groups, panels, size, scales, zeros, columns, out, edge);
-  else if (bits === 8)
-    listTimes(8, entries, ends, groups, panels, size, scales, zeros, columns, out, edge);
-  else if (bits === 3)
-    listTimes(3, entries, ends, groups, panels, size, scales, zeros, columns, out, edge);
-  else if (bits === 2)
-    listTimes(2, entries, ends, groups, panels, size, scales, zeros, columns, out, edge);
-  else if (bits === 6)
-    listTimes(6, entries, ends, groups, panels, size, scales, zeros, columns, out, edge);
-  else if (bits === 5)
-    listTimes(5, entries, ends, groups, panels, size, scales, zeros, columns, out, edge);
-  else if (bits === 7)
-    listTimes(7, entries, ends, groups, panels, size, scales, zeros, columns, out, edge);
-  else listTimes(1, entries, ends, groups, panels, size, scales, zeros, columns, out, edge);
+  if (bits === 4) listTimes4(entries, ends, groups, panels, size, scales, zeros, columns, out, edge);
+  else if (bits === 8) listTimes8(entries, ends, groups, panels, size, scales, zeros, columns, out, edge);
+  else if (bits === 3) listTimes3(entries, ends, groups, panels, size, scales, zeros, columns, out, edge);
+  else if (bits === 2) listTimes2(entries, ends, groups, panels, size, scales, zeros, columns, out, edge);
+  else if (bits === 6) listTimes6(entries, ends, groups, panels, size, scales, zeros, columns, out, edge);
+  else if (bits === 5) listTimes5(entries, ends, groups, panels, size, scales, zeros, columns, out, edge);
+  else if (bits === 7) listTimes7(entries, ends, groups, panels, size, scales, zeros, columns, out, edge);
+  else listTimes1(entries, ends, groups, panels, size, scales, zeros, columns, out, edge);
 }
 
 /** Dequantizes a panel; value k of each quarter goes to its target, `stride` bytes from one k to the next. */
@@ -278,7 +386,119 @@ function spread(
   }
 }
 
-/** {@link spread}, a body a width. */
+export function spread1(
+  panel: usize,
+  inner: usize,
+  groupLength: usize,
+  scales: usize,
+  zeros: usize,
+  t0: usize,
+  t1: usize,
+  t2: usize,
+  t3: usize,
+  stride: usize,
+): void {
+  spread(1, panel, inner, groupLength, scales, zeros, t0, t1, t2, t3, stride);
+}
+export function spread2(
+  panel: usize,
+  inner: usize,
+  groupLength: usize,
+  scales: usize,
+  zeros: usize,
+  t0: usize,
+  t1: usize,
+  t2: usize,
+  t3: usize,
+  stride: usize,
+): void {
+  spread(2, panel, inner, groupLength, scales, zeros, t0, t1, t2, t3, stride);
+}
+export function spread3(
+  panel: usize,
+  inner: usize,
+  groupLength: usize,
+  scales: usize,
+  zeros: usize,
+  t0: usize,
+  t1: usize,
+  t2: usize,
+  t3: usize,
+  stride: usize,
+): void {
+  spread(3, panel, inner, groupLength, scales, zeros, t0, t1, t2, t3, stride);
+}
+export function spread4(
+  panel: usize,
+  inner: usize,
+  groupLength: usize,
+  scales: usize,
+  zeros: usize,
+  t0: usize,
+  t1: usize,
+  t2: usize,
+  t3: usize,
+  stride: usize,
+): void {
+  spread(4, panel, inner, groupLength, scales, zeros, t0, t1, t2, t3, stride);
+}
+export function spread5(
+  panel: usize,
+  inner: usize,
+  groupLength: usize,
+  scales: usize,
+  zeros: usize,
+  t0: usize,
+  t1: usize,
+  t2: usize,
+  t3: usize,
+  stride: usize,
+): void {
+  spread(5, panel, inner, groupLength, scales, zeros, t0, t1, t2, t3, stride);
+}
+export function spread6(
+  panel: usize,
+  inner: usize,
+  groupLength: usize,
+  scales: usize,
+  zeros: usize,
+  t0: usize,
+  t1: usize,
+  t2: usize,
+  t3: usize,
+  stride: usize,
+): void {
+  spread(6, panel, inner, groupLength, scales, zeros, t0, t1, t2, t3, stride);
+}
+export function spread7(
+  panel: usize,
+  inner: usize,
+  groupLength: usize,
+  scales: usize,
+  zeros: usize,
+  t0: usize,
+  t1: usize,
+  t2: usize,
+  t3: usize,
+  stride: usize,
+): void {
+  spread(7, panel, inner, groupLength, scales, zeros, t0, t1, t2, t3, stride);
+}
+export function spread8(
+  panel: usize,
+  inner: usize,
+  groupLength: usize,
+  scales: usize,
+  zeros: usize,
+  t0: usize,
+  t1: usize,
+  t2: usize,
+  t3: usize,
+  stride: usize,
+): void {
+  spread(8, panel, inner, groupLength, scales, zeros, t0, t1, t2, t3, stride);
+}
+/** {@link spread} of the width. */
 function spreadOf(
   bits: u32,
   panel: usize,
@@ -292,14 +512,14 @@ function spreadOf(
   t3: usize,
   stride: usize,
 ): void {
-  if (bits === 4) spread(4, panel, inner, groupLength, scales, zeros, t0, t1, t2, t3, stride);
-  else if (bits === 8) spread(8, panel, inner, groupLength, scales, zeros, t0, t1, t2, t3, stride);
-  else if (bits === 3) spread(3, panel, inner, groupLength, scales, zeros, t0, t1, t2, t3, stride);
-  else if (bits === 2) spread(2, panel, inner, groupLength, scales, zeros, t0, t1, t2, t3, stride);
-  else if (bits === 6) spread(6, panel, inner, groupLength, scales, zeros, t0, t1, t2, t3, stride);
-  else if (bits === 5) spread(5, panel, inner, groupLength, scales, zeros, t0, t1, t2, t3, stride);
-  else if (bits === 7) spread(7, panel, inner, groupLength, scales, zeros, t0, t1, t2, t3, stride);
-  else spread(1, panel, inner, groupLength, scales, zeros, t0, t1, t2, t3, stride);
+  if (bits === 4) spread4(panel, inner, groupLength, scales, zeros, t0, t1, t2, t3, stride);
+  else if (bits === 8) spread8(panel, inner, groupLength, scales, zeros, t0, t1, t2, t3, stride);
+  else if (bits === 3) spread3(panel, inner, groupLength, scales, zeros, t0, t1, t2, t3, stride);
+  else if (bits === 2) spread2(panel, inner, groupLength, scales, zeros, t0, t1, t2, t3, stride);
+  else if (bits === 6) spread6(panel, inner, groupLength, scales, zeros, t0, t1, t2, t3, stride);
+  else if (bits === 5) spread5(panel, inner, groupLength, scales, zeros, t0, t1, t2, t3, stride);
+  else if (bits === 7) spread7(panel, inner, groupLength, scales, zeros, t0, t1, t2, t3, stride);
+  else spread1(panel, inner, groupLength, scales, zeros, t0, t1, t2, t3, stride);
 }
 
 @inline
