@@ -10,7 +10,8 @@
 //   2 bits  two 16-bit numbers, of values 0 to 7 and 8 to 15, the first in the lowest bits
 //   1 bit   a 16-bit number, value j in bit j
 // 3 bits are a plane of 2 and one of 1, and so on. Scales and zeros: float32 [panel][group][16], a group being
-// `groupLength` neighbours along the inner dimension; a zero is given as 2^23 + u of the value 0.
+// `groupLength` neighbours along the inner dimension; a zero is given as 2^23 + u of the value 0. `step`: bytes from
+// one group of 16 to the next, 64, or 0 where all of the matrix share one.
 
 import { madd } from './math';
 import {
@@ -154,6 +155,7 @@ function listTimes(
   size: usize,
   scales: usize,
   zeros: usize,
+  step: usize,
   columns: usize,
   out: usize,
   edge: usize,
@@ -200,8 +202,8 @@ function listTimes(
         a3 = madd(x, last4(high, v128.load(zeros, 48), v128.load(scales, 48)), a3);
         at = end;
       }
-      scales += LANES_BYTES;
-      zeros += LANES_BYTES;
+      scales += step;
+      zeros += step;
     }
     const whole = first + LANES <= columns;
     const target = whole ? out + (first << 2) : edge;
@@ -225,11 +227,12 @@ export function listTimes1(
   size: usize,
   scales: usize,
   zeros: usize,
+  step: usize,
   columns: usize,
   out: usize,
   edge: usize,
 ): void {
-  listTimes(1, entries, ends, groups, panels, size, scales, zeros, columns, out, edge);
+  listTimes(1, entries, ends, groups, panels, size, scales, zeros, step, columns, out, edge);
 }
 export function listTimes2(
   entries: usize,
@@ -239,11 +242,12 @@ export function listTimes2(
   size: usize,
   scales: usize,
   zeros: usize,
+  step: usize,
   columns: usize,
   out: usize,
   edge: usize,
 ): void {
-  listTimes(2, entries, ends, groups, panels, size, scales, zeros, columns, out, edge);
+  listTimes(2, entries, ends, groups, panels, size, scales, zeros, step, columns, out, edge);
 }
 export function listTimes3(
   entries: usize,
@@ -253,11 +257,12 @@ export function listTimes3(
   size: usize,
   scales: usize,
   zeros: usize,
+  step: usize,
   columns: usize,
   out: usize,
   edge: usize,
 ): void {
-  listTimes(3, entries, ends, groups, panels, size, scales, zeros, columns, out, edge);
+  listTimes(3, entries, ends, groups, panels, size, scales, zeros, step, columns, out, edge);
 }
 export function listTimes4(
   entries: usize,
@@ -267,11 +272,12 @@ export function listTimes4(
   size: usize,
   scales: usize,
   zeros: usize,
+  step: usize,
   columns: usize,
   out: usize,
   edge: usize,
 ): void {
-  listTimes(4, entries, ends, groups, panels, size, scales, zeros, columns, out, edge);
+  listTimes(4, entries, ends, groups, panels, size, scales, zeros, step, columns, out, edge);
 }
 export function listTimes5(
   entries: usize,
@@ -281,11 +287,12 @@ export function listTimes5(
   size: usize,
   scales: usize,
   zeros: usize,
+  step: usize,
   columns: usize,
   out: usize,
   edge: usize,
 ): void {
-  listTimes(5, entries, ends, groups, panels, size, scales, zeros, columns, out, edge);
+  listTimes(5, entries, ends, groups, panels, size, scales, zeros, step, columns, out, edge);
 }
 export function listTimes6(
   entries: usize,
@@ -295,11 +302,12 @@ export function listTimes6(
   size: usize,
   scales: usize,
   zeros: usize,
+  step: usize,
   columns: usize,
   out: usize,
   edge: usize,
 ): void {
-  listTimes(6, entries, ends, groups, panels, size, scales, zeros, columns, out, edge);
+  listTimes(6, entries, ends, groups, panels, size, scales, zeros, step, columns, out, edge);
 }
 export function listTimes7(
   entries: usize,
@@ -309,11 +317,12 @@ export function listTimes7(
   size: usize,
   scales: usize,
   zeros: usize,
+  step: usize,
   columns: usize,
   out: usize,
   edge: usize,
 ): void {
-  listTimes(7, entries, ends, groups, panels, size, scales, zeros, columns, out, edge);
+  listTimes(7, entries, ends, groups, panels, size, scales, zeros, step, columns, out, edge);
 }
 export function listTimes8(
   entries: usize,
@@ -323,11 +332,12 @@ export function listTimes8(
   size: usize,
   scales: usize,
   zeros: usize,
+  step: usize,
   columns: usize,
   out: usize,
   edge: usize,
 ): void {
-  listTimes(8, entries, ends, groups, panels, size, scales, zeros, columns, out, edge);
+  listTimes(8, entries, ends, groups, panels, size, scales, zeros, step, columns, out, edge);
 }
 /** {@link listTimes} of the width. */
 function listTimesOf(
@@ -339,18 +349,19 @@ function listTimesOf(
   size: usize,
   scales: usize,
   zeros: usize,
+  step: usize,
   columns: usize,
   out: usize,
   edge: usize,
 ): void {
-  if (bits === 4) listTimes4(entries, ends, groups, panels, size, scales, zeros, columns, out, edge);
-  else if (bits === 8) listTimes8(entries, ends, groups, panels, size, scales, zeros, columns, out, edge);
-  else if (bits === 3) listTimes3(entries, ends, groups, panels, size, scales, zeros, columns, out, edge);
-  else if (bits === 2) listTimes2(entries, ends, groups, panels, size, scales, zeros, columns, out, edge);
-  else if (bits === 6) listTimes6(entries, ends, groups, panels, size, scales, zeros, columns, out, edge);
-  else if (bits === 5) listTimes5(entries, ends, groups, panels, size, scales, zeros, columns, out, edge);
-  else if (bits === 7) listTimes7(entries, ends, groups, panels, size, scales, zeros, columns, out, edge);
-  else listTimes1(entries, ends, groups, panels, size, scales, zeros, columns, out, edge);
+  if (bits === 4) listTimes4(entries, ends, groups, panels, size, scales, zeros, step, columns, out, edge);
+  else if (bits === 8) listTimes8(entries, ends, groups, panels, size, scales, zeros, step, columns, out, edge);
+  else if (bits === 3) listTimes3(entries, ends, groups, panels, size, scales, zeros, step, columns, out, edge);
+  else if (bits === 2) listTimes2(entries, ends, groups, panels, size, scales, zeros, step, columns, out, edge);
+  else if (bits === 6) listTimes6(entries, ends, groups, panels, size, scales, zeros, step, columns, out, edge);
+  else if (bits === 5) listTimes5(entries, ends, groups, panels, size, scales, zeros, step, columns, out, edge);
+  else if (bits === 7) listTimes7(entries, ends, groups, panels, size, scales, zeros, step, columns, out, edge);
+  else listTimes1(entries, ends, groups, panels, size, scales, zeros, step, columns, out, edge);
 }
 
 /** Dequantizes a panel; value k of each quarter goes to its target, `stride` bytes from one k to the next. */
@@ -362,6 +373,7 @@ function spread(
   groupLength: usize,
   scales: usize,
   zeros: usize,
+  step: usize,
   t0: usize,
   t1: usize,
   t2: usize,
@@ -381,8 +393,8 @@ function spread(
       panel += bits << 1;
       to += stride;
     }
-    scales += LANES_BYTES;
-    zeros += LANES_BYTES;
+    scales += step;
+    zeros += step;
   }
 }
 
@@ -392,13 +404,14 @@ export function spread1(
   groupLength: usize,
   scales: usize,
   zeros: usize,
+  step: usize,
   t0: usize,
   t1: usize,
   t2: usize,
   t3: usize,
   stride: usize,
 ): void {
-  spread(1, panel, inner, groupLength, scales, zeros, t0, t1, t2, t3, stride);
+  spread(1, panel, inner, groupLength, scales, zeros, step, t0, t1, t2, t3, stride);
 }
 export function spread2(
   panel: usize,
@@ -406,13 +419,14 @@ export function spread2(
   groupLength: usize,
   scales: usize,
   zeros: usize,
+  step: usize,
   t0: usize,
   t1: usize,
   t2: usize,
   t3: usize,
   stride: usize,
 ): void {
-  spread(2, panel, inner, groupLength, scales, zeros, t0, t1, t2, t3, stride);
+  spread(2, panel, inner, groupLength, scales, zeros, step, t0, t1, t2, t3, stride);
 }
 export function spread3(
   panel: usize,
@@ -420,13 +434,14 @@ export function spread3(
   groupLength: usize,
   scales: usize,
   zeros: usize,
+  step: usize,
   t0: usize,
   t1: usize,
   t2: usize,
   t3: usize,
   stride: usize,
 ): void {
-  spread(3, panel, inner, groupLength, scales, zeros, t0, t1, t2, t3, stride);
+  spread(3, panel, inner, groupLength, scales, zeros, step, t0, t1, t2, t3, stride);
 }
 export function spread4(
   panel: usize,
@@ -434,13 +449,14 @@ export function spread4(
   groupLength: usize,
   scales: usize,
   zeros: usize,
+  step: usize,
   t0: usize,
   t1: usize,
   t2: usize,
   t3: usize,
   stride: usize,
 ): void {
-  spread(4, panel, inner, groupLength, scales, zeros, t0, t1, t2, t3, stride);
+  spread(4, panel, inner, groupLength, scales, zeros, step, t0, t1, t2, t3, stride);
 }
 export function spread5(
   panel: usize,
@@ -448,13 +464,14 @@ export function spread5(
   groupLength: usize,
   scales: usize,
   zeros: usize,
+  step: usize,
   t0: usize,
   t1: usize,
   t2: usize,
   t3: usize,
   stride: usize,
 ): void {
-  spread(5, panel, inner, groupLength, scales, zeros, t0, t1, t2, t3, stride);
+  spread(5, panel, inner, groupLength, scales, zeros, step, t0, t1, t2, t3, stride);
 }
 export function spread6(
   panel: usize,
@@ -462,13 +479,14 @@ export function spread6(
   groupLength: usize,
   scales: usize,
   zeros: usize,
+  step: usize,
   t0: usize,
   t1: usize,
   t2: usize,
   t3: usize,
   stride: usize,
 ): void {
-  spread(6, panel, inner, groupLength, scales, zeros, t0, t1, t2, t3, stride);
+  spread(6, panel, inner, groupLength, scales, zeros, step, t0, t1, t2, t3, stride);
 }
 export function spread7(
   panel: usize,
@@ -476,13 +494,14 @@ export function spread7(
   groupLength: usize,
   scales: usize,
   zeros: usize,
+  step: usize,
   t0: usize,
   t1: usize,
   t2: usize,
   t3: usize,
   stride: usize,
 ): void {
-  spread(7, panel, inner, groupLength, scales, zeros, t0, t1, t2, t3, stride);
+  spread(7, panel, inner, groupLength, scales, zeros, step, t0, t1, t2, t3, stride);
 }
 export function spread8(
   panel: usize,
@@ -490,13 +509,14 @@ export function spread8(
   groupLength: usize,
   scales: usize,
   zeros: usize,
+  step: usize,
   t0: usize,
   t1: usize,
   t2: usize,
   t3: usize,
   stride: usize,
 ): void {
-  spread(8, panel, inner, groupLength, scales, zeros, t0, t1, t2, t3, stride);
+  spread(8, panel, inner, groupLength, scales, zeros, step, t0, t1, t2, t3, stride);
 }
 /** {@link spread} of the width. */
 function spreadOf(
@@ -506,20 +526,21 @@ function spreadOf(
   groupLength: usize,
   scales: usize,
   zeros: usize,
+  step: usize,
   t0: usize,
   t1: usize,
   t2: usize,
   t3: usize,
   stride: usize,
 ): void {
-  if (bits === 4) spread4(panel, inner, groupLength, scales, zeros, t0, t1, t2, t3, stride);
-  else if (bits === 8) spread8(panel, inner, groupLength, scales, zeros, t0, t1, t2, t3, stride);
-  else if (bits === 3) spread3(panel, inner, groupLength, scales, zeros, t0, t1, t2, t3, stride);
-  else if (bits === 2) spread2(panel, inner, groupLength, scales, zeros, t0, t1, t2, t3, stride);
-  else if (bits === 6) spread6(panel, inner, groupLength, scales, zeros, t0, t1, t2, t3, stride);
-  else if (bits === 5) spread5(panel, inner, groupLength, scales, zeros, t0, t1, t2, t3, stride);
-  else if (bits === 7) spread7(panel, inner, groupLength, scales, zeros, t0, t1, t2, t3, stride);
-  else spread1(panel, inner, groupLength, scales, zeros, t0, t1, t2, t3, stride);
+  if (bits === 4) spread4(panel, inner, groupLength, scales, zeros, step, t0, t1, t2, t3, stride);
+  else if (bits === 8) spread8(panel, inner, groupLength, scales, zeros, step, t0, t1, t2, t3, stride);
+  else if (bits === 3) spread3(panel, inner, groupLength, scales, zeros, step, t0, t1, t2, t3, stride);
+  else if (bits === 2) spread2(panel, inner, groupLength, scales, zeros, step, t0, t1, t2, t3, stride);
+  else if (bits === 6) spread6(panel, inner, groupLength, scales, zeros, step, t0, t1, t2, t3, stride);
+  else if (bits === 5) spread5(panel, inner, groupLength, scales, zeros, step, t0, t1, t2, t3, stride);
+  else if (bits === 7) spread7(panel, inner, groupLength, scales, zeros, step, t0, t1, t2, t3, stride);
+  else spread1(panel, inner, groupLength, scales, zeros, step, t0, t1, t2, t3, stride);
 }
 
 @inline
@@ -534,13 +555,14 @@ function unpackBlock(
   zeros: usize,
   bits: u32,
   groupLength: usize,
+  step: usize,
   inner: usize,
   first: usize,
   count: usize,
   out: usize,
 ): void {
   const size = inner * (bits << 1);
-  const group = groupsOf(inner, groupLength) * LANES_BYTES;
+  const group = groupsOf(inner, groupLength) * step;
   const panelSize = inner * PANEL_BYTES;
   for (let c: usize = 0; c < count; c += LANES) {
     const p = (first + c) / LANES;
@@ -552,6 +574,7 @@ function unpackBlock(
       groupLength,
       scales + p * group,
       zeros + p * group,
+      step,
       out + (q / 3) * panelSize + ((q % 3) << 4),
       out + ((q + 1) / 3) * panelSize + (((q + 1) % 3) << 4),
       out + ((q + 2) / 3) * panelSize + (((q + 2) % 3) << 4),
@@ -575,6 +598,7 @@ function fewRows(
   zeros: usize,
   bits: u32,
   groupLength: usize,
+  step: usize,
   rows: usize,
   inner: usize,
   columns: usize,
@@ -589,7 +613,7 @@ function fewRows(
   for (let i: usize = 0; i < rows; i++) {
     list(x, inner, groupLength, record, squared, scratch, ends);
     const size = inner * record;
-    listTimesOf(bits, scratch, ends, groups, panels, size, scales, zeros, columns, out, edge);
+    listTimesOf(bits, scratch, ends, groups, panels, size, scales, zeros, step, columns, out, edge);
     x += inner << 2;
     out += columns << 2;
   }
@@ -616,6 +640,7 @@ export function packedMatMul(
   zeros: usize,
   bits: u32,
   groupLength: usize,
+  step: usize,
   rows: usize,
   inner: usize,
   columns: usize,
@@ -624,7 +649,7 @@ export function packedMatMul(
 ): void {
   if (rows < FEW_ROWS) {
     fewRows(
-      x, panels, scales, zeros, bits, groupLength, rows, inner, columns, false, out, scratch,
+      x, panels, scales, zeros, bits, groupLength, step, rows, inner, columns, false, out, scratch,
     );
     return;
   }
@@ -636,7 +661,7 @@ export function packedMatMul(
     const count = min(BLOCK, columns - first);
     const whole = count / PANEL;
     const left = (count - whole * PANEL) << 2;
-    unpackBlock(panels, scales, zeros, bits, groupLength, inner, first, count, scratch);
+    unpackBlock(panels, scales, zeros, bits, groupLength, step, inner, first, count, scratch);
     for (let i: usize = 0; i < rows; i += TILE) {
       const height = min(TILE, rows - i);
       const from = x + i * row;
@@ -658,6 +683,7 @@ export function packedHeadTerms(
   zeros: usize,
   bits: u32,
   groupLength: usize,
+  step: usize,
   targets: usize,
   rows: usize,
   inner: usize,
@@ -671,7 +697,7 @@ export function packedHeadTerms(
   for (let first: usize = 0; first < classes; first += BLOCK) {
     const count = min(BLOCK, classes - first);
     const wide = (count + PANEL - 1) / PANEL;
-    unpackBlock(panels, scales, zeros, bits, groupLength, inner, first, count, scratch);
+    unpackBlock(panels, scales, zeros, bits, groupLength, step, inner, first, count, scratch);
     for (let i: usize = 0; i < rows; i += TILE) {
       const height = min(TILE, rows - i);
       const from = x + i * row;
@@ -751,6 +777,7 @@ export function packedSquaredReluMatMul(
   zeros: usize,
   bits: u32,
   groupLength: usize,
+  step: usize,
   rows: usize,
   inner: usize,
   columns: usize,
@@ -758,11 +785,11 @@ export function packedSquaredReluMatMul(
   scratch: usize,
 ): void {
   if (rows < FEW_ROWS) {
-    fewRows(x, panels, scales, zeros, bits, groupLength, rows, inner, columns, true, out, scratch);
+    fewRows(x, panels, scales, zeros, bits, groupLength, step, rows, inner, columns, true, out, scratch);
     return;
   }
   const size = inner * (bits << 1);
-  const group = groupsOf(inner, groupLength) * LANES_BYTES;
+  const group = groupsOf(inner, groupLength) * step;
   const segments = segmentsOf(inner);
   const most = min(rows, LISTED);
   const lists = scratch + inner * WIDE_BYTES;
@@ -792,6 +819,7 @@ export function packedSquaredReluMatMul(
           groupLength,
           scales + p * group,
           zeros + p * group,
+          step,
           to,
           to + 16,
           to + 32,

@@ -149,33 +149,36 @@ export interface GroupConstants {
   readonly zeros: Float32Array;
   /** Neighbours along the last axis that share a scale. */
   readonly groupLength: number;
+  /** True where all of the tensor has one scale. */
+  readonly shared: boolean;
 }
 
 /**
- * Scales and zeros in the order of panels, [panel][group][16], from a matrix [columns, inner]. Zeros are given as
- * 2^23 + zero: a kernel makes u a float32 by its bits, which adds 2^23.
+ * Scales and zeros in the order of panels, [panel][group][16], from a matrix [columns, inner]; [16] where all of it
+ * has one scale. Zeros are given as 2^23 + zero: a kernel makes u a float32 by its bits, which adds 2^23.
  */
 export function panelConstants(tensor: PackedTensor): GroupConstants {
-  const [columns, inner] = tensor.shape;
-  const { scales, zeros, groups, groupLength, step } = constantsOf(tensor);
-  const padded = Math.ceil(columns / PANEL_COLUMNS) * groups * PANEL_COLUMNS;
+  const [columns] = tensor.shape;
+  const { scales, zeros, groups, groupLength, shared } = constantsOf(tensor);
+  const panels = shared ? 1 : Math.ceil(columns / PANEL_COLUMNS);
+  const padded = panels * groups * PANEL_COLUMNS;
   const [laidScales, laidZeros] = [new Float32Array(padded), new Float32Array(padded)];
   laidZeros.fill(2 ** 23);
-  for (let column = 0; column < columns; column++)
+  for (let column = 0; column < (shared ? PANEL_COLUMNS : columns); column++)
     for (let group = 0; group < groups; group++) {
       const panel = Math.floor(column / PANEL_COLUMNS) * groups + group;
       const to = panel * PANEL_COLUMNS + (column % PANEL_COLUMNS);
-      const from = column * step + (step === 0 ? 0 : group);
+      const from = shared ? 0 : column * groups + group;
       laidScales[to] = scales[from];
       laidZeros[to] = 2 ** 23 + zeros[from];
     }
-  return { scales: laidScales, zeros: laidZeros, groupLength: Math.min(groupLength, inner) };
+  return { scales: laidScales, zeros: laidZeros, groupLength, shared };
 }
 
 /** Scales and zeros in the order of rows, [rows, groups], or one of each for all where `shared`. */
-export function rowConstants(tensor: PackedTensor): GroupConstants & { readonly shared: boolean } {
-  const { scales, zeros, groupLength, step } = constantsOf(tensor);
-  return { scales, zeros, groupLength, shared: step === 0 };
+export function rowConstants(tensor: PackedTensor): GroupConstants {
+  const { scales, zeros, groupLength, shared } = constantsOf(tensor);
+  return { scales, zeros, groupLength, shared };
 }
 
 function constantsOf(tensor: PackedTensor) {
@@ -186,9 +189,5 @@ function constantsOf(tensor: PackedTensor) {
   const zeros = Float32Array.from({ length: count }, (_, group) => zeroOf(tensor, group));
   const shared = scheme.granularity.kind === 'per-tensor';
   const groups = shared ? 1 : count / rows;
-  return {
-    ...{ scales, zeros, groups, groupLength: shared ? inner : groupLength },
-    /** Of the groups of one row to those of the next. */
-    step: shared ? 0 : groups,
-  };
+  return { scales, zeros, groups, groupLength: shared ? inner : groupLength, shared };
 }

@@ -86,13 +86,13 @@ export function packedMatrix(tensor: PackedTensor, name: string): PackedMatrix {
       got: scheme.method === 'sign' ? 'method sign' : `${scheme.bits} bits`,
       expected: `1 to ${MAX_PANEL_BITS} bits, affine or symmetric, or 32`,
     });
-  const { scales, zeros, groupLength } = panelConstants(tensor);
+  const { scales, zeros, groupLength, shared } = panelConstants(tensor);
   const { bits } = scheme;
   return {
     kind: 'matrix',
     shape: [inner, columns],
     parts: partsOf(storePacked(packed, { bits, columns, inner }), scales, zeros),
-    attributes: { bits, groupLength, inner, columns },
+    attributes: { bits, groupLength, shared, inner, columns },
   };
 }
 

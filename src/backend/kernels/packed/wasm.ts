@@ -1,4 +1,4 @@
-import { layPanels, panelBytes } from '../../../quant/packed/panels.js';
+import { layPanels, PANEL_COLUMNS, panelBytes } from '../../../quant/packed/panels.js';
 import { nllOfTerms, sizeOf, type HeapMemory } from '../heap.js';
 import * as plain from '../plain.js';
 import type { SpikingModule } from '../wasm-module.js';
@@ -8,6 +8,7 @@ import * as names from './names.js';
 interface Order {
   readonly bits: number;
   readonly groupLength: number;
+  readonly shared: boolean;
   readonly inner: number;
   readonly columns: number;
 }
@@ -16,14 +17,16 @@ interface Stored extends Partial<Order> {
   readonly packed: Uint8Array;
 }
 
-interface Table extends Pick<Order, 'bits' | 'groupLength'> {
+interface Table extends Pick<Order, 'bits' | 'groupLength' | 'shared'> {
   readonly channels: number;
-  readonly shared: boolean;
   readonly spikes: boolean;
 }
 
 /** A table's last value is read as a part of four bytes. */
 const BEYOND = 4;
+
+/** Bytes from the constants of 16 columns to the next. */
+const stepOf = (shared: boolean): number => (shared ? 0 : 4 * PANEL_COLUMNS);
 
 /** The kernels of packed weights on the heap; no other backend has them. */
 export function PACKED_WASM_KERNELS(spiking: SpikingModule): readonly plain.Kernel<HeapMemory>[] {
@@ -56,14 +59,14 @@ export function PACKED_WASM_KERNELS(spiking: SpikingModule): readonly plain.Kern
     }),
 
     plain.kernel(names.PACKED_MAT_MUL, ({ x, packed, scales, zeros }, attrs, memory) => {
-      const { bits, groupLength, inner, columns } = attrs as unknown as Order;
+      const { bits, groupLength, shared, inner, columns } = attrs as unknown as Order;
       const { at, output, scratch, release } = memory;
       const rows = x.shape[0];
       const out = output([rows, columns]);
       const room = scratch(spiking.packedMatMulScratch(rows, inner, groupLength));
       const weights = at(x, packed, scales, zeros);
       spiking.packedMatMul(
-        ...[...weights, bits, groupLength, rows, inner, columns],
+        ...[...weights, bits, groupLength, stepOf(shared), rows, inner, columns],
         ...at(out, room),
       );
       release(room);
@@ -73,7 +76,7 @@ export function PACKED_WASM_KERNELS(spiking: SpikingModule): readonly plain.Kern
     plain.kernel(
       names.PACKED_SQUARED_RELU_MATMUL,
       ({ x, packed, scales, zeros }, attrs, memory) => {
-        const { bits, groupLength, inner, columns } = attrs as unknown as Order;
+        const { bits, groupLength, shared, inner, columns } = attrs as unknown as Order;
         const { at, output, scratch, release } = memory;
         const shape = x.shape.slice(0, -1);
         const rows = sizeOf(shape);
@@ -81,7 +84,7 @@ export function PACKED_WASM_KERNELS(spiking: SpikingModule): readonly plain.Kern
         const room = scratch(spiking.packedSquaredReluMatMulScratch(rows, inner, groupLength));
         const weights = at(x, packed, scales, zeros);
         spiking.packedSquaredReluMatMul(
-          ...[...weights, bits, groupLength, rows, inner, columns],
+          ...[...weights, bits, groupLength, stepOf(shared), rows, inner, columns],
           ...at(out, room),
         );
         release(room);
@@ -90,14 +93,14 @@ export function PACKED_WASM_KERNELS(spiking: SpikingModule): readonly plain.Kern
     ),
 
     plain.kernel(names.PACKED_HEAD_NLL, ({ x, packed, scales, zeros, targets }, attrs, memory) => {
-      const { bits, groupLength, inner, columns } = attrs as unknown as Order;
+      const { bits, groupLength, shared, inner, columns } = attrs as unknown as Order;
       const { at, output, scratch, release } = memory;
       const rows = x.shape[0];
       const out = output([rows]);
       const terms = output([rows, 4]);
       const room = scratch(spiking.packedMatMulScratch(rows, inner, groupLength));
       spiking.packedHeadTerms(
-        ...[...at(x, packed, scales, zeros), bits, groupLength],
+        ...[...at(x, packed, scales, zeros), bits, groupLength, stepOf(shared)],
         ...[...at(targets), rows, inner, columns],
         ...at(terms, room),
       );
