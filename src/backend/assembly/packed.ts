@@ -108,6 +108,7 @@ function last4(u: v128, zero: v128, scale: v128): v128 {
 /**
  * Lists what of a row is not zero, as pairs (place, value): places are `unit` bytes apart. `ends`: where the pairs
  * of each `segment` values end. Squared: of what is not zero behind a ReLU, the square.
+ * An odd pair is followed by one of zero, so that whoever walks a list takes two at a time.
  * Every value is written and only those kept move the end on: which are zero cannot be foretold, so no branch asks.
  */
 function list(
@@ -139,6 +140,10 @@ function list(
         at += <usize>i32(value !== 0) << 3;
         place += unit;
       }
+    if ((at - entries) & ENTRY) {
+      store<u64>(at, 0);
+      at += ENTRY;
+    }
     store<u32>(ends, <u32>at);
     ends += 4;
   }
@@ -169,7 +174,7 @@ function listTimes(
     for (let g: usize = 0; g < groups; g++) {
       const end = <usize>load<u32>(ends + (g << 2));
       // Two at a time: scales and zeros, for which there are no registers left, are loaded once for both.
-      for (; at + ENTRY < end; at += 2 * ENTRY) {
+      for (; at < end; at += 2 * ENTRY) {
         const from = panels + <usize>load<u32>(at);
         const next = panels + <usize>load<u32>(at, ENTRY);
         const x = v128.load32_splat(at, 4);
@@ -190,17 +195,6 @@ function listTimes(
         zero = v128.load(zeros, 48);
         scale = v128.load(scales, 48);
         a3 = madd(y, last4(v, zero, scale), madd(x, last4(u, zero, scale), a3));
-      }
-      if (at < end) {
-        const from = panels + <usize>load<u32>(at);
-        const x = v128.load32_splat(at, 4);
-        const low = low8(bits, from);
-        a0 = madd(x, first4(low, v128.load(zeros), v128.load(scales)), a0);
-        a1 = madd(x, last4(low, v128.load(zeros, 16), v128.load(scales, 16)), a1);
-        const high = high8(bits, from);
-        a2 = madd(x, first4(high, v128.load(zeros, 32), v128.load(scales, 32)), a2);
-        a3 = madd(x, last4(high, v128.load(zeros, 48), v128.load(scales, 48)), a3);
-        at = end;
       }
       scales += step;
       zeros += step;
@@ -584,10 +578,13 @@ function unpackBlock(
   }
 }
 
-/** Bytes of a row's list: an entry more, since the last value is written before it is known to be kept. */
+/**
+ * Bytes of a row's list: an entry more, since the last value is written before it is known to be kept, and one a
+ * segment to make it even.
+ */
 @inline
-function listSize(inner: usize): usize {
-  return (inner + 1) * ENTRY;
+function listSize(inner: usize, segments: usize): usize {
+  return (inner + segments + 1) * ENTRY;
 }
 
 /** One row after the other times weights that are dequantized in registers. */
@@ -608,7 +605,7 @@ function fewRows(
 ): void {
   const groups = groupsOf(inner, groupLength);
   const record: usize = bits << 1;
-  const ends = scratch + listSize(inner);
+  const ends = scratch + listSize(inner, groups);
   const edge = ends + (groups << 2);
   for (let i: usize = 0; i < rows; i++) {
     list(x, inner, groupLength, record, squared, scratch, ends);
@@ -621,7 +618,8 @@ function fewRows(
 
 @inline
 function fewRowsScratch(inner: usize, groupLength: usize): usize {
-  return listSize(inner) + (groupsOf(inner, groupLength) << 2) + LANES_BYTES;
+  const groups = groupsOf(inner, groupLength);
+  return listSize(inner, groups) + (groups << 2) + LANES_BYTES;
 }
 
 /** Scratch bytes that packedMatMul and packedHeadTerms need. */
@@ -730,7 +728,8 @@ export function packedSquaredReluMatMulScratch(
   inner: usize,
   groupLength: usize,
 ): usize {
-  const listed = min(rows, LISTED) * (listSize(inner) + (segmentsOf(inner) << 2) + WIDE_BYTES);
+  const segments = segmentsOf(inner);
+  const listed = min(rows, LISTED) * (listSize(inner, segments) + (segments << 2) + WIDE_BYTES);
   return max(inner * WIDE_BYTES + listed, fewRowsScratch(inner, groupLength));
 }
 
@@ -793,7 +792,7 @@ export function packedSquaredReluMatMul(
   const segments = segmentsOf(inner);
   const most = min(rows, LISTED);
   const lists = scratch + inner * WIDE_BYTES;
-  const ends = lists + most * listSize(inner);
+  const ends = lists + most * listSize(inner, segments);
   const sums = ends + most * (segments << 2);
   for (let top: usize = 0; top < rows; top += LISTED) {
     const height = min(LISTED, rows - top);
@@ -804,7 +803,7 @@ export function packedSquaredReluMatMul(
         SEGMENT,
         WIDE_BYTES,
         true,
-        lists + i * listSize(inner),
+        lists + i * listSize(inner, segments),
         ends + i * (segments << 2),
       );
     for (let first: usize = 0; first < columns; first += WIDE) {
@@ -831,7 +830,7 @@ export function packedSquaredReluMatMul(
       for (let s: usize = 0; s < segments; s++)
         for (let i: usize = 0; i < height; i++) {
           const own = ends + i * (segments << 2) + (s << 2);
-          const from = s === 0 ? lists + i * listSize(inner) : <usize>load<u32>(own - 4);
+          const from = s === 0 ? lists + i * listSize(inner, segments) : <usize>load<u32>(own - 4);
           addWide(from, <usize>load<u32>(own), scratch, sums + i * WIDE_BYTES);
         }
       for (let i: usize = 0; i < height; i++)
