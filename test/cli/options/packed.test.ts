@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
-import { temporaryFolder } from '../checkpoint/support/temporary.js';
-import { saveToy } from '../experiment/support.js';
-import { runCli } from './support/run.js';
-import { json, TOKENIZER } from './support/study.js';
+import { temporaryFolder } from '../../checkpoint/support/temporary.js';
+import { saveToy } from '../../experiment/support.js';
+import { runCli } from '../support/run.js';
+import { json, TOKENIZER } from '../support/study.js';
 
 const QUIET = ['--tokenizer', TOKENIZER, '--quiet'];
 
