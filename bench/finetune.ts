@@ -1,17 +1,19 @@
 /**
- * Seconds and processor seconds of a fine-tuning step, ours on wasm beside PyTorch's, in turns within one run:
+ * Seconds and processor seconds of a fine-tuning step, ours on a backend beside PyTorch's, in turns within one run:
  * spikegpt-mini on SST-2, the recipe of `qslm finetune`, the same batches in the same order, the same new classifier;
  * dropout drops other values. Processor seconds are of all threads, which other work on the machine lengthens less.
  *
- *     npm run bench:finetune [-- --rounds 3 --steps 12 --threads 2 --shares 2]
+ *     npm run bench:finetune [-- --rounds 3 --steps 12 --threads 2 --shares 2 --backend tensorflow]
  *
+ * TensorFlow has threads of its own: it is called from one of ours (`--threads` is then PyTorch's alone), and a batch is
+ * one share.
  * Needs the developers' shared folder and a Python with torch, which QSLM_PYTHON names.
  */
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { startBackend, backendIdentity } from '../src/backend/start.js';
+import { backendIdentity, backendThreads, startBackend } from '../src/backend/start.js';
 import { buildTask } from '../src/experiment/open/build-task.js';
 import { openModelFile } from '../src/experiment/open/model-file.js';
 import { inSharedMemory, StepPool } from '../src/experiment/training/step-pool.js';
@@ -30,7 +32,8 @@ const { values: flags } = parseArgs({
     rounds: { type: 'string', default: '3' },
     steps: { type: 'string', default: '12' },
     threads: { type: 'string', default: '2' },
-    shares: { type: 'string', default: '2' },
+    shares: { type: 'string' },
+    backend: { type: 'string', default: 'wasm' },
   },
 });
 /** Steps of the whole training, which the rates follow. */
@@ -56,14 +59,12 @@ async function main(): Promise<void> {
     console.log('skipped: the shared folder is not there');
     return;
   }
-  const [rounds, steps, threads, shares] = [
-    flags.rounds,
-    flags.steps,
-    flags.threads,
-    flags.shares,
-  ].map(Number);
+  const { backend } = flags;
+  const [rounds, steps, threads] = [flags.rounds, flags.steps, flags.threads].map(Number);
+  const workers = Math.max(1, Math.min(threads, backendThreads(backend)));
+  const shares = Number(flags.shares ?? (backend === 'wasm' ? 2 : 1));
   const settings = { ...DEFAULT_FINE_TUNE, shares };
-  await startBackend('wasm');
+  await startBackend(backend);
   const file = await openModelFile(model);
   const size = { batchTokens: TRAINING_BATCH_TOKENS };
   const task = await buildTask({ task: 'sst2', data, ...size }, file.tokenizer, file);
@@ -81,9 +82,9 @@ async function main(): Promise<void> {
     const state = startOfTraining(values, settings);
     inSharedMemory(state);
     const pool = await StepPool.open(state, {
-      ...{ workers: threads, shares, decays: decaysIn(description.layout), newLayer },
-      ...{ checkpoint: model, stated: statedConfig(file), backend: 'wasm' },
-      ...{ identity: backendIdentity('wasm'), plan: undefined, distill: undefined },
+      ...{ workers, shares, decays: decaysIn(description.layout), newLayer },
+      ...{ checkpoint: model, stated: statedConfig(file), backend },
+      ...{ identity: backendIdentity(backend), plan: undefined, distill: undefined },
     });
     const times = { seconds: [] as number[], processor: [] as number[], losses: [] as number[] };
     try {
@@ -147,7 +148,10 @@ async function main(): Promise<void> {
     await rm(folder, { recursive: true, force: true });
     await file.close();
   }
-  for (const [name, times] of Object.entries({ 'qslm, wasm': all.ours, PyTorch: all.theirs }))
+  for (const [name, times] of Object.entries({
+    [`qslm, ${backend}`]: all.ours,
+    PyTorch: all.theirs,
+  }))
     console.log(
       `${name}: ${text(times.flatMap(({ seconds }) => counted(seconds)))} seconds a step, ` +
         `${text(times.flatMap(({ processor }) => counted(processor)))} processor seconds`,

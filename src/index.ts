@@ -10,7 +10,7 @@
  *   {@link TokenStream}
  * - quantize and export: {@link affineMinMax}, {@link paperMinMax}, {@link SIGN}, {@link UNQUANTIZED},
  *   {@link fakeQuantize}, {@link quantizerPlan}, {@link uniformPlan}, {@link resolvePlan},
- *   {@link formatPlan}, {@link parsePlan}, {@link exportModel}
+ *   {@link formatPlan}, {@link parsePlan}, {@link exportModel}, {@link exportDevice}
  * - train: {@link fineTune}, with a live chart {@link trainingProgress}
  * - measure plans: {@link measurePlans}, {@link runUniform}, {@link PRECISION_LIST}, {@link runSweep},
  *   {@link sensitivityOf}, {@link runEnergy}, {@link measureEnergy}, {@link measureNoise}, {@link formatComparison},
@@ -75,6 +75,7 @@ export { resolvePlan, uniformPlan, type Plan } from './quant/plan.js';
 export { quantizerPlan } from './quant/quantizers.js';
 export { formatPlan, parsePlan } from './quant/plan-json.js';
 export { exportModel, type ExportedModel } from './experiment/open/export-model.js';
+export { exportDevice, type DeviceExport } from './experiment/open/export-device.js';
 
 // Train.
 export { fineTune, type FineTuned, type FineTuneRequest } from './experiment/training/train-run.js';

@@ -4,7 +4,7 @@ import { addDemo } from './commands/demo.js';
 import { addDoctor } from './commands/doctor.js';
 import { addEnergy } from './commands/energy/energy.js';
 import { addEval } from './commands/eval.js';
-import { addExport } from './commands/export.js';
+import { addExport } from './commands/export/export.js';
 import { addFetch } from './commands/fetch.js';
 import { addGenerate } from './commands/generate.js';
 import { addHelp } from './commands/help.js';

@@ -3,6 +3,7 @@ import type { CheckpointListing, TensorInfo } from '../checkpoint/types.js';
 import type { Layout } from '../layout/layout.js';
 import type { OperationOptions, TokenOperations } from '../layout/operations.js';
 import type { PackedTensor } from '../quant/packed/packed-tensor.js';
+import type { DeviceForm } from '../quant/device/form.js';
 import type { ConfigChoice, ModelConfig } from './config.js';
 import type { NeuronActivity } from './neurons/membranes.js';
 import type { Pooling, TokenBatch, TokenPolicy } from './types.js';
@@ -43,6 +44,8 @@ export interface ModelFamily<Config extends ModelConfig = ModelConfig> {
   build(config: Config): SpikingNetwork;
   /** The operations of one token; a family without it has no modelled energy. */
   operations?(config: Config, options: OperationOptions): TokenOperations;
+  /** The model as C; a family without it runs here alone. */
+  device?(config: Config): DeviceForm;
   /** True where the network has {@link SpikingNetwork.rateLogits}. */
   readonly rateProxy?: true;
   /** True where the network tells of its neurons ({@link NetworkHooks.onNeurons}). */

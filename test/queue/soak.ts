@@ -24,6 +24,18 @@ import { hasReference, referencePaths } from './support/reference.js';
 /** Seconds until work went on, where there is such a time. */
 type Trial = (place: Place, time: number) => Promise<Partial<Resumed>>;
 
+/** Longer than any trial takes on a busy machine: one that hangs is told, and the others go on. */
+const PATIENCE_MS = 300_000;
+
+async function withinPatience<T>(trial: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    const told = new Error(`not over after ${PATIENCE_MS / 1000} s`);
+    timer = setTimeout(() => reject(told), PATIENCE_MS);
+  });
+  return Promise.race([trial, late]).finally(() => clearTimeout(timer));
+}
+
 const CUT: Fault = {
   name: 'a network namespace is cut off for 10 s',
   workers: 2,
@@ -111,7 +123,7 @@ async function main(): Promise<void> {
       const found: Partial<Resumed>[] = [];
       for (let time = 0; time < times; time++)
         try {
-          found.push(await trial(place, time));
+          found.push(await withinPatience(trial(place, time)));
         } catch (error) {
           failed++;
           console.log(`FAILED: ${name}: ${String(error)}`);

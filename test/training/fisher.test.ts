@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
 import { startBackend } from '../../src/backend/start.js';
 import { byFisher, FISHER, fisherTable } from '../../src/experiment/observe/fisher-table.js';
 import type { Study } from '../../src/experiment/open/study.js';
@@ -38,6 +39,13 @@ async function withModel(
   } finally {
     model.dispose();
   }
+}
+
+/** The result as the run's folder has it. */
+async function resultOf(folder: string): Promise<unknown> {
+  const kept = JSON.parse(await readFile(`${folder}/run.json`, 'utf8')) as { result: unknown };
+  assert.ok(kept.result !== undefined);
+  return kept.result;
 }
 
 describe('Fisher information', () => {
@@ -158,6 +166,11 @@ describe('Fisher information', () => {
         const read = await openRun(run.folder);
         assert.ok('gradients' in read);
         assert.deepEqual(read.gradients, run.gradients);
+        assert.deepEqual(read.gradientsWork, run.gradientsWork);
+        assert.ok(run.gradientsWork!.seconds > 0);
+        // The same result when it is repeated: what it cost is not in it.
+        const again = await runSearch(study, { ...settings, constraints }, { runs });
+        assert.deepEqual(await resultOf(again.folder), await resultOf(run.folder));
       }));
 
   it('orders a tiered search', () =>

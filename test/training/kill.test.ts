@@ -23,8 +23,13 @@ const MOST_STEPS = 2;
 const running = new Set<ChildProcess>();
 
 /** Runs the child until it is done, or kills it some milliseconds after a step. */
-async function runChild(folder: string, afterSteps = Infinity, delay = 0): Promise<string[]> {
-  const child = spawn(process.execPath, ['--require', 'tsx/cjs', CHILD, folder], {
+async function runChild(
+  folder: string,
+  threads: number,
+  afterSteps: number,
+  delay: number,
+): Promise<string[]> {
+  const child = spawn(process.execPath, ['--require', 'tsx/cjs', CHILD, folder, String(threads)], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   running.add(child);
@@ -45,7 +50,7 @@ describe('fine-tuning that is killed', function () {
     for (const child of running) child.kill('SIGKILL');
   });
 
-  it(`ends with the same weights bit for bit, killed ${KILLS} times`, () =>
+  it(`ends with the same weights bit for bit, killed ${KILLS} times on 0 to 2 threads`, () =>
     inFolder(async (folder) => {
       const sentences = Array.from({ length: 24 }, (_, i) => `film ${i} is ${i * i}\t${i % 2}`);
       const table = (from: number): string =>
@@ -63,7 +68,9 @@ describe('fine-tuning that is killed', function () {
       let last: string[] = [];
       while (last.at(-1)?.startsWith('end') !== true) {
         const steps = kills < KILLS ? random.integer(1, MOST_STEPS) : Infinity;
-        last = await runChild(folder, steps, random.integer(0, LATEST_MS));
+        // The state is no matter of threads: each process goes on with another number of them.
+        const threads = (kills + 1) % 3;
+        last = await runChild(folder, threads, steps, random.integer(0, LATEST_MS));
         if (last.at(-1)?.startsWith('end') !== true) kills++;
       }
       assert.equal(kills, KILLS);

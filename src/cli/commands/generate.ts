@@ -3,6 +3,7 @@ import { startBackend } from '../../backend/start.js';
 import { openModel, type OpenModel } from '../../experiment/open/model-file.js';
 import { generate } from '../../model/generate.js';
 import { NaturalStream, promptToWikiText } from '../../tokenizer/normaliser.js';
+import { END_OF_TEXT, NEVER_DRAWN } from '../../tokenizer/special-tokens.js';
 import { TokenStream } from '../../tokenizer/token-stream.js';
 import { DataError } from '../../util/errors.js';
 import { formatCount, formatCounted, formatDuration, formatRate } from '../../util/format.js';
@@ -25,10 +26,6 @@ import { Session } from '../session.js';
 /** `wikitext`: prompt and output are brought from and to ordinary text. `raw`: nothing is changed. */
 const STYLES = ['wikitext', 'raw'] as const;
 type Style = (typeof STYLES)[number];
-
-/** Tokens that mean something to a training program, and nothing to a reader. */
-const END_OF_TEXT = '<|endoftext|>';
-const NEVER_DRAWN = ['<|padding|>', '<unk>'];
 
 interface GenerateFlags extends ModelFlags, PackedFlags {
   readonly prompt: string;

@@ -28,13 +28,14 @@ type Told = SearchResult & { readonly folder: string };
 
 /** A search's result for people. */
 export function describeSearch(run: Told, metric: MetricName): string {
-  const { outcome, evaluations, gradients, report, folder } = run;
+  const { outcome, evaluations, gradients, gradientsWork, report, folder } = run;
   const { trace, candidates, limits, baseline, fp32Bytes, nearest } = outcome;
   const table =
     evaluations.table === 0 ? '' : `, after ${formatCounted(evaluations.table, 'row')} of a table`;
   const taken = gradients && [
     `${formatCount(gradients.sequences)} sequences of ${gradients.source}`,
-    `${formatCount(gradients.tokens)} tokens in ${formatDuration(gradients.seconds)}`,
+    `${formatCount(gradients.tokens)} tokens` +
+      (gradientsWork ? ` in ${formatDuration(gradientsWork.seconds)}` : ''),
   ];
   const facts: Fact[] = [
     ...(taken === undefined ? [] : [['gradients', taken.join(', ')] as const]),

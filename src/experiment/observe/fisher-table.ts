@@ -27,10 +27,13 @@ export interface FisherSettings {
   readonly calibration?: string | undefined;
 }
 
-/** The work that the gradients were. */
-export type FisherWork = Pick<FisherInformation, 'sequences' | 'tokens' | 'seconds'> & {
+/** The data that gradients were taken on. */
+export type FisherSample = Pick<FisherInformation, 'sequences' | 'tokens'> & {
   readonly source: string;
 };
+
+/** The work that the gradients were. */
+export type FisherWork = FisherSample & Pick<FisherInformation, 'seconds'>;
 
 /** Raise when the meaning of the expected rise changes, or the gradients do: stored ones of before do not count. */
 export const FISHER_VERSION = 1;

@@ -77,6 +77,7 @@ export async function readSearch(folder: string, json: RunJson): Promise<SavedSe
     yardsticks: result.yardsticks,
     evaluations: result.evaluations,
     ...(result.gradients && { gradients: result.gradients }),
+    ...(json.work?.gradients && { gradientsWork: json.work.gradients }),
     ...(heldOut && { heldOut }),
     report: savedReport(json),
   };

@@ -111,6 +111,8 @@ const work = v.object({
   }),
   /** Where a gate refuses plans before they are measured: the drifts that it looked at. */
   gate: v.exactOptional(v.object({ computed: count, seconds: number })),
+  /** Where a table was made by gradients. */
+  gradients: v.exactOptional(v.object({ seconds: number })),
 });
 export type WorkJson = v.InferOutput<typeof work>;
 

@@ -150,10 +150,8 @@ export const SEARCH_RESULT = v.object({
   limits,
   /** Asked for: of the table, and of the search. */
   evaluations: v.object({ table: count, search: count }),
-  /** The pass of gradients that the table was made from. */
-  gradients: v.exactOptional(
-    v.object({ source: v.string(), sequences: count, tokens: count, seconds: number }),
-  ),
+  /** The pass of gradients that the table was made from; its seconds are among the run's work. */
+  gradients: v.exactOptional(v.object({ source: v.string(), sequences: count, tokens: count })),
   candidates: count,
   front: v.array(candidate),
   selections: v.array(v.object({ lambda: number, ...candidate.entries })),

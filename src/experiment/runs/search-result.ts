@@ -7,7 +7,7 @@ import type { SensitivityTable } from '../../search/sensitivity.js';
 import type { Ties } from '../../search/ties.js';
 import type { Candidate } from '../../search/trace.js';
 import type { NoiseFloor } from '../../tasks/metrics/noise.js';
-import type { FisherWork } from '../observe/fisher-table.js';
+import type { FisherSample, FisherWork } from '../observe/fisher-table.js';
 import type { ModelSpace } from '../open/model-space.js';
 import type { EvaluatorReport } from '../scoring/evaluator.js';
 import type { GateReport, GateWork } from './gate-run.js';
@@ -59,7 +59,9 @@ export interface SearchResult {
   /** Evaluations asked for: of the table, and of the search. */
   readonly evaluations: { readonly table: number; readonly search: number };
   /** The pass of gradients that a table was made from. */
-  readonly gradients?: FisherWork;
+  readonly gradients?: FisherSample;
+  /** Its cost since the run's last start; absent of a run of an earlier version. */
+  readonly gradientsWork?: Pick<FisherWork, 'seconds'>;
   /** Absent also for a study without held-out data. */
   readonly heldOut?: Judgement;
   readonly report: EvaluatorReport;

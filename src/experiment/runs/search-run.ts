@@ -90,7 +90,8 @@ export async function runSearch(
     const { id, folder, resumed } = record;
     const run: SearchRun = { id, folder, resumed, settings, report, ...found };
     await writeFiles(record, run);
-    const work = { ...reportJson(report), ...(found.gateWork && { gate: found.gateWork }) };
+    const { gateWork: gate, gradientsWork: gradients } = found;
+    const work = { ...reportJson(report), ...(gate && { gate }), ...(gradients && { gradients }) };
     await record.finish(searchResultJson(run), work, searchSummary(run));
     return run;
   } catch (error) {
@@ -144,7 +145,7 @@ async function search(
     outcome,
     ...(table && { table }),
     evaluations: { table: known?.evaluations ?? 0, search: evaluations },
-    ...(known?.gradients && { gradients: known.gradients }),
+    ...(known?.gradients && sampleAndWork(known.gradients)),
     front,
     selections,
     ...(selected && { selected }),
@@ -169,6 +170,14 @@ function noiseOf(study: Study, judged: HeldOutResult | undefined): Pick<SearchRu
   const heldOut = options.heldOut && floor(options.heldOut.task, judged?.baseline);
   if (search === undefined && heldOut === undefined) return {};
   return { noise: { ...(search && { search }), ...(heldOut && { heldOut }) } };
+}
+
+/** Seconds are no part of a result: it is the same whenever the search is repeated. */
+function sampleAndWork({
+  seconds,
+  ...gradients
+}: FisherWork): Pick<SearchRun, 'gradients' | 'gradientsWork'> {
+  return { gradients, gradientsWork: { seconds } };
 }
 
 /** A table, and its price. */

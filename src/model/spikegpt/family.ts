@@ -1,6 +1,7 @@
 import { formatCount, formatCounted } from '../../util/format.js';
 import type { ModelFamily } from '../family.js';
 import { deriveSpikeGPT, SPIKEGPT_CHOICES, type SpikeGPTConfig } from './config.js';
+import { spikeGPTDevice } from './device.js';
 import { spikeGPTLayout } from './layout.js';
 import { SpikeGPTNetwork } from './network.js';
 import { countOperations } from './operations.js';
@@ -29,6 +30,7 @@ export const SPIKEGPT: ModelFamily<SpikeGPTConfig> = {
   newClassifier: ({ width }, classes) => ({ name: 'classifier.weight', shape: [classes, width] }),
   build: (config) => new SpikeGPTNetwork(config),
   operations: countOperations,
+  device: spikeGPTDevice,
   membranes: true,
   inputs: true,
   variant: ({ embedding }) => embedding,
