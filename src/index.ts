@@ -38,7 +38,12 @@
 
 // Open a model and its data.
 export { openStudy, type OpenStudyOptions } from './experiment/open/open-study.js';
-export { openModel, type OpenModel, type ModelOptions } from './experiment/open/model-file.js';
+export {
+  openModel,
+  type OpenModel,
+  type OpenOptions,
+  type ModelOptions,
+} from './experiment/open/model-file.js';
 export { Study, type StudyTask } from './experiment/open/study.js';
 export { openQueue, type OpenQueueOptions, type ScoringQueue } from './queue/open-queue.js';
 export { startBackend } from './backend/start.js';

@@ -2,6 +2,7 @@ import type { Tensor } from '@tensorflow/tfjs-core';
 import type { CheckpointListing, TensorInfo } from '../checkpoint/types.js';
 import type { Layout } from '../layout/layout.js';
 import type { OperationOptions, TokenOperations } from '../layout/operations.js';
+import type { PackedTensor } from '../quant/packed/packed-tensor.js';
 import type { DeviceForm } from '../quant/device/form.js';
 import type { ConfigChoice, ModelConfig } from './config.js';
 import type { NeuronActivity } from './neurons/membranes.js';
@@ -166,6 +167,14 @@ export interface SpikingNetwork {
    * @param values in the checkpoint's layout, row-major; not kept
    */
   setParameter(name: string, values: Float32Array): void;
+  /**
+   * Puts a matrix on the device as a packed file has it, where it stays packed; a family without it has no packed
+   * execution.
+   *
+   * @param stored not kept
+   * @throws {QuantError} for a scheme that there is no product of
+   */
+  setPacked?(name: string, stored: PackedTensor): void;
   /** The stream before stage 0. */
   embed(tokens: TokenBatch, hooks?: NetworkHooks): Tensor;
   /**

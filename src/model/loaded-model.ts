@@ -1,8 +1,11 @@
 import { tidy, type Tensor } from '@tensorflow/tfjs-core';
+import { requirePackedKernels } from '../backend/kernels/packed/packed.js';
 import { readFloat32 } from '../backend/read.js';
 import { requireFinite } from '../checkpoint/finite.js';
 import { elementCount } from '../checkpoint/shape.js';
 import type { Checkpoint } from '../checkpoint/types.js';
+import type { PackedTensor } from '../quant/packed/packed-tensor.js';
+import { isPackedCheckpoint } from '../quant/packed/read.js';
 import { CheckpointError, ModelError, throwIfAborted, withMemoryNamed } from '../util/errors.js';
 import { formatBytes } from '../util/format.js';
 import { yieldToEvents, type RunOptions } from '../util/progress.js';
@@ -19,6 +22,8 @@ export interface LoadOptions extends RunOptions {
    * language-model head; it can then not be asked for tokens. True by default.
    */
   readonly unused?: boolean;
+  /** True leaves the matrices of a packed file packed in memory; on the backend `wasm`. False by default. */
+  readonly packed?: boolean;
 }
 
 /**
@@ -42,12 +47,13 @@ export class LoadedModel<Config extends ModelConfig = ModelConfig> implements Se
    * Reads a checkpoint into the running backend, one tensor at a time.
    *
    * @param description of the checkpoint's model; found out where it is not at hand
-   * @throws {CheckpointError} as `describeModel`, and for values that are not finite.
+   * @throws {CheckpointError} as `describeModel`, and for values that are not finite. With `packed` as
+   *   {@link packedReader}.
    */
   static async load(
     checkpoint: Checkpoint,
     stated: StatedConfig | { readonly description: ModelDescription } = {},
-    { onProgress, signal, unused: withUnused = true }: LoadOptions = {},
+    { onProgress, signal, unused: withUnused = true, packed = false }: LoadOptions = {},
   ): Promise<LoadedModel> {
     const description = isDescribed(stated)
       ? stated.description
@@ -56,10 +62,13 @@ export class LoadedModel<Config extends ModelConfig = ModelConfig> implements Se
     const model = new LoadedModel(description, family.build(config));
     const parameters = layout.parameters.filter(({ unused }) => withUnused || unused !== true);
     const total = parameters.length;
+    const readPacked = packed ? packedReader(checkpoint, model.network, family.title) : undefined;
     try {
       for (const [done, { name }] of parameters.entries()) {
         throwIfAborted(signal, `loading ${checkpoint.path}`);
-        model.setParameter(name, await checkpoint.readFloat32(name), checkpoint.path);
+        const stored = await readPacked?.(name);
+        if (stored !== undefined) model.network.setPacked!(name, stored);
+        else model.setParameter(name, await checkpoint.readFloat32(name), checkpoint.path);
         onProgress?.({ phase: 'load weights', done: done + 1, total, unit: 'tensors' });
         await yieldToEvents();
       }
@@ -260,4 +269,32 @@ export function requireRateProxy({ family }: Pick<ModelDescription, 'family'>): 
     got: 'a network without one (predictor rates)',
     expected: 'predictor metric or kl, or a family whose neurons integrate and fire without a leak',
   });
+}
+
+/**
+ * The function that reads a matrix of a packed file as it is stored, or undefined where that is float32.
+ *
+ * @throws {CheckpointError} for a file that is not packed. {ModelError} for a family without packed execution.
+ *   {BackendError} for a backend without it.
+ */
+function packedReader(
+  checkpoint: Checkpoint,
+  network: SpikingNetwork,
+  title: string,
+): (name: string) => Promise<PackedTensor | undefined> {
+  if (!isPackedCheckpoint(checkpoint))
+    throw new CheckpointError({
+      what: 'only a packed model can be computed with packed',
+      where: checkpoint.path,
+      got: 'plain weights',
+      expected: 'a file written by an export',
+    });
+  if (network.setPacked === undefined)
+    throw new ModelError({
+      what: 'models of this family cannot be computed with packed',
+      where: title,
+      expected: 'a SpikeGPT, or the packed file without packed execution',
+    });
+  requirePackedKernels();
+  return (name) => checkpoint.readPacked(name);
 }

@@ -36,6 +36,8 @@ export interface HeapMemory extends plain.Memory {
   readonly at: (...tensors: readonly (TensorInfo | undefined)[]) => number[];
   /** A tensor of at least so many bytes. */
   readonly scratch: (bytes: number) => TensorInfo;
+  /** The bytes of a tensor, in place, as {@link plain.Memory} has its numbers. */
+  readonly bytes: (tensor: TensorInfo) => Uint8Array;
   readonly release: (tensor: TensorInfo) => void;
 }
 
@@ -56,6 +58,10 @@ export function memoryIn(backend: BackendWasm): HeapMemory {
     },
     output,
     scratch: (bytes) => output([Math.ceil(bytes / 4)]),
+    bytes: (tensor) => {
+      const { buffer, byteOffset, byteLength } = floats(tensor);
+      return new Uint8Array(buffer, byteOffset, byteLength);
+    },
     release: ({ dataId }) => {
       backend.disposeData(dataId);
     },
@@ -65,6 +71,15 @@ export function memoryIn(backend: BackendWasm): HeapMemory {
 /** Values of a tensor. */
 export const sizeOf = (shape: readonly number[]): number =>
   shape.reduce((product, length) => product * length, 1);
+
+/** Likelihoods, [rows], from the terms that headTerms leaves: two float64 a row. */
+export function nllOfTerms({ floats }: HeapMemory, terms: TensorInfo, out: TensorInfo): void {
+  const { buffer, byteOffset } = floats(terms);
+  const nll = floats(out);
+  const pairs = new Float64Array(buffer, byteOffset, nll.length * 2);
+  for (let row = 0; row < nll.length; row++)
+    nll[row] = Math.log(pairs[2 * row]) - pairs[2 * row + 1];
+}
 
 /** A kernel for whole vectors along the last axis of input `wide`; other widths run on the plain loops. */
 export function inLanes(

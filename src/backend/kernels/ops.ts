@@ -12,6 +12,15 @@ import {
 import * as composite from './composite.js';
 import { hasKernel, runKernel as run } from './dispatch.js';
 import * as names from './names.js';
+import {
+  isPacked,
+  packedHeadNll,
+  packedMatMul,
+  packedRows,
+  packedSquaredReluMatMul,
+  type Factor,
+  type PackedTable,
+} from './packed/packed.js';
 
 /**
  * The operations of SpikeGPT that TensorFlow.js lacks, on tensors. Where the running backend has a
@@ -23,7 +32,8 @@ import * as names from './names.js';
  * Rows of a table by index, as `tf.gather`, whose wasm form spends microseconds on each row.
  * table: [N, C]; indices: int32 [M], each below N; result: [M, C].
  */
-export function gatherRows(table: Tensor2D, indices: Tensor1D): Tensor2D {
+export function gatherRows(table: Tensor2D | PackedTable, indices: Tensor1D): Tensor2D {
+  if (isPacked(table)) return packedRows(table, indices);
   if (!hasKernel(names.GATHER_ROWS)) return composite.gatherRows(table, indices);
   return run(names.GATHER_ROWS, { table, indices })[0] as Tensor2D;
 }
@@ -118,7 +128,8 @@ export function spikingResidual(
  * max(x, 0)² · weights, ChannelMix's value layer. About four of five activations of a trained model are
  * zero, and our kernels skip them. x: [B, T, H]; weights: [H, C]; result: [B, T, C].
  */
-export function squaredReluMatMul(x: Tensor3D, weights: Tensor2D): Tensor3D {
+export function squaredReluMatMul(x: Tensor3D, weights: Factor): Tensor3D {
+  if (isPacked(weights)) return packedSquaredReluMatMul(x, weights);
   if (hasKernel(names.SQUARED_RELU)) {
     const [batch, time, hidden] = x.shape;
     return tidy(() => {
@@ -132,7 +143,8 @@ export function squaredReluMatMul(x: Tensor3D, weights: Tensor2D): Tensor3D {
 }
 
 /** x · weights. x: [N, C]; weights: [C, D]; result: [N, D]. */
-export function matMul(x: Tensor2D, weights: Tensor2D): Tensor2D {
+export function matMul(x: Tensor2D, weights: Factor): Tensor2D {
+  if (isPacked(weights)) return packedMatMul(x, weights);
   if (!hasKernel(names.MAT_MUL)) return composite.matMul(x, weights);
   return run(names.MAT_MUL, { x, weights })[0] as Tensor2D;
 }
@@ -155,7 +167,8 @@ const HEAD_ROWS_AT_LEAST = 128;
  * {@link tokenNll} of the logits x · weights, without the memory that all logits take.
  * x: [N, C]; weights: [C, V]; targets: int32 [N], each below V; result: [N].
  */
-export function headNll(x: Tensor2D, weights: Tensor2D, targets: Tensor1D): Tensor1D {
+export function headNll(x: Tensor2D, weights: Factor, targets: Tensor1D): Tensor1D {
+  if (isPacked(weights)) return packedHeadNll(x, weights, targets);
   if (hasKernel(names.HEAD_NLL)) return run(names.HEAD_NLL, { x, weights, targets })[0] as Tensor1D;
   const [rows, width] = x.shape;
   const most = Math.max(HEAD_ROWS_AT_LEAST, Math.floor(HEAD_VALUES / weights.shape[1]));

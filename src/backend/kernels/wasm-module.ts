@@ -31,6 +31,16 @@ export interface SpikingModule {
   readonly transpose: Export;
   readonly headTerms: Export;
   readonly matMulScratch: (inner: number) => number;
+  readonly packedMatMul: Export;
+  readonly packedHeadTerms: Export;
+  readonly packedMatMulScratch: (rows: number, inner: number, groupLength: number) => number;
+  readonly packedSquaredReluMatMul: Export;
+  readonly packedSquaredReluMatMulScratch: (
+    rows: number,
+    inner: number,
+    groupLength: number,
+  ) => number;
+  readonly packedRows: Export;
   readonly maskedMean: Export;
   readonly lifSteps: Export;
   readonly spikeAttention: Export;

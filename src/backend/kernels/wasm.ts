@@ -1,7 +1,16 @@
 import type { BackendWasm } from '@tensorflow/tfjs-backend-wasm';
 import { BACKWARD_WASM_KERNELS } from './backward/wasm.js';
-import { inLanes, memoryIn, memoryOf, refuseNull, sizeOf, type HeapMemory } from './heap.js';
+import {
+  inLanes,
+  memoryIn,
+  memoryOf,
+  nllOfTerms,
+  refuseNull,
+  sizeOf,
+  type HeapMemory,
+} from './heap.js';
 import * as names from './names.js';
+import { PACKED_WASM_KERNELS } from './packed/wasm.js';
 import * as plain from './plain.js';
 import { STEP_WASM_KERNELS } from './steps/wasm.js';
 import { loadSpikingModule, type Arithmetic, type SpikingModule } from './wasm-module.js';
@@ -86,7 +95,7 @@ function kernels(spiking: SpikingModule): readonly plain.Kernel<HeapMemory>[] {
     }),
 
     plain.kernel(names.HEAD_NLL, ({ x, weights, targets }, _attrs, memory) => {
-      const { at, floats, output, scratch, release } = memory;
+      const { at, output, scratch, release } = memory;
       const [rows, inner] = x.shape;
       const out = output([rows]);
       // Two float64 a row; a float32 tensor of four values a row has the room and the alignment.
@@ -94,10 +103,7 @@ function kernels(spiking: SpikingModule): readonly plain.Kernel<HeapMemory>[] {
       const room = scratch(spiking.matMulScratch(inner));
       const read = at(x, weights, targets);
       spiking.headTerms(...read, rows, inner, weights.shape[1], ...at(terms, room));
-      const { buffer, byteOffset } = floats(terms);
-      const pairs = new Float64Array(buffer, byteOffset, rows * 2);
-      const nll = floats(out);
-      for (let row = 0; row < rows; row++) nll[row] = Math.log(pairs[2 * row]) - pairs[2 * row + 1];
+      nllOfTerms(memory, terms, out);
       release(terms);
       release(room);
       return out;
@@ -126,6 +132,7 @@ export function registerWasmKernels(backend: BackendWasm, arithmetic: Arithmetic
     ...kernels(spiking),
     ...STEP_WASM_KERNELS(spiking),
     ...BACKWARD_WASM_KERNELS(spiking),
+    ...PACKED_WASM_KERNELS(spiking),
   ];
   plain.registerKernels('wasm', all, memoryIn);
 }

@@ -36,7 +36,7 @@ import { UsageError } from '../../util/errors.js';
 import { formatCount, formatCounted, formatDuration, formatRate } from '../../util/format.js';
 import { backendFact, configFacts, configJson } from '../format/facts.js';
 import { measurementJson, pointJson, taskJson } from '../format/json.js';
-import { packedFacts, packedJson } from '../format/packed.js';
+import { openPackedOr, packedFacts, packedJson } from '../format/packed.js';
 import { pointCells, pointColumns } from '../format/points.js';
 import { formatFacts, formatTable, numberColumns, type Fact } from '../format/table.js';
 import type { Host } from '../host.js';
@@ -49,14 +49,14 @@ import {
   quantizerOption,
   withModelOptions,
   withResultOptions,
-  type BackendFlags,
   type ModelFlags,
 } from '../options/common.js';
+import { backendFor, packedOption, type PackedFlags } from '../options/packed.js';
 import { queueOf, withQueueOptions, type QueueFlags } from '../options/queue.js';
 import { withStore, withStoreOption, type StoreFlags } from '../options/study.js';
 import { Session } from '../session.js';
 
-interface EvalFlags extends ModelFlags, BackendFlags, TaskRequest, StoreFlags, QueueFlags {
+interface EvalFlags extends ModelFlags, PackedFlags, TaskRequest, StoreFlags, QueueFlags {
   readonly bits?: number;
   readonly quantizer: QuantizerName;
   readonly calibration?: string;
@@ -92,7 +92,8 @@ export function addEval(program: Command, host: Host): void {
       'how much the metric moves when nothing matters: so many times with the last bits of the weights at random, kept in the store',
       positiveInteger,
     )
-    .option('--plan <file>', 'a plan in JSON: which unit gets which scheme');
+    .option('--plan <file>', 'a plan in JSON: which unit gets which scheme')
+    .addOption(packedOption());
   withResultOptions(withQueueOptions(withModelOptions(withStoreOption(command))))
     .addHelpText(
       'after',
@@ -100,6 +101,7 @@ export function addEval(program: Command, host: Host): void {
 Examples:
   $ qslm eval spikegpt-mini-sst2
   $ qslm eval spikegpt-mini --bits 8
+  $ qslm eval packed/ --packed
   $ qslm eval SpikeGPT-216M.pth --tokenizer 20B_tokenizer.json --data wiki.test.tokens --limit 10240`,
     )
     .action((model: string, flags: EvalFlags) =>
@@ -116,11 +118,14 @@ async function evaluate(session: Session, name: string, flags: EvalFlags): Promi
       got: 'with `queue`',
       expected: 'one of the two',
     });
-  const backend = await startBackend(flags.backend);
+  const { packed } = flags;
+  const backend = await startBackend(backendFor(flags));
   // With a queue this process needs no weights.
-  const open: ModelFile | OpenModel = await (queue === undefined
-    ? openModel(name, modelOptionsOf(flags), session.run)
-    : openModelFile(name, modelOptionsOf(flags)));
+  const { open, execution } = await openPackedOr<ModelFile | OpenModel>(packed, () =>
+    queue === undefined
+      ? openModel(name, { ...modelOptionsOf(flags), packed }, session.run)
+      : openModelFile(name, modelOptionsOf(flags)),
+  );
   try {
     const task = await buildTask({ ...flags, onRemark: session.remark }, open.tokenizer, open);
     const plan = await wantedPlan(flags, open);
@@ -142,7 +147,7 @@ async function evaluate(session: Session, name: string, flags: EvalFlags): Promi
     const facts = formatFacts([
       ['model', open.name],
       ['sha256', sha256],
-      ...packedFacts(checkpoint, hierarchy),
+      ...packedFacts(checkpoint, hierarchy, execution),
       ...configFacts(open),
       backendFact(backend),
       ...task.describe(),
@@ -155,9 +160,9 @@ async function evaluate(session: Session, name: string, flags: EvalFlags): Promi
       : '';
     const table =
       plan === undefined ? '' : `\n\n${comparisonTable(task, [baseline, quantized])}${remark}`;
-    const packed = packedJson(checkpoint, hierarchy);
+    const asPacked = packedJson(checkpoint, hierarchy, execution);
     const value = {
-      model: { name: open.name, sha256, ...configJson(open), ...packed },
+      model: { name: open.name, sha256, ...configJson(open), ...asPacked },
       backend,
       task: taskJson(task),
       ...measurementJson(measurement!),

@@ -8,6 +8,7 @@ import { TokenStream } from '../../tokenizer/token-stream.js';
 import { DataError } from '../../util/errors.js';
 import { formatCount, formatCounted, formatDuration, formatRate } from '../../util/format.js';
 import { backendFact, configFacts, configJson } from '../format/facts.js';
+import { openPackedOr, packedFacts, packedJson } from '../format/packed.js';
 import { formatFacts } from '../format/table.js';
 import type { Host } from '../host.js';
 import {
@@ -17,16 +18,16 @@ import {
   positiveInteger,
   withModelOptions,
   withResultOptions,
-  type BackendFlags,
   type ModelFlags,
 } from '../options/common.js';
+import { backendFor, packedOption, type PackedFlags } from '../options/packed.js';
 import { Session } from '../session.js';
 
 /** `wikitext`: prompt and output are brought from and to ordinary text. `raw`: nothing is changed. */
 const STYLES = ['wikitext', 'raw'] as const;
 type Style = (typeof STYLES)[number];
 
-interface GenerateFlags extends ModelFlags, BackendFlags {
+interface GenerateFlags extends ModelFlags, PackedFlags {
   readonly prompt: string;
   readonly length: number;
   readonly temperature: number;
@@ -59,7 +60,8 @@ export function addGenerate(program: Command, host: Host): void {
         '--style <style>',
         "wikitext brings ordinary text into WikiText's style and back; default: what the checkpoint says, else raw",
       ).choices(STYLES),
-    );
+    )
+    .addOption(packedOption());
   withResultOptions(withModelOptions(command))
     .addHelpText(
       'after',
@@ -75,8 +77,11 @@ Example:
 }
 
 async function continueText(session: Session, name: string, flags: GenerateFlags): Promise<void> {
-  const backend = await startBackend(flags.backend);
-  const open = await openModel(name, modelOptionsOf(flags), session.run);
+  const { packed } = flags;
+  const backend = await startBackend(backendFor(flags));
+  const { open, execution } = await openPackedOr(packed, () =>
+    openModel(name, { ...modelOptionsOf(flags), packed }, session.run),
+  );
   try {
     const style = flags.style ?? statedStyle(open);
     const head = formatFacts([
@@ -107,10 +112,14 @@ async function continueText(session: Session, name: string, flags: GenerateFlags
     const seconds = (performance.now() - started) / 1000;
     const { length, temperature, topP, seed } = flags;
     const settings = { length, temperature, topP, seed, style };
-    const value = { model: open.name, ...configJson(open), backend, settings, ...continuation };
+    const asPacked = packedJson(open.checkpoint, open.hierarchy, execution);
+    const model = { model: open.name, ...configJson(open), ...asPacked };
+    const value = { ...model, backend, settings, ...continuation };
     await session.result(value, '', flags.out);
     const { tokens } = continuation;
     const rate = formatRate((prompt.length + tokens.length) / seconds);
+    const facts = packedFacts(open.checkpoint, open.hierarchy, execution);
+    if (execution !== undefined) session.note(`\n${formatFacts(facts)}`);
     session.note(
       `\n${formatCounted(tokens.length, 'token')} added in ${formatDuration(seconds)}, ${rate} tokens/s with the prompt`,
     );

@@ -145,6 +145,12 @@ export async function openModelFile(
   }
 }
 
+/** {@link ModelOptions}, and how its weights are held. */
+export interface OpenOptions extends ModelOptions {
+  /** True leaves the matrices of a packed file packed in memory; on the backend `wasm`, of a SpikeGPT. */
+  readonly packed?: boolean | undefined;
+}
+
 /** A model ready to be evaluated, and the files it was made of. */
 export interface OpenModel extends ModelFile {
   readonly model: LoadedModel;
@@ -155,16 +161,18 @@ export interface OpenModel extends ModelFile {
 /**
  * Opens a model on the running backend: files, then weights.
  *
- * @throws as {@link openModelFile}.
+ * @throws as {@link openModelFile}. With `packed` {BackendError} for a backend without packed execution,
+ *   {ModelError} for a family without, {QuantError} for a scheme without; {CheckpointError} for a plain file.
  */
 export async function openModel(
   model: string,
-  options: ModelOptions = {},
+  { packed = false, ...options }: OpenOptions = {},
   run: RunOptions = {},
 ): Promise<OpenModel> {
   const file = await openModelFile(model, options);
   try {
-    const loaded = await LoadedModel.load(file.checkpoint, { description: file }, run);
+    const loading = { ...run, packed };
+    const loaded = await LoadedModel.load(file.checkpoint, { description: file }, loading);
     return {
       ...file,
       model: loaded,

@@ -16,6 +16,7 @@ import {
   tokenMix,
   wkv,
 } from '../../backend/kernels/ops.js';
+import type { Factor } from '../../backend/kernels/packed/packed.js';
 import type { NetworkHooks } from '../family.js';
 import { sampleChannels, type NeuronActivity } from '../neurons/membranes.js';
 import type { BlockState } from './state.js';
@@ -47,7 +48,7 @@ function show(
 }
 
 /** x [B, T, in] · W [in, out]. */
-export function linear(x: Tensor3D, weight: Tensor2D): Tensor3D {
+export function linear(x: Tensor3D, weight: Factor): Tensor3D {
   const [batch, time, width] = x.shape;
   const rows: Tensor2D = reshape(x, [batch * time, width]);
   return reshape(matMul(rows, weight), [batch, time, weight.shape[1]]);
@@ -154,7 +155,7 @@ function timeMix(
   );
   const [k, v, r] = ['key', 'value', 'receptance'].map((name, index) => {
     probe?.inputs?.(`${module}.${name}.weight`, { inputs: mixed[index] });
-    return linear(mixed[index], weights.matrix(`${module}.${name}.weight`));
+    return linear(mixed[index], weights.factor(`${module}.${name}.weight`));
   });
   const average = wkv(
     k,
@@ -164,7 +165,7 @@ function timeMix(
     weights.vector(`${module}.time_first`),
     state.wkv,
   );
-  const out = linear(average.out, weights.matrix(`${module}.output.weight`));
+  const out = linear(average.out, weights.factor(`${module}.output.weight`));
   probe?.inputs?.(`${module}.output.weight`, {
     inputs: average.out,
     neurons: { product: out, tau: TAU },
@@ -188,9 +189,9 @@ function channelMix(
     weights.matrix(`${module}.mixes`),
     shift,
   );
-  const hidden = linear(mixed[0], weights.matrix(`${module}.key.weight`));
-  const out = squaredReluMatMul(hidden, weights.matrix(`${module}.value.weight`));
-  const gate = linear(mixed[1], weights.matrix(`${module}.receptance.weight`));
+  const hidden = linear(mixed[0], weights.factor(`${module}.key.weight`));
+  const out = squaredReluMatMul(hidden, weights.factor(`${module}.value.weight`));
+  const gate = linear(mixed[1], weights.factor(`${module}.receptance.weight`));
   if (probe?.inputs) {
     probe.inputs(`${module}.key.weight`, { inputs: mixed[0] });
     probe.inputs(`${module}.receptance.weight`, { inputs: mixed[1] });

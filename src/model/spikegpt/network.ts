@@ -2,6 +2,8 @@ import * as tf from '@tensorflow/tfjs-core';
 import type { Tensor1D, Tensor2D, Tensor3D } from '@tensorflow/tfjs-core';
 import { gatherRows, headNll, layerNorm, maskedMean, matMul } from '../../backend/kernels/ops.js';
 import { scoped } from '../../backend/scope.js';
+import type { PackedTensor } from '../../quant/packed/packed-tensor.js';
+import { ModelError } from '../../util/errors.js';
 import type {
   Gradient,
   GradientOptions,
@@ -39,10 +41,14 @@ export class SpikeGPTNetwork implements SpikingNetwork {
     this.weights.set(name, values);
   }
 
+  setPacked(name: string, stored: PackedTensor): void {
+    this.weights.setPacked(name, stored);
+  }
+
   /** Embedded tokens, [B, T, C]: spikes (0 or 1), or the dense embedding. */
   embed({ ids, batch, time }: TokenBatch, { onSpikes }: NetworkHooks = {}): Tensor3D {
     return tf.tidy(() => {
-      const rows = gatherRows(this.weights.matrix('emb.weight'), tf.tensor1d(ids, 'int32'));
+      const rows = gatherRows(this.weights.table('emb.weight'), tf.tensor1d(ids, 'int32'));
       const embedded = tf.reshape<tf.Rank.R3>(rows, [batch, time, this.config.width]);
       if (this.config.embedding === 'spike') onSpikes?.(0, embedded);
       return embedded;
@@ -108,12 +114,12 @@ export class SpikeGPTNetwork implements SpikingNetwork {
     return tf.tidy(() => {
       const [batch, time, width] = stream.shape;
       const hidden: Tensor2D = tf.reshape(this.normalize(stream), [batch * time, width]);
-      return headNll(hidden, this.weights.matrix('head.weight'), tf.tensor1d(targets, 'int32'));
+      return headNll(hidden, this.weights.factor('head.weight'), tf.tensor1d(targets, 'int32'));
     });
   }
 
   tokenLogits(stream: Tensor3D): Tensor3D {
-    return tf.tidy(() => linear(this.normalize(stream), this.weights.matrix('head.weight')));
+    return tf.tidy(() => linear(this.normalize(stream), this.weights.factor('head.weight')));
   }
 
   /** The mean over tokens, then the classifier. */
@@ -122,12 +128,19 @@ export class SpikeGPTNetwork implements SpikingNetwork {
     const counted = pooling === 'real-tokens' ? lengths : new Int32Array(batch).fill(time);
     return tf.tidy(() => {
       const pooled = maskedMean(this.normalize(stream), tf.tensor1d(counted, 'int32'));
-      return matMul(pooled, this.weights.matrix('classifier.weight'));
+      return matMul(pooled, this.weights.factor('classifier.weight'));
     });
   }
 
   gradient(tokens: TokenBatch, loss: Loss, options: GradientOptions = {}): Promise<Gradient> {
     const { config, weights } = this;
+    if (weights.packed)
+      throw new ModelError({
+        what: 'packed weights are not trained',
+        where: 'SpikeGPT',
+        got: 'matrices that stay packed',
+        expected: 'the model loaded without packed execution',
+      });
     return gradientOf({ network: this, config, weights }, tokens, loss, options);
   }
 

@@ -1,6 +1,16 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { Tensor1D, Tensor2D } from '@tensorflow/tfjs-core';
+import {
+  disposePacked,
+  isPacked,
+  packedMatrix,
+  packedTable,
+  type Factor,
+  type PackedMatrix,
+  type PackedTable,
+} from '../../backend/kernels/packed/packed.js';
 import { transposed } from '../../backend/transposed.js';
+import type { PackedTensor } from '../../quant/packed/packed-tensor.js';
 import { CheckpointError } from '../../util/errors.js';
 import type { SpikeGPTConfig } from './config.js';
 import { spikeGPTLayout } from './layout.js';
@@ -10,9 +20,12 @@ import { spikeGPTLayout } from './layout.js';
  * - matrices transposed to [in, out], so that a product is x · W;
  * - a spike embedding as its spikes, H(e), since nothing else of it is used;
  * - the token-shift mixes of a module stacked, [count, C].
+ *
+ * Or packed, as they are stored: then the embedding's rows are dequantized as they are looked up, and a product's
+ * weights within the product.
  */
 export class Weights {
-  private readonly tensors = new Map<string, tf.Tensor>();
+  private readonly tensors = new Map<string, tf.Tensor | PackedMatrix | PackedTable>();
   /** Host copies of the mixes: a stack is rebuilt when one of its rows changes. */
   private readonly mixes = new Map<string, Float32Array>();
   private readonly shapes: ReadonlyMap<string, readonly number[]>;
@@ -33,6 +46,13 @@ export class Weights {
     else this.put(name, tf.tensor1d(values.slice()));
   }
 
+  /** Takes a matrix as it is stored, which stays packed. @param stored not kept */
+  setPacked(name: string, stored: PackedTensor): void {
+    const isTable = name === 'emb.weight';
+    const spikes = this.config.embedding === 'spike';
+    this.replace(name, isTable ? packedTable(stored, spikes) : packedMatrix(stored, name));
+  }
+
   private embedded(values: Float32Array): Float32Array {
     if (this.config.embedding === 'dense') return values.slice();
     // A loop: mapping calls a function a value, and training comes here each step.
@@ -50,8 +70,13 @@ export class Weights {
   }
 
   private put(name: string, tensor: tf.Tensor): void {
-    this.tensors.get(name)?.dispose();
-    this.tensors.set(name, tf.keep(tensor));
+    this.replace(name, tf.keep(tensor));
+  }
+
+  private replace(name: string, weights: tf.Tensor | PackedMatrix | PackedTable): void {
+    const before = this.tensors.get(name);
+    if (before !== undefined) free(before);
+    this.tensors.set(name, weights);
   }
 
   /** A parameter of one dimension, [C]. */
@@ -59,12 +84,27 @@ export class Weights {
     return this.get(name) as Tensor1D;
   }
 
-  /** [in, out] for a linear layer, [vocab, C] for the embedding, [count, C] for `<module>.mixes`. */
+  /** [in, out] for a linear layer, [count, C] for `<module>.mixes`: not of a model that is packed. */
   matrix(name: string): Tensor2D {
     return this.get(name) as Tensor2D;
   }
 
-  private get(name: string): tf.Tensor {
+  /** The second factor of a linear layer, [in, out], packed or not. */
+  factor(name: string): Factor {
+    return this.get(name) as Factor;
+  }
+
+  /** The embedding, [vocab, C], packed or not. */
+  table(name: string): Tensor2D | PackedTable {
+    return this.get(name) as Tensor2D | PackedTable;
+  }
+
+  /** True where a matrix is packed: there are then no gradients. */
+  get packed(): boolean {
+    return [...this.tensors.values()].some((weights) => isPacked(weights));
+  }
+
+  private get(name: string): tf.Tensor | PackedMatrix | PackedTable {
     const tensor = this.tensors.get(name);
     if (tensor === undefined)
       throw new CheckpointError({ what: `tensor "${name}" is not loaded`, where: 'model weights' });
@@ -73,7 +113,12 @@ export class Weights {
 
   /** Frees all parameters. */
   dispose(): void {
-    for (const tensor of this.tensors.values()) tensor.dispose();
+    for (const weights of this.tensors.values()) free(weights);
     this.tensors.clear();
   }
+}
+
+function free(weights: tf.Tensor | PackedMatrix | PackedTable): void {
+  if (isPacked(weights)) disposePacked(weights);
+  else weights.dispose();
 }

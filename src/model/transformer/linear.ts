@@ -12,7 +12,7 @@ export function spikeLinear(x: Tensor4D, weight: Tensor2D): Tensor4D {
   return byRows(x, weight, spikeMatMul);
 }
 
-function byRows(x: Tensor4D, weight: Tensor2D, product: typeof matMul): Tensor4D {
+function byRows(x: Tensor4D, weight: Tensor2D, product: typeof spikeMatMul): Tensor4D {
   const [batch, steps, positions, width] = x.shape;
   const rows: Tensor2D = reshape(x, [batch * steps * positions, width]);
   return reshape(product(rows, weight), [batch, steps, positions, weight.shape[1]]);

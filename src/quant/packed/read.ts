@@ -20,6 +20,7 @@ import {
   ZERO_POINTS,
   type PackedHeader,
 } from './format.js';
+import { requireSane, type PackedTensor } from './packed-tensor.js';
 
 /** A packed file, read as the model that it simulates: parameters under their own names, in float32. */
 export interface PackedCheckpoint extends Checkpoint {
@@ -27,6 +28,12 @@ export interface PackedCheckpoint extends Checkpoint {
   readonly plan: Plan;
   readonly resolvedPlan: ResolvedPlan;
   readonly planId: string;
+  /**
+   * A quantized matrix as it is stored; undefined for what is stored in float32.
+   *
+   * @throws {CheckpointError} for data that were edited, or constants that no export writes.
+   */
+  readPacked(name: string): Promise<PackedTensor | undefined>;
 }
 
 /** Finds the units of the model that a file holds, from the names and shapes of its parameters. */
@@ -79,6 +86,11 @@ export async function readPacked(file: Checkpoint, find: FindHierarchy): Promise
     resolvedPlan,
     planId: id,
     readFloat32,
+    readPacked: async (name) => {
+      const tensor = await readTensor(file, header, name, resolvedPlan.get(name));
+      if (tensor !== undefined) requireSane(tensor, path, name);
+      return tensor;
+    },
     readBytes: async (name) => encodeFloat32(await readFloat32(name), 'float32'),
     sha256: () => file.sha256(),
     ...(file.content && { content: () => file.content!() }),
@@ -93,28 +105,40 @@ async function readValues(
   name: string,
   scheme: Scheme | undefined,
 ): Promise<Float32Array> {
-  const shape = header.shapes.get(name);
-  if (scheme === undefined || scheme.bits === UNQUANTIZED_BITS || shape === undefined) {
+  const stored = await readTensor(file, header, name, scheme);
+  if (stored === undefined) {
     const bytes = await readStored(file, header, name);
     return new Float32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4);
   }
-  const { bits, method, granularity } = scheme;
-  const elements = elementCount(shape);
-  const packed = await readStored(file, header, name + INTEGERS, packedLength(elements, bits));
+  const { packed, shape } = stored;
   const where = `${file.path}: tensor ${quoted(name)}`;
-  const integers = unpackIntegers(packed, bits, elements, where);
+  const integers = unpackIntegers(packed, stored.scheme.bits, elementCount(shape), where);
+  return dequantize({ ...stored, integers });
+}
+
+/** A quantized matrix as it is stored. */
+async function readTensor(
+  file: Checkpoint,
+  header: PackedHeader,
+  name: string,
+  scheme: Scheme | undefined,
+): Promise<PackedTensor | undefined> {
+  const shape = header.shapes.get(name);
+  if (scheme === undefined || scheme.bits === UNQUANTIZED_BITS || shape === undefined)
+    return undefined;
+  const { bits, method, granularity } = scheme;
+  const length = packedLength(elementCount(shape), bits);
+  const packed = await readStored(file, header, name + INTEGERS, length);
   const groupBytes = 4 * groupingOf(shape, granularity).count;
   const group = async (suffix: string, isStored: boolean): Promise<Uint8Array> =>
     isStored ? readStored(file, header, name + suffix, groupBytes) : new Uint8Array(0);
   const scales = await group(SCALES, method !== 'sign');
   const zeroPoints = await group(ZERO_POINTS, method === 'affine');
-  return dequantize({
-    shape,
-    scheme,
-    integers,
+  return {
+    ...{ shape, scheme, packed },
     scales: new Float32Array(scales.buffer, scales.byteOffset, scales.length / 4),
     zeroPoints: new Int32Array(zeroPoints.buffer, zeroPoints.byteOffset, zeroPoints.length / 4),
-  });
+  };
 }
 
 /** The bytes of a stored tensor, if they are still those that were exported. */
