@@ -10,9 +10,9 @@ import { decisionFacts, selectionFacts } from '../format/selection-text.js';
 import type { Fact } from '../format/table.js';
 import { workFacts } from '../format/work-facts.js';
 import { energySections } from './energy-section.js';
-import { measuredSections, realSection } from './measured-section.js';
 import { findingsSection, groupFindings } from './findings.js';
 import type { RunGroup } from './group.js';
+import { measuredSections, realSection } from './measured-section.js';
 import {
   detailSections,
   planByPlan,

@@ -1,14 +1,14 @@
 import { join } from 'node:path';
 import * as v from 'valibot';
 import { EXECUTIONS } from '../../../energy/measured/real-savings.js';
-import type { Plan } from '../../../quant/plan.js';
 import { parsePlan } from '../../../quant/plan-json.js';
+import type { Plan } from '../../../quant/plan.js';
 import { DataError } from '../../../util/errors.js';
-import { ENERGY_FORMAT, ENERGY_JSON, type MeasuredEnergyRow } from './measured-energy.js';
 import { checked, locateRun, readJson, readRun } from '../../record/folder.js';
 import { savedStudy, type SavedStudy } from '../../record/saved-study.js';
 import { count, json, number, text } from '../../record/schema-parts.js';
 import type { RunJson } from '../../record/schema.js';
+import { ENERGY_FORMAT, ENERGY_JSON, type MeasuredEnergyRow } from './measured-energy.js';
 
 const estimate = v.object({ value: number, low: number, high: number, repeats: count });
 
