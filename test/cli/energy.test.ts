@@ -62,7 +62,7 @@ async function assertDrawn(toy: ToyCommands, run: string): Promise<void> {
   const page = json(await toy.runs('report', run, '--json')) as { path?: string };
   const html = readFileSync(page.path!, 'utf8');
   assert.match(html, /What of the saving is real where/);
-  assert.match(html, /not measured: packed execution is not built/);
+  assert.match(html, /not measured: plans cannot be measured in turns so/);
   assert.match(html, /Absent: nvidia-smi: there is no such program/);
   const refused = await toy.runs('plot', run, '--figure', 'pareto');
   assert.equal(refused.code, 2);
@@ -84,7 +84,7 @@ describe('cli: energy', () => {
     const [head, ...lines] = modelled.split('\n');
     assert.match(head, /modelled µJ\/token/);
     for (const line of lines.filter((each) => /\d/.test(each))) assert.match(line, /modelled/);
-    assert.match(stdout, /packed execution is not built/);
+    assert.match(stdout, /plans cannot be measured in turns so/);
     assert.match(stdout, /^power, measured +not measured here +not measured here +not measured:/m);
   });
 
@@ -92,7 +92,10 @@ describe('cli: energy', () => {
     const { code, stderr } = await toy.study('search', '--min-speed', '100');
     assert.notEqual(code, 0);
     assert.match(stderr, /--min-speed: a plan does not change the speed here/);
-    assert.match(stderr, /simulated execution \(cpu\).*packed execution, which is not built/);
+    assert.match(
+      stderr,
+      /simulated execution \(cpu\).*packed execution, which searches do not use/,
+    );
   });
 
   it('refuses to measure without a meter, with each reason, and records nothing', async () => {

@@ -136,7 +136,7 @@ describe('cli: search', () => {
     assert.match(stdout, /^limits +accuracy at least 0\.0 %, at most \d.* kB \(30\.0 %\)$/m);
     assert.match(stdout, /^search +\d+ plans tried; \d+ keep both limits$/m);
     assert.match(stdout, /^evaluations +\d+ to the end, /m);
-    assert.match(stdout, /^ *λ +accuracy +95 % interval +memory +saving +found in$/m);
+    assert.match(stdout, /^ *λ +accuracy +95 % interval +memory +saving +tokens\/s +found in$/m);
     assert.match(stdout, /^selected plan \* +\d/m);
     assert.match(stdout, /^4 bits +\d/m);
     assert.match(stdout, /^ *selected +\d.* +[+−]?\d+\.\d +(\d|<)/m);

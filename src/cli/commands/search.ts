@@ -69,7 +69,7 @@ export function addSearch(program: Command, host: Host): void {
     )
     .option(
       '--min-speed <rate>',
-      'tokens/s at least; only where a plan changes the speed: packed execution, which is not built',
+      'tokens/s at least; only where a plan changes the speed: packed execution, which searches do not use',
       numberWhere((value) => value > 0, 'a number above 0'),
     )
     .addOption(

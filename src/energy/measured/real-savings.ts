@@ -12,12 +12,12 @@ export const EXECUTIONS = ['simulated', 'native', 'packed'] as const;
 /** One of {@link EXECUTIONS}. */
 export type Execution = (typeof EXECUTIONS)[number];
 
-/** Executions that this version can run: a measurement can only be of one of them. */
-const BUILT: ReadonlySet<Execution> = new Set<Execution>(['simulated', 'native']);
+/** Executions that energy can be measured of: packed weights are of one plan, and plans are measured in turns. */
+const MEASURABLE: ReadonlySet<Execution> = new Set<Execution>(['simulated', 'native']);
 
-/** True of an execution that this version can run. */
-export function isBuilt(execution: Execution): boolean {
-  return BUILT.has(execution);
+/** True of an execution that energy can be measured of. */
+export function isMeasurable(execution: Execution): boolean {
+  return MEASURABLE.has(execution);
 }
 
 /** The execution of a backend: `tensorflow` is native. */
@@ -37,7 +37,7 @@ export function requireSpeedLimit(minSpeed: number | undefined, backend: string)
     what: 'a plan does not change the speed here, so none can be chosen by it',
     where: '--min-speed',
     got: `${executionOf(backend)} execution (${backend}): rounded weights, float32 products`,
-    expected: 'no such limit: it is for packed execution, which is not built',
+    expected: 'no such limit: it is for packed execution, which searches do not use',
   });
 }
 
@@ -46,7 +46,8 @@ export interface RealSaving extends Readonly<Record<Execution, string>> {
   readonly saving: string;
 }
 
-const NOT_BUILT = 'not measured: packed execution is not built';
+const NOT_MEASURABLE = 'not measured: plans cannot be measured in turns so';
+const PACKED_HELD = 'real: `qslm eval --packed` holds the integers (wasm, SpikeGPT)';
 const FLOAT_HELD = 'not real: rounded weights are held as float32';
 
 /**
@@ -64,7 +65,7 @@ export function realSavings(
     const of = (execution: Execution): string => {
       const rows = measured[execution];
       if (rows !== undefined) return tell(rows);
-      return isBuilt(execution) ? 'not measured here' : NOT_BUILT;
+      return isMeasurable(execution) ? 'not measured here' : NOT_MEASURABLE;
     };
     return { simulated: of('simulated'), native: of('native'), packed: of('packed') };
   };
@@ -73,7 +74,7 @@ export function realSavings(
     { saving: 'weights in a file', simulated: file, native: file, packed: file },
     {
       ...{ saving: 'weights in memory', simulated: FLOAT_HELD },
-      ...{ native: FLOAT_HELD, packed: NOT_BUILT },
+      ...{ native: FLOAT_HELD, packed: PACKED_HELD },
     },
     { saving: 'energy a token, measured', ...told((rows) => changesIn(rows, 'energyChange')) },
     { saving: 'power, measured', ...told((rows) => changesIn(rows, 'powerChange')) },
