@@ -16,8 +16,8 @@ import {
 } from '../../tasks/metrics/metrics.js';
 import { BYTES_PER_MB, formatBytes, formatPercent } from '../../util/format.js';
 import { energyText, MODELLED_COLUMN } from './selection-text.js';
-import { SPEED_COLUMN, speedCell, speedText } from './work-facts.js';
 import { numberColumns, type Column, type Fact } from './table.js';
+import { SPEED_COLUMN, speedCell, speedText } from './work-facts.js';
 
 /** Limits of each case, and the result of its search: on the data searched on, and judged. */
 export function judgedColumns(metric: MetricName): Column[] {
