@@ -63,7 +63,8 @@ function speedFacts({ speeds }: EvaluatorReport): Fact[] {
     const past = remembered === 0 ? '' : `, ${remembered} of them remembered`;
     return [
       'speed',
-      `${middle} tokens/s, median of ${formatCounted(own.length, 'evaluation')} (${least} to ${most}${past}), accelerations included; ${machine}`,
+      `${middle} tokens/s, median of ${formatCounted(own.length, 'evaluation')} (${least} to ${most}${past}), ` +
+        `by what was kept of other plans, so no speed of a plan itself; ${machine}`,
     ];
   });
 }
