@@ -47,9 +47,8 @@ export class LoadedModel<Config extends ModelConfig = ModelConfig> implements Se
    * Reads a checkpoint into the running backend, one tensor at a time.
    *
    * @param description of the checkpoint's model; found out where it is not at hand
-   * @throws {CheckpointError} as `describeModel`, and for values that are not finite. With
-   *   `packed` {CheckpointError} for a file that is not packed too, {ModelError} {BackendError} where a family or the
-   *   backend has no packed execution.
+   * @throws {CheckpointError} as `describeModel`, and for values that are not finite; with `packed` {CheckpointError}
+   *   for plain weights, {ModelError} {BackendError} where a family or the backend cannot compute so.
    */
   static async load(
     checkpoint: Checkpoint,
