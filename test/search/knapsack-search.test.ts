@@ -147,6 +147,24 @@ describe('search/knapsack-search', () => {
     }
   });
 
+  it('leaves alone, while it goes by noise, what the table says to lose something', async () => {
+    const noiseOf = additiveLoss(units, [1, 1, 1, 1, 1, 1]);
+    const limit = noiseOf(everyWidth(6));
+    const costly = 'attention.0/SRWKV';
+    const metricOf = (plan: Assignment): number =>
+      noiseOf(plan) > limit ? 90 : 36 + (plan.bitsOf(costly) < 32 ? 0.4 : 0);
+    const measured = await table(metricOf);
+    const { trace, plan } = await knapsackSearch(
+      space,
+      exactly(metricOf).evaluate,
+      measured,
+      OPTIONS,
+    );
+    const flat = trace.filter((step) => step.unit.startsWith('flat front'));
+    assert.ok(flat.length > 1 && plan !== undefined);
+    for (const step of flat) assert.equal(step.assignment.bitsOf(costly), 32);
+  });
+
   it('does not repeat, in pairs, a step that it has measured to lose too much', async () => {
     // Alone the input loses 0.3 below 8 bits, which the limit allows; with anything else it loses 9.
     const others = additiveLoss(units, [0, 0.5, 0.5, 0.8, 0.3, 1]);
