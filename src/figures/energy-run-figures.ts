@@ -15,8 +15,8 @@ import { landscapeFigure } from './paper-figures.js';
 /** The figures of a measurement of energy. */
 export type EnergyFigureName = 'energy' | 'landscape';
 
-/** Without firing rates, which a run of energy does not keep. */
-const SETTINGS: readonly EnergySetting[] = (
+/** Settings of modelled energy without firing rates, which take an evaluation and no run of energy keeps. */
+export const SETTINGS_WITHOUT_RATES: readonly EnergySetting[] = (
   [
     ['DRAM, all weights for every token', 1],
     ['DRAM, 256 tokens share a reading', 256],
@@ -62,7 +62,7 @@ function modelledOf({ study, plans }: SavedEnergy): ReturnType<typeof energyReco
       ...{ name, plan: resolvePlan(plan, file.hierarchy), firingRates },
     })),
   };
-  return energyRecords(study, run, SETTINGS);
+  return energyRecords(study, run, SETTINGS_WITHOUT_RATES);
 }
 
 /** Fig. 1 is about accuracy on SST-2. */

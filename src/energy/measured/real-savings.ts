@@ -15,11 +15,6 @@ export type Execution = (typeof EXECUTIONS)[number];
 /** Executions that energy can be measured of: packed weights are of one plan, and plans are measured in turns. */
 const MEASURABLE: ReadonlySet<Execution> = new Set<Execution>(['simulated', 'native']);
 
-/** True of an execution that energy can be measured of. */
-export function isMeasurable(execution: Execution): boolean {
-  return MEASURABLE.has(execution);
-}
-
 /** The execution of a backend: `tensorflow` is native. */
 export function executionOf(backend: string): Execution {
   return backend === 'tensorflow' ? 'native' : 'simulated';
@@ -65,7 +60,7 @@ export function realSavings(
     const of = (execution: Execution): string => {
       const rows = measured[execution];
       if (rows !== undefined) return tell(rows);
-      return isMeasurable(execution) ? 'not measured here' : NOT_MEASURABLE;
+      return MEASURABLE.has(execution) ? 'not measured here' : NOT_MEASURABLE;
     };
     return { simulated: of('simulated'), native: of('native'), packed: of('packed') };
   };

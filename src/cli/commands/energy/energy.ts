@@ -10,7 +10,8 @@ import {
 } from '../../../experiment/runs/energy/measured-energy.js';
 import { BASELINE, type NamedPlan } from '../../../experiment/runs/measure-plans.js';
 import { bitsName } from '../../../experiment/runs/uniform.js';
-import { energyRecords, type EnergySetting } from '../../../figures/energy-figures.js';
+import { energyRecords } from '../../../figures/energy-figures.js';
+import { SETTINGS_WITHOUT_RATES } from '../../../figures/energy-run-figures.js';
 import { compactPlan, resolvePlan } from '../../../quant/plan.js';
 import { quantizerPlan, type QuantizerName } from '../../../quant/quantizers.js';
 import { EnergyError, UsageError } from '../../../util/errors.js';
@@ -40,17 +41,6 @@ interface EnergyFlags extends Omit<StudyFlags, keyof QueueFlags> {
   readonly nvidiaSmi: string;
   readonly powercap?: string;
 }
-
-/** Without firing rates, which take an evaluation. */
-const SETTINGS: readonly EnergySetting[] = (
-  [
-    ['DRAM, all weights for every token', 1],
-    ['DRAM, 256 tokens share a reading', 256],
-  ] as const
-).map(([name, tokensPerRead]) => ({
-  ...{ name, tokensPerRead, memory: 'DRAM' as const },
-  accountings: ['as built', 'integer'] as const,
-}));
 
 export function addEnergy(program: Command, host: Host): void {
   const command = program
@@ -107,7 +97,7 @@ async function energy(
   const plans = await wantedPlans(study, flags);
   const { file } = study.options;
   const modelled = isModelled(file)
-    ? energyRecords(study, modelledRun(study, plans), SETTINGS)
+    ? energyRecords(study, modelledRun(study, plans), SETTINGS_WITHOUT_RATES)
     : undefined;
   const measured =
     flags.measure === true ? await measure(session, study, plans, flags, command) : undefined;
