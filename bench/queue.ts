@@ -1,14 +1,14 @@
 /**
  * What several workers of a queue are worth, on one machine: four figures, none of which is "so many machines".
  *
- *     npm run bench:queue [-- --tokens 8192 --plans 6]
+ *     npm run bench:queue [-- --tokens 8192 --plans 9 --rounds 3 --figures 1,2,3,4]
  *
  * 1. real: one worker against two, each on a processor of its own (taskset);
  * 2. throttled: four workers of 0.4 of a processor against one (cgroups; root);
  * 3. duplicated work: what a search computes over four seats, over what it computes over one: exact, whatever the load;
  * 4. simulated: times of batches, recorded here, dealt to 4, 8 and 16 seats with the measured overhead.
  *
- * Efficiency is the time of one over W times the time of W. Needs redis-server.
+ * Efficiency is the time of one over W times the time of W: medians of rounds, one and W in turns. Needs redis-server.
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, rmdirSync, writeFileSync } from 'node:fs';
@@ -30,11 +30,16 @@ import { median } from './reference.js';
 const { values: flags } = parseArgs({
   options: {
     tokens: { type: 'string', default: '8192' },
-    plans: { type: 'string', default: '6' },
+    plans: { type: 'string', default: '9' },
+    rounds: { type: 'string', default: '3' },
+    figures: { type: 'string', default: '1,2,3,4' },
   },
 });
 const TOKENS = Number(flags.tokens);
 const PLANS = Number(flags.plans);
+const ROUNDS = Number(flags.rounds);
+/** Plans before those that count: seats are taken, code is compiled, and two are in flight all the time. */
+const WARM = 3;
 const BITS = [16, 14, 12, 10, 8, 7, 6, 5, 4].slice(0, PLANS);
 const MODELS = packagePath('data', 'models');
 
@@ -50,9 +55,9 @@ function studyOver(openPool: PoolOpener | undefined, reuse = false): Promise<Stu
   });
 }
 
-/** Milliseconds of the plans after the first, which has the workers take their seats. */
+/** Milliseconds a plan, of those after the first few. */
 async function timed(redis: TestRedis, seats: number): Promise<number> {
-  let began = NaN;
+  const ends: number[] = [];
   const queue = openQueue(redis.url, { seats });
   const study = await studyOver(queue.openPool);
   try {
@@ -62,13 +67,13 @@ async function timed(redis: TestRedis, seats: number): Promise<number> {
         ...subject,
         measure: async (plan, bytes, options) => {
           const found = await subject.measure(plan, bytes, options);
-          if (Number.isNaN(began)) began = performance.now();
+          ends.push(performance.now());
           return found;
         },
       },
       { bits: BITS },
     );
-    return performance.now() - began;
+    return (ends.at(-1)! - ends[WARM - 1]) / (ends.length - WARM);
   } finally {
     await study.close();
   }
@@ -89,6 +94,19 @@ async function withWorkers<T>(
   }
 }
 
+/** One worker and so many, in turns, and what comes of it. */
+async function inTurns(over: (count: number) => Promise<number>, count: number): Promise<string> {
+  const ones: number[] = [];
+  const many: number[] = [];
+  for (let round = 0; round < ROUNDS; round++) {
+    ones.push(await over(1));
+    many.push(await over(count));
+  }
+  const each = ones.map((one, round) => percent(one / many[round] / count)).join(', ');
+  const [one, all] = [median(ones), median(many)];
+  return `1 worker ${seconds(one)} a plan, ${count} workers ${seconds(all)}: efficiency ${percent(one / all / count)} (rounds ${each})`;
+}
+
 async function real(redis: TestRedis): Promise<void> {
   if (cpus().length < 2 || spawnSync('taskset', ['--version']).status !== 0) {
     console.log('1. real: skipped, it takes two processors and taskset');
@@ -96,11 +114,9 @@ async function real(redis: TestRedis): Promise<void> {
   }
   const pinned = (count: number): string[][] =>
     Array.from({ length: count }, (_, at) => ['taskset', '-c', String(at)]);
-  const one = await withWorkers(redis, pinned(1), () => timed(redis, 1));
-  const two = await withWorkers(redis, pinned(2), () => timed(redis, 2));
-  console.log(
-    `1. real: 1 worker ${seconds(one)}, 2 workers ${seconds(two)}: efficiency ${percent(one / two / 2)}`,
-  );
+  const over = (count: number): Promise<number> =>
+    withWorkers(redis, pinned(count), () => timed(redis, count));
+  console.log(`1. real: ${await inTurns(over, 2)}`);
 }
 
 const CPU = '/sys/fs/cgroup/cpu';
@@ -141,11 +157,7 @@ async function throttled(redis: TestRedis): Promise<void> {
           return timed(redis, count);
         },
       );
-    const one = await over(1);
-    const four = await over(4);
-    console.log(
-      `2. throttled to ${SHARE} of a processor: 1 worker ${seconds(one)}, 4 workers ${seconds(four)}: efficiency ${percent(one / four / 4)}`,
-    );
+    console.log(`2. throttled to ${SHARE} of a processor: ${await inTurns(over, 4)}`);
   } finally {
     for (const folder of groups) rmdirSync(folder);
   }
@@ -250,10 +262,8 @@ async function main(): Promise<void> {
   const redis = await TestRedis.start();
   process.env['QSLM_QUEUE_PASSWORD'] = redis.password;
   try {
-    await duplicated(redis);
-    await real(redis);
-    await throttled(redis);
-    await simulated(redis);
+    const figures = [real, throttled, duplicated, simulated];
+    for (const figure of flags.figures.split(',')) await figures[Number(figure) - 1](redis);
     console.log(`load at the end ${loadavg()[0].toFixed(1)}`);
   } finally {
     await redis.remove();
