@@ -3,7 +3,7 @@
  * all matrices alike, an embedding that spikes by its sign.
  *
  *     npm run bench:low-bits -- --model m.pth --tokenizer t.json --data valid.txt --limit 16384 --context 256 \
- *       --calibration train.txt [--held-out test.txt] [--bits 4,3,2] [--store s.sqlite]
+ *       --calibration train.txt [--held-out test.txt --held-out-limit 65536] [--bits 4,3,2] [--store s.sqlite]
  *
  * Without --data on the bundled samples. Rows come as they are measured, on the search data and then once on the
  * held-out data. All but the groups are per channel and so of equal bytes, the first per tensor. "beside fp32" and
@@ -30,6 +30,7 @@ const { values: flags } = parseArgs({
     data: { type: 'string' },
     'held-out': { type: 'string' },
     calibration: { type: 'string', default: 'bundled' },
+    'held-out-limit': { type: 'string' },
     limit: { type: 'string' },
     context: { type: 'string' },
     bits: { type: 'string', default: '4,3,2' },
@@ -105,26 +106,33 @@ async function table(study: Study, part: StudyTask, title: string): Promise<void
   observer.close();
 }
 
-async function main(): Promise<void> {
-  const { model, tokenizer, data, calibration, limit, context, store } = flags;
-  const heldOut = flags['held-out'];
+/** The rows on some data. */
+async function rowsOn(
+  data: string | undefined,
+  limit: string | undefined,
+  title: string,
+): Promise<void> {
+  const { model, tokenizer, calibration, context, store } = flags;
   const study = await openStudy(model, {
-    ...{ backend: 'wasm', data, heldOut, calibration },
+    ...{ backend: 'wasm', data, calibration },
     ...(limit !== undefined && { limit: Number(limit) }),
     ...(context !== undefined && { context: Number(context) }),
     ...(store !== undefined && { store }),
     model: { tokenizer },
   });
   try {
-    const { search, heldOut: judged, calibration: sample } = study.options;
-    console.log(
-      `${describeMachine()}; ${study.options.file.name}, calibrated on ${sample!.source}`,
-    );
-    await table(study, search, 'search');
-    if (judged !== undefined) await table(study, judged, 'held out, once');
+    const { search, calibration: sample, file } = study.options;
+    console.log(`${describeMachine()}; ${file.name}, calibrated on ${sample!.source}`);
+    await table(study, search, title);
   } finally {
     await study.close();
   }
+}
+
+async function main(): Promise<void> {
+  const heldOut = flags['held-out'];
+  await rowsOn(flags.data, flags.limit, 'search');
+  if (heldOut !== undefined) await rowsOn(heldOut, flags['held-out-limit'], 'held out, once');
 }
 
 void main();
