@@ -23,8 +23,8 @@
  *   {@link render}
  * - go on with numbers, as DataFrames: {@link stepFrame} of {@link searchRecords}, {@link measurementFrame},
  *   {@link planFrame}
- * - draw: {@link paretoFigure}, {@link lambdaFigure}, {@link traceFigure}, {@link sensitivityFigure},
- *   {@link flipsFigure}, {@link predictorsFigure}, {@link uniformFigure}, {@link yardstickFigure}, {@link hierarchyFigure},
+ * - draw: {@link paretoFigure}, {@link frontsFigure}, {@link lambdaFigure}, {@link traceFigure},
+ *   {@link sensitivityFigure}, {@link flipsFigure}, {@link predictorsFigure}, {@link uniformFigure}, {@link yardstickFigure}, {@link hierarchyFigure},
  *   {@link architectureFigure}, {@link energyFigure}, {@link energyChangeFigure}, {@link operationsFigure},
  *   {@link measuredEnergyFigure}, {@link firingRatesFigure}, {@link firingRateRecords},
  *   {@link landscapeFigure}, {@link membraneChart}, {@link runFigures}
@@ -135,6 +135,7 @@ export {
 export { membraneChart } from './plots/figures/membrane.js';
 export { predictorsFigure } from './figures/predictors.js';
 export { lambdaFigure } from './figures/lambda-figure.js';
+export { frontsFigure } from './figures/fronts.js';
 export {
   energyChangeFigure,
   energyFigure,

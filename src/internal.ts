@@ -68,6 +68,7 @@ export { energyChart } from './plots/figures/energy.js';
 export { hierarchyChart } from './plots/figures/hierarchy.js';
 export { landscapeChart } from './plots/figures/landscape.js';
 export { operationsChart } from './plots/figures/operations.js';
+export { frontsChart } from './plots/fronts/chart.js';
 export { paretoChart } from './plots/figures/pareto.js';
 export { predictorsChart } from './plots/predictors/chart.js';
 export { sensitivityChart } from './plots/figures/sensitivity.js';

@@ -118,6 +118,52 @@ describe('cli: plot', () => {
     assert.match(svg, new RegExp(`selects step ${step},`));
   });
 
+  it('draws the fronts of several searches over one another, calibrated ones too', async () => {
+    const calibrated = [
+      '--bits',
+      '8,4',
+      '--max-loss',
+      '50',
+      '--quantizer',
+      'gptq',
+      '--random',
+      '0',
+    ];
+    const home = process.env.QSLM_HOME;
+    process.env.QSLM_HOME = at('home');
+    const found: Found[] = [];
+    try {
+      for (const method of ['tiered', 'knapsack'])
+        found.push(
+          json(
+            await toy.study('search', ...calibrated, '--method', method, '--json'),
+          ) as unknown as Found,
+        );
+    } finally {
+      if (home === undefined) delete process.env.QSLM_HOME;
+      else process.env.QSLM_HOME = home;
+    }
+    const runs = [search.id, ...found.map(({ id }) => id)];
+    const out = at('fronts.json');
+    const told = json(await toy.runs('plot', ...runs, '--out', out, '--json'));
+    assert.deepEqual(told, { runs, figures: [{ figure: 'fronts', format: 'json', path: out }] });
+    const spec = JSON.parse(await readFile(out, 'utf8')) as ChartSpec;
+    await assertGoodChart(spec);
+    const [panel] = spec.vconcat as unknown as readonly {
+      readonly data: { readonly values: readonly { search: string; selected: boolean }[] };
+    }[];
+    assert.deepEqual(
+      panel.data.values.filter(({ selected }) => selected).map((row) => row.search),
+      ['tiered, best', 'tiered, gptq', 'knapsack, gptq'],
+    );
+    const others = await toy.runs('plot', ...runs, '--figure', 'lambda');
+    assert.equal(others.code, 2);
+    assert.match(others.stderr, /no such figure; got lambda; expected fronts/);
+    const mixed = await toy.runs('plot', search.id, sweep.id);
+    assert.equal(mixed.code, 3);
+    assert.match(mixed.stderr, /not a search; got a sweep/);
+  });
+
   it('names what is possible where a run, a figure or a path is not', async () => {
     const nowhere = await toy.runs('plot', 'nowhere');
     assert.equal(nowhere.code, 3);

@@ -16,6 +16,7 @@ import { savingsChart } from '../../src/plots/figures/savings.js';
 import { sensitivityChart } from '../../src/plots/figures/sensitivity.js';
 import { traceChart } from '../../src/plots/figures/trace.js';
 import { uniformChart } from '../../src/plots/figures/uniform.js';
+import { frontsChart } from '../../src/plots/fronts/chart.js';
 import { asVersion5, type ChartSpec } from '../../src/plots/parts/spec.js';
 import { packagePath } from '../../src/util/paths.js';
 import { TOY } from '../support/toy.js';
@@ -70,6 +71,11 @@ const searchOf = (accuracy: boolean) => ({
 const FIGURES: Readonly<Record<string, () => ChartSpec>> = {
   'pareto, accuracy': () => paretoChart({ ...searchOf(true), uniform: UNIFORM, paper: PAPER }),
   'pareto, perplexity': () => paretoChart({ ...searchOf(false), uniform: UNIFORM }),
+  fronts: () =>
+    frontsChart([
+      { ...searchOf(true), searches: [{ ...searchOf(true), name: 'tiered', selected: 4 }] },
+      { ...searchOf(false), searches: [{ ...searchOf(false), name: 'knapsack' }] },
+    ]),
   'trace, accuracy': () => traceChart(searchOf(true)),
   'trace, perplexity': () => traceChart(searchOf(false)),
   hierarchy: () => hierarchyChart(MATRICES, 'toy'),

@@ -1,12 +1,13 @@
 import { extname, join } from 'node:path';
 import { Option, type Command } from 'commander';
-import { openRun, type SavedRun } from '../../experiment/record/open-run.js';
+import { openRun, openSearches, type SavedRun } from '../../experiment/record/open-run.js';
 import {
   isEnergyRun,
   openEnergyRun,
   type SavedEnergy,
 } from '../../experiment/runs/energy/saved-energy.js';
 import { energyRunFigures, type EnergyFigureName } from '../../figures/energy-run-figures.js';
+import { byStudy, frontsFigure } from '../../figures/fronts.js';
 import { loadLandscape, loadPaperPower, loadPaperResults } from '../../figures/paper-data.js';
 import { FIGURES, runFigures, type FigureName } from '../../figures/run-figures.js';
 import { loadVegaBundle } from '../../figures/vega-bundle.js';
@@ -35,10 +36,14 @@ export function addPlot(program: Command, host: Host): void {
     .description(
       'write the figures of a finished search, sweep or measurement of energy; measures nothing',
     )
-    .argument('<run>', 'id or folder of a run')
+    .argument(
+      '<runs...>',
+      'id or folder of a run; of several searches their fronts are drawn over one another',
+    )
     .addOption(
       new Option('--figure <names...>', 'which; default: all that the run can give').choices([
         ...FIGURES,
+        FRONTS,
         'energy',
         'landscape',
       ]),
@@ -51,7 +56,7 @@ export function addPlot(program: Command, host: Host): void {
     )
     .option(
       '--out <path>',
-      "a folder, or the file of a single figure; default: 'figures' in the run's folder",
+      "a folder, or the file of a single figure; default: 'figures' in the folder of the first run",
     );
   withCommonOptions(withRunsOption(command))
     .addHelpText(
@@ -59,23 +64,29 @@ export function addPlot(program: Command, host: Host): void {
       `
 A search gives pareto, lambda, trace, hierarchy and uniform, a sweep sensitivity, flips, firing-rates and hierarchy
 (flips and rates where it looked inside the model) and, with a predictor, predictors, both savings where anything
-was measured. A run of qslm energy --measure gives energy and, on SST-2, landscape. See also: qslm report
+was measured. Several searches give fronts, a panel for each model on its data. A run of qslm energy --measure gives energy and, on SST-2, landscape. See also: qslm report
 
 Examples:
   $ qslm plot 20260131-174502-9f3a1c --format png
-  $ qslm plot 20260131-174502-9f3a1c --figure pareto --out pareto.html`,
+  $ qslm plot 20260131-174502-9f3a1c --figure pareto --out pareto.html
+  $ qslm plot 20260131-174502-9f3a1c 20260201-091233-04be77 --out fronts.png`,
     )
-    .action((run: string, flags: PlotFlags) =>
-      Session.run(host, flags, (session) => plot(session, run, flags)),
+    .action((runs: readonly string[], flags: PlotFlags) =>
+      Session.run(host, flags, (session) => plot(session, runs, flags)),
     );
 }
 
-async function plot(session: Session, named: string, flags: PlotFlags): Promise<void> {
-  const { run, possible } = await figuresOf(named, flags.runs);
+async function plot(session: Session, named: readonly string[], flags: PlotFlags): Promise<void> {
+  const { runs, possible } =
+    named.length === 1
+      ? await figuresOf(named[0], flags.runs)
+      : await figuresOfAll(named, flags.runs);
   const names = flags.figure ?? [...possible.keys()];
-  const { id } = run.json;
-  const specs = names.map((name) => [name, specOf(possible, name, `${run.kind} ${id}`)] as const);
-  const target = await targetOf(flags, names, run.folder);
+  const [{ folder }] = runs;
+  const ids = runs.map(({ json }) => json.id);
+  const where = runs.map(({ kind, json }) => `${kind} ${json.id}`).join(', ');
+  const specs = names.map((name) => [name, specOf(possible, name, where)] as const);
+  const target = await targetOf(flags, names, folder);
   const written: { figure: Drawable; format: Format; path: string }[] = [];
   for (const [figure, spec] of specs)
     for (const format of target.formats) {
@@ -83,7 +94,7 @@ async function plot(session: Session, named: string, flags: PlotFlags): Promise<
       const path = target.file ?? join(target.folder, `${figure}.${format}`);
       const content = await contentOf(spec, format);
       // A run's folder may come from anyone; the path that a person names is theirs.
-      if (flags.out === undefined) await saveFileWithin(run.folder, path, content);
+      if (flags.out === undefined) await saveFileWithin(folder, path, content);
       else await saveFile(path, content);
       written.push({ figure, format, path });
     }
@@ -91,26 +102,35 @@ async function plot(session: Session, named: string, flags: PlotFlags): Promise<
     [{ title: 'figure' }, { title: 'written' }],
     written.map(({ figure, path }) => [figure, path]),
   );
-  await session.result({ run: id, figures: written }, table);
+  const subject = ids.length === 1 ? { run: ids[0] } : { runs: ids };
+  await session.result({ ...subject, figures: written }, table);
 }
 
-type Drawable = FigureName | EnergyFigureName;
+/** The figure of several searches. */
+const FRONTS = 'fronts';
 
-/** A run, and the figures that it can give. */
-async function figuresOf(
-  named: string,
-  runs: string,
-): Promise<{
-  readonly run: SavedRun | SavedEnergy;
+type Drawable = FigureName | EnergyFigureName | typeof FRONTS;
+
+/** Runs, and the figures that they can give. */
+interface Drawn {
+  readonly runs: readonly (SavedRun | SavedEnergy)[];
   readonly possible: ReadonlyMap<Drawable, () => ChartSpec>;
-}> {
-  if (await isEnergyRun(named, runs)) {
-    const run = await openEnergyRun(named, runs);
+}
+
+async function figuresOf(named: string, folder: string): Promise<Drawn> {
+  if (await isEnergyRun(named, folder)) {
+    const run = await openEnergyRun(named, folder);
     const published = { power: await loadPaperPower(), landscape: await loadLandscape() };
-    return { run, possible: energyRunFigures(run, published) };
+    return { runs: [run], possible: energyRunFigures(run, published) };
   }
-  const run = await openRun(named, runs);
-  return { run, possible: runFigures(run, { paper: await loadPaperResults() }) };
+  const run = await openRun(named, folder);
+  return { runs: [run], possible: runFigures(run, { paper: await loadPaperResults() }) };
+}
+
+/** @throws {DataError} where one is no finished search. */
+async function figuresOfAll(named: readonly string[], folder: string): Promise<Drawn> {
+  const runs = await openSearches(named, folder, 'several runs to draw together: searches alone');
+  return { runs, possible: new Map([[FRONTS, () => frontsFigure(byStudy(runs))]]) };
 }
 
 function specOf(
@@ -121,7 +141,7 @@ function specOf(
   const draw = possible.get(name);
   if (draw !== undefined) return draw();
   throw new UsageError({
-    what: 'the run has no such figure',
+    what: 'there is no such figure',
     where: run,
     got: name,
     expected: [...possible.keys()].join(', '),

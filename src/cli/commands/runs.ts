@@ -2,10 +2,9 @@ import { existsSync } from 'node:fs';
 import { Option, type Command } from 'commander';
 import { locateRun, readRun } from '../../experiment/record/folder.js';
 import { listRuns } from '../../experiment/record/list-runs.js';
-import { openRun } from '../../experiment/record/open-run.js';
+import { openRun, openSearches } from '../../experiment/record/open-run.js';
 import type { RunJson } from '../../experiment/record/schema.js';
 import type { Run } from '../../store/index.js';
-import { DataError } from '../../util/errors.js';
 import { runJson } from '../format/json.js';
 import { compareRuns } from '../format/runs-compare.js';
 import { runPage, runsTable } from '../format/runs-text.js';
@@ -93,18 +92,8 @@ async function compareNamed(
   named: readonly string[],
   flags: CommonFlags & RunsFlags,
 ): Promise<void> {
-  const searches = await Promise.all(
-    named.map(async (run) => {
-      const opened = await openRun(run, flags.runs);
-      if (opened.kind === 'search') return opened;
-      throw new DataError({
-        what: 'not a search',
-        where: run,
-        got: `a ${opened.kind}`,
-        expected: 'two or more searches of one model on the same data',
-      });
-    }),
-  );
+  const expected = 'two or more searches of one model on the same data';
+  const searches = await openSearches(named, flags.runs, expected);
   const { value, text } = compareRuns(searches);
   await session.result(value, text, flags.out);
 }

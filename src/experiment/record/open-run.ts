@@ -32,3 +32,29 @@ export async function openRun(run: string, runs?: string): Promise<SavedRun> {
     expected: 'a search or a sweep',
   });
 }
+
+/**
+ * Several finished searches, in the order they are named.
+ *
+ * @param runs folder of all runs.
+ * @param expected what is asked for, for the error.
+ * @throws {DataError} as {@link openRun}, and for a run that is no search.
+ */
+export async function openSearches(
+  named: readonly string[],
+  runs: string | undefined,
+  expected: string,
+): Promise<SavedSearch[]> {
+  return Promise.all(
+    named.map(async (run) => {
+      const opened = await openRun(run, runs);
+      if (opened.kind === 'search') return opened;
+      throw new DataError({
+        what: 'not a search',
+        where: run,
+        got: `a ${opened.kind}`,
+        expected,
+      });
+    }),
+  );
+}

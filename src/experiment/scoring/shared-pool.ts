@@ -68,7 +68,8 @@ export class SharedPool {
     return pool.observe?.(request);
   }
 
-  private async prepare({ plan, signal }: Pick<PoolRequest, 'plan' | 'signal'>): Promise<void> {
+  /** Has the calibrated integers of a plan ready, where it has any. @throws as finding them. */
+  async prepare({ plan, signal }: Pick<PoolRequest, 'plan' | 'signal'>): Promise<void> {
     await this.codes?.prepare(plan, signal ? { signal } : {});
   }
 

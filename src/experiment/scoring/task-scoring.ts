@@ -51,6 +51,8 @@ export class TaskScoring {
     { signal, onProgress }: RunOptions,
   ): Promise<Measurement | VerdictEvaluation> {
     const { task } = this;
+    // Calibrating is no part of an evaluation, and would make its plan look slow.
+    await this.pool.prepare({ plan, signal });
     const started = performance.now();
     const question = asked && { ...asked, items: task.items, tokens: task.tokens };
     const tell = (done: number, note?: string): void =>

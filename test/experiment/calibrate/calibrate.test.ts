@@ -173,6 +173,35 @@ describe('calibration', () => {
       assert.equal((await readdir(join(folder, 'home', 'calibrated'))).length, 2);
     }));
 
+  it('takes time that is not the evaluation’s', () =>
+    inCache(async (_folder, study) => {
+      const { file } = study.options;
+      const resolved = resolvePlan(quantizerPlan('gptq', 3, file.hierarchy), file.hierarchy);
+      const { total } = footprintOf(file.hierarchy, resolved);
+      const codes = await SampleCodes.open(file, toyText(16 * 8, 9), 'cpu');
+      const now = performance.now.bind(performance);
+      let hours = 0;
+      // The clock goes on by an hour when the integers have been found.
+      performance.now = () => now() + 3_600_000 * hours;
+      const checkpoint = withCodes(file.checkpoint, {
+        id: codes.id,
+        of: (name, shape, scheme) => codes.of(name, shape, scheme),
+        prepare: async (plan, options) => {
+          await codes.prepare(plan, options);
+          hours = 1;
+        },
+      });
+      const options = { ...study.options, file: { ...file, checkpoint } };
+      const other = await Study.open({ ...options, accelerations: { workers: 0 } });
+      try {
+        assert.ok((await other.evaluator.measure(resolved, total)).seconds < 3600);
+        assert.equal(hours, 1);
+      } finally {
+        performance.now = now;
+        await other.close();
+      }
+    }));
+
   it('refuses kept integers that were damaged', () =>
     inCache(async (_folder, study) => {
       const { file } = study.options;

@@ -1,12 +1,19 @@
 import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
 import { wasmArithmetic } from '../../../src/backend/kernels/wasm-module.js';
+import { calibrate } from '../../../src/experiment/calibrate/calibrate.js';
+import { calibrationSample } from '../../../src/experiment/calibrate/sample.js';
 import { generate } from '../../../src/model/generate.js';
 import type { LoadedModel } from '../../../src/model/loaded-model.js';
+import { describeModel } from '../../../src/model/structure.js';
+import { withCodes } from '../../../src/quant/matrix-values.js';
 import type { Plan } from '../../../src/quant/plan.js';
+import { quantizerPlan, QUANTIZERS } from '../../../src/quant/quantizers.js';
 import { PER_CHANNEL, perGroup } from '../../../src/quant/scheme/granularity.js';
 import { createScheme, paperMinMax, UNQUANTIZED } from '../../../src/quant/scheme/scheme.js';
 import { onWasm } from '../../backend/support.js';
 import { temporaryFolder } from '../../checkpoint/support/temporary.js';
+import { toyText } from '../../experiment/study-support.js';
 import { openBundled, toyCheckpoint } from '../../support/toy.js';
 import {
   ARM,
@@ -146,6 +153,35 @@ describe('device: C computes as the wasm kernels do', () => {
       model.dispose();
       for (const toolchain of others) assertSame(walk(folder, toolchain, 200, sizes), steps);
     });
+
+  itCompiles('integers that a calibration sample decided on', [GCC], async () => {
+    const file = toyCheckpoint(TOY, 7);
+    const description = await describeModel(file, {});
+    const plan = quantizerPlan('gptq', 3, description.hierarchy);
+    const sample = calibrationSample(toyText(16 * 12, 9), 128);
+    const found = await calibrate({ ...description, checkpoint: file }, sample, QUANTIZERS.gptq(3));
+    const checkpoint = withCodes(file, {
+      id: 'toy',
+      of: (name) => Promise.resolve(found.get(name)!),
+      prepare: () => Promise.resolve(),
+    });
+    const { model } = await both(checkpoint, plan, at('calibrated'));
+    const steps = walk(at('calibrated'), GCC, 100, { layers: 2, logits: TOY.vocabSize });
+    assertSame(steps, await walkHere(model, tokensOf(steps)));
+    model.dispose();
+    // Others than rounding to nearest gives, which a plan that has lost them would be.
+    const nearest = await both(
+      file,
+      quantizerPlan('best', 3, description.hierarchy),
+      at('nearest'),
+    );
+    nearest.model.dispose();
+    const [calibrated, rounded] = await Promise.all(
+      ['calibrated', 'nearest'].map((folder) => readFile(`${at(folder)}/model.bin`)),
+    );
+    assert.equal(calibrated.length, rounded.length);
+    assert.notDeepEqual(calibrated, rounded);
+  });
 
   itCompiles('classes of a classifier', [GCC], async () => {
     const checkpoint = toyCheckpoint({ ...TOY, classes: 3, head: true }, 6);
