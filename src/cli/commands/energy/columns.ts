@@ -13,13 +13,19 @@ export const MEASURED_COLUMNS: readonly Column[] = [
 /** Lines of {@link MEASURED_COLUMNS}. */
 export function measuredLines(rows: readonly MeasuredEnergyRow[]): string[][] {
   return rows.map((row) => [
-    ...[row.plan, row.origin, row.meter, `${row.execution} (${row.backend})`],
+    ...[row.plan, row.origin, row.meter, executionText(row)],
     estimateText(row.joulesPerToken, 1000),
     ...[estimateText(row.watts), estimateText(row.tokensPerSecond)],
     ...(row.verdict === 'baseline'
       ? ['', '']
       : [changeWords(row.energyChange), changeWords(row.powerChange)]),
   ]);
+}
+
+/** The unquantized model has nothing to pack. */
+function executionText({ execution, backend, verdict }: MeasuredEnergyRow): string {
+  const name = execution === 'packed' && verdict === 'baseline' ? 'float32' : execution;
+  return `${name} (${backend})`;
 }
 
 /** The parts of a saving that are real, an execution a column. */
