@@ -42,8 +42,10 @@ export function realLines(real: readonly RealSaving[]): string[][] {
 /** "1.234 (1.200 to 1.260)" */
 export function estimateText(estimate: Estimate | undefined, factor = 1): string {
   if (estimate === undefined) return 'not measured';
-  const [value, low, high] = [estimate.value, estimate.low, estimate.high].map((each) =>
-    (each * factor).toPrecision(4),
-  );
+  const [value, low, high] = [estimate.value, estimate.low, estimate.high].map((each) => {
+    const text = (each * factor).toPrecision(4);
+    // Tens of thousands of tokens, not 2.141e+4.
+    return text.includes('e+') ? String(Number(text)) : text;
+  });
   return `${value} (${low} to ${high})`;
 }
