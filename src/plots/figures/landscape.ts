@@ -9,13 +9,16 @@ const COLOR_OF = { published: COLORS.purple, 'this project': COLORS.blue } as co
 
 /**
  * Fig. 1: spiking language models by memory and accuracy on SST-2. Only numbers with a source are drawn,
- * and each shows its own; where a source gives the energy a token, the tooltip does too.
+ * and each shows its own; where a source gives the energy a token, the tooltip does too. A model judged on other
+ * sentences than the published ones has a star.
  *
  * @throws {PlotError} when there are no records.
  */
 export function landscapeChart(records: readonly LandscapeRecord[]): ChartSpec {
   const rows = records.map(({ bytes, energy, energyOrigin, ...rest }) => ({
     ...rest,
+    label: rest.data === undefined ? rest.name : `${rest.name} *`,
+    dataText: rest.data ?? 'SST-2, as its source has it',
     mb: bytes / BYTES_PER_MB,
     energyText:
       energy === undefined
@@ -53,8 +56,10 @@ export function landscapeChart(records: readonly LandscapeRecord[]): ChartSpec {
     {
       title: {
         text: spanText(records),
-        subtitle:
+        subtitle: [
           'Accuracy against memory. Only numbers with a source; point at a model to read it',
+          ...starText(records),
+        ],
       },
       width: WIDTH,
       height: 300,
@@ -69,6 +74,7 @@ export function landscapeChart(records: readonly LandscapeRecord[]): ChartSpec {
             tooltip: [
               { field: 'name', title: 'Model' },
               { field: 'accuracy', title: 'Accuracy', format: '.1%' },
+              { field: 'dataText', title: 'On' },
               { field: 'parameters', title: 'Parameters', format: ',' },
               { field: 'mb', title: 'Memory (MB)', format: '.4~r' },
               { field: 'energyText', title: 'Energy' },
@@ -78,11 +84,19 @@ export function landscapeChart(records: readonly LandscapeRecord[]): ChartSpec {
         },
         {
           mark: { type: 'text', align: 'left', dx: 9, fontSize: 11, aria: false },
-          encoding: { x, y, text: { field: 'name' } },
+          encoding: { x, y, text: { field: 'label' } },
         },
       ],
     },
   );
+}
+
+/** Other sentences are another measure: the two are not held against each other. */
+function starText(records: readonly LandscapeRecord[]): string[] {
+  const others = [...new Set(records.flatMap(({ data }) => data ?? []))];
+  return others.length === 0
+    ? []
+    : [`* judged on ${others.join(', ')}: other sentences, no comparison with the rest`];
 }
 
 /** From where to where the models reach. No model is said to be better: samples of SST-2 are small. */
