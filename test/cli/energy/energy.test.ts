@@ -3,14 +3,18 @@ import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
-import type { MeasuredEnergyRow } from '../../src/experiment/runs/energy/measured-energy.js';
-import { openEnergyRun } from '../../src/experiment/runs/energy/saved-energy.js';
-import { energyRunFigures } from '../../src/figures/energy-run-figures.js';
-import { loadPaperPower } from '../../src/figures/paper-data.js';
-import { renderSvg } from '../../src/plots/render/headless.js';
-import { openStore } from '../../src/store/index.js';
-import { temporaryFolder } from '../checkpoint/support/temporary.js';
-import { json, toyCommands, type ToyCommands } from './support/study.js';
+import { realSection } from '../../../src/cli/report/measured-section.js';
+import type { MeasuredEnergyRow } from '../../../src/experiment/runs/energy/measured-energy.js';
+import {
+  openEnergyRun,
+  type SavedEnergy,
+} from '../../../src/experiment/runs/energy/saved-energy.js';
+import { energyRunFigures } from '../../../src/figures/energy-run-figures.js';
+import { loadPaperPower } from '../../../src/figures/paper-data.js';
+import { renderSvg } from '../../../src/plots/render/headless.js';
+import { openStore } from '../../../src/store/index.js';
+import { temporaryFolder } from '../../checkpoint/support/temporary.js';
+import { json, toyCommands, type ToyCommands } from '../support/study.js';
 
 /**
  * A powercap tree whose package draws 100 W while the test lasts: counted by a process of its own, since
@@ -113,6 +117,23 @@ describe('cli: energy', () => {
     assert.notEqual(code, 0);
     assert.match(stderr, /--min-speed: a plan does not change the speed of a search/);
     assert.match(stderr, /`qslm select <run> --min-speed`, which measures packed execution/);
+  });
+
+  it('tells the plans of two models apart in the table of what is real where, and only then', () => {
+    const change = { value: -0.02, low: -0.03, high: -0.01, repeats: 5 };
+    const runOf = (model: string): SavedEnergy => {
+      const row = {
+        ...{ plan: '8 bits', meter: 'GPU 0', verdict: 'lower', execution: 'packed' },
+        ...{ energyChange: change, powerChange: change, model, task: 'sst2', machine: 'M' },
+      };
+      return { rows: [row] } as unknown as SavedEnergy;
+    };
+    const cellsOf = (...models: readonly string[]): string =>
+      JSON.stringify(realSection(models.map(runOf)));
+    const number = '−2.0 % (−3.0 to −1.0 %) (GPU 0)';
+    assert.ok(cellsOf('small').includes(`"8 bits: ${number}"`));
+    const both = `8 bits, small on sst2, M: ${number}; 8 bits, large on sst2, M: ${number}`;
+    assert.ok(cellsOf('small', 'large').includes(`"${both}"`), cellsOf('small', 'large'));
   });
 
   it('refuses packed execution where nothing is measured', async () => {
