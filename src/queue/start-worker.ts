@@ -1,11 +1,12 @@
 import { startBackend, backendThreads } from '../backend/start.js';
+import { codesHome } from '../quant/calibrated/codes-file.js';
 import { QueueError } from '../util/errors.js';
 import { arithmeticHere, arithmeticId } from './identity.js';
 import { authorities, queueAddress } from './redis/address.js';
 import { Blobs } from './worker/blobs.js';
 import { ModelFolder } from './worker/models.js';
 import { QueueWorker } from './worker/queue-worker.js';
-import type { FindModel } from './worker/session.js';
+import type { FindFile } from './worker/session.js';
 
 export interface StartWorkerOptions {
   /** `redis://` or `rediss://`, without the password. */
@@ -29,16 +30,18 @@ export interface StartWorkerOptions {
 export async function startWorker(options: StartWorkerOptions): Promise<QueueWorker> {
   const address = queueAddress(options.url);
   const { name, description } = await startBackend(options.backend ?? 'auto');
-  const folder = new ModelFolder(options.models);
+  const folders = [options.models, codesHome()].map((path) => new ModelFolder(path));
   const ended = new AbortController();
   const { tell, unencryptedFiles: unencrypted = false } = options;
   const blobs = new Blobs({ ca: authorities(), unencrypted, tell, signal: ended.signal });
-  const find: FindModel = async (wanted, { files }) => {
-    const found = await folder.find(wanted);
-    if (found !== undefined) return found;
+  const find: FindFile = async (wanted, { files }) => {
+    for (const folder of folders) {
+      const found = await folder.find(wanted);
+      if (found !== undefined) return found;
+    }
     if (files !== undefined) return blobs.find(wanted, files);
     throw new QueueError({
-      what: 'the model is not here',
+      what: 'a file of the session is not here',
       where: options.models,
       got: `no checkpoint of ${wanted.bytes} bytes with that content`,
       expected: `${wanted.name}, SHA-256 ${wanted.sha256}, or a coordinator that hands it out`,

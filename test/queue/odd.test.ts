@@ -31,7 +31,10 @@ describe('a queue with odd workers and odd jobs', function () {
       const { openPool } = openQueue(url);
       await assert.rejects(search(place.path, place.task, WAYS, { openPool }), (error) => {
         assert.ok(error instanceof QueueError);
-        assert.match(error.message, /all workers have refused; got .*the model is not here/);
+        assert.match(
+          error.message,
+          /all workers have refused; got .*a file of the session is not here/,
+        );
         return true;
       });
     } finally {

@@ -6,7 +6,7 @@ import { LoadedModel } from '../../model/loaded-model.js';
 import { planStages } from '../../model/plan-stages.js';
 import { openDescribed, type ModelDescription } from '../../model/structure.js';
 import { addWork, noWork, type Work } from '../../model/work.js';
-import { withCodes } from '../../quant/matrix-values.js';
+import { withCodes, type CalibratedCodes, type WeightSource } from '../../quant/matrix-values.js';
 import type { ResolvedPlan } from '../../quant/plan.js';
 import { scoreBatch } from '../../tasks/evaluate.js';
 import { taskFromParts } from '../../tasks/kinds.js';
@@ -58,22 +58,27 @@ export class Scorer {
   private task: Task | undefined;
 
   private constructor(
-    private readonly checkpoint: Checkpoint,
+    private readonly checkpoint: Checkpoint & WeightSource,
     private readonly model: LoadedModel,
     private readonly accelerated: AcceleratedModel,
     private readonly applier: PlanApplier,
   ) {}
 
-  /** Starts the backend and loads the model. */
-  static async open(options: ScorerOptions): Promise<Scorer> {
+  /**
+   * Starts the backend and loads the model.
+   *
+   * @param codes by default those that are kept here of the calibration
+   */
+  static async open(options: ScorerOptions, codes?: CalibratedCodes): Promise<Scorer> {
     const { checkpoint: path, content, stated, backend, identity, reuse, calibration } = options;
     await startBackend(backend, identity);
     const { checkpoint, description } = await openDescribed(path, stated, content);
     try {
       const model = await LoadedModel.load(checkpoint, { description });
-      const calibrated = calibration === undefined ? undefined : keptCodes(calibration);
-      const applier = new PlanApplier(model, withCodes(checkpoint, calibrated));
-      return new Scorer(checkpoint, model, new AcceleratedModel(model, reuse), applier);
+      const kept = calibration === undefined ? undefined : keptCodes(calibration);
+      const source = withCodes(checkpoint, codes ?? kept);
+      const applier = new PlanApplier(model, source);
+      return new Scorer(source, model, new AcceleratedModel(model, reuse), applier);
     } catch (error) {
       await checkpoint.close();
       throw error;

@@ -25,10 +25,19 @@ const CALIBRATION_KEY = 'qslm.calibration';
 const SCHEME_KEY = 'qslm.scheme';
 const DIGESTS_KEY = 'qslm.sha256';
 
+/** The folder of kept integers, below one for each calibration. */
+export function codesHome(): string {
+  return join(cacheHome(), 'calibrated');
+}
+
+/** Stands for a scheme in names: 16 hexadecimal digits. */
+export function schemeId(scheme: Scheme): string {
+  return sha256(canonicalJson(schemeToJson(scheme))).slice(0, 16);
+}
+
 /** The place of the integers of a calibration under a scheme, there or not. */
 export function codesPath(calibration: string, scheme: Scheme): string {
-  const text = canonicalJson(schemeToJson(scheme));
-  return join(cacheHome(), 'calibrated', calibration, `${sha256(text).slice(0, 16)}.safetensors`);
+  return join(codesHome(), calibration, `${schemeId(scheme)}.safetensors`);
 }
 
 /**
@@ -80,13 +89,27 @@ export async function writeCodes(
  *
  * @throws {CheckpointError} where there are none, or the file is damaged.
  */
-export async function readCodes(
+export function readCodes(
   calibration: string,
   scheme: Scheme,
   name: string,
   shape: readonly number[],
 ): Promise<QuantizedTensor> {
-  const file = await openCheckpoint(codesPath(calibration, scheme));
+  return readCodesFrom(codesPath(calibration, scheme), { calibration, scheme }, name, shape);
+}
+
+/**
+ * The same, from a file wherever it lies.
+ *
+ * @param expected without a calibration that of any is taken: for whoever has the file by its hash.
+ */
+export async function readCodesFrom(
+  path: string,
+  { calibration, scheme }: { readonly calibration?: string; readonly scheme: Scheme },
+  name: string,
+  shape: readonly number[],
+): Promise<QuantizedTensor> {
+  const file = await openCheckpoint(path);
   try {
     const { bits, method, granularity } = scheme;
     const elements = elementCount(shape);
@@ -113,9 +136,9 @@ export async function readCodes(
   }
 }
 
-function digestsOf(file: Checkpoint, calibration: string): Record<string, unknown> {
+function digestsOf(file: Checkpoint, calibration: string | undefined): Record<string, unknown> {
   const found = file.metadata[CALIBRATION_KEY] as string | undefined;
-  if (found !== calibration)
+  if (calibration !== undefined && found !== calibration)
     throw new CheckpointError({
       what: 'not the integers of this calibration',
       where: `${file.path}: metadata ${CALIBRATION_KEY}`,

@@ -63,13 +63,18 @@ function fit(
       return smallestErrorGrid(values, from, to, smallest, largest, symmetric, bits);
     case 'gptq':
     case 'spike-preserving':
-      throw new QuantError({
-        what: 'the integers are not a function of the values alone',
-        where: `tensor ${name}`,
-        got: `range ${range.kind}, which is calibrated`,
-        expected: 'a model that was opened with a calibration sample',
-      });
+      throw withoutSample(range, name);
   }
+}
+
+/** The refusal of a calibrated scheme where there are no integers of it. @param name of the tensor */
+export function withoutSample({ kind }: Scheme['range'], name: string): QuantError {
+  return new QuantError({
+    what: 'the integers are not a function of the values alone',
+    where: `tensor ${name}`,
+    got: `range ${kind}, which is calibrated`,
+    expected: 'a model that was opened with a calibration sample',
+  });
 }
 
 /** Smallest and largest value; NaN when any value is. */

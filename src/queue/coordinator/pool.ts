@@ -18,6 +18,7 @@ import { keys, SESSION_SECONDS, STOP_FIELD } from '../protocol/keys.js';
 import { taskToText } from '../protocol/task-text.js';
 import { cellsOf } from '../worker/tally-mirror.js';
 import { Answers } from './answers.js';
+import { CodesFiles } from './codes.js';
 import type { Link } from './link.js';
 import { Seats } from './seats.js';
 import { Session } from './session.js';
@@ -52,6 +53,7 @@ export class QueuePool implements Pool {
   private task: { readonly task: Task; readonly hash: string; readonly text: string } | undefined;
   /** The first task: every worker that joins scores a batch of it. */
   private canaryTask: { readonly hash: string; readonly text: string } | undefined;
+  private readonly codes: CodesFiles;
   private dealt: number[][] = [];
   private evaluations = 0;
   /** Evaluations that begin at once open one session. */
@@ -62,7 +64,9 @@ export class QueuePool implements Pool {
   constructor(
     private readonly options: PoolOptions,
     private readonly queue: QueuePoolOptions,
-  ) {}
+  ) {
+    this.codes = new CodesFiles(options.calibration, queue.files);
+  }
 
   async useTask(task: Task): Promise<void> {
     const text = taskToText(task);
@@ -110,6 +114,7 @@ export class QueuePool implements Pool {
       const asked: Evaluation = {
         evaluation,
         plan: request.plan,
+        codes: await this.codes.of(request.plan),
         task: this.task!.task,
         hash: this.task!.hash,
         question: request.question,
@@ -192,8 +197,9 @@ export class QueuePool implements Pool {
     const evaluation = this.evaluations++;
     const { hash } = this.task!;
     const repair = (): Promise<void> => this.repair();
+    const codes = await this.codes.of(plan);
     const values = await abandoned(
-      this.shares!.observe({ evaluation, plan, hash, limits, repair }),
+      this.shares!.observe({ evaluation, plan, codes, hash, limits, repair }),
       signal,
     );
     const pairs = OBSERVABLES.slice(0, values.length).map((name, index) => [name, values[index]]);

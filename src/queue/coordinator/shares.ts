@@ -5,6 +5,7 @@ import { planId, type ResolvedPlan } from '../../quant/plan.js';
 import type { BatchScores, Task } from '../../tasks/task.js';
 import { planToJson, questionToJson } from '../protocol/codec.js';
 import { OBSERVE, PROTOCOL, SHARE } from '../protocol/keys.js';
+import type { CodesMessage } from '../protocol/messages.js';
 import type { Answers } from './answers.js';
 import { Jobs } from './jobs.js';
 import type { Link } from './link.js';
@@ -14,6 +15,8 @@ import type { Seats } from './seats.js';
 export interface Evaluation {
   readonly evaluation: number;
   readonly plan: ResolvedPlan;
+  /** Where the plan has calibrated schemes. */
+  readonly codes: readonly CodesMessage[];
   readonly task: Task;
   /** SHA-256 of the task's text. */
   readonly hash: string;
@@ -34,7 +37,7 @@ export interface Share {
 }
 
 /** One plan that is looked into on the first items of a task. */
-export interface Observation extends Pick<Evaluation, 'evaluation' | 'plan' | 'hash'> {
+export interface Observation extends Pick<Evaluation, 'evaluation' | 'plan' | 'codes' | 'hash'> {
   readonly limits: ObservedLimits;
   readonly repair: () => Promise<void>;
 }
@@ -105,6 +108,7 @@ export class Shares {
     const data = {
       ...{ protocol: PROTOCOL, session: this.session, seat: share.seat },
       ...{ evaluation: asked.evaluation, task: asked.hash, plan: planToJson(asked.plan) },
+      ...codesOf(asked),
       batches: share.batches,
       ...(asked.question && { question: questionToJson(asked.question) }),
     };
@@ -141,7 +145,10 @@ export class Shares {
     const { session } = this;
     const job = {
       ...{ name: OBSERVE, seat, where: `plan ${planId(plan)}, what is seen in it` },
-      data: { ...{ protocol: PROTOCOL, session, seat, task, limits }, plan: planToJson(plan) },
+      data: {
+        ...{ protocol: PROTOCOL, session, seat, task, limits },
+        ...{ plan: planToJson(plan), ...codesOf(asked) },
+      },
       parts: [evaluation, planId(plan), OBSERVE],
       repair,
     };
@@ -164,6 +171,11 @@ export class Shares {
   fail(error: Error): void {
     this.jobs.fail(error);
   }
+}
+
+/** Nothing for a plan that needs none. */
+function codesOf({ codes }: Pick<Evaluation, 'codes'>): object {
+  return codes.length > 0 ? { codes } : {};
 }
 
 function placeOf({ plan }: Evaluation, { seat, batches }: Share): string {

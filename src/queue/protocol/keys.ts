@@ -6,7 +6,7 @@
 export const PREFIX = 'qslm';
 
 /** Raise when messages change: workers of another version do not see the jobs. */
-export const PROTOCOL = 2;
+export const PROTOCOL = 3;
 
 export const keys = {
   /** Ids of sessions; those without a {@link keys.session} are over. */

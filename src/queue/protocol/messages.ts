@@ -18,6 +18,8 @@ const protocol = v.literal(PROTOCOL);
 const flag = v.boolean();
 const MOST_SEATS = 4096;
 const MOST_LOGIT_BYTES = 1e9;
+const MOST_SCHEMES = 1000;
+const schemeName = v.pipe(v.string(), v.regex(/^[0-9a-f]{16}$/));
 const seat = v.pipe(count, v.maxValue(MOST_SEATS - 1));
 const batches = v.pipe(v.array(count), v.maxLength(10_000_000));
 
@@ -52,6 +54,11 @@ export type SessionMessage = v.InferOutput<typeof sessionJson>;
 /** The job of a seat: to work off its queue. */
 export const leaseJson = v.strictObject({ protocol, session: id, seat });
 
+/** The calibrated integers of a scheme that a plan has, as a file by its hash. */
+const codesJson = v.strictObject({ scheme: schemeName, sha256: hash, bytes: count, name });
+export type CodesMessage = v.InferOutput<typeof codesJson>;
+const codes = v.pipe(v.array(codesJson), v.maxLength(MOST_SCHEMES));
+
 /** The job of a share of an evaluation. */
 export const shareJson = v.strictObject({
   protocol,
@@ -60,6 +67,7 @@ export const shareJson = v.strictObject({
   evaluation: count,
   task: hash,
   plan: planJson,
+  codes: v.exactOptional(codes),
   batches,
   question: v.exactOptional(questionJson),
 });
@@ -72,6 +80,7 @@ export const observeJson = v.strictObject({
   seat,
   task: hash,
   plan: planJson,
+  codes: v.exactOptional(codes),
   limits: v.strictObject({
     sentences: count,
     windows: count,

@@ -22,7 +22,7 @@ import { faultText, workerName } from './identity.js';
 import { Lease, type LeaveReason } from './lease.js';
 import { Seat, type SeatCounts } from './seat.js';
 import { SessionTable } from './session-table.js';
-import { BLOB, type FindModel } from './session.js';
+import { BLOB, type FindFile } from './session.js';
 import { othersHaveThreads, waitingSessions } from './spare-seats.js';
 
 /** A worker to be started. */
@@ -34,7 +34,7 @@ export interface QueueWorkerOptions {
   readonly arithmetic: string;
   /** In words. */
   readonly computes: string;
-  readonly find: FindModel;
+  readonly find: FindFile;
   /** Called once it is to end: what it waits for is not waited for any longer. */
   readonly onClosing: () => void;
   /** Told what happens, a line each. */
@@ -191,6 +191,7 @@ export class QueueWorker {
       ...{ packages, client, seat, counts, worker: this.id, thread: place.thread },
       connection: connectionOptions(this.options.address),
       session: session.message,
+      find: session.find,
       onTrouble: this.trouble,
       onBroken: () => {
         mine.end('its thread failed');

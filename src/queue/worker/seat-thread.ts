@@ -6,6 +6,7 @@ import type { ScoreReply, ScoreRequest, ScorerOptions } from '../../experiment/s
 import { familyModules } from '../../model/families.js';
 import type { ResolvedPlan } from '../../quant/plan.js';
 import { fromPlainError } from '../../util/errors.js';
+import type { CodesFilesHere } from './handed-codes.js';
 import type { ThreadReply, ThreadRequest } from './thread.js';
 
 /**
@@ -40,12 +41,18 @@ export class SeatThread {
    * Scores with a task.
    *
    * @param textOf gets the task's text where the thread has another one
+   * @param codes of the calibrated schemes of the plan
    * @throws as `Scorer.score`; {QueueError} for a task or batches that make no sense.
    */
-  score(task: string, textOf: () => Promise<string>, request: ScoreRequest): Promise<ScoreReply> {
+  score(
+    task: string,
+    textOf: () => Promise<string>,
+    request: ScoreRequest,
+    codes: CodesFilesHere,
+  ): Promise<ScoreReply> {
     return this.inTurn(async () => {
       await this.use(task, textOf);
-      const answer = await this.ask({ kind: 'score', request });
+      const answer = await this.ask({ kind: 'score', request, codes });
       if (answer.kind !== 'scored') throw new Error(`unexpected answer: ${answer.kind}`);
       return answer.reply;
     });
@@ -56,10 +63,11 @@ export class SeatThread {
     task: string,
     textOf: () => Promise<string>,
     request: { readonly plan: ResolvedPlan; readonly limits: ObservedLimits },
+    codes: CodesFilesHere,
   ): Promise<Observables> {
     return this.inTurn(async () => {
       await this.use(task, textOf);
-      const answer = await this.ask({ kind: 'observe', ...request });
+      const answer = await this.ask({ kind: 'observe', ...request, codes });
       if (answer.kind !== 'observed') throw new Error(`unexpected answer: ${answer.kind}`);
       return answer.observables;
     });

@@ -17,12 +17,14 @@ import {
   observeJson,
   shareJson,
   type Answer,
+  type CodesMessage,
   type SessionMessage,
   type ShareMessage,
 } from '../protocol/messages.js';
 import type { QueuePackages } from '../redis/connect.js';
+import type { CodesFilesHere } from './handed-codes.js';
 import type { SeatThread } from './seat-thread.js';
-import { readBlob } from './session.js';
+import { readBlob, type FindFile } from './session.js';
 import { TallyMirror } from './tally-mirror.js';
 
 /** The work of all seats of a worker so far. */
@@ -43,6 +45,7 @@ export interface SeatOptions {
   readonly seat: number;
   readonly worker: string;
   readonly thread: SeatThread;
+  readonly find: FindFile;
   readonly counts: SeatCounts;
   readonly onTrouble: (error: Error) => void;
   /** The thread is of no use any more. */
@@ -124,7 +127,8 @@ export class Seat {
       try {
         const request = { plan, batches, tally: tally.tally.buffer, ...(question && { question }) };
         const text = (): Promise<string> => readBlob(client, task);
-        const { scores, work } = await thread.score(task, text, request);
+        const files = await this.filesOf(share.codes);
+        const { scores, work } = await thread.score(task, text, request, files);
         if (this.leaving && scores.length < batches.length) return undefined;
         counts.tokens += tally.tokens;
         return { kind: 'scored', scores: scoresToJson(scores), work } satisfies Scored;
@@ -135,6 +139,19 @@ export class Seat {
     };
   }
 
+  /** Paths of calibrated integers, by scheme. Where they do not come, another worker shall have the seat. */
+  private async filesOf(codes: readonly CodesMessage[] = []): Promise<CodesFilesHere> {
+    const { find, session, onBroken } = this.options;
+    const found: Record<string, string> = {};
+    try {
+      for (const { scheme, ...wanted } of codes) found[scheme] = (await find(wanted, session)).path;
+      return found;
+    } catch (error) {
+      onBroken();
+      throw error;
+    }
+  }
+
   private observation(data: unknown): () => Promise<object> {
     const { client, thread } = this.options;
     const job = checked(observeJson, data, 'observation');
@@ -142,7 +159,8 @@ export class Seat {
     const { task, plan, limits } = job;
     return async () => {
       const text = (): Promise<string> => readBlob(client, task);
-      const found = await thread.observe(task, text, { plan, limits });
+      const files = await this.filesOf(job.codes);
+      const found = await thread.observe(task, text, { plan, limits }, files);
       const values = OBSERVABLES.flatMap((name) => found[name] ?? []);
       return { kind: 'observed', values: toBase64(Float64Array.from(values)) } satisfies Observed;
     };

@@ -1,13 +1,13 @@
 import type { Redis } from 'ioredis';
 import { QueueError } from '../../util/errors.js';
 import { keys, SESSION_SECONDS } from '../protocol/keys.js';
-import { readSession, SessionThreads, type FindModel } from './session.js';
+import { readSession, SessionThreads, type FindFile } from './session.js';
 
 /** The parts of a worker that its sessions need. */
 export interface SessionPlace {
   readonly threads: number;
   readonly arithmetic: string;
-  readonly find: FindModel;
+  readonly find: FindFile;
   readonly tell: (text: string) => void;
 }
 

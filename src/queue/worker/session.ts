@@ -7,8 +7,8 @@ import { sessionJson, type SessionMessage } from '../protocol/messages.js';
 import type { FoundFile, WantedFile } from './models.js';
 import { SeatThread } from './seat-thread.js';
 
-/** Finds the file of a session, wherever this worker may look. */
-export type FindModel = (wanted: WantedFile, session: SessionMessage) => Promise<FoundFile>;
+/** Finds a file of a session, wherever this worker may look. */
+export type FindFile = (wanted: WantedFile, session: SessionMessage) => Promise<FoundFile>;
 
 /** @returns undefined for one that is over. @throws {QueueError} for a description that makes no sense. */
 export async function readSession(
@@ -38,7 +38,7 @@ export class SessionThreads {
   constructor(
     readonly message: SessionMessage,
     private readonly client: Redis,
-    private readonly find: FindModel,
+    readonly find: FindFile,
     private readonly threadsOfWorker: number,
   ) {}
 

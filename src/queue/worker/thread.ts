@@ -14,6 +14,7 @@ import type { Task } from '../../tasks/task.js';
 import { ModelError, QueueError, toPlainError, type PlainError } from '../../util/errors.js';
 import { bitsOf } from '../canary.js';
 import { requireTokens, taskFromText } from '../protocol/task-text.js';
+import { HandedCodes, type CodesFilesHere } from './handed-codes.js';
 
 /** A request to the thread that has a session's model. */
 export type ThreadRequest =
@@ -23,8 +24,13 @@ export type ThreadRequest =
       readonly families: readonly string[];
     }
   | { readonly kind: 'task'; readonly text: string }
-  | { readonly kind: 'score'; readonly request: ScoreRequest }
-  | { readonly kind: 'observe'; readonly plan: ResolvedPlan; readonly limits: ObservedLimits }
+  | { readonly kind: 'score'; readonly request: ScoreRequest; readonly codes: CodesFilesHere }
+  | {
+      readonly kind: 'observe';
+      readonly plan: ResolvedPlan;
+      readonly limits: ObservedLimits;
+      readonly codes: CodesFilesHere;
+    }
   | { readonly kind: 'canary'; readonly batch: number; readonly plans: readonly ResolvedPlan[] };
 
 export type ThreadReply =
@@ -34,6 +40,7 @@ export type ThreadReply =
   | { readonly kind: 'canary'; readonly bits: string }
   | { readonly kind: 'failed'; readonly error: PlainError };
 
+const handed = new HandedCodes();
 let scorer: Scorer | undefined;
 let task: Task | undefined;
 /** Of the task, with what the unquantized model does on its first items. */
@@ -48,7 +55,7 @@ async function answer(message: ThreadRequest): Promise<ThreadReply> {
   switch (message.kind) {
     case 'open':
       for (const module of message.families) createRequire(__filename)(module);
-      scorer = await Scorer.open(message.options);
+      scorer = await Scorer.open(message.options, handed);
       return { kind: 'done' };
     case 'task': {
       if (scorer === undefined) throw new Error('a task came before the model');
@@ -63,11 +70,13 @@ async function answer(message: ThreadRequest): Promise<ThreadReply> {
     case 'score':
       requireBatches(message.request.batches, opened().task);
       requireMatrices(message.request.plan, opened().scorer);
+      handed.take(message.codes);
       return { kind: 'scored', reply: await opened().scorer.score(message.request) };
     case 'observe': {
       const { scorer } = opened();
       const { plan, limits } = message;
       requireMatrices(plan, scorer);
+      handed.take(message.codes);
       const of = JSON.stringify(limits);
       if (observer?.of !== of) observer = { of, looks: scorer.observer(limits) };
       return { kind: 'observed', observables: await observer.looks.measure(plan) };

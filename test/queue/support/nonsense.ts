@@ -11,6 +11,7 @@ export function shareOf(session: string): object {
   return {
     ...{ protocol: PROTOCOL, session, seat: 0, evaluation: 1, task: 'a'.repeat(64) },
     plan: [['blocks.0.att.key.weight', { bits: 4 }]],
+    codes: [{ scheme: 'b'.repeat(16), sha256: 'c'.repeat(64), bytes: 10, name: 'integers' }],
     batches: [0, 1],
     question: {
       need: 'verdict',
