@@ -29,7 +29,7 @@
  *   {@link measuredEnergyFigure}, {@link firingRatesFigure}, {@link firingRateRecords},
  *   {@link landscapeFigure}, {@link membraneChart}, {@link runFigures}
  * - lay the paper beside: {@link loadPaperResults}, {@link loadPaperCases}, {@link loadPaperPower},
- *   {@link loadLandscape}, {@link ownLandscapePoint}
+ *   {@link loadLandscape}, {@link ownLandscapePoint}, {@link modelledLandscapePoint}
  *
  * Errors are classes of their own, all {@link QslmError}.
  *
@@ -145,6 +145,7 @@ export {
   operationsFigure,
   ownLandscapePoint,
 } from './figures/energy-figures.js';
+export { modelledLandscapePoint, type JudgedPlan } from './figures/landscape-points.js';
 export { architectureFigure, landscapeFigure } from './figures/paper-figures.js';
 export { runFigures } from './figures/run-figures.js';
 export {

@@ -51,6 +51,8 @@ export { weightTraffic } from './energy/traffic.js';
 export { modelEnergy } from './energy/model-energy.js';
 export { ACCOUNTINGS, type Accounting, type FiringRates } from './energy/accounting.js';
 export { WEIGHT_MEMORIES } from './energy/technology.js';
+export { findMeters } from './energy/meters/find.js';
+export { realSavings, type RealSaving } from './energy/measured/real-savings.js';
 
 export { memoryStore, type MeasurementStore } from './store/index.js';
 export { buildTask, type TaskRequest } from './experiment/open/build-task.js';

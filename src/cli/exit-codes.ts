@@ -1,4 +1,5 @@
 import { CommanderError, InvalidArgumentError } from 'commander';
+import { UnmetSpeedError } from '../experiment/selection/speed-limit.js';
 import { UnmetConstraintsError, UnreachableMemoryError } from '../search/nearest.js';
 import { UnwritableStoreError } from '../store/errors.js';
 import {
@@ -21,7 +22,7 @@ export const EXIT = {
   input: 3,
   /** A full disk, a folder without permission. */
   output: 4,
-  /** A search whose limits no plan keeps; its result names the nearest one. */
+  /** Limits that no plan of a search keeps; the nearest one, or the fastest, is named. */
   unmet: 5,
   /** Ctrl-C: 128 + SIGINT, as shells count. */
   interrupted: 130,
@@ -46,14 +47,15 @@ export const EXIT_HELP = `Exit codes:
 /** The reader of the standard output has closed it. Nothing is wrong, and there is nobody to tell. */
 export class ReaderGoneError extends Error {}
 
+const UNMET = [UnmetConstraintsError, UnreachableMemoryError, UnmetSpeedError] as const;
+
 export function exitCodeOf(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
   if (error instanceof ReaderGoneError) return EXIT.readerGone;
   if (error instanceof AbortedError) return EXIT.interrupted;
   if (error instanceof UsageError) return EXIT.usage;
   if (error instanceof OutputError || error instanceof UnwritableStoreError) return EXIT.output;
-  if (error instanceof UnmetConstraintsError || error instanceof UnreachableMemoryError)
-    return EXIT.unmet;
+  if (UNMET.some((kind) => error instanceof kind)) return EXIT.unmet;
   return error instanceof QslmError ? EXIT.input : EXIT.defect;
 }
 

@@ -15,7 +15,7 @@ import { addWorker } from './commands/queue/worker.js';
 import { addReport } from './commands/report.js';
 import { addRuns } from './commands/runs.js';
 import { addSearch } from './commands/search.js';
-import { addSelect } from './commands/select.js';
+import { addSelect } from './commands/select/select.js';
 import { addSweep } from './commands/sweep.js';
 import { addFineTune } from './commands/train/finetune.js';
 import { EXIT_HELP } from './exit-codes.js';

@@ -57,16 +57,22 @@ export function energyRecords(
 
 /**
  * Measured energy as records, a meter an accounting: to be drawn beside those of `energyRecords`. A plan
- * whose energy was not measured, or is lost in the noise around idle, has none.
+ * whose energy was not measured, or is lost in the noise around idle, has none; nor has any plan of a meter
+ * that could not tell the unquantized model's, which all are compared with.
  */
 export function measuredRecords(
   study: FigureSubject,
   rows: readonly MeasuredEnergyRow[],
 ): EnergyRecord[] {
   const subject = subjectOf(study);
+  const compared = new Set(
+    rows.filter((row) => row.verdict === 'baseline' && isAboveIdle(row)).map(({ meter }) => meter),
+  );
   return rows.flatMap((row): EnergyRecord[] => {
     const { origin, plan, meter, execution, backend, joulesPerToken, energyChange: change } = row;
-    if (joulesPerToken === undefined || joulesPerToken.value <= 0) return [];
+    if (joulesPerToken === undefined || !isAboveIdle(row) || !compared.has(meter)) return [];
+    // Without pairs of windows there is no change to be drawn.
+    if (row.verdict !== 'baseline' && change === undefined) return [];
     const { value, low, high } = joulesPerToken;
     return [
       {
@@ -79,6 +85,11 @@ export function measuredRecords(
       },
     ];
   });
+}
+
+/** False where a plan's energy is lost in the noise around idle, or was not measured. */
+function isAboveIdle({ joulesPerToken }: MeasuredEnergyRow): boolean {
+  return joulesPerToken !== undefined && joulesPerToken.value > 0;
 }
 
 /** Fig. 10 with a meter: measured, modelled and the paper's, each in panels of its own. @throws as `energyChangeChart`. */
@@ -96,18 +107,22 @@ export function measuredEnergyFigure(
  * A measured plan of a classifier as a point of Fig. 1.
  *
  * @param name 'spikegpt-mini-sst2, 8 bits'
- * @param accuracy on SST-2, [0, 1]
+ * @param accuracy on the sentences of `data`, [0, 1]
+ * @param data title of the sentences, where they are not those of published models
  */
 export function ownLandscapePoint(
   name: string,
   parameters: number,
   accuracy: number,
-  { bytes, joulesPerToken, origin, meter, machine }: MeasuredEnergyRow,
+  row: MeasuredEnergyRow,
+  data?: string,
 ): LandscapeRecord {
+  const { bytes, joulesPerToken, origin, meter, machine } = row;
   return {
     ...{ name, kind: 'this project', parameters, accuracy, bytes },
-    ...(joulesPerToken && { energy: joulesPerToken.value * 1e6, energyOrigin: origin }),
+    ...(isAboveIdle(row) && { energy: joulesPerToken!.value * 1e6, energyOrigin: origin }),
     source: `measured here: ${meter}, ${machine}`,
+    ...(data !== undefined && { data }),
   };
 }
 

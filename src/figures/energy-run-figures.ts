@@ -43,7 +43,7 @@ export function energyRunFigures(
   const { study, rows } = run;
   const paper = power.filter(({ task }) => task === study.task.name);
   const possible = new Map<EnergyFigureName, () => ChartSpec>();
-  if (measuredRecords(study, rows).length > 0)
+  if (measuredRecords(study, rows).some(({ change }) => change !== undefined))
     possible.set('energy', () => measuredEnergyFigure(study, rows, modelledOf(run), { paper }));
   const points = landscapePoints(run);
   if (points.length > 0)
@@ -74,6 +74,11 @@ function landscapePoints({ study, rows }: SavedEnergy): LandscapeRecord[] {
     .flatMap((row) =>
       row.metric === undefined
         ? []
-        : [ownLandscapePoint(`${name}, ${row.plan}`, hierarchy.parameters, row.metric, row)],
+        : [
+            ownLandscapePoint(
+              ...([`${name}, ${row.plan}`, hierarchy.parameters, row.metric, row] as const),
+              study.task.title,
+            ),
+          ],
     );
 }

@@ -1,16 +1,14 @@
 import { tidy, type Tensor } from '@tensorflow/tfjs-core';
-import { requirePackedKernels } from '../backend/kernels/packed/packed.js';
 import { readFloat32 } from '../backend/read.js';
 import { requireFinite } from '../checkpoint/finite.js';
 import { elementCount } from '../checkpoint/shape.js';
 import type { Checkpoint } from '../checkpoint/types.js';
-import type { PackedTensor } from '../quant/packed/packed-tensor.js';
-import { isPackedCheckpoint } from '../quant/packed/read.js';
 import { CheckpointError, ModelError, throwIfAborted, withMemoryNamed } from '../util/errors.js';
 import { formatBytes } from '../util/format.js';
 import { yieldToEvents, type RunOptions } from '../util/progress.js';
 import type { ModelConfig, StatedConfig } from './config.js';
 import type { Gradient, GradientOptions, Loss, SpikingNetwork } from './family.js';
+import { packedReader, packedSetter } from './packed/packed-weights.js';
 import { BatchSplitter, joined } from './split-batch.js';
 import { describeModel, type ModelDescription } from './structure.js';
 import type { Pooling, SequenceModel, TokenBatch } from './types.js';
@@ -62,12 +60,13 @@ export class LoadedModel<Config extends ModelConfig = ModelConfig> implements Se
     const model = new LoadedModel(description, family.build(config));
     const parameters = layout.parameters.filter(({ unused }) => withUnused || unused !== true);
     const total = parameters.length;
-    const readPacked = packed ? packedReader(checkpoint, model.network, family.title) : undefined;
+    const readPacked = packed ? packedReader(checkpoint) : undefined;
+    const setPacked = packed ? packedSetter(model) : undefined;
     try {
       for (const [done, { name }] of parameters.entries()) {
         throwIfAborted(signal, `loading ${checkpoint.path}`);
         const stored = await readPacked?.(name);
-        if (stored !== undefined) model.network.setPacked!(name, stored);
+        if (stored !== undefined) setPacked!(name, stored);
         else model.setParameter(name, await checkpoint.readFloat32(name), checkpoint.path);
         onProgress?.({ phase: 'load weights', done: done + 1, total, unit: 'tensors' });
         await yieldToEvents();
@@ -269,32 +268,4 @@ export function requireRateProxy({ family }: Pick<ModelDescription, 'family'>): 
     got: 'a network without one (predictor rates)',
     expected: 'predictor metric or kl, or a family whose neurons integrate and fire without a leak',
   });
-}
-
-/**
- * The function that reads a matrix of a packed file as it is stored, or undefined where that is float32.
- *
- * @throws {CheckpointError} for a file that is not packed. {ModelError} for a family without packed execution.
- *   {BackendError} for a backend without it.
- */
-function packedReader(
-  checkpoint: Checkpoint,
-  network: SpikingNetwork,
-  title: string,
-): (name: string) => Promise<PackedTensor | undefined> {
-  if (!isPackedCheckpoint(checkpoint))
-    throw new CheckpointError({
-      what: 'only a packed model can be computed with packed',
-      where: checkpoint.path,
-      got: 'plain weights',
-      expected: 'a file written by an export',
-    });
-  if (network.setPacked === undefined)
-    throw new ModelError({
-      what: 'models of this family cannot be computed with packed',
-      where: title,
-      expected: 'a SpikeGPT, or the packed file without packed execution',
-    });
-  requirePackedKernels();
-  return (name) => checkpoint.readPacked(name);
 }

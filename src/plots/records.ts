@@ -209,6 +209,8 @@ export interface LandscapeRecord {
   readonly energyOrigin?: 'modelled' | 'measured';
   /** Origin of the numbers, for people. */
   readonly source: string;
+  /** Title of the sentences that the accuracy is of, where they are not those of the published models. */
+  readonly data?: string;
 }
 
 /** Energy of a plan (Fig. 10). */

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { readdir, readFile } from 'node:fs/promises';
 import { temporaryFolder } from '../checkpoint/support/temporary.js';
+import { assertOriginsSaid, blocksOf, partsOf } from '../support/energy-words.js';
 import { runCli } from './support/run.js';
 
 interface Numbers {
@@ -48,6 +49,9 @@ describe('cli: demo, the whole flow', function () {
     const html = await readFile(at('out/report.html'), 'utf8');
     for (const heading of ['which blocks are sensitive', 'judged on held-out data', 'case a3'])
       assert.ok(html.includes(heading), heading);
+    assert.ok(html.includes('the selected plans among published models'));
+    assertOriginsSaid(partsOf(html), 'demo');
+    assertOriginsSaid(blocksOf(stdout), 'demo');
 
     const again = await runCli(argv);
     assert.equal(again.code, 0, again.stderr);

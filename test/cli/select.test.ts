@@ -55,6 +55,33 @@ describe('cli: select', () => {
     assert.equal(none.code, 2);
   });
 
+  it('takes the best plan whose packed speed keeps a limit, measured now, and says how', async () => {
+    const fast = ['select', run.id, '--lambda', '0,1', '--min-speed', '0.001x', '--repeat', '3'];
+    const { code, stdout, stderr } = await toy.runs(...fast);
+    assert.equal(code, 0, stderr);
+    assert.match(
+      stdout,
+      /^speed +at least 0\.001 times float32 in packed execution, measured now:/m,
+    );
+    assert.match(
+      stdout,
+      /^intervals +95 %, Student of logarithms, over 3 repeats, of \d+ plans together/m,
+    );
+    assert.match(stdout, /^plan +limit +tokens\/s packed +times float32$/m);
+    // So low a limit changes nothing.
+    for (const { plan } of run.result.selections.filter((_, at) => at !== 1)) {
+      assert.match(stdout, new RegExp(`^${plan} +keeps +[\\d.]+ \\(.* to .*\\) +[\\d.]+`, 'm'));
+    }
+    const refused = async (message: RegExp, ...more: readonly string[]): Promise<void> => {
+      const outcome = await toy.runs('select', run.id, ...more);
+      assert.equal(outcome.code, 2);
+      assert.match(outcome.stderr, message);
+    };
+    await refused(/Expected tokens\/s/, '--min-speed', 'fast');
+    await refused(/nothing is repeated/, '--repeat', '3');
+    await refused(/too few repeats/, '--min-speed', '1', '--repeat', '1');
+  });
+
   it('writes the plan of one weight, which eval takes', async () => {
     const out = at('selected.json');
     const { code } = await toy.runs('select', run.id, '--lambda', '1', '--plan', out);

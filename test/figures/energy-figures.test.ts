@@ -14,6 +14,7 @@ import {
 } from '../../src/figures/energy-figures.js';
 import { landscapeFigure } from '../../src/figures/paper-figures.js';
 import type { FigureSubject } from '../../src/figures/study-figures.js';
+import { energyChart } from '../../src/plots/figures/energy.js';
 import type { Task } from '../../src/tasks/task.js';
 import { spikingLayers, uniform } from '../energy/support.js';
 import {
@@ -162,6 +163,28 @@ describe('figures of measured energy', () => {
     assert.equal(measuredRecords(study, [rowOf('32', -1e-9)]).length, 0, 'lost in noise');
   });
 
+  it('draw nothing of a meter that lost the unquantized model in noise, and no change that was not paired', () => {
+    const lost = [rowOf('32', -1e-9), rows[1], rowOf('4', 0.9e-3, -0.1)];
+    assert.deepEqual(measuredRecords(study, lost), []);
+    const unpaired = { ...rows[1], energyChange: undefined, verdict: 'not measured' as const };
+    assert.deepEqual(
+      measuredRecords(study, [rows[0], unpaired]).map(({ plan }) => plan),
+      ['32'],
+    );
+    assert.equal(ownLandscapePoint('toy', 1000, 0.7, lost[0]).energy, undefined);
+  });
+
+  it('say at a bar whose interval has 0 in it that it is within noise', () => {
+    const near = measuredEnergyFigure(study, [rows[0], rowOf('8', 0.99e-3, -0.005)], []);
+    assert.match(JSON.stringify(near), /"text":"−0\.5 %, within noise"/);
+    const far = JSON.stringify(measuredEnergyFigure(study, rows, []));
+    assert.match(far, /"text":"−2\.0 %"/);
+    assert.doesNotMatch(far, /within noise/);
+    // The other figure has the paired change too, not the quotient of means, which is −4 % here.
+    const bars = energyChart(measuredRecords(study, [rows[0], rowOf('8', 0.96e-3, -0.005)]));
+    assert.match(JSON.stringify(bars), /"changeText":"−0\.5 %, within noise"/);
+  });
+
   it('leave the figure of modelled energy alone as it was', () => {
     const spec = JSON.stringify(measuredEnergyFigure(study, [], modelled, { paper }));
     const before = JSON.stringify(energyChangeFigure(study, RUN, SETTINGS.slice(0, 1), { paper }));
@@ -175,5 +198,9 @@ describe('figures of measured energy', () => {
     assert.match(chart, /980 µJ a token \(measured\)/);
     const other = { ...point, energyOrigin: 'modelled' as const };
     assert.match(JSON.stringify(landscapeFigure([other])), /\(modelled\)/);
+    // Sentences that are not those of the published models are said, and starred.
+    const starred = landscapeFigure([ownLandscapePoint('toy', 1000, 0.7, rows[1], 'Film reviews')]);
+    assert.match(JSON.stringify(starred), /"label":"toy \*"/);
+    assert.match(JSON.stringify(starred), /\* judged on Film reviews: other sentences/);
   });
 });

@@ -48,6 +48,24 @@ describe('plots/landscape', () => {
     assert.match(titleOf(LANDSCAPE.slice(0, 1)), /: accuracy 85\.7 %, memory 862 MB$/);
   });
 
+  it('keeps the names of models apart, and stars those judged on other sentences', async () => {
+    const [published] = LANDSCAPE;
+    const close = [0.756, 0.752, 0.744].map((accuracy, index) => ({
+      ...published,
+      ...{ name: `plan ${index} of a model`, accuracy, bytes: 2e6 + 1e5 * index, data: 'Reviews' },
+    }));
+    const spec = landscapeChart([...LANDSCAPE, ...close]);
+    await assertGoodChart(spec);
+    await withView(spec, (view) => {
+      assertNoTextOverlaps(view);
+      const texts = drawnTexts(view).map(({ text }) => text);
+      for (const { name } of close) assert.ok(texts.includes(`${name} *`), name);
+    });
+    // The span is of the sentences that all others are judged on.
+    assert.match(JSON.stringify(spec.title), /accuracy 77\.1 to 85\.7 %/);
+    assert.match(JSON.stringify(spec.title), /\* judged on Reviews: other sentences/);
+  });
+
   it('draws the models that the package carries, each with its source', async () => {
     const models = await loadLandscape();
     await assertGoodChart(landscapeChart(models));

@@ -8,7 +8,7 @@ import type { Study } from '../../experiment/open/study.js';
 import { searchResultJson } from '../../experiment/record/search-files.js';
 import { runCases, type CasesRun } from '../../experiment/runs/cases-run.js';
 import { PRECISION_LIST, runUniform } from '../../experiment/runs/uniform.js';
-import { loadPaperPower, loadPaperResults } from '../../figures/paper-data.js';
+import { loadLandscape, loadPaperPower, loadPaperResults } from '../../figures/paper-data.js';
 import { loadVegaBundle } from '../../figures/vega-bundle.js';
 import { renderReport } from '../../plots/render/report.js';
 import { needsCalibration, type QuantizerName, quantizerPlan } from '../../quant/quantizers.js';
@@ -40,7 +40,7 @@ import { requireFolder } from '../options/model-output.js';
 import { queueOf, withQueueOptions, type QueueFlags } from '../options/queue.js';
 import { withStore } from '../options/study.js';
 import { demoReport, type DemoRun } from '../report/demo-report.js';
-import { energySections } from '../report/energy-section.js';
+import { energySections, landscapeSections } from '../report/energy-section.js';
 import { groupFindings } from '../report/findings.js';
 import { groupSections, savingsSections } from '../report/run-sections.js';
 import { asOneBar } from '../run-progress.js';
@@ -96,8 +96,13 @@ async function demo(session: Session, flags: DemoFlags): Promise<void> {
   const groups = searches.map(({ sweep, ...found }) => ({ ...found, sweeps: [sweep] }));
   const paper = await loadPaperResults();
   const power = await loadPaperPower();
+  const landscape = await loadLandscape();
   const sections = [
-    ...groups.flatMap((group) => [...groupSections(group, paper), ...energySections(group, power)]),
+    ...groups.flatMap((group) => [
+      ...groupSections(group, paper),
+      ...energySections(group, power),
+      ...landscapeSections(group, landscape),
+    ]),
     ...savingsSections(groups),
   ];
   const findings = groups.flatMap((group) => groupFindings(group, paper));

@@ -1,5 +1,4 @@
 import { Option, type Command } from 'commander';
-import { requireSpeedLimit } from '../../energy/measured/real-savings.js';
 import { ACCOUNTINGS } from '../../experiment/open/model-space.js';
 import type { Study } from '../../experiment/open/study.js';
 import { runSearch } from '../../experiment/runs/search-run.js';
@@ -69,8 +68,7 @@ export function addSearch(program: Command, host: Host): void {
     )
     .option(
       '--min-speed <rate>',
-      'tokens/s at least; only where a plan changes the speed: packed execution, which searches do not use',
-      numberWhere((value) => value > 0, 'a number above 0'),
+      'refused: a search computes in float32, where no plan changes the speed; qslm select has it',
     )
     .addOption(
       new Option(
@@ -218,7 +216,6 @@ async function search(
   command: readonly string[],
 ): Promise<void> {
   const { metric } = study.task;
-  requireSpeedLimit(flags.minSpeed, study.options.backend.name);
   const settings = settingsOf(flags, metric);
   session.note(formatFacts(studyFacts(study)));
   const space = study.space(settings);

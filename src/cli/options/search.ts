@@ -28,7 +28,7 @@ export interface SearchFlags
   readonly level: number;
   readonly gate?: 'drift';
   readonly gateThreshold?: number;
-  readonly minSpeed?: number;
+  readonly minSpeed?: string;
   readonly preset?: SearchPreset;
 }
 
@@ -46,6 +46,7 @@ export function checkSearchFlags(command: Command, flags: SearchFlags): void {
   requireOwnMethod(command, flags);
   requireSamples(command, flags);
   requireGate(flags);
+  refuseSpeedLimit(flags);
 }
 
 /** Options that only one of the methods looks at. */
@@ -108,6 +109,18 @@ function requireGate({ gate, gateThreshold }: SearchFlags): void {
     where: '--gate-threshold',
     got: String(gateThreshold),
     expected: '--gate drift with it',
+  });
+}
+
+/** Refuses a limit on speed where no plan can change it: rounded weights are computed with as float32. */
+function refuseSpeedLimit({ minSpeed }: SearchFlags): void {
+  if (minSpeed === undefined) return;
+  throw new UsageError({
+    what: 'a plan does not change the speed of a search, so none can be found by it',
+    where: '--min-speed',
+    got: minSpeed,
+    expected:
+      'a search without it, and then `qslm select <run> --min-speed`, which measures packed execution',
   });
 }
 

@@ -1,27 +1,13 @@
 import { isModelled } from '../../energy/operations.js';
 import type { EnergyRun } from '../../experiment/runs/energy/energy-run.js';
-import { energyChangeFigure, type EnergySetting } from '../../figures/energy-figures.js';
-import type { PaperPowerRecord } from '../../plots/records.js';
+import { energyChangeFigure } from '../../figures/energy-figures.js';
+import { SETTINGS_WITHOUT_RATES } from '../../figures/energy-run-figures.js';
+import { judgedLandscapePoints } from '../../figures/landscape-points.js';
+import { landscapeFigure } from '../../figures/paper-figures.js';
+import type { LandscapeRecord, PaperPowerRecord } from '../../plots/records.js';
 import type { ReportSection } from '../../plots/render/report.js';
 import { Assignment } from '../../search/space.js';
 import type { RunGroup } from './group.js';
-
-/** Those that need no firing rates, which a run does not keep. */
-const ACCOUNTINGS = ['as built', 'integer'] as const;
-const SETTINGS: readonly EnergySetting[] = [
-  {
-    name: 'DRAM, all weights for every token',
-    memory: 'DRAM',
-    tokensPerRead: 1,
-    accountings: ACCOUNTINGS,
-  },
-  {
-    name: 'DRAM, 256 tokens share a reading',
-    memory: 'DRAM',
-    tokensPerRead: 256,
-    accountings: ACCOUNTINGS,
-  },
-];
 
 /** The modelled energy of the plans that a group's searches end with. */
 export function energySections(
@@ -53,9 +39,29 @@ export function energySections(
       paragraphs: [
         'Modelled from counts of operations and published energies; nothing was metered. As built, weights are rounded and computing stays in float32, so that only the reading of weights falls, and only on a machine that reads them packed. “Integer” supposes integer inputs too, whose price in quality was not measured. A classification head is counted once a token.',
       ],
-      chart: energyChangeFigure(study, run, SETTINGS, {
+      chart: energyChangeFigure(study, run, SETTINGS_WITHOUT_RATES, {
         paper: power.filter(({ task }) => task === study.task.name),
       }),
+    },
+  ];
+}
+
+/** Fig. 1 with the plans that a group's searches end with, as they were judged: it is about accuracy on SST-2. */
+export function landscapeSections(
+  { study, searches }: RunGroup,
+  published: readonly LandscapeRecord[],
+): ReportSection[] {
+  const { task, options } = study;
+  if (task.name !== 'sst2') return [];
+  const points = judgedLandscapePoints(options.file, searches, `${task.title}, held out`);
+  if (points.length === 0) return [];
+  return [
+    {
+      heading: `${options.file.name}: the selected plans among published models`,
+      paragraphs: [
+        'Energies of this project’s points are modelled, and shown to those who point at them; none was measured.',
+      ],
+      chart: landscapeFigure([...published, ...points]),
     },
   ];
 }

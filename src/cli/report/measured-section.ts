@@ -1,4 +1,5 @@
 import { EXECUTIONS, realSavings } from '../../energy/measured/real-savings.js';
+import type { MeasuredEnergyRow } from '../../experiment/runs/energy/measured-energy.js';
 import type { SavedEnergy } from '../../experiment/runs/energy/saved-energy.js';
 import { energyRunFigures, type EnergyRunOptions } from '../../figures/energy-run-figures.js';
 import type { ReportSection } from '../../plots/render/report.js';
@@ -36,8 +37,15 @@ export function measuredSections(run: SavedEnergy, options: EnergyRunOptions): R
 /** One table of what is real where, from all measurements of a report: executions are measured apart. */
 export function realSection(runs: readonly SavedEnergy[]): ReportSection[] {
   if (runs.length === 0) return [];
+  const all = runs.flatMap(({ rows }) => rows);
+  const subjects = new Set(all.map(subjectOf));
+  // "8 bits" of one model is not that of another.
+  const told =
+    subjects.size < 2
+      ? all
+      : all.map((row) => ({ ...row, plan: `${row.plan}, ${subjectOf(row)}` }));
   const measured = EXECUTIONS.flatMap((execution) => {
-    const rows = runs.flatMap((run) => run.rows.filter((row) => row.execution === execution));
+    const rows = told.filter((row) => row.execution === execution);
     return rows.length === 0 ? [] : [[execution, rows] as const];
   });
   const lines = realLines(realSavings(Object.fromEntries(measured)));
@@ -48,4 +56,8 @@ export function realSection(runs: readonly SavedEnergy[]): ReportSection[] {
       tables: [{ ...htmlTable(caption, REAL_COLUMNS, lines), wraps: true }],
     },
   ];
+}
+
+function subjectOf({ model, task, machine }: MeasuredEnergyRow): string {
+  return `${model} on ${task}, ${machine}`;
 }

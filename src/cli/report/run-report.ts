@@ -9,7 +9,7 @@ import { accountingFacts, describeLimits } from '../format/run-tables.js';
 import { decisionFacts, selectionFacts } from '../format/selection-text.js';
 import type { Fact } from '../format/table.js';
 import { workFacts } from '../format/work-facts.js';
-import { energySections } from './energy-section.js';
+import { energySections, landscapeSections } from './energy-section.js';
 import { findingsSection, groupFindings } from './findings.js';
 import type { RunGroup } from './group.js';
 import { measuredSections, realSection } from './measured-section.js';
@@ -93,13 +93,17 @@ function groupsOf(runs: readonly SavedRun[]): RunGroup[] {
   }));
 }
 
-function sectionsOf(group: RunGroup, { paper, power }: PaperNumbers): ReportSection[] {
+function sectionsOf(
+  group: RunGroup,
+  { paper, power, landscape = [] }: PaperNumbers,
+): ReportSection[] {
   const { study, searches } = group;
   return [
     ...sweepSections(group),
     ...resultSections(group, paper),
     ...searches.flatMap((run) => [planByPlan(study, run, paper), ...detailSections(study, run)]),
     ...energySections(group, power),
+    ...landscapeSections(group, landscape),
   ];
 }
 

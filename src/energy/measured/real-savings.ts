@@ -1,4 +1,3 @@
-import { UsageError } from '../../util/errors.js';
 import type { MeasuredRow } from './summary.js';
 
 /**
@@ -6,34 +5,16 @@ import type { MeasuredRow } from './summary.js';
  *
  * - `simulated`: rounded weights, held and multiplied as float32 by JavaScript and WebAssembly;
  * - `native`: the same with the kernels of native TensorFlow;
- * - `packed`: integers of the plan's bits, in memory and in the products.
+ * - `packed`: integers of the plan's bits, in memory and read by the products, which multiply in float32.
  */
 export const EXECUTIONS = ['simulated', 'native', 'packed'] as const;
 /** One of {@link EXECUTIONS}. */
 export type Execution = (typeof EXECUTIONS)[number];
 
-/** Executions that energy can be measured of: packed weights are of one plan, and plans are measured in turns. */
-const MEASURABLE: ReadonlySet<Execution> = new Set<Execution>(['simulated', 'native']);
-
-/** The execution of a backend: `tensorflow` is native. */
-export function executionOf(backend: string): Execution {
+/** The execution of a backend: `tensorflow` is native. @param packed whether matrices stay packed. */
+export function executionOf(backend: string, packed = false): Execution {
+  if (packed) return 'packed';
   return backend === 'tensorflow' ? 'native' : 'simulated';
-}
-
-/**
- * Refuses a limit on speed where no plan can change it.
- *
- * @param minSpeed tokens/s; nothing is refused without.
- * @throws {UsageError} where weights are rounded and computed with as float32.
- */
-export function requireSpeedLimit(minSpeed: number | undefined, backend: string): void {
-  if (minSpeed === undefined || executionOf(backend) === 'packed') return;
-  throw new UsageError({
-    what: 'a plan does not change the speed here, so none can be chosen by it',
-    where: '--min-speed',
-    got: `${executionOf(backend)} execution (${backend}): rounded weights, float32 products`,
-    expected: 'no such limit: it is for packed execution, which searches do not use',
-  });
 }
 
 /** A part of the saving, and how real it is in each execution: a row of `table()`. */
@@ -41,8 +22,8 @@ export interface RealSaving extends Readonly<Record<Execution, string>> {
   readonly saving: string;
 }
 
-const NOT_MEASURABLE = 'not measured: plans cannot be measured in turns so';
-const PACKED_HELD = 'real: `qslm eval --packed` holds the integers (wasm, SpikeGPT)';
+const NOT_MEASURED = 'not measured here';
+const PACKED_HELD = 'real: `--packed` holds the integers (wasm, SpikeGPT)';
 const FLOAT_HELD = 'not real: rounded weights are held as float32';
 
 /**
@@ -59,8 +40,7 @@ export function realSavings(
   ): Readonly<Record<Execution, string>> => {
     const of = (execution: Execution): string => {
       const rows = measured[execution];
-      if (rows !== undefined) return tell(rows);
-      return MEASURABLE.has(execution) ? 'not measured here' : NOT_MEASURABLE;
+      return rows === undefined ? NOT_MEASURED : tell(rows);
     };
     return { simulated: of('simulated'), native: of('native'), packed: of('packed') };
   };
@@ -79,7 +59,7 @@ export function realSavings(
 /** "8 bits −0.3 % (−1.2 to +0.6), no difference (GPU 0)" of each plan and meter. */
 function changesIn(rows: readonly MeasuredRow[], key: 'energyChange' | 'powerChange'): string {
   const changed = rows.filter(({ verdict }) => verdict !== 'baseline');
-  if (changed.length === 0) return 'not measured here';
+  if (changed.length === 0) return NOT_MEASURED;
   return changed
     .map(({ plan, meter, [key]: change }) => `${plan}: ${changeWords(change)} (${meter})`)
     .join('; ');

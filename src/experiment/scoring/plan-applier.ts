@@ -1,6 +1,8 @@
 import type { Checkpoint } from '../../checkpoint/types.js';
 import type { LoadedModel } from '../../model/loaded-model.js';
+import type { SetPacked } from '../../model/packed/packed-weights.js';
 import { simulatedMatrix, type WeightSource } from '../../quant/matrix-values.js';
+import { packedMatrixOf } from '../../quant/packed/packed-tensor.js';
 import type { ResolvedPlan } from '../../quant/plan.js';
 import { schemeToJson } from '../../quant/scheme/scheme-json.js';
 import { UNQUANTIZED_BITS, type Scheme } from '../../quant/scheme/scheme.js';
@@ -17,9 +19,11 @@ export class PlanApplier {
   /** The scheme each matrix has in the model; a matrix that is not listed is as in the checkpoint. */
   private readonly applied = new Map<string, string>();
 
+  /** @param setPacked puts quantized matrices into the model packed; without it their values are set as float32. */
   constructor(
     private readonly model: Pick<LoadedModel, 'setParameter'>,
     private readonly checkpoint: WeightSource & Pick<Checkpoint, 'path'>,
+    private readonly setPacked?: SetPacked,
   ) {}
 
   /**
@@ -60,10 +64,14 @@ export class PlanApplier {
     const { path } = this.checkpoint;
     // Until it is through, the matrix counts as neither the old scheme nor the new one.
     this.applied.set(name, 'unknown');
-    const values = scheme
-      ? await simulatedMatrix(this.checkpoint, name, scheme)
-      : await this.checkpoint.readFloat32(name);
-    this.model.setParameter(name, values, path);
+    if (scheme !== undefined && this.setPacked !== undefined)
+      this.setPacked(name, await packedMatrixOf(this.checkpoint, name, scheme));
+    else {
+      const values = scheme
+        ? await simulatedMatrix(this.checkpoint, name, scheme)
+        : await this.checkpoint.readFloat32(name);
+      this.model.setParameter(name, values, path);
+    }
     const key = keyOf(scheme);
     if (key === undefined) this.applied.delete(name);
     else this.applied.set(name, key);

@@ -7,6 +7,7 @@ import {
   baselineOf,
   changeBetween,
   changeText,
+  changeWords,
   energyPanels,
   headOf,
   TOOLTIP,
@@ -76,7 +77,7 @@ function rowOf(record: EnergyRecord, baseline: EnergyRecord): ChangeRow {
   return {
     ...{ ...record, low: null, high: null },
     ...change,
-    text: changeText(change.change),
+    text: changeWords(change),
     energyText: `${record.microjoules.toPrecision(4)} µJ`,
   } as ChangeRow;
 }

@@ -121,6 +121,13 @@ export function changeText(change: number): string {
   return `${percent.startsWith('-') ? percent.replace('-', '−') : `+${percent}`} %`;
 }
 
+/** A change as it is written at a bar: of a measured one whose interval has 0 in it, that noise makes as much. */
+export function changeWords({ change, interval }: EnergyChange): string {
+  const [left, right] = interval ?? [change, change];
+  const noise = interval !== undefined && left <= 0 && right >= 0;
+  return `${changeText(change)}${noise ? ', within noise' : ''}`;
+}
+
 interface Head {
   /** The finding, or "Measured energy a token". */
   readonly title: string | string[];
@@ -185,13 +192,15 @@ export interface EnergyChange {
   /** From the ends of the constants, or of a measured interval; null without. */
   readonly left: number | null;
   readonly right: number | null;
+  /** 95 %, of a measured change. */
+  readonly interval?: readonly [low: number, high: number];
 }
 
 /** A measured change with its own interval, else the same constant on both sides. @throws {PlotError} when the baseline takes no energy. */
 export function changeBetween(record: EnergyRecord, baseline: EnergyRecord): EnergyChange {
   if (record.change !== undefined) {
     const { value, low, high } = record.change;
-    return { change: value, left: low, right: high };
+    return { change: value, left: low, right: high, interval: [low, high] };
   }
   if (baseline.microjoules === 0)
     throw new PlotError({

@@ -5,7 +5,8 @@ import { COLORS } from '../parts/theme.js';
 import type { EnergyRecord } from '../records.js';
 import {
   baselineOf,
-  changeText,
+  changeBetween,
+  changeWords,
   energyPanels,
   headOf,
   TOOLTIP,
@@ -20,7 +21,7 @@ const PARTS = ['computing', 'reading weights'] as const;
  * (the first plan of a task). Modelled and measured energy are never in one panel, and the title says which
  * it is.
  *
- * @throws {PlotError} when there are no records, or a value is negative.
+ * @throws {PlotError} when there are no records, a value is negative, or the baseline is 0.
  */
 export function energyChart(records: readonly EnergyRecord[], names: DataNames = {}): ChartSpec {
   const { title, origins, models, notes } = headOf(records, names, 'energy a token');
@@ -40,14 +41,13 @@ export function energyChart(records: readonly EnergyRecord[], names: DataNames =
 
 function rowsOf(record: EnergyRecord, baseline: EnergyRecord): object[] {
   const { microjoules, weightMicrojoules = 0, low, high } = record;
-  const change = microjoules / baseline.microjoules - 1;
   const common = {
     ...record,
     weightMicrojoules,
     low: low ?? null,
     high: high ?? null,
     top: high ?? microjoules,
-    changeText: record === baseline ? '' : changeText(change),
+    changeText: record === baseline ? '' : changeWords(changeBetween(record, baseline)),
     energyText: `${microjoules.toPrecision(4)} µJ`,
   };
   const shares = [microjoules - weightMicrojoules, weightMicrojoules];

@@ -6,13 +6,13 @@ import { throwIfAborted } from '../../util/errors.js';
 import { sha256 } from '../../util/hash.js';
 import { yieldToEvents, type RunOptions } from '../../util/progress.js';
 import { footprintOf, type Footprint } from '../footprint.js';
-import { quantizedMatrix, type WeightSource } from '../matrix-values.js';
+import type { WeightSource } from '../matrix-values.js';
 import { formatPlan } from '../plan-json.js';
 import { compactPlan, planId, type ResolvedPlan } from '../plan.js';
 import type { QuantizationError } from '../quantizer/error.js';
 import { UNQUANTIZED_BITS } from '../scheme/scheme.js';
-import { packIntegers } from './bit-packing.js';
 import { encodePackedHeader, INTEGERS, SCALES, ZERO_POINTS } from './format.js';
+import { packedMatrixOf } from './packed-tensor.js';
 
 /** Options of {@link exportPlan}. */
 export interface ExportOptions extends RunOptions {
@@ -115,7 +115,7 @@ async function pack(
   plan: ResolvedPlan,
 ): Promise<Packed> {
   const scheme = plan.get(name)!;
-  const { integers, scales, zeroPoints, error } = await quantizedMatrix(checkpoint, name, scheme);
+  const { packed, scales, zeroPoints, error } = await packedMatrixOf(checkpoint, name, scheme);
   const group = (
     suffix: string,
     dtype: 'float32' | 'int32',
@@ -125,7 +125,7 @@ async function pack(
     return length === 0 ? [] : [{ name: name + suffix, dtype, shape: [length], bytes }];
   };
   return {
-    integers: packIntegers(integers, scheme.bits),
+    integers: packed,
     groups: [...group(SCALES, 'float32', scales), ...group(ZERO_POINTS, 'int32', zeroPoints)],
     error,
   };

@@ -1,7 +1,10 @@
 import { quoted } from '../../checkpoint/describe.js';
 import { elementCount } from '../../checkpoint/shape.js';
 import { CheckpointError } from '../../util/errors.js';
+import { quantizedMatrix, type WeightSource } from '../matrix-values.js';
+import type { QuantizationError } from '../quantizer/error.js';
 import type { Scheme } from '../scheme/scheme.js';
+import { packIntegers } from './bit-packing.js';
 
 /** A quantized matrix as a packed file has it. */
 export interface PackedTensor {
@@ -13,6 +16,24 @@ export interface PackedTensor {
   readonly scales: Float32Array;
   /** [groups] for `affine`, none otherwise. */
   readonly zeroPoints: Int32Array;
+}
+
+/**
+ * A matrix of a checkpoint under a scheme, as a packed file has it, and how far it is from the original.
+ *
+ * @throws as {@link quantizedMatrix}.
+ */
+export async function packedMatrixOf(
+  source: WeightSource,
+  name: string,
+  scheme: Scheme,
+): Promise<PackedTensor & { readonly error: QuantizationError }> {
+  const { shape, integers, scales, zeroPoints, error } = await quantizedMatrix(
+    source,
+    name,
+    scheme,
+  );
+  return { shape, scheme, packed: packIntegers(integers, scheme.bits), scales, zeroPoints, error };
 }
 
 const LARGEST = 3.4028234663852886e38;

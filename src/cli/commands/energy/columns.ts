@@ -13,13 +13,19 @@ export const MEASURED_COLUMNS: readonly Column[] = [
 /** Lines of {@link MEASURED_COLUMNS}. */
 export function measuredLines(rows: readonly MeasuredEnergyRow[]): string[][] {
   return rows.map((row) => [
-    ...[row.plan, row.origin, row.meter, `${row.execution} (${row.backend})`],
+    ...[row.plan, row.origin, row.meter, executionText(row)],
     estimateText(row.joulesPerToken, 1000),
     ...[estimateText(row.watts), estimateText(row.tokensPerSecond)],
     ...(row.verdict === 'baseline'
       ? ['', '']
       : [changeWords(row.energyChange), changeWords(row.powerChange)]),
   ]);
+}
+
+/** The unquantized model has nothing to pack. */
+function executionText({ execution, backend, verdict }: MeasuredEnergyRow): string {
+  const name = execution === 'packed' && verdict === 'baseline' ? 'float32' : execution;
+  return `${name} (${backend})`;
 }
 
 /** The parts of a saving that are real, an execution a column. */
@@ -36,8 +42,10 @@ export function realLines(real: readonly RealSaving[]): string[][] {
 /** "1.234 (1.200 to 1.260)" */
 export function estimateText(estimate: Estimate | undefined, factor = 1): string {
   if (estimate === undefined) return 'not measured';
-  const [value, low, high] = [estimate.value, estimate.low, estimate.high].map((each) =>
-    (each * factor).toPrecision(4),
-  );
+  const [value, low, high] = [estimate.value, estimate.low, estimate.high].map((each) => {
+    const text = (each * factor).toPrecision(4);
+    // Tens of thousands of tokens, not 2.141e+4.
+    return text.includes('e+') ? String(Number(text)) : text;
+  });
   return `${value} (${low} to ${high})`;
 }

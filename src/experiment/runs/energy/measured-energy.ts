@@ -13,9 +13,10 @@ import { summariseWindows, type MeasuredRow } from '../../../energy/measured/sum
 import { findMeters, type MeterOptions } from '../../../energy/meters/find.js';
 import type { AbsentMeter, Meters } from '../../../energy/meters/meter.js';
 import { LoadedModel } from '../../../model/loaded-model.js';
+import { packedSetter } from '../../../model/packed/packed-weights.js';
 import { footprintOf } from '../../../quant/footprint.js';
 import { planToJson } from '../../../quant/plan-json.js';
-import { compactPlan, planId, resolvePlan } from '../../../quant/plan.js';
+import { compactPlan, planId, resolvePlan, type ResolvedPlan } from '../../../quant/plan.js';
 import { describeMachine } from '../../../store/machine.js';
 import { EnergyError } from '../../../util/errors.js';
 import type { Json } from '../../../util/json.js';
@@ -38,6 +39,11 @@ export type MeasureEnergySettings = Pick<
 >;
 
 export interface MeasureEnergyOptions extends MeasureEnergySettings, RunPlace, RunOptions {
+  /**
+   * True computes with the matrices of plans packed in memory (`wasm`, SpikeGPT); those of the unquantized model are
+   * float32 beside them. False by default.
+   */
+  readonly packed?: boolean | undefined;
   /** Where meters are looked for. */
   readonly look?: MeterOptions | undefined;
   /** Meters at hand, which stay open, in place of those that are found. */
@@ -75,14 +81,15 @@ export interface MeasuredEnergy {
 /**
  * Measures the energy of plans on the study's search data with the meters of this machine, against the
  * unquantized model: see `measureWindows`. Every window computes the whole task anew, in this thread; no
- * acceleration takes part. Rows, windows and meters are kept in the run's folder (`energy.json`), the rows
+ * acceleration takes part. With `packed` a row of the unquantized model is of float32 products all the same. Rows, windows and meters are kept in the run's folder (`energy.json`), the rows
  * also with the run in the store.
  *
  *     const { rows } = await measureEnergy(study, [{ name: '8 bits', plan }]);
  *     table(rows);
  *
  * @throws {EnergyError} where no meter can be read, with the reason of each: nothing is recorded then.
- *   {QuantError} for a plan that does not fit. {AbortedError} between windows.
+ *   {QuantError} for a plan that does not fit; with `packed` also for a scheme without packed products, {ModelError}
+ *   and {BackendError} for a family and a backend without. {AbortedError} between windows.
  */
 export async function measureEnergy(
   study: Study,
@@ -91,7 +98,7 @@ export async function measureEnergy(
 ): Promise<MeasuredEnergy> {
   const { repeat = 10, seed = 1, idleSeconds = 5, runSeconds = 5 } = options;
   const { settleSeconds = Math.min(2, idleSeconds) } = options;
-  const { look, runs, command, onProgress, signal, procedure } = options;
+  const { look, runs, command, onProgress, signal, procedure, packed = false } = options;
   const run: RunOptions = { ...(onProgress && { onProgress }), ...(signal && { signal }) };
   const { file, backend } = study.options;
   const named = [BASELINE, ...plans].map(({ name, plan }) => ({
@@ -99,20 +106,27 @@ export async function measureEnergy(
     plan: resolvePlan(plan, file.hierarchy),
   }));
   const found = options.meters ?? (await findMeters(look));
+  let model: LoadedModel | undefined;
   try {
     requireMeter(found);
+    model = await LoadedModel.load(file.checkpoint, { description: file }, run);
+    const applier = applierOf(model, file.checkpoint, packed);
+    // Before anything is recorded: not every scheme has a packed product.
+    if (packed) for (const { plan } of named) await applier.apply(plan, run);
     const before = snapshot(study.evaluator.report());
     const settings = {
       ...{ repeat, seed, idleSeconds, settleSeconds, runSeconds },
       plans: named.map(({ name, plan }) => ({ name, plan: planId(plan) })),
+      ...(packed && { packed }),
     };
     const record = await RunRecord.begin({ study, kind: 'energy', settings, runs, command });
     try {
       const metrics = new Map<string, number>();
       const options = { ...settings, ...procedure, ...run };
-      const windows = await windowsOf(study, named, found, options, metrics);
+      const plans = plansToMeasure(study, named, { model, applier }, metrics, run.signal);
+      const windows = await measureWindows(found.meters, plans, options);
       const { rows: numbers, idle, remarks } = summariseWindows(windows);
-      const execution = executionOf(backend.name);
+      const execution = executionOf(backend.name, packed);
       const common = { execution, backend: backend.name, machine: describeMachine() };
       const rows = numbers.map((row): MeasuredEnergyRow => {
         const { plan } = named.find(({ name }) => name === row.plan)!;
@@ -151,6 +165,7 @@ export async function measureEnergy(
       throw error;
     }
   } finally {
+    model?.dispose();
     if (options.meters === undefined) await found.close();
   }
 }
@@ -168,33 +183,33 @@ function requireMeter({ meters, absent }: Meters): void {
   });
 }
 
-async function windowsOf(
-  study: Study,
-  named: readonly { readonly name: string; readonly plan: ReturnType<typeof resolvePlan> }[],
-  { meters }: Meters,
-  options: ProcedureOptions,
+type NamedResolved = { readonly name: string; readonly plan: ResolvedPlan };
+
+function applierOf(
+  model: LoadedModel,
+  checkpoint: Study['options']['file']['checkpoint'],
+  packed: boolean,
+): PlanApplier {
+  return new PlanApplier(model, checkpoint, packed ? packedSetter(model) : undefined);
+}
+
+function plansToMeasure(
+  { task }: Pick<Study, 'task'>,
+  named: readonly NamedResolved[],
+  { model, applier }: { readonly model: LoadedModel; readonly applier: PlanApplier },
   metrics: Map<string, number>,
-): Promise<MeasuredWindows> {
-  const { task } = study;
-  const { file } = study.options;
-  const { signal } = options;
+  signal: AbortSignal | undefined,
+): PlanToMeasure[] {
   const quiet: RunOptions = signal ? { signal } : {};
-  const model = await LoadedModel.load(file.checkpoint, { description: file }, quiet);
-  try {
-    const applier = new PlanApplier(model, file.checkpoint);
-    const plans = named.map(({ name, plan }): PlanToMeasure => ({
-      name,
-      prepare: async () => {
-        await applier.apply(plan, quiet);
-      },
-      evaluate: async () => {
-        const { value, tokens } = await task.evaluate(model, quiet);
-        metrics.set(name, value);
-        return tokens;
-      },
-    }));
-    return await measureWindows(meters, plans, options);
-  } finally {
-    model.dispose();
-  }
+  return named.map(({ name, plan }) => ({
+    name,
+    prepare: async () => {
+      await applier.apply(plan, quiet);
+    },
+    evaluate: async () => {
+      const { value, tokens } = await task.evaluate(model, quiet);
+      metrics.set(name, value);
+      return tokens;
+    },
+  }));
 }

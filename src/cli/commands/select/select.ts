@@ -1,22 +1,22 @@
 import type { Command } from 'commander';
-import { checked, locateRun, readCandidates, readRun } from '../../experiment/record/folder.js';
-import { savedStudy } from '../../experiment/record/saved-study.js';
-import { SEARCH_SETTINGS, type CandidatesJson } from '../../experiment/record/search-schema.js';
+import { checked, locateRun, readCandidates, readRun } from '../../../experiment/record/folder.js';
+import { savedStudy } from '../../../experiment/record/saved-study.js';
+import { SEARCH_SETTINGS, type CandidatesJson } from '../../../experiment/record/search-schema.js';
 import {
   savedScored,
   savedTies,
   selectSaved,
   type SavedSelection,
-} from '../../experiment/record/select-saved.js';
-import { ENERGY_SETTING } from '../../experiment/selection/energy-objective.js';
-import { planRows, plansOnce } from '../../experiment/selection/plan-table.js';
-import { formatPlan } from '../../quant/plan-json.js';
-import { lambdaIntervals } from '../../search/score.js';
-import { formatInterval, formatMetric } from '../../tasks/metrics/metrics.js';
-import { DataError, UsageError } from '../../util/errors.js';
-import { saveFile } from '../../util/files.js';
-import { formatBytes, formatPercent } from '../../util/format.js';
-import { planText } from '../format/plan-text.js';
+} from '../../../experiment/record/select-saved.js';
+import { ENERGY_SETTING } from '../../../experiment/selection/energy-objective.js';
+import { planRows, plansOnce } from '../../../experiment/selection/plan-table.js';
+import { formatPlan } from '../../../quant/plan-json.js';
+import { lambdaIntervals } from '../../../search/score.js';
+import { formatInterval, formatMetric } from '../../../tasks/metrics/metrics.js';
+import { DataError, UsageError } from '../../../util/errors.js';
+import { saveFile } from '../../../util/files.js';
+import { formatBytes, formatPercent } from '../../../util/format.js';
+import { planText } from '../../format/plan-text.js';
 import {
   energyFacts,
   energyText,
@@ -26,16 +26,32 @@ import {
   paceFacts,
   scoreText,
   TIE_FACT,
-} from '../format/selection-text.js';
-import { formatFacts, formatTable, numberColumns } from '../format/table.js';
-import type { Host } from '../host.js';
-import { weights } from '../options/amounts.js';
-import { listOption, withResultOptions } from '../options/common.js';
-import { energyOption, scoreOption, tieOption, type SelectionFlags } from '../options/selection.js';
-import { withRunsOption, type RunsFlags } from '../options/study.js';
-import { Session, type CommonFlags } from '../session.js';
+} from '../../format/selection-text.js';
+import { formatFacts, formatTable, numberColumns } from '../../format/table.js';
+import type { Host } from '../../host.js';
+import { weights } from '../../options/amounts.js';
+import { listOption, withResultOptions } from '../../options/common.js';
+import {
+  energyOption,
+  scoreOption,
+  tieOption,
+  type SelectionFlags,
+} from '../../options/selection.js';
+import { withRunsOption, type RunsFlags } from '../../options/study.js';
+import { Session, type CommonFlags } from '../../session.js';
+import {
+  checkSpeedFlags,
+  minSpeedOption,
+  repeatOption,
+  requireFast,
+  selectFast,
+  speedFacts,
+  speedJson,
+  speedTable,
+  type SpeedFlags,
+} from './speed.js';
 
-interface SelectFlags extends CommonFlags, RunsFlags, SelectionFlags {
+interface SelectFlags extends CommonFlags, RunsFlags, SelectionFlags, SpeedFlags {
   readonly lambda: readonly number[];
   readonly plan?: string;
 }
@@ -43,7 +59,9 @@ interface SelectFlags extends CommonFlags, RunsFlags, SelectionFlags {
 export function addSelect(program: Command, host: Host): void {
   const command = program
     .command('select')
-    .description('pick a plan of a finished search by its trade-off score; measures nothing')
+    .description(
+      'pick a plan of a finished search by its trade-off score; measures nothing, but for --min-speed',
+    )
     .argument('<run>', 'id or folder of a search')
     .addOption(
       listOption('--lambda <weights>', 'weights of memory in the score', weights, [0, 0.5, 1]),
@@ -51,6 +69,8 @@ export function addSelect(program: Command, host: Host): void {
     .addOption(scoreOption("the run's own"))
     .addOption(tieOption("the run's own"))
     .addOption(energyOption("the run's own"))
+    .addOption(minSpeedOption())
+    .addOption(repeatOption())
     .option('--plan <file>', 'write the plan that a single weight selects');
   withResultOptions(withRunsOption(command))
     .addHelpText(
@@ -58,7 +78,8 @@ export function addSelect(program: Command, host: Host): void {
       `
 Example:
   $ qslm select 20260131-174502-9f3a1c --lambda 0.3 --plan plan.json
-  $ qslm select 20260131-174502-9f3a1c --score balanced --tie one-se --lambda 0,0.5,1`,
+  $ qslm select 20260131-174502-9f3a1c --score balanced --tie one-se --lambda 0,0.5,1
+  $ qslm select 20260131-174502-9f3a1c --lambda 0.5 --min-speed 1.2x`,
     )
     .action((run: string, flags: SelectFlags) =>
       Session.run(host, flags, (session) => select(session, run, flags)),
@@ -74,6 +95,7 @@ async function select(session: Session, run: string, flags: SelectFlags): Promis
       got: `${lambdas.length} weights`,
       expected: 'one weight with --lambda',
     });
+  checkSpeedFlags(flags);
   const folder = await locateRun(run, flags.runs);
   const kept = await readCandidates(folder);
   const json = await readRun(folder);
@@ -82,9 +104,14 @@ async function select(session: Session, run: string, flags: SelectFlags): Promis
   const { score = settings.score ?? 'paper', tie = settings.tie ?? 'none' } = flags;
   const { energyWeight = settings.energyWeight ?? 0 } = flags;
   const by = { score, tie, energyWeight };
-  const selections = lambdas.map((lambda) =>
-    requireCandidate(selectSaved(kept, lambda, file, by), folder),
-  );
+  const pick = (from: CandidatesJson, lambda: number): SavedSelection | undefined =>
+    selectSaved(from, lambda, file, by);
+  const unlimited = lambdas.map((lambda) => requireCandidate(pick(kept, lambda), folder));
+  const fast =
+    flags.minSpeed &&
+    (await selectFast(session, json, kept, { lambdas, ...flags, limit: flags.minSpeed }, pick));
+  if (fast?.selections.includes(undefined)) session.note(speedTable(fast));
+  const selections = fast === undefined ? unlimited : requireFast(fast, folder);
   if (planFile !== undefined) await saveFile(planFile, formatPlan(selections[0].plan));
   const { metric, baseline, fp32Bytes, candidates } = kept;
   const { candidates: scored, context } = savedScored(kept, file, by);
@@ -94,6 +121,7 @@ async function select(session: Session, run: string, flags: SelectFlags): Promis
     run: json.id,
     ...{ folder, metric, baseline, fp32Bytes, score, tie },
     ...(context.energy && { modelledEnergy: { ...context.energy, ...ENERGY_SETTING } }),
+    ...(fast && { speed: speedJson(fast) }),
     selections: selections.map(({ lambda, saving, candidate }) => ({
       lambda,
       saving,
@@ -114,6 +142,7 @@ async function select(session: Session, run: string, flags: SelectFlags): Promis
     ...energyFacts(context),
     ...(tie === 'one-se' ? [TIE_FACT] : []),
     ...paceFacts(settings),
+    ...(fast ? speedFacts(fast) : []),
     ...(planFile === undefined ? [] : [['plan', planFile] as const]),
   ]);
   const ranges = formatTable(
@@ -127,7 +156,8 @@ async function select(session: Session, run: string, flags: SelectFlags): Promis
   const shown = selectionTable(kept, selections, energies);
   const ties = savedTies(kept);
   const noise = ties === undefined ? [] : noiseTexts({ selections, ties });
-  const text = [facts, [shown, ...noise].join('\n'), bits, ranges].join('\n\n');
+  const speeds = fast === undefined ? [] : [speedTable(fast)];
+  const text = [facts, [shown, ...noise].join('\n'), ...speeds, bits, ranges].join('\n\n');
   await session.result(value, text, flags.out);
 }
 

@@ -3,14 +3,18 @@ import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
-import type { MeasuredEnergyRow } from '../../src/experiment/runs/energy/measured-energy.js';
-import { openEnergyRun } from '../../src/experiment/runs/energy/saved-energy.js';
-import { energyRunFigures } from '../../src/figures/energy-run-figures.js';
-import { loadPaperPower } from '../../src/figures/paper-data.js';
-import { renderSvg } from '../../src/plots/render/headless.js';
-import { openStore } from '../../src/store/index.js';
-import { temporaryFolder } from '../checkpoint/support/temporary.js';
-import { json, toyCommands, type ToyCommands } from './support/study.js';
+import { realSection } from '../../../src/cli/report/measured-section.js';
+import type { MeasuredEnergyRow } from '../../../src/experiment/runs/energy/measured-energy.js';
+import {
+  openEnergyRun,
+  type SavedEnergy,
+} from '../../../src/experiment/runs/energy/saved-energy.js';
+import { energyRunFigures } from '../../../src/figures/energy-run-figures.js';
+import { loadPaperPower } from '../../../src/figures/paper-data.js';
+import { renderSvg } from '../../../src/plots/render/headless.js';
+import { openStore } from '../../../src/store/index.js';
+import { temporaryFolder } from '../../checkpoint/support/temporary.js';
+import { json, toyCommands, type ToyCommands } from '../support/study.js';
 
 /**
  * A powercap tree whose package draws 100 W while the test lasts: counted by a process of its own, since
@@ -62,10 +66,31 @@ async function assertDrawn(toy: ToyCommands, run: string): Promise<void> {
   const page = json(await toy.runs('report', run, '--json')) as { path?: string };
   const html = readFileSync(page.path!, 'utf8');
   assert.match(html, /What of the saving is real where/);
-  assert.match(html, /not measured: plans cannot be measured in turns so/);
+  assert.match(html, /not measured here/);
   assert.match(html, /Absent: nvidia-smi: there is no such program/);
   const refused = await toy.runs('plot', run, '--figure', 'pareto');
   assert.equal(refused.code, 2);
+}
+
+/** Measured with packed matrices, and laid beside the run that simulates. */
+async function assertPackedBeside(
+  toy: ToyCommands,
+  more: readonly string[],
+  simulated: string,
+): Promise<void> {
+  const { code, stdout, stderr } = await toy.study(
+    ...['energy', ...more, '--backend', 'wasm', '--packed'],
+  );
+  assert.equal(code, 0, stderr);
+  assert.match(stdout, /^fp32 +measured +RAPL package +float32 \(wasm\)/m);
+  assert.match(stdout, /^8 bits +measured +RAPL package +packed \(wasm\)/m);
+  assert.match(stdout, /^power, measured +not measured here +not measured here +8 bits: /m);
+  const packed = /^run +(\S+)$/m.exec(stdout)![1];
+  const { path } = json(await toy.runs('report', simulated, packed, '--json'));
+  const page = readFileSync(path as string, 'utf8');
+  const cell = '8 bits: [^<]*\\(RAPL package\\)';
+  const line = `power, measured</t[hd]>\\s*<td[^>]*>${cell}</td>\\s*<td[^>]*>not measured here</td>\\s*<td[^>]*>${cell}`;
+  assert.match(page, new RegExp(line));
 }
 
 const NO_CARD = ['--nvidia-smi', '/nowhere/nvidia-smi'];
@@ -84,18 +109,37 @@ describe('cli: energy', () => {
     const [head, ...lines] = modelled.split('\n');
     assert.match(head, /modelled µJ\/token/);
     for (const line of lines.filter((each) => /\d/.test(each))) assert.match(line, /modelled/);
-    assert.match(stdout, /plans cannot be measured in turns so/);
-    assert.match(stdout, /^power, measured +not measured here +not measured here +not measured:/m);
+    assert.match(stdout, /^power, measured( +not measured here){3} *$/m);
   });
 
   it('refuses a limit on speed where a plan changes none, before anything is measured', async () => {
     const { code, stderr } = await toy.study('search', '--min-speed', '100');
     assert.notEqual(code, 0);
-    assert.match(stderr, /--min-speed: a plan does not change the speed here/);
-    assert.match(
-      stderr,
-      /simulated execution \(cpu\).*packed execution, which searches do not use/,
-    );
+    assert.match(stderr, /--min-speed: a plan does not change the speed of a search/);
+    assert.match(stderr, /`qslm select <run> --min-speed`, which measures packed execution/);
+  });
+
+  it('tells the plans of two models apart in the table of what is real where, and only then', () => {
+    const change = { value: -0.02, low: -0.03, high: -0.01, repeats: 5 };
+    const runOf = (model: string): SavedEnergy => {
+      const row = {
+        ...{ plan: '8 bits', meter: 'GPU 0', verdict: 'lower', execution: 'packed' },
+        ...{ energyChange: change, powerChange: change, model, task: 'sst2', machine: 'M' },
+      };
+      return { rows: [row] } as unknown as SavedEnergy;
+    };
+    const cellsOf = (...models: readonly string[]): string =>
+      JSON.stringify(realSection(models.map(runOf)));
+    const number = '−2.0 % (−3.0 to −1.0 %) (GPU 0)';
+    assert.ok(cellsOf('small').includes(`"8 bits: ${number}"`));
+    const both = `8 bits, small on sst2, M: ${number}; 8 bits, large on sst2, M: ${number}`;
+    assert.ok(cellsOf('small', 'large').includes(`"${both}"`), cellsOf('small', 'large'));
+  });
+
+  it('refuses packed execution where nothing is measured', async () => {
+    const { code, stderr } = await toy.study('energy', '--packed');
+    assert.equal(code, 2);
+    assert.match(stderr, /--packed: modelled energy supposes no execution; got without --measure/);
   });
 
   it('refuses to measure without a meter, with each reason, and records nothing', async () => {
@@ -162,6 +206,7 @@ describe('cli: energy', () => {
       const listed = await toy.runs('runs', 'list', '--store', toy.store);
       assert.match(listed.stdout, /energy/);
       await assertDrawn(toy, value.run);
+      await assertPackedBeside(toy, more, value.run);
     } finally {
       stop();
     }
