@@ -61,6 +61,7 @@ describe('cli: report', () => {
       'toy: the search, the selected plan',
       'toy: the search, step by step',
       'toy: modelled energy of the selected plans',
+      'toy: the selected plans among published models',
       'What the evaluator did not have to compute',
       'What was run',
     ]);
@@ -86,8 +87,8 @@ describe('cli: report', () => {
       'toy: the searches, judged on held-out data',
     ]);
     const still = withoutScripts(html);
-    assert.equal(still.match(/<img src="data:image\/svg\+xml;base64,/g)?.length, 9);
-    assert.equal(html.match(/embedFigure\("figure-/g)?.length, 9);
+    assert.equal(still.match(/<img src="data:image\/svg\+xml;base64,/g)?.length, 10);
+    assert.equal(html.match(/embedFigure\("figure-/g)?.length, 10);
     assert.match(still, /<th scope="row">input \(stored in 1 bit\)<\/th>/);
     const targets = [...still.matchAll(/(?:src|href)="([^"]*)"/g)].map((match) => match[1]);
     for (const target of targets) assert.match(target, /^(data:|#)/);
